@@ -1,0 +1,347 @@
+//! Owns bcrypt, behind a gate: hashing takes a core for a quarter of a second by design, so it runs on threads of its
+//! own, as many as there are cores, at the lowest priority, from a bounded queue of which no one place on the network
+//! may hold more than half. Knows neither whose password it is nor where hashes are kept.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use crate::domain::address::place;
+use crate::domain::secret::{PasswordHash, Secret};
+use crate::platform;
+
+/// bcrypt reads no more than this; what is longer is refused, never cut (OWASP ASVS 5, 6.2.10).
+pub const MAX_BYTES: usize = 72;
+/// How many hashes may wait. At two cores and cost 12 the last of them waits about eight seconds.
+const QUEUE: usize = 64;
+
+/// Why nothing was hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HashError {
+    /// Too many wait already, in all or from this place.
+    #[error("too many passwords wait to be hashed")]
+    Busy,
+    /// The password cannot be hashed: too long, or with a NUL, at which bcrypt ends.
+    #[error("this password cannot be hashed")]
+    Unfit,
+    /// bcrypt failed, or the server is stopping.
+    #[error("hashing failed")]
+    Failed,
+}
+
+/// What a log-in's password was found to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the one.
+    Right,
+    /// It is the one, but its hash is weaker than the settings ask, or of an old notation: hash it anew.
+    RightButStale,
+    /// It is not.
+    Wrong,
+}
+
+/// The gate.
+pub struct Hasher {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    cost: u32,
+    /// What an unknown name's password is compared with, so that it takes as long as a known one's.
+    nobody: PasswordHash,
+    computed: AtomicU64,
+    queue: Mutex<Queue>,
+    filled: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<(IpAddr, Job)>,
+    /// How many of `jobs` each place holds.
+    held: HashMap<IpAddr, usize>,
+    closed: bool,
+}
+
+type Job = Box<dyn FnOnce(&Shared) + Send>;
+
+impl Hasher {
+    /// Starts `threads` threads that hash at `cost` (2^cost rounds).
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(cost: u32, threads: usize) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            cost,
+            nobody: nobodys_hash(cost),
+            computed: AtomicU64::new(0),
+            queue: Mutex::default(),
+            filled: Condvar::new(),
+        });
+        for _ in 0..threads.max(1) {
+            let shared = Arc::clone(&shared);
+            thread::Builder::new().name("usher-hasher".to_owned()).spawn(move || {
+                platform::yield_to_others();
+                shared.work();
+            })?;
+        }
+        Ok(Self { shared })
+    }
+
+    /// Hashes a new password, asked for from `from`.
+    ///
+    /// # Errors
+    /// [`HashError::Busy`] at once when too many wait; [`HashError::Unfit`] for one that bcrypt would cut.
+    pub async fn hash(&self, password: &Secret, from: IpAddr) -> Result<PasswordHash, HashError> {
+        if !is_fit(password) {
+            return Err(HashError::Unfit);
+        }
+        let password = password.clone();
+        self.queue(from, move |shared| shared.hash(&password)).await?
+    }
+
+    /// Compares a password with a hash; without one it takes as long and is wrong. The same holds for a password
+    /// that can be nobody's.
+    ///
+    /// # Errors
+    /// [`HashError::Busy`] at once when too many wait.
+    pub async fn verify(
+        &self,
+        password: &Secret,
+        hash: Option<PasswordHash>,
+        from: IpAddr,
+    ) -> Result<Verdict, HashError> {
+        let password = password.clone();
+        self.queue(from, move |shared| shared.verify(&password, hash.as_ref())).await
+    }
+
+    /// How many hashes were computed since the start.
+    pub fn computed(&self) -> u64 {
+        self.shared.computed.load(Ordering::Relaxed)
+    }
+
+    async fn queue<T: Send + 'static>(
+        &self,
+        from: IpAddr,
+        work: impl FnOnce(&Shared) -> T + Send + 'static,
+    ) -> Result<T, HashError> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |shared| {
+            // Whoever asked may have hung up while waiting; a quarter of a second is not spent on that.
+            if !reply.is_closed() {
+                let _ = reply.send(work(shared));
+            }
+        });
+        self.shared.enqueue(place(from), job)?;
+        answer.await.map_err(|_| HashError::Failed)
+    }
+}
+
+impl Drop for Hasher {
+    fn drop(&mut self) {
+        let mut queue = self.shared.lock();
+        queue.closed = true;
+        queue.jobs.clear();
+        self.shared.filled.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enqueue(&self, from: IpAddr, job: Job) -> Result<(), HashError> {
+        let mut queue = self.lock();
+        let held = queue.held.get(&from).copied().unwrap_or(0);
+        if queue.jobs.len() >= QUEUE || held >= QUEUE / 2 {
+            return Err(HashError::Busy);
+        }
+        queue.held.insert(from, held + 1);
+        queue.jobs.push_back((from, job));
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    fn work(&self) {
+        while let Some(job) = self.next() {
+            job(self);
+        }
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut queue = self.lock();
+        loop {
+            if queue.closed {
+                return None;
+            }
+            if let Some((from, job)) = queue.jobs.pop_front() {
+                match queue.held.get_mut(&from) {
+                    Some(held) if *held > 1 => *held -= 1,
+                    _ => drop(queue.held.remove(&from)),
+                }
+                return Some(job);
+            }
+            queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the gate")]
+    fn hash(&self, password: &Secret) -> Result<PasswordHash, HashError> {
+        self.computed.fetch_add(1, Ordering::Relaxed);
+        bcrypt::hash(password.expose(), self.cost).map(PasswordHash::new).map_err(|error| {
+            log::error!("bcrypt failed: {error}");
+            HashError::Failed
+        })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the gate")]
+    fn verify(&self, password: &Secret, hash: Option<&PasswordHash>) -> Verdict {
+        self.computed.fetch_add(1, Ordering::Relaxed);
+        let fit = is_fit(password);
+        let against = hash.filter(|_| fit).unwrap_or(&self.nobody);
+        // A password that is unfit still costs a comparison, of the part that bcrypt can read, with nobody's hash.
+        let compared = if fit { password.expose() } else { "" };
+        let equal = match bcrypt::verify(compared, against.expose()) {
+            Ok(equal) => equal,
+            Err(error) => {
+                log::error!("a stored hash is not bcrypt's: {error}");
+                let _ = bcrypt::verify(compared, self.nobody.expose());
+                false
+            }
+        };
+        match hash {
+            Some(hash) if fit && equal => {
+                if self.is_stale(hash) {
+                    Verdict::RightButStale
+                } else {
+                    Verdict::Right
+                }
+            }
+            _ => Verdict::Wrong,
+        }
+    }
+
+    fn is_stale(&self, hash: &PasswordHash) -> bool {
+        let mut parts = hash.expose().split('$').skip(1);
+        let (version, cost) = (parts.next(), parts.next().and_then(|cost| cost.parse::<u32>().ok()));
+        version != Some("2b") || cost.is_none_or(|cost| cost < self.cost)
+    }
+}
+
+/// The crate's own check for length counts the NUL that ends the password and so refuses one of exactly 72 bytes,
+/// which bcrypt reads whole; hence its functions that cut, behind a check that leaves nothing to cut.
+fn is_fit(password: &Secret) -> bool {
+    password.expose().len() <= MAX_BYTES && !password.expose().contains('\0')
+}
+
+/// A well-formed hash of this cost that belongs to nobody; what is compared with it is wrong whatever comes out.
+fn nobodys_hash(cost: u32) -> PasswordHash {
+    PasswordHash::new(format!("$2b${cost:02}$abcdefghijklmnopqrstuuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const COST: u32 = 4;
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text)
+    }
+
+    #[tokio::test]
+    async fn a_password_verifies_against_its_hash_and_no_other() {
+        let hasher = Hasher::start(COST, 1).unwrap();
+        let hash = hasher.hash(&secret("zebra-mug-41"), HERE).await.unwrap();
+        assert!(hash.expose().starts_with("$2b$04$"));
+        let verify = |text: &'static str, hash: Option<PasswordHash>| hasher.verify_text(text, hash);
+        assert_eq!(verify("zebra-mug-41", Some(hash.clone())).await, Verdict::Right);
+        assert_eq!(verify("zebra-mug-42", Some(hash)).await, Verdict::Wrong);
+        assert_eq!(verify("zebra-mug-41", None).await, Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn every_answer_costs_one_hash_whoever_asks_for_whom() {
+        let hasher = Hasher::start(COST, 1).unwrap();
+        let hash = hasher.hash(&secret("zebra-mug-41"), HERE).await.unwrap();
+        let long = "x".repeat(100);
+        let tries = [
+            ("zebra-mug-41", Some(&hash)),
+            ("wrong", Some(&hash)),
+            ("wrong", None),
+            ("a\0b", Some(&hash)),
+            (long.as_str(), None),
+        ];
+        for (text, hash) in tries {
+            let before = hasher.computed();
+            hasher.verify(&secret(text), hash.cloned(), HERE).await.unwrap();
+            assert_eq!(hasher.computed(), before + 1, "{text:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn passwords_that_bcrypt_would_cut_are_refused_and_match_nothing() {
+        let hasher = Hasher::start(COST, 1).unwrap();
+        let fits = "x".repeat(72);
+        let hash = hasher.hash(&secret(&fits), HERE).await.unwrap();
+        for unfit in [format!("{fits}y"), "a\0a".to_owned()] {
+            assert_eq!(hasher.hash(&secret(&unfit), HERE).await, Err(HashError::Unfit));
+            assert_eq!(hasher.verify(&secret(&unfit), Some(hash.clone()), HERE).await, Ok(Verdict::Wrong));
+        }
+        // bcrypt repeats the password with its NUL, so that these two would be one.
+        let short = hasher.hash(&secret("a"), HERE).await.unwrap();
+        assert_eq!(hasher.verify(&secret("a\0a"), Some(short), HERE).await, Ok(Verdict::Wrong));
+    }
+
+    #[tokio::test]
+    async fn hashes_of_lower_cost_or_older_notation_still_verify_and_ask_to_be_renewed() {
+        let weak = Hasher::start(COST, 1).unwrap().hash(&secret("zebra-mug-41"), HERE).await.unwrap();
+        let hasher = Hasher::start(COST + 1, 1).unwrap();
+        assert_eq!(hasher.verify_text("zebra-mug-41", Some(weak)).await, Verdict::RightButStale);
+        let strong = hasher.hash(&secret("zebra-mug-41"), HERE).await.unwrap();
+        for version in ["$2a$", "$2y$"] {
+            let old = PasswordHash::new(strong.expose().replacen("$2b$", version, 1));
+            assert_eq!(hasher.verify_text("zebra-mug-41", Some(old)).await, Verdict::RightButStale, "{version}");
+        }
+        for broken in ["", "$2b$", "not a hash", "$2b$99$abcdefghijklmnopqrstuuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"] {
+            assert_eq!(hasher.verify_text("x", Some(PasswordHash::new(broken))).await, Verdict::Wrong);
+        }
+    }
+
+    #[test]
+    fn one_place_fills_no_more_than_half_of_the_queue_and_a_full_queue_refuses_at_once() {
+        // Without threads, so that nothing is taken from the queue while it is filled.
+        let shared = Shared {
+            cost: COST,
+            nobody: nobodys_hash(COST),
+            computed: AtomicU64::new(0),
+            queue: Mutex::default(),
+            filled: Condvar::new(),
+        };
+        let fill = |address: &str| {
+            let from = place(address.parse().unwrap());
+            (0..QUEUE).take_while(|_| shared.enqueue(from, Box::new(|_| {})).is_ok()).count()
+        };
+        assert_eq!(fill("2001:db8::1"), QUEUE / 2);
+        assert_eq!(fill("2001:db8::2"), 0);
+        assert_eq!(fill("192.0.2.1"), QUEUE / 2);
+        assert_eq!(fill("192.0.2.2"), 0);
+        while shared.lock().jobs.len() > QUEUE / 2 {
+            drop(shared.next());
+        }
+        assert_eq!(fill("192.0.2.2"), QUEUE / 2);
+        assert_eq!(shared.lock().held.len(), 2);
+    }
+
+    impl Hasher {
+        async fn verify_text(&self, text: &str, hash: Option<PasswordHash>) -> Verdict {
+            self.verify(&secret(text), hash, HERE).await.unwrap()
+        }
+    }
+}

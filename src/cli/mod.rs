@@ -1,0 +1,58 @@
+//! Owns the command line: reads it, sets up the log, and leads to the commands, each a thin caller of the layers below.
+
+mod serve;
+mod user;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::config::{self, Config, Inputs};
+
+/// User accounts for self-hosted software: one binary, one SQLite file, Langflow's Users API.
+#[derive(Debug, Parser)]
+#[command(name = "usher", version, about, long_about = None)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server; what `usher` alone does.
+    Serve,
+    /// Manage users in the database, beside a running server or without one.
+    User {
+        #[command(subcommand)]
+        command: user::Command,
+    },
+}
+
+/// What a command failed with: one sentence.
+type Failure = Box<dyn std::error::Error>;
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let matches = Cli::command().args(config::flags()).get_matches();
+    let outcome = Cli::from_arg_matches(&matches).map_err(Failure::from).and_then(|cli| {
+        let config = Config::load(&Inputs::from_process(&matches)?)?;
+        start_log(&config)?;
+        match cli.command.unwrap_or(Command::Serve) {
+            Command::Serve => serve::run(config),
+            Command::User { command } => user::run(&config, command),
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // To nobody in particular when standard error is closed.
+            let _ = writeln!(std::io::stderr(), "usher: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_log(config: &Config) -> Result<(), Failure> {
+    env_logger::Builder::new().parse_filters(&config.log).format_timestamp_millis().try_init().map_err(Failure::from)
+}

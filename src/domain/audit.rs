@@ -1,0 +1,79 @@
+//! Owns what is written down about changes: who did what to whom, from where, and whether it succeeded.
+//! Must not know where it is written, and must never be given a secret or a name that nobody has.
+
+use uuid::Uuid;
+
+/// What was done or tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// An account was made.
+    UserAdded,
+    /// Fields of an account were changed; the detail names them.
+    UserChanged,
+    /// An account was deleted.
+    UserDeleted,
+    /// A password was set.
+    PasswordChanged,
+    /// The first superuser was made.
+    SetUp,
+    /// Somebody signed in, or tried to.
+    LoggedIn,
+    /// Somebody signed out.
+    LoggedOut,
+    /// A session was ended by other means than signing out.
+    SessionEnded,
+    /// A refresh token was used again after it had been replaced: somebody has a copy.
+    RefreshReused,
+    /// An API key was made.
+    KeyMade,
+    /// An API key was deleted.
+    KeyDeleted,
+    /// The store's key was saved.
+    StoreKeySaved,
+}
+
+impl Action {
+    /// The word in the database, in the log and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UserAdded => "user.add",
+            Self::UserChanged => "user.change",
+            Self::UserDeleted => "user.delete",
+            Self::PasswordChanged => "password.change",
+            Self::SetUp => "setup",
+            Self::LoggedIn => "login",
+            Self::LoggedOut => "logout",
+            Self::SessionEnded => "session.end",
+            Self::RefreshReused => "refresh.reuse",
+            Self::KeyMade => "key.add",
+            Self::KeyDeleted => "key.delete",
+            Self::StoreKeySaved => "store_key.save",
+        }
+    }
+}
+
+/// Who did it: nobody known, or somebody by id and by the name of that moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Actor {
+    /// The account, if one is known.
+    pub id: Option<Uuid>,
+    /// Its name at that moment; `command line` where somebody worked on the machine itself.
+    pub name: Option<String>,
+    /// From where: an address, or nothing for the command line.
+    pub address: Option<String>,
+}
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub action: Action,
+    /// To whom, by id and name; the name of somebody who exists, never one that was merely typed.
+    pub target: Option<(Uuid, String)>,
+    /// Whether it succeeded.
+    pub success: bool,
+    /// What else helps, such as the names of changed fields; never a value that could be a secret.
+    pub detail: Option<String>,
+}

@@ -1,0 +1,11 @@
+//! What usher is about, in plain values and pure functions. Knows neither HTTP nor SQL.
+
+pub mod address;
+pub mod api_key;
+pub mod audit;
+pub mod clock;
+pub mod policy;
+pub mod secret;
+pub mod session;
+pub mod user;
+pub mod username;

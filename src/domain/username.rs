@@ -1,0 +1,173 @@
+//! Owns what a user name may be and when two names are the same one.
+//! Must not know where names come from or how they are stored.
+
+use std::fmt;
+
+use icu_casemap::CaseMapper;
+use icu_normalizer::{ComposingNormalizer, DecomposingNormalizer};
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
+use icu_properties::{CodePointMapData, CodePointSetData};
+
+/// The most characters (not bytes) that a name may have.
+pub const MAX_CHARS: usize = 255;
+
+/// A name as its owner typed it, trimmed, with the form that it is compared by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Username {
+    shown: String,
+    folded: String,
+}
+
+/// Why a text is no user name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UsernameError {
+    /// Nothing is left after trimming.
+    #[error("String should have at least 1 character")]
+    Empty,
+    /// More than [`MAX_CHARS`] characters.
+    #[error("String should have at most 255 characters")]
+    TooLong,
+    /// A control, format, private-use or line-separating character.
+    #[error("Username should not contain control, format or private-use characters")]
+    Forbidden,
+    /// Only characters that leave no mark, so that nobody could tell the name from none.
+    #[error("Username should contain visible characters")]
+    Invisible,
+}
+
+impl Username {
+    /// Trims white space at both ends and checks what is left.
+    pub fn parse(typed: &str) -> Result<Self, UsernameError> {
+        let shown = typed.trim();
+        if shown.is_empty() {
+            return Err(UsernameError::Empty);
+        }
+        if shown.chars().count() > MAX_CHARS {
+            return Err(UsernameError::TooLong);
+        }
+        if shown.chars().any(is_forbidden) {
+            return Err(UsernameError::Forbidden);
+        }
+        let folded = fold(shown);
+        if folded.trim().is_empty() {
+            return Err(UsernameError::Invisible);
+        }
+        Ok(Self { shown: shown.to_owned(), folded })
+    }
+
+    /// A name from the database, where only parsed names are put.
+    pub fn stored(shown: String, folded: String) -> Self {
+        Self { shown, folded }
+    }
+
+    /// The name as it was typed.
+    pub fn as_str(&self) -> &str {
+        &self.shown
+    }
+
+    /// The name as it is compared: two names are one when their folded forms are equal.
+    pub fn folded(&self) -> &str {
+        &self.folded
+    }
+
+    /// Whether `text` spells this name, in any case and Unicode form.
+    pub fn is_spelled_by(&self, text: &str) -> bool {
+        self.folded == fold(text.trim())
+    }
+}
+
+impl fmt::Display for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+/// NFKC case folding (Unicode 16, section 3.13, `toNFKC_Casefold`): compatibility forms, letter case and
+/// characters without a mark of their own make no difference.
+pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+    let mut folded = DecomposingNormalizer::new_nfd().normalize(text).into_owned();
+    // One round can leave something that the next one folds further; the standard asks for a fixed point.
+    for _ in 0..4 {
+        let visible: String = folded.chars().filter(|&c| !ignorable.contains(c)).collect();
+        let compatible = ComposingNormalizer::new_nfkc().normalize(&visible).into_owned();
+        let next = ComposingNormalizer::new_nfkc().normalize(&CaseMapper::new().fold_string(&compatible)).into_owned();
+        if next == folded {
+            break;
+        }
+        folded = next;
+    }
+    folded
+}
+
+fn is_forbidden(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    matches!(
+        CodePointMapData::<GeneralCategory>::new().get(c),
+        GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::PrivateUse
+            | GeneralCategory::Surrogate
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_are_trimmed_and_kept_as_typed() {
+        let name = Username::parse("  Ada Lovelace\t").unwrap();
+        assert_eq!(name.as_str(), "Ada Lovelace");
+        assert_eq!(name.folded(), "ada lovelace");
+    }
+
+    #[test]
+    fn names_that_differ_in_case_or_unicode_form_are_one() {
+        for (a, b) in [
+            ("ADMIN", "admin"),
+            ("Straße", "STRASSE"),
+            ("ﬁona", "FIONA"),
+            ("é", "e\u{301}"),
+            ("ａｄａ", "Ada"),
+            ("Ά", "ά"),
+            ("ada\u{fe0f}", "ada"),
+        ] {
+            assert_eq!(Username::parse(a).unwrap().folded(), Username::parse(b).unwrap().folded(), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn names_without_a_visible_character_or_with_hidden_ones_are_refused() {
+        assert_eq!(Username::parse(" \t "), Err(UsernameError::Empty));
+        assert_eq!(Username::parse("\u{3164}"), Err(UsernameError::Invisible));
+        for bad in ["a\0b", "a\u{202e}b", "a\u{200d}b", "a\u{e000}", "a\nb", "a\u{2028}b", "a\u{ad}b"] {
+            assert_eq!(Username::parse(bad), Err(UsernameError::Forbidden), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn length_is_counted_in_characters() {
+        assert!(Username::parse(&"é".repeat(255)).is_ok());
+        assert_eq!(Username::parse(&"é".repeat(256)), Err(UsernameError::TooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics_and_parsing_again_changes_nothing(text in any::<String>()) {
+            if let Ok(name) = Username::parse(&text) {
+                prop_assert_eq!(&Username::parse(name.as_str()).unwrap(), &name);
+                prop_assert_eq!(fold(name.folded()), name.folded());
+                prop_assert!(name.is_spelled_by(&text));
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Owns the routes of one's own API keys and of the store key.
+
+use actix_web::http::Method;
+use uuid::Uuid;
+
+use super::body::Kind;
+use super::call::{Call, Input, Nothing, Source, path_uuid};
+use super::caller::{SignedIn, Via};
+use super::cookies::{self, Jar};
+use super::error::ApiError;
+use super::fault::{Fault, Faults};
+use super::fields::{self, Fields};
+use super::openapi::Operation;
+use super::reply::Reply;
+use super::route::Route;
+use super::schema::{boolean, datetime, integer, nullable, object, string};
+use super::sentences as say;
+use super::wire::{ApiKeyRead, ApiKeysResponse, Detail, UnmaskedApiKeyRead};
+use super::{lenient, schema};
+use crate::auth::api_key;
+use crate::domain::api_key::{ApiKey, SHOWN_CHARS};
+use crate::domain::audit::{Action, Event};
+use crate::domain::clock::Timestamp;
+use crate::domain::policy;
+use crate::domain::secret::Secret;
+use crate::domain::user::User;
+use crate::store::{api_keys, audit, users};
+
+const ALL: &str = "/api/v1/api_key/";
+const TAG: &str = "APIKey";
+/// The most characters of a key's name.
+const MAX_NAME: usize = 255;
+/// The most characters of a store key; encrypted it must still fit into a cookie.
+const MAX_STORE_KEY: usize = 1024;
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::new(Method::GET, ALL, list)
+            .named(TAG, "get_api_keys_route_api_v1_api_key__get", "Get Api Keys Route")
+            .gives::<ApiKeysResponse<'_>>(200),
+        Route::new(Method::POST, ALL, create)
+            .named(TAG, "create_api_key_route_api_v1_api_key__post", "Create Api Key Route")
+            .about("Makes an API key and shows it, once.")
+            .gives::<UnmaskedApiKeyRead<'_>>(200),
+        Route::new(Method::DELETE, "/api/v1/api_key/{api_key_id}", delete)
+            .named(TAG, "delete_api_key_route_api_v1_api_key__api_key_id__delete", "Delete Api Key Route")
+            .gives::<Detail>(200)
+            .refuses(400, "No such key of one's own"),
+        Route::new(Method::POST, "/api/v1/api_key/store", store)
+            .named(TAG, "save_store_api_key_api_v1_api_key_store_post", "Save Store Api Key")
+            .about("Keeps the key to the original's component store, encrypted.")
+            .gives::<Detail>(200),
+    ]
+}
+
+async fn list(call: Call<SignedIn, Nothing>) -> Result<Reply, ApiError> {
+    let user_id = call.who.user.id;
+    let keys = call.app.db.read(move |connection| api_keys::of_user(connection, user_id)).await?;
+    let api_keys: Vec<_> = keys.iter().map(ApiKeyRead::from).collect();
+    Ok(Reply::json(&ApiKeysResponse { total_count: api_keys.len(), user_id, api_keys }))
+}
+
+/// A new key. The original's other fields are checked as it checks them, and not used, as there.
+struct ApiKeyCreate {
+    name: Option<String>,
+    expires_at: Option<Timestamp>,
+}
+
+impl Input for ApiKeyCreate {
+    const BODY: Kind = Kind::Json;
+
+    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+        let fields = Fields::of(source.body, faults)?;
+        let name = fields.optional("name", faults, |value| fields::text(value, MAX_NAME));
+        fields.optional("last_used_at", faults, lenient::datetime);
+        fields.defaulted("total_uses", faults, lenient::integer);
+        fields.defaulted("is_active", faults, lenient::boolean);
+        fields.optional("api_key", faults, lenient::string);
+        fields.optional("user_id", faults, lenient::uuid);
+        let unless_falsy = |value| if lenient::is_falsy(value) { Ok(None) } else { lenient::datetime(value).map(Some) };
+        fields.optional("created_at", faults, unless_falsy);
+        let in_the_future = |end: Timestamp| {
+            if end > source.now { Ok(end) } else { Err(Fault::value(say::field::KEY_IN_THE_PAST)) }
+        };
+        let expires_at =
+            fields.optional("expires_at", faults, |value| lenient::datetime(value).and_then(in_the_future));
+        Some(Self { name, expires_at })
+    }
+
+    fn describe(operation: &mut Operation) {
+        let fields = [
+            ("name", nullable(string()), false),
+            ("last_used_at", nullable(datetime()), false),
+            ("total_uses", integer(), false),
+            ("is_active", boolean(), false),
+            ("api_key", nullable(string()), false),
+            ("user_id", nullable(schema::uuid()), false),
+            ("created_at", nullable(datetime()), false),
+            ("expires_at", nullable(datetime()), false),
+        ];
+        operation.body("application/json", "ApiKeyCreate", object(&fields));
+    }
+}
+
+async fn create(call: Call<SignedIn, ApiKeyCreate>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, who, input } = call;
+    if let Via::Key(own_end) = who.via {
+        policy::may_make_key(own_end, input.expires_at)?;
+    }
+    let unmasked = api_key::generate()?;
+    let text = unmasked.expose();
+    let key = ApiKey {
+        id: Uuid::new_v4(),
+        user_id: who.user.id,
+        name: input.name,
+        prefix: text.chars().take(SHOWN_CHARS).collect(),
+        length: u32::try_from(text.chars().count()).unwrap_or(u32::MAX),
+        is_active: true,
+        created_at: now,
+        expires_at: input.expires_at,
+        last_used_at: None,
+        total_uses: 0,
+    };
+    let (hash, actor) = (api_key::sha256(text), who.actor(client.address));
+    let made = app.db.write(move |connection| {
+        users::find(connection, key.user_id)?.ok_or(ApiError::UserGone)?;
+        api_keys::insert(connection, &key, &hash)?;
+        let detail = Some(format!("key {}", key.id));
+        let event = Event { actor, action: Action::KeyMade, target: None, success: true, detail };
+        audit::record(connection, &event, now)?;
+        Ok::<_, ApiError>(key)
+    });
+    Ok(Reply::json(&UnmaskedApiKeyRead::new(&made.await?, text)))
+}
+
+/// The `api_key_id` of the path.
+struct KeyId(Uuid);
+
+impl Input for KeyId {
+    const BODY: Kind = Kind::None;
+
+    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+        path_uuid("api_key_id", source, faults).map(Self)
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.path_id("api_key_id");
+    }
+}
+
+async fn delete(call: Call<SignedIn, KeyId>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, who, input: KeyId(id) } = call;
+    let (owner, actor) = (who.user.id, who.actor(client.address));
+    let deleted = app.db.write(move |connection| {
+        if !api_keys::delete(connection, owner, id)? {
+            return Err(ApiError::KeyNotFound);
+        }
+        let detail = Some(format!("key {id}"));
+        let event = Event { actor, action: Action::KeyDeleted, target: None, success: true, detail };
+        Ok(audit::record(connection, &event, now)?)
+    });
+    deleted.await?;
+    Ok(Reply::json(&Detail { detail: say::KEY_DELETED }))
+}
+
+/// The key to the original's component store.
+struct ApiKeyCreateRequest(Secret);
+
+impl Input for ApiKeyCreateRequest {
+    const BODY: Kind = Kind::Json;
+
+    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+        let fields = Fields::of(source.body, faults)?;
+        fields.required("api_key", faults, |value| fields::text(value, MAX_STORE_KEY)).map(|key| Self(Secret::new(key)))
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.body("application/json", "ApiKeyCreateRequest", object(&[("api_key", string(), true)]));
+    }
+}
+
+async fn store(call: Call<SignedIn, ApiKeyCreateRequest>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, who, input: ApiKeyCreateRequest(key) } = call;
+    let encrypted = app.fernet.encrypt(key.expose(), now)?;
+    let (id, actor, kept) = (who.user.id, who.actor(client.address), encrypted.clone());
+    let saved = app.db.write(move |connection| {
+        let user = users::find(connection, id)?.ok_or(ApiError::UserGone)?;
+        users::update(connection, &User { store_api_key: Some(kept), updated_at: now, ..user })?;
+        let event = Event { actor, action: Action::StoreKeySaved, target: None, success: true, detail: None };
+        Ok::<_, ApiError>(audit::record(connection, &event, now)?)
+    });
+    saved.await?;
+    let jar = Jar::new(&app.config, client.https);
+    let cookie = jar.set(cookies::STORE_KEY, &encrypted, app.config.refresh_token_seconds.into());
+    Ok(Reply::json(&Detail { detail: say::KEY_SAVED }).cookie(&cookie))
+}

@@ -1,0 +1,32 @@
+//! Owns what every request can reach: the store, the proofs, the settings, the clock.
+
+use std::sync::Mutex;
+
+use super::key_uses::KeyUses;
+use crate::auth::fernet::Fernet;
+use crate::auth::password::Hasher;
+use crate::auth::token::Tokens;
+use crate::config::Config;
+use crate::domain::clock::Clock;
+use crate::domain::secret::Secret;
+use crate::store::Db;
+
+/// One server's state, shared by all its workers.
+pub struct App {
+    /// The settings in force.
+    pub config: Config,
+    /// Where "now" comes from.
+    pub clock: Clock,
+    /// The two doors to the database.
+    pub db: Db,
+    /// The gate to bcrypt.
+    pub hasher: Hasher,
+    /// Signs and checks access and refresh tokens.
+    pub tokens: Tokens,
+    /// Encrypts store keys.
+    pub fernet: Fernet,
+    /// Uses of API keys that are not written yet.
+    pub key_uses: KeyUses,
+    /// Opens the one-time setup, until the first superuser exists.
+    pub setup_token: Mutex<Option<Secret>>,
+}

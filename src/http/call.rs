@@ -1,0 +1,141 @@
+//! Owns the one extractor: what every request goes through, in the one order of checks, before its handler runs.
+//! Cross-site → body (malformed JSON) → who is calling → all faults of path, query and body together.
+
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Payload};
+use uuid::Uuid;
+
+use super::address::Client;
+use super::app::App;
+use super::body::{self, Body};
+use super::caller::Who;
+use super::error::ApiError;
+use super::fault::{Faults, Place};
+use super::form::Pairs;
+use super::lenient;
+use super::openapi::Operation;
+use crate::config::Config;
+use crate::domain::clock::Timestamp;
+
+/// A request that passed: a handler's one argument.
+pub struct Call<W, I> {
+    /// The server's state.
+    pub app: Data<App>,
+    /// When the request was taken up.
+    pub now: Timestamp,
+    /// Where it came from.
+    pub client: Client,
+    /// Proof of who is calling.
+    pub who: W,
+    /// What was asked, checked.
+    pub input: I,
+}
+
+/// What an input is read from.
+pub struct Source<'a> {
+    /// The path's parameters and the headers.
+    pub request: &'a HttpRequest,
+    /// The query.
+    pub query: &'a Pairs<'a>,
+    /// The body.
+    pub body: &'a Body,
+    /// Rules that the settings make.
+    pub config: &'a Config,
+    /// For rules about the future.
+    pub now: Timestamp,
+}
+
+/// What a route takes from its path, query, headers and body. Implemented by the types that handlers name.
+pub trait Input: Sized {
+    /// What kind of body it reads.
+    const BODY: body::Kind;
+
+    /// Reads and checks, and notes every fault; `None` when there was one.
+    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self>;
+
+    /// Adds its parameters or its body to the API's description.
+    fn describe(operation: &mut Operation);
+}
+
+impl<W: Who, I: Input> Call<W, I> {
+    /// Takes a request through all checks.
+    pub async fn receive(request: &HttpRequest, payload: Payload, app: Data<App>) -> Result<Self, ApiError> {
+        let client = Client::of(request, &app.config.trusted_proxies);
+        refuse_cross_site(request, &app.config)?;
+        let body = body::read(I::BODY, request, payload).await?;
+        let query = Pairs::parse(request.query_string().as_bytes());
+        let who = W::identify(&app, request, &query).await?;
+        let now = app.clock.now();
+        let mut faults = Faults::default();
+        let source = Source { request, query: &query, body: &body, config: &app.config, now };
+        match I::read(&source, &mut faults) {
+            Some(input) if faults.0.is_empty() => Ok(Self { app, now, client, who, input }),
+            _ => Err(ApiError::Invalid(faults)),
+        }
+    }
+}
+
+/// Refuses requests that change something and that a browser marks as another site's, unless that site is configured.
+fn refuse_cross_site(request: &HttpRequest, config: &Config) -> Result<(), ApiError> {
+    let headers = request.headers();
+    if request.method().is_safe() || headers.get("sec-fetch-site").is_none_or(|site| site != "cross-site") {
+        return Ok(());
+    }
+    let origin = headers.get("origin").and_then(|origin| origin.to_str().ok());
+    let known = origin.is_some_and(|origin| config.cors_origins.iter().any(|known| known == origin));
+    if known { Ok(()) } else { Err(ApiError::CrossSite) }
+}
+
+/// A route that takes nothing.
+pub struct Nothing;
+
+impl Input for Nothing {
+    const BODY: body::Kind = body::Kind::None;
+
+    fn read(_: &Source<'_>, _: &mut Faults) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn describe(_: &mut Operation) {}
+}
+
+/// Two inputs, the one in front checked first.
+impl<A: Input, B: Input> Input for (A, B) {
+    const BODY: body::Kind = match A::BODY {
+        body::Kind::None => B::BODY,
+        kind => kind,
+    };
+
+    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+        let (first, second) = (A::read(source, faults), B::read(source, faults));
+        Some((first?, second?))
+    }
+
+    fn describe(operation: &mut Operation) {
+        A::describe(operation);
+        B::describe(operation);
+    }
+}
+
+/// An id in the path, by the parameter's name.
+pub fn path_uuid(name: &'static str, source: &Source<'_>, faults: &mut Faults) -> Option<Uuid> {
+    let text = source.request.match_info().get(name).unwrap_or_default();
+    // actix leaves "%2F", "%2B" and "%25" as they were sent.
+    let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
+    faults.note(Place::Path(name), lenient::uuid_text(&text))
+}
+
+/// The `user_id` of the path.
+pub struct UserId(pub Uuid);
+
+impl Input for UserId {
+    const BODY: body::Kind = body::Kind::None;
+
+    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+        path_uuid("user_id", source, faults).map(Self)
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.path_id("user_id");
+    }
+}

@@ -1,0 +1,68 @@
+//! Owns the three cookies of the original: their names, attributes, and how they are read.
+
+use actix_web::http::header::{COOKIE, HeaderMap};
+
+use crate::config::{Config, CookieSecure};
+
+/// The access token, for the client's own use; it never authorizes a request but `GET /session` and log-out.
+pub const ACCESS: &str = "access_token_lf";
+/// The refresh token.
+pub const REFRESH: &str = "refresh_token_lf";
+/// The encrypted store key.
+pub const STORE_KEY: &str = "apikey_tkn_lflw";
+
+/// How cookies are set for one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Jar {
+    secure: bool,
+    access_readable: bool,
+}
+
+impl Jar {
+    /// By the settings, and by whether the request came over HTTPS.
+    pub fn new(config: &Config, https: bool) -> Self {
+        let secure = match config.cookie_secure {
+            CookieSecure::Auto => https,
+            CookieSecure::Always => true,
+            CookieSecure::Never => false,
+        };
+        Self { secure, access_readable: config.access_cookie_readable }
+    }
+
+    /// A `Set-Cookie` header's value.
+    pub fn set(self, name: &str, value: &str, seconds: u64) -> String {
+        let http_only = if name == ACCESS && self.access_readable { "" } else { "; HttpOnly" };
+        let secure = if self.secure { "; Secure" } else { "" };
+        format!("{name}={value}; Max-Age={seconds}; Path=/; SameSite=Lax{http_only}{secure}")
+    }
+
+    /// The same cookie, gone.
+    pub fn clear(self, name: &str) -> String {
+        self.set(name, "", 0)
+    }
+}
+
+/// The last cookie of this name that the client sent.
+pub fn get<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let sent = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
+    sent.filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(found, value)| found.trim() == name && !value.is_empty())
+        .last()
+        .map(|(_, value)| value.trim().trim_matches('"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::header::HeaderValue;
+
+    #[test]
+    fn cookies_are_found_among_others_and_oddly_written_ones() {
+        let mut headers = HeaderMap::new();
+        headers.append(COOKIE, HeaderValue::from_static("a=1;refresh_token_lf=\"x.y.z\" ; =; b"));
+        headers.append(COOKIE, HeaderValue::from_static("access_token_lf=first; access_token_lf=second"));
+        assert_eq!(get(&headers, REFRESH), Some("x.y.z"));
+        assert_eq!(get(&headers, ACCESS), Some("second"));
+        assert_eq!(get(&headers, STORE_KEY), None);
+    }
+}

@@ -1,0 +1,28 @@
+//! Owns `/openapi.json` and `/docs`.
+
+use std::sync::LazyLock;
+
+use actix_web::http::Method;
+use serde_json::json;
+
+use super::call::{Call, Nothing};
+use super::caller::Anyone;
+use super::error::ApiError;
+use super::reply::Reply;
+use super::route::{self, Route};
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::new(Method::GET, "/openapi.json", openapi)
+            .named("Documentation", "openapi_json_get", "API description")
+            .about("This API's description (OpenAPI 3.1).")
+            .replies(200, "The description", json!({ "type": "object" })),
+    ]
+}
+
+/// Made when it is first asked for: most servers never are.
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| route::describe_routes().to_string());
+
+async fn openapi(_: Call<Anyone, Nothing>) -> Result<Reply, ApiError> {
+    Ok(Reply::file(DOCUMENT.as_bytes(), "application/json"))
+}

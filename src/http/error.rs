@@ -1,0 +1,207 @@
+//! Owns everything that a request can be refused with: one enum, one exhaustive match to status and sentence.
+//! Causes go to the log, never to the client.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use serde_json::{Value, json};
+
+use super::fault::{Fault, Faults, Place};
+use super::sentences as say;
+use crate::auth::password::HashError;
+use crate::auth::random::NoRandomness;
+use crate::auth::token::TokenError;
+use crate::domain::policy::Denied;
+use crate::store::{Refusal, StoreError};
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub enum ApiError {
+    /// No such path.
+    NotFound,
+    /// The path exists, with the methods named here.
+    MethodNotAllowed(String),
+    /// Fields at fault, all of them.
+    Invalid(Faults),
+    UnparsableBody,
+    BodyTooLarge,
+    BodyTooSlow,
+    /// A browser says that another site sent it.
+    CrossSite,
+    NoCredentials,
+    BadKey,
+    BadToken,
+    TokenExpired,
+    SessionEnded,
+    /// The token's user is gone or inactive.
+    UserGone,
+    /// The API key's user is inactive, or one who gave the right password.
+    InactiveUser,
+    NotSuperuser,
+    Denied(Denied),
+    WrongLogin,
+    /// The right password of somebody who was never active.
+    Waiting,
+    /// No refresh cookie came.
+    NoRefreshToken,
+    BadRefreshToken,
+    AutoLoginOff,
+    AutoLoginNotLocal,
+    UserNotFound,
+    UsernameTaken,
+    SignupClosed,
+    WrongCurrentPassword,
+    SamePassword,
+    KeyNotFound,
+    SetupDone,
+    BadSetupToken,
+    Hash(HashError),
+    Store(StoreError),
+    Randomness(NoRandomness),
+}
+
+impl ApiError {
+    /// One field of the body at fault.
+    pub fn field(name: &'static str, fault: Fault) -> Self {
+        Self::Invalid(Faults::one(Place::Field(name), fault))
+    }
+
+    /// The status and the `detail` that the client is sent.
+    pub fn reply(&self) -> (StatusCode, Value) {
+        if let Self::Invalid(faults) = self {
+            let items = serde_json::to_value(&faults.0).expect("items are plain texts and numbers");
+            return (StatusCode::UNPROCESSABLE_ENTITY, items);
+        }
+        if let Self::AutoLoginOff = self {
+            return (StatusCode::BAD_REQUEST, json!({ "message": say::AUTO_LOGIN_OFF, "auto_login": false }));
+        }
+        let (status, sentence) = self.sentence();
+        (status, Value::from(sentence))
+    }
+
+    fn sentence(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::NotFound => (StatusCode::NOT_FOUND, say::NOT_FOUND),
+            Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, say::METHOD_NOT_ALLOWED),
+            Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, say::UNPARSABLE_BODY),
+            Self::UnparsableBody => (StatusCode::BAD_REQUEST, say::UNPARSABLE_BODY),
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, say::BODY_TOO_LARGE),
+            Self::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, say::BODY_TOO_SLOW),
+            Self::CrossSite => (StatusCode::FORBIDDEN, say::CROSS_SITE),
+            Self::NoCredentials => (StatusCode::FORBIDDEN, say::NO_CREDENTIALS),
+            Self::BadKey => (StatusCode::FORBIDDEN, say::BAD_KEY),
+            Self::BadToken => (StatusCode::UNAUTHORIZED, say::BAD_TOKEN),
+            Self::TokenExpired => (StatusCode::UNAUTHORIZED, say::TOKEN_EXPIRED),
+            Self::SessionEnded => (StatusCode::UNAUTHORIZED, say::SESSION_ENDED),
+            Self::UserGone => (StatusCode::UNAUTHORIZED, say::USER_GONE),
+            Self::InactiveUser => (StatusCode::UNAUTHORIZED, say::INACTIVE_USER),
+            Self::NotSuperuser => (StatusCode::FORBIDDEN, say::NO_SUPERUSER),
+            Self::Denied(denied) => refused(*denied),
+            Self::WrongLogin => (StatusCode::UNAUTHORIZED, say::WRONG_LOGIN),
+            Self::Waiting => (StatusCode::BAD_REQUEST, say::WAITING),
+            Self::NoRefreshToken | Self::BadRefreshToken => (StatusCode::UNAUTHORIZED, say::BAD_REFRESH_TOKEN),
+            Self::AutoLoginOff => (StatusCode::BAD_REQUEST, say::AUTO_LOGIN_OFF),
+            Self::AutoLoginNotLocal => (StatusCode::FORBIDDEN, say::AUTO_LOGIN_LOCAL),
+            Self::UserNotFound => (StatusCode::NOT_FOUND, say::USER_NOT_FOUND),
+            Self::UsernameTaken => (StatusCode::BAD_REQUEST, say::USERNAME_TAKEN),
+            Self::SignupClosed => (StatusCode::FORBIDDEN, say::SIGNUP_CLOSED),
+            Self::WrongCurrentPassword => (StatusCode::BAD_REQUEST, say::WRONG_CURRENT),
+            Self::SamePassword => (StatusCode::BAD_REQUEST, say::SAME_PASSWORD),
+            Self::KeyNotFound => (StatusCode::BAD_REQUEST, say::KEY_NOT_FOUND),
+            Self::SetupDone => (StatusCode::FORBIDDEN, say::SETUP_DONE),
+            Self::BadSetupToken => (StatusCode::FORBIDDEN, say::SETUP_TOKEN),
+            Self::Hash(HashError::Busy) | Self::Store(StoreError::Overloaded) => {
+                (StatusCode::SERVICE_UNAVAILABLE, say::BUSY)
+            }
+            Self::Store(StoreError::DiskFull(_)) => (StatusCode::INSUFFICIENT_STORAGE, say::DISK_FULL),
+            Self::Store(StoreError::Unavailable(_) | StoreError::Stopped) => {
+                (StatusCode::SERVICE_UNAVAILABLE, say::UNAVAILABLE)
+            }
+            Self::Hash(HashError::Unfit | HashError::Failed) | Self::Store(_) | Self::Randomness(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, say::INTERNAL)
+            }
+        }
+    }
+
+    /// The header that goes with the refusal.
+    pub fn header(&self) -> Option<(HeaderName, String)> {
+        match self {
+            Self::BadToken
+            | Self::TokenExpired
+            | Self::SessionEnded
+            | Self::UserGone
+            | Self::WrongLogin
+            | Self::NoRefreshToken => Some((WWW_AUTHENTICATE, "Bearer".to_owned())),
+            Self::MethodNotAllowed(methods) => Some((ALLOW, methods.clone())),
+            _ if self.sentence().0 == StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, "1".to_owned())),
+            _ => None,
+        }
+    }
+
+    /// What the log is told, when it is the server's own fault.
+    pub fn cause(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => Some(error.described()),
+            Self::Hash(error @ (HashError::Failed | HashError::Unfit)) => Some(error.to_string()),
+            Self::Randomness(error) => Some(error.to_string()),
+            _ => None,
+        }
+    }
+}
+
+fn refused(denied: Denied) -> (StatusCode, &'static str) {
+    match denied {
+        Denied::DeactivateSelf => (StatusCode::FORBIDDEN, say::DEACTIVATE_SELF),
+        Denied::Permission => (StatusCode::FORBIDDEN, say::PERMISSION_DENIED),
+        Denied::PasswordByPatch => (StatusCode::BAD_REQUEST, say::PASSWORD_BY_PATCH),
+        Denied::AnothersPassword => (StatusCode::BAD_REQUEST, say::ANOTHERS_PASSWORD),
+        Denied::NotInteractive => (StatusCode::FORBIDDEN, say::NOT_INTERACTIVE),
+        Denied::DeleteSelf => (StatusCode::BAD_REQUEST, say::DELETE_SELF),
+        Denied::LastSuperuser => (StatusCode::FORBIDDEN, say::LAST_SUPERUSER),
+        Denied::KeyOutlivesKey => (StatusCode::FORBIDDEN, say::KEY_OUTLIVES),
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::UsernameTaken => Self::UsernameTaken,
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl Refusal for ApiError {
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<HashError> for ApiError {
+    fn from(error: HashError) -> Self {
+        Self::Hash(error)
+    }
+}
+
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Expired => Self::TokenExpired,
+            TokenError::Invalid => Self::BadToken,
+        }
+    }
+}
+
+impl From<NoRandomness> for ApiError {
+    fn from(error: NoRandomness) -> Self {
+        Self::Randomness(error)
+    }
+}

@@ -1,0 +1,107 @@
+//! Owns what is wrong with a request's fields: one item for each, in pydantic's form, without what was sent.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde::ser::SerializeSeq;
+
+/// Why one value is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// pydantic's name for the kind of fault.
+    pub kind: &'static str,
+    /// pydantic's sentence, or one of ours after "Value error, ".
+    pub message: Cow<'static, str>,
+}
+
+impl Fault {
+    pub fn new(kind: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// One of usher's own rules.
+    pub fn value(message: &'static str) -> Self {
+        Self::new("value_error", message)
+    }
+}
+
+/// Where in the request a value stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A part of the path.
+    Path(&'static str),
+    /// A query parameter.
+    Query(&'static str),
+    /// The body as a whole.
+    Body,
+    /// A field of the body.
+    Field(&'static str),
+    /// A character of the body, counted from 0.
+    Character(usize),
+}
+
+impl Serialize for Place {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut parts = serializer.serialize_seq(None)?;
+        match self {
+            Self::Path(name) => ("path", name).serialize_into(&mut parts)?,
+            Self::Query(name) => ("query", name).serialize_into(&mut parts)?,
+            Self::Body => parts.serialize_element("body")?,
+            Self::Field(name) => ("body", name).serialize_into(&mut parts)?,
+            Self::Character(at) => ("body", at).serialize_into(&mut parts)?,
+        }
+        parts.end()
+    }
+}
+
+/// Writes both parts of a place into one list.
+trait Pair {
+    fn serialize_into<S: SerializeSeq>(&self, list: &mut S) -> Result<(), S::Error>;
+}
+
+impl<T: Serialize> Pair for (&str, T) {
+    fn serialize_into<S: SerializeSeq>(&self, list: &mut S) -> Result<(), S::Error> {
+        list.serialize_element(self.0)?;
+        list.serialize_element(&self.1)
+    }
+}
+
+/// An item of a 422's `detail`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Item {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    loc: Place,
+    msg: Cow<'static, str>,
+}
+
+/// All faults of a request, in the order in which its fields are checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults(pub Vec<Item>);
+
+impl Faults {
+    /// One fault alone.
+    pub fn one(loc: Place, fault: Fault) -> Self {
+        Self(vec![Item { kind: fault.kind, loc, msg: fault.message }])
+    }
+
+    /// The value of a check, or `None` with its fault noted.
+    pub fn note<T>(&mut self, loc: Place, checked: Result<T, Fault>) -> Option<T> {
+        checked.map_err(|fault| self.0.push(Item { kind: fault.kind, loc, msg: fault.message })).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_written_as_pydantic_writes_it_without_the_input() {
+        let item = |loc| serde_json::to_value(Faults::one(loc, Fault::new("missing", "Field required")).0).unwrap();
+        let want = |loc| serde_json::json!([{"type": "missing", "loc": loc, "msg": "Field required"}]);
+        assert_eq!(item(Place::Path("user_id")), want(serde_json::json!(["path", "user_id"])));
+        assert_eq!(item(Place::Body), want(serde_json::json!(["body"])));
+        assert_eq!(item(Place::Field("name")), want(serde_json::json!(["body", "name"])));
+        assert_eq!(item(Place::Character(7)), want(serde_json::json!(["body", 7])));
+    }
+}

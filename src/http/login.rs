@@ -1,0 +1,268 @@
+//! Owns log-in, refresh, log-out and automatic log-in.
+
+use actix_web::http::Method;
+use serde_json::json;
+
+use super::auto_login;
+use super::body::{Body, Kind};
+use super::call::{Call, Input, Source};
+use super::caller::Anyone;
+use super::cookies::{self, Jar};
+use super::error::ApiError;
+use super::fault::{Fault, Faults, Place};
+use super::form::Pairs;
+use super::openapi::Operation;
+use super::reply::Reply;
+use super::route::Route;
+use super::schema::{nullable, object, string};
+use super::sentences::{self as say, field};
+use super::session_start::{self, Pair};
+use super::wire::{Message, Token};
+use crate::auth::password::Verdict;
+use crate::domain::audit::{Action, Actor, Event};
+use crate::domain::secret::{PasswordHash, Secret};
+use crate::domain::session::Refresh;
+use crate::domain::user::User;
+use crate::store::{audit, sessions, users};
+
+const TAG: &str = "Login";
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::new(Method::POST, "/api/v1/login", login)
+            .named(TAG, "login_to_get_access_token_api_v1_login_post", "Login To Get Access Token")
+            .gives::<Token<'_>>(200)
+            .refuses(401, "The name or the password is wrong, or the account is inactive"),
+        Route::new(Method::POST, "/api/v1/refresh", refresh)
+            .named(TAG, "refresh_token_api_v1_refresh_post", "Refresh Token")
+            .about("Replaces the refresh token of the cookie; the one replaced works a few seconds longer.")
+            .gives::<Token<'_>>(200)
+            .refuses(401, "No refresh token, or one that is no longer valid"),
+        Route::new(Method::POST, "/api/v1/logout", logout)
+            .named(TAG, "logout_api_v1_logout_post", "Logout")
+            .about("Ends the session of whichever token or cookie came along, and clears the cookies.")
+            .gives::<Message>(200),
+        Route::new(Method::GET, "/api/v1/auto_login", auto_login::auto_login)
+            .named(TAG, "auto_login_api_v1_auto_login_get", "Auto Login")
+            .about("Signs in without a password, on this machine and where the settings say so.")
+            .gives::<Token<'_>>(200)
+            .refuses(400, "Not configured")
+            .refuses(403, "Not from this machine"),
+    ]
+}
+
+/// A log-in form.
+struct Credentials {
+    username: String,
+    password: Secret,
+}
+
+impl Input for Credentials {
+    const BODY: Kind = Kind::Form;
+
+    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+        let form = match source.body {
+            Body::Other(text) if is_form(source) => Pairs::parse(text.as_bytes()),
+            _ => Pairs::default(),
+        };
+        if form.get("grant_type").is_some_and(|grant| grant != "password") {
+            let fault = Fault::new("string_pattern_mismatch", field::GRANT_TYPE);
+            faults.note::<()>(Place::Field("grant_type"), Err(fault));
+        }
+        let required = |name, faults: &mut Faults| {
+            let value = form.get(name).ok_or_else(|| Fault::new("missing", field::MISSING));
+            faults.note(Place::Field(name), value.map(ToOwned::to_owned))
+        };
+        let (username, password) = (required("username", faults), required("password", faults));
+        Some(Self { username: username?, password: Secret::new(password?) })
+    }
+
+    fn describe(operation: &mut Operation) {
+        let fields = [
+            ("grant_type", nullable(json!({ "type": "string", "pattern": "^password$" })), false),
+            ("username", string(), true),
+            ("password", json!({ "type": "string", "format": "password" }), true),
+            ("scope", string(), false),
+            ("client_id", nullable(string()), false),
+            ("client_secret", nullable(string()), false),
+        ];
+        let name = "Body_login_to_get_access_token_api_v1_login_post";
+        operation.body("application/x-www-form-urlencoded", name, object(&fields));
+    }
+}
+
+fn is_form(source: &Source<'_>) -> bool {
+    let value = source.request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+async fn login(call: Call<Anyone, Credentials>) -> Result<Reply, ApiError> {
+    let Credentials { username, password } = &call.input;
+    let typed = username.clone();
+    let found = call.app.db.read(move |connection| users::find_by_name(connection, &typed)).await?;
+    let (user, hash) = found.unzip();
+    let verdict = call.app.hasher.verify(password, hash.clone(), call.client.address).await?;
+    match (user, hash, verdict) {
+        (Some(user), Some(hash), Verdict::Right | Verdict::RightButStale) => {
+            if let Some(refusal) = not_active(&user) {
+                record_failure(&call, Some(&user), "inactive").await?;
+                return Err(refusal);
+            }
+            let renewed = match verdict {
+                Verdict::RightButStale => Some(call.app.hasher.hash(password, call.client.address).await?),
+                _ => None,
+            };
+            sign_in(&call, user, hash, renewed).await
+        }
+        (user, _, _) => {
+            record_failure(&call, user.as_ref(), "wrong password").await?;
+            Err(ApiError::WrongLogin)
+        }
+    }
+}
+
+/// What the right password of somebody inactive is told.
+fn not_active(user: &User) -> Option<ApiError> {
+    match (user.is_active, user.last_login_at) {
+        (true, _) => None,
+        (false, None) => Some(ApiError::Waiting),
+        (false, Some(_)) => Some(ApiError::InactiveUser),
+    }
+}
+
+async fn sign_in(
+    call: &Call<Anyone, Credentials>,
+    user: User,
+    verified: PasswordHash,
+    renewed: Option<PasswordHash>,
+) -> Result<Reply, ApiError> {
+    let (session, now) = (session_start::new_session(&call.app, &user, &call.client, call.now), call.now);
+    let actor = named(&user, &call.client.address.to_string());
+    let started = session.clone();
+    let done = call.app.db.write(move |connection| {
+        // Deactivated, deleted or given another password while this one was verified: what was verified is past.
+        let (user, hash) = users::find_by_name(connection, user.username.as_str())?
+            .filter(|(current, hash)| current.id == user.id && *hash == verified)
+            .ok_or(ApiError::WrongLogin)?;
+        if let Some(refusal) = not_active(&user) {
+            return Err(refusal);
+        }
+        if let Some(renewed) = &renewed {
+            users::renew_hash(connection, user.id, &hash, renewed)?;
+        }
+        users::set_last_login(connection, user.id, now)?;
+        sessions::insert(connection, &started)?;
+        let event = Event { actor, action: Action::LoggedIn, target: None, success: true, detail: None };
+        audit::record(connection, &event, now)?;
+        Ok(user)
+    });
+    let user = done.await?;
+    let jar = Jar::new(&call.app.config, call.client.https);
+    Ok(session_start::reply(&call.app, &session, Some(&user), jar, now))
+}
+
+/// Notes a failed log-in, with the account's name if there is one, never with the name that was typed: people type
+/// passwords there.
+async fn record_failure(
+    call: &Call<Anyone, Credentials>,
+    user: Option<&User>,
+    why: &'static str,
+) -> Result<(), ApiError> {
+    let event = Event {
+        actor: Actor { id: None, name: None, address: Some(call.client.address.to_string()) },
+        action: Action::LoggedIn,
+        target: user.map(|user| (user.id, user.username.to_string())),
+        success: false,
+        detail: Some(if user.is_some() { why } else { "unknown name" }.to_owned()),
+    };
+    let now = call.now;
+    call.app.db.write(move |connection| Ok::<_, ApiError>(audit::record(connection, &event, now)?)).await
+}
+
+fn named(user: &User, address: &str) -> Actor {
+    Actor { id: Some(user.id), name: Some(user.username.to_string()), address: Some(address.to_owned()) }
+}
+
+/// The refresh cookie.
+struct RefreshCookie(Option<String>);
+
+impl Input for RefreshCookie {
+    const BODY: Kind = Kind::None;
+
+    fn read(source: &Source<'_>, _: &mut Faults) -> Option<Self> {
+        Some(Self(cookies::get(source.request.headers(), cookies::REFRESH).map(ToOwned::to_owned)))
+    }
+
+    fn describe(_: &mut Operation) {}
+}
+
+async fn refresh(call: Call<Anyone, RefreshCookie>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, input: RefreshCookie(cookie), .. } = call;
+    let cookie = cookie.ok_or(ApiError::NoRefreshToken)?;
+    let (sid, generation) = session_start::check_refresh(&app, &cookie, now)?;
+    let (ends, leeway, jar) =
+        (session_start::end_of(&app, now), session_start::leeway(&app), Jar::new(&app.config, client.https));
+    let done = app.db.write(move |connection| {
+        let found = sessions::find(connection, sid, now)?.filter(|(_, user)| user.is_active);
+        let Some((mut session, user)) = found else { return Ok(None) };
+        match session.refresh(generation, now, leeway) {
+            Refresh::Rotate => {
+                (session.refreshed_at, session.expires_at) = (now, ends);
+                session.generation += 1;
+                session.address = client.address.to_string();
+                sessions::rotate(connection, &session)?;
+            }
+            Refresh::Repeat => {}
+            Refresh::Unknown => return Ok(None),
+            Refresh::Reuse => {
+                sessions::end(connection, sid)?;
+                let actor = Actor { id: None, name: None, address: Some(client.address.to_string()) };
+                let target = Some((user.id, user.username.to_string()));
+                let event = Event { actor, action: Action::RefreshReused, target, success: false, detail: None };
+                audit::record(connection, &event, now)?;
+                return Ok(None);
+            }
+        }
+        Ok::<_, ApiError>(Some((session, user)))
+    });
+    let (session, user) = done.await?.ok_or(ApiError::BadRefreshToken)?;
+    Ok(session_start::reply(&app, &session, Some(&user), jar, now))
+}
+
+/// Every token that came along.
+struct Tokens(Pair);
+
+impl Input for Tokens {
+    const BODY: Kind = Kind::None;
+
+    fn read(source: &Source<'_>, _: &mut Faults) -> Option<Self> {
+        Some(Self(Pair::of(source.request.headers())))
+    }
+
+    fn describe(_: &mut Operation) {}
+}
+
+async fn logout(call: Call<Anyone, Tokens>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, input: Tokens(tokens), .. } = call;
+    let ids = tokens.sessions(&app);
+    if !ids.is_empty() {
+        let address = client.address.to_string();
+        let ended = app.db.write(move |connection| {
+            for id in ids {
+                let Some(owner) = sessions::end(connection, id)? else { continue };
+                let Some(user) = users::find(connection, owner)? else { continue };
+                let actor = named(&user, &address);
+                let event = Event { actor, action: Action::LoggedOut, target: None, success: true, detail: None };
+                audit::record(connection, &event, now)?;
+            }
+            Ok::<_, ApiError>(())
+        });
+        ended.await?;
+    }
+    let jar = Jar::new(&app.config, client.https);
+    let reply = Reply::json(&Message { message: say::LOGGED_OUT });
+    Ok([cookies::REFRESH, cookies::ACCESS, cookies::STORE_KEY]
+        .into_iter()
+        .fold(reply, |reply, name| reply.cookie(&jar.clear(name))))
+}

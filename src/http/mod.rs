@@ -1,0 +1,34 @@
+//! Owns the wire: routes, the one extractor, what may stand in a request, and how answers look. Joins `auth` and
+//! `store`, which do not know each other. Holds no SQL.
+
+mod address;
+mod api_keys;
+pub mod app;
+mod auto_login;
+mod body;
+mod call;
+mod caller;
+mod cookies;
+mod docs;
+mod error;
+mod fault;
+mod fields;
+mod form;
+mod health;
+pub mod key_uses;
+mod lenient;
+mod login;
+mod openapi;
+mod passwords;
+mod reply;
+mod route;
+mod schema;
+mod sentences;
+mod session_start;
+mod sessions;
+mod setup;
+mod user_inputs;
+mod users;
+mod wire;
+
+pub use route::{configure, describe_routes};

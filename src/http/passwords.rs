@@ -1,0 +1,58 @@
+//! Owns setting one's own password.
+
+use super::call::{Call, UserId};
+use super::caller::SignedIn;
+use super::error::ApiError;
+use super::fields;
+use super::reply::Reply;
+use super::user_inputs::ResetPassword;
+use super::users::about;
+use super::wire::UserRead;
+use crate::auth::password::Verdict;
+use crate::domain::audit::Action;
+use crate::domain::policy;
+use crate::domain::secret::PasswordHash;
+use crate::domain::user::User;
+use crate::store::{audit, sessions, users};
+
+pub async fn reset(call: Call<SignedIn, (UserId, ResetPassword)>) -> Result<Reply, ApiError> {
+    let (UserId(id), _) = call.input;
+    policy::may_reset_password(&call.who.user, call.who.session().is_some(), id)?;
+    let old = call.app.db.read(move |connection| users::password_hash(connection, id)).await?;
+    let old = old.ok_or(ApiError::UserNotFound)?;
+    refuse_wrong_or_same(&call, &old).await?;
+
+    let Call { app, now, client, who, input: (_, ResetPassword { password, .. }) } = call;
+    fields::differs_from_name(&password, &who.user.username).map_err(|fault| ApiError::field("password", fault))?;
+    let hash = app.hasher.hash(&password, client.address).await?;
+    let (actor, own_session) = (who.actor(client.address), who.session());
+    let changed = app.db.write(move |connection| {
+        let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
+        // Somebody else set another password while this one was hashed; what was verified no longer holds.
+        if users::password_hash(connection, id)?.as_ref() != Some(&old) {
+            return Err(ApiError::WrongCurrentPassword);
+        }
+        users::set_password(connection, id, &hash, now)?;
+        sessions::end_all(connection, id, own_session)?;
+        audit::record(connection, &about(actor, Action::PasswordChanged, &user, None), now)?;
+        Ok(User { updated_at: now, ..user })
+    });
+    Ok(Reply::json(&UserRead::from(&changed.await?)))
+}
+
+/// Refuses a wrong current password, and a new one that is the current one.
+async fn refuse_wrong_or_same(
+    call: &Call<SignedIn, (UserId, ResetPassword)>,
+    old: &PasswordHash,
+) -> Result<(), ApiError> {
+    let (app, from, (_, input)) = (&call.app, call.client.address, &call.input);
+    let verify = async |password| Ok::<_, ApiError>(app.hasher.verify(password, Some(old.clone()), from).await?);
+    match &input.current {
+        Some(current) if verify(current).await? == Verdict::Wrong => Err(ApiError::WrongCurrentPassword),
+        // The current one is known to be right, so that comparing the texts is enough.
+        Some(current) if *current == input.password => Err(ApiError::SamePassword),
+        Some(_) => Ok(()),
+        None if verify(&input.password).await? == Verdict::Wrong => Ok(()),
+        None => Err(ApiError::SamePassword),
+    }
+}

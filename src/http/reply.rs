@@ -1,0 +1,130 @@
+//! Owns how answers look: JSON, the headers that all of them carry, the request's id, the access log.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use serde::Serialize;
+
+use super::error::ApiError;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// Headers of every answer: nothing is sniffed, framed, referred from or kept by caches, and an answer that is shown
+/// as a page can load nothing (OWASP ASVS 5, 3.4).
+const ALWAYS: [(HeaderName, HeaderValue); 5] = [
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff")),
+    (HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY")),
+    (HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer")),
+    (
+        HeaderName::from_static("content-security-policy"),
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+];
+
+/// An answer that is no refusal.
+pub struct Reply {
+    status: StatusCode,
+    body: Vec<u8>,
+    content_type: HeaderValue,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Reply {
+    /// 200 with a JSON body.
+    pub fn json(value: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(value).expect("replies are plain data with text keys");
+        Self { status: StatusCode::OK, body, content_type: JSON, headers: Vec::new() }
+    }
+
+    /// 200 with a file that is compiled in.
+    pub fn file(body: &'static [u8], content_type: &'static str) -> Self {
+        let content_type = HeaderValue::from_static(content_type);
+        Self { status: StatusCode::OK, body: body.to_vec(), content_type, headers: Vec::new() }
+    }
+
+    /// The same with another status.
+    pub fn status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// 201, with where the new thing is.
+    pub fn created(self, location: &str) -> Self {
+        self.status(StatusCode::CREATED).header(LOCATION, location)
+    }
+
+    /// With a header more; a value that cannot stand in a header is left out.
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+        self
+    }
+
+    /// With a cookie more, as [`super::cookies::Jar`] writes it.
+    pub fn cookie(self, cookie: &str) -> Self {
+        self.header(SET_COOKIE, cookie)
+    }
+}
+
+/// The answer as it is sent, refusals included, with its line in the log.
+pub fn send(request: &HttpRequest, outcome: Result<Reply, ApiError>) -> HttpResponse {
+    let id = next_id();
+    let response = match outcome {
+        Ok(reply) => {
+            let mut builder = start(reply.status, &id);
+            builder.insert_header((CONTENT_TYPE, reply.content_type));
+            for header in reply.headers {
+                builder.append_header(header);
+            }
+            builder.body(reply.body)
+        }
+        Err(error) => refuse(request, &error, &id),
+    };
+    if log::log_enabled!(target: "usher::access", log::Level::Debug) {
+        // The path alone: a query may hold an API key.
+        let (method, path, status) = (request.method(), request.path().escape_debug(), response.status().as_u16());
+        log::debug!(target: "usher::access", "{id} {method} {path} {status}");
+    }
+    response
+}
+
+fn refuse(request: &HttpRequest, error: &ApiError, id: &str) -> HttpResponse {
+    let (status, detail) = error.reply();
+    if let Some(cause) = error.cause() {
+        log::error!("{id} {} {}: {cause}", request.method(), request.path().escape_debug());
+    }
+    let mut builder = start(status, id);
+    builder.insert_header((CONTENT_TYPE, JSON));
+    if let Some(header) = error.header() {
+        builder.insert_header(header);
+    }
+    builder.body(serde_json::json!({ "detail": detail }).to_string())
+}
+
+fn start(status: StatusCode, id: &str) -> HttpResponseBuilder {
+    let mut builder = HttpResponse::build(status);
+    for header in ALWAYS {
+        builder.insert_header(header);
+    }
+    builder.insert_header((REQUEST_ID, id));
+    builder
+}
+
+/// Counts up from a random number: unique in this process, and unlikely to be met in another one's log.
+fn next_id() -> String {
+    static FIRST: std::sync::LazyLock<AtomicU64> =
+        std::sync::LazyLock::new(|| AtomicU64::new(crate::auth::random::bytes().map_or(0, u64::from_ne_bytes)));
+    format!("{:016x}", FIRST.fetch_add(1, Ordering::Relaxed))
+}
+
+/// 307 to the spelling of the path that exists, with the query as it came. Relative, so that it holds behind any proxy.
+pub fn redirect(request: &HttpRequest, path: &str) -> HttpResponse {
+    let query = request.query_string();
+    let location = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    let mut builder = start(StatusCode::TEMPORARY_REDIRECT, &next_id());
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        builder.insert_header((LOCATION, location));
+    }
+    builder.finish()
+}

@@ -1,0 +1,73 @@
+//! Every sentence that a client can read, but for those of field checks that carry a number.
+//! Most are the original's, recorded in the wire contract; clients match on them.
+
+pub const NOT_FOUND: &str = "Not Found";
+pub const METHOD_NOT_ALLOWED: &str = "Method Not Allowed";
+pub const UNPARSABLE_BODY: &str = "There was an error parsing the body";
+pub const BODY_TOO_LARGE: &str = "The request body should have at most 65536 bytes";
+pub const BODY_TOO_SLOW: &str = "The request body did not arrive within 10 seconds";
+pub const CROSS_SITE: &str = "Cross-site requests are not allowed from this origin";
+
+pub const NO_CREDENTIALS: &str = "An API key must be passed as query or header";
+pub const BAD_KEY: &str = "Invalid or missing API key";
+pub const BAD_TOKEN: &str = "Could not validate credentials";
+pub const TOKEN_EXPIRED: &str = "Token has expired.";
+pub const SESSION_ENDED: &str = "Session has ended.";
+pub const USER_GONE: &str = "User not found or is inactive.";
+pub const INACTIVE_USER: &str = "Inactive user";
+pub const NO_SUPERUSER: &str = "The user doesn't have enough privileges";
+
+pub const WRONG_LOGIN: &str = "Incorrect username or password";
+pub const WAITING: &str = "Waiting for approval";
+pub const BAD_REFRESH_TOKEN: &str = "Invalid refresh token";
+pub const LOGGED_OUT: &str = "Logout successful";
+pub const AUTO_LOGIN_OFF: &str = "Auto login is disabled. Please enable it in the settings";
+pub const AUTO_LOGIN_LOCAL: &str = "Auto login works only on this machine, without a proxy";
+
+pub const USER_NOT_FOUND: &str = "User not found";
+pub const USERNAME_TAKEN: &str = "This username is unavailable.";
+pub const SIGNUP_CLOSED: &str = "Public user registration is disabled.";
+pub const PERMISSION_DENIED: &str = "Permission denied";
+pub const DEACTIVATE_SELF: &str = "You can't deactivate your own user account";
+pub const DELETE_SELF: &str = "You can't delete your own user account";
+pub const LAST_SUPERUSER: &str = "The last active superuser can't be demoted or deactivated";
+pub const PASSWORD_BY_PATCH: &str = "You can't change your password here";
+pub const ANOTHERS_PASSWORD: &str = "You can't change another user's password";
+pub const NOT_INTERACTIVE: &str = "Sign in interactively to change your password";
+pub const WRONG_CURRENT: &str = "Current password is incorrect";
+pub const SAME_PASSWORD: &str = "You can't use your current password";
+pub const USER_DELETED: &str = "User deleted";
+
+pub const KEY_DELETED: &str = "API Key deleted";
+pub const KEY_NOT_FOUND: &str = "API Key not found";
+pub const KEY_SAVED: &str = "API Key saved";
+pub const KEY_OUTLIVES: &str = "An API key can't make a key that outlives it";
+
+pub const SETUP_DONE: &str = "Setup is complete: a superuser exists";
+pub const SETUP_TOKEN: &str = "The setup link is not valid; restart the server for a new one";
+
+pub const BUSY: &str = "The server is busy. Please try again.";
+pub const UNAVAILABLE: &str = "The database can't be used right now. Please try again.";
+pub const DISK_FULL: &str = "The server's disk is full";
+pub const INTERNAL: &str = "Internal Server Error";
+
+/// pydantic's words for the faults that a field can have.
+pub mod field {
+    pub const MISSING: &str = "Field required";
+    pub const STRING: &str = "Input should be a valid string";
+    pub const NO_OBJECT: &str = "Input should be a valid dictionary or object to extract fields from";
+    pub const JSON: &str = "JSON decode error";
+    pub const BOOL: &str = "Input should be a valid boolean";
+    pub const BOOL_WORD: &str = "Input should be a valid boolean, unable to interpret input";
+    pub const INT: &str = "Input should be a valid integer";
+    pub const INT_TEXT: &str = "Input should be a valid integer, unable to parse string as an integer";
+    pub const INT_FRACTION: &str = "Input should be a valid integer, got a number with a fractional part";
+    pub const INT_SIZE: &str = "Unable to parse input string as an integer, exceeded maximum size";
+    pub const FINITE: &str = "Input should be a finite number";
+    pub const DATETIME: &str = "Input should be a valid datetime";
+    pub const UUID: &str = "UUID input should be a string, bytes or UUID object";
+    pub const UUID_TEXT: &str = "Value error, badly formed hexadecimal UUID string";
+    pub const GRANT_TYPE: &str = "String should match pattern '^password$'";
+    pub const KEY_IN_THE_PAST: &str = "Value error, Expiry should be in the future";
+    pub const NUL: &str = "Value error, String should not contain NUL characters";
+}

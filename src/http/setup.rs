@@ -1,0 +1,96 @@
+//! Owns the one-time setup: whoever has the link that was shown at start makes the first superuser.
+
+use std::sync::PoisonError;
+
+use actix_web::http::Method;
+use uuid::Uuid;
+
+use super::body::Kind;
+use super::call::{Call, Input, Source};
+use super::caller::Anyone;
+use super::error::ApiError;
+use super::fault::Faults;
+use super::fields::Fields;
+use super::lenient;
+use super::openapi::Operation;
+use super::reply::Reply;
+use super::route::Route;
+use super::schema::{object, string, string_of};
+use super::user_inputs::UserCreate;
+use super::users::about;
+use super::wire::UserRead;
+use crate::auth::password::MAX_BYTES;
+use crate::domain::audit::{Action, Actor};
+use crate::domain::secret::Secret;
+use crate::domain::user::User;
+use crate::domain::username::MAX_CHARS;
+use crate::store::{audit, users};
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::new(Method::POST, "/api/v1/setup", set_up)
+            .named("Setup", "set_up_api_v1_setup_post", "Set Up")
+            .about("Makes the first superuser, with the token of the one-time link that the server showed at start.")
+            .gives::<UserRead<'_>>(201),
+    ]
+}
+
+/// The link's token and the first superuser.
+struct Setup {
+    token: Secret,
+    user: UserCreate,
+}
+
+impl Input for Setup {
+    const BODY: Kind = Kind::Json;
+
+    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+        let fields = Fields::of(source.body, faults)?;
+        let token = fields.required("token", faults, lenient::string).map(Secret::new);
+        let user = UserCreate::from_fields(&fields, source, faults);
+        Some(Self { token: token?, user: user? })
+    }
+
+    fn describe(operation: &mut Operation) {
+        let fields = [
+            ("token", string(), true),
+            ("username", string_of(1, MAX_CHARS), true),
+            ("password", string_of(1, MAX_BYTES), true),
+        ];
+        operation.body("application/json", "Setup", object(&fields));
+    }
+}
+
+async fn set_up(call: Call<Anyone, Setup>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, input: Setup { token, user }, .. } = call;
+    if app.db.read(users::superuser_exists).await? {
+        return Err(ApiError::SetupDone);
+    }
+    if app.setup_token.lock().unwrap_or_else(PoisonError::into_inner).as_ref() != Some(&token) {
+        return Err(ApiError::BadSetupToken);
+    }
+    let hash = app.hasher.hash(&user.password, client.address).await?;
+    let user = User {
+        id: Uuid::new_v4(),
+        username: user.username,
+        profile_image: None,
+        store_api_key: None,
+        is_active: true,
+        is_superuser: true,
+        create_at: now,
+        updated_at: now,
+        last_login_at: None,
+    };
+    let actor = Actor { id: None, name: None, address: Some(client.address.to_string()) };
+    let made = app.db.write(move |connection| {
+        if users::superuser_exists(connection)? {
+            return Err(ApiError::SetupDone);
+        }
+        users::insert(connection, &user, &hash)?;
+        audit::record(connection, &about(actor, Action::SetUp, &user, None), now)?;
+        Ok(user)
+    });
+    let user = made.await?;
+    *app.setup_token.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    Ok(Reply::json(&UserRead::from(&user)).created(&format!("/api/v1/users/{}", user.id)))
+}

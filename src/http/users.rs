@@ -1,0 +1,166 @@
+//! Owns the routes of people's accounts.
+
+use actix_web::http::Method;
+use uuid::Uuid;
+
+use super::call::{Call, Nothing, UserId};
+use super::caller::{Perhaps, SignedIn, Superuser};
+use super::error::ApiError;
+use super::fields;
+use super::passwords;
+use super::reply::Reply;
+use super::route::Route;
+use super::sentences as say;
+use super::user_inputs::UserCreate;
+use super::wire::{Detail, UserRead, UsersResponse};
+use crate::config::Signup;
+use crate::domain::audit::{Action, Actor, Event};
+use crate::domain::policy;
+use crate::domain::user::{User, UserPatch};
+use crate::store::users::Page;
+use crate::store::{audit, sessions, users};
+
+const ALL: &str = "/api/v1/users/";
+const WHOAMI: &str = "/api/v1/users/whoami";
+const ONE: &str = "/api/v1/users/{user_id}";
+const RESET: &str = "/api/v1/users/{user_id}/reset-password";
+const TAG: &str = "Users";
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::new(Method::POST, ALL, add)
+            .named(TAG, "add_user_api_v1_users__post", "Add User")
+            .about("Adds a user. Who may, and whether the user is active at once, is the setting `signup`.")
+            .gives::<UserRead<'_>>(201)
+            .refuses(400, "The name is taken, or the body cannot be read"),
+        Route::new(Method::GET, ALL, list)
+            .named(TAG, "read_all_users_api_v1_users__get", "Read All Users")
+            .about("The users in order of creation, for superusers.")
+            .gives::<UsersResponse<'_>>(200),
+        Route::new(Method::GET, WHOAMI, whoami)
+            .named(TAG, "read_current_user_api_v1_users_whoami_get", "Read Current User")
+            .gives::<UserRead<'_>>(200),
+        Route::new(Method::GET, ONE, read)
+            .named(TAG, "read_user_api_v1_users__user_id__get", "Read User")
+            .about("One user, for superusers and for oneself.")
+            .gives::<UserRead<'_>>(200)
+            .refuses(404, "No such user"),
+        Route::new(Method::PATCH, ONE, change)
+            .named(TAG, "patch_user_api_v1_users__user_id__patch", "Patch User")
+            .about("Changes what is given; `null` and absent fields stay as they are.")
+            .gives::<UserRead<'_>>(200)
+            .refuses(404, "No such user"),
+        Route::new(Method::PATCH, RESET, passwords::reset)
+            .named(TAG, "reset_password_api_v1_users__user_id__reset_password_patch", "Reset Password")
+            .about("Sets one's own password and ends one's other sessions.")
+            .gives::<UserRead<'_>>(200)
+            .refuses(404, "No such user"),
+        Route::new(Method::DELETE, ONE, delete)
+            .named(TAG, "delete_user_api_v1_users__user_id__delete", "Delete User")
+            .about("Deletes a user with all keys and sessions, for superusers.")
+            .gives::<Detail>(200)
+            .refuses(400, "Nobody deletes oneself")
+            .refuses(404, "No such user"),
+    ]
+}
+
+async fn add(call: Call<Perhaps, UserCreate>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, who: Perhaps(caller), input } = call;
+    let superuser = caller.filter(|caller| caller.user.is_superuser);
+    if app.config.signup == Signup::Closed && superuser.is_none() {
+        return Err(ApiError::SignupClosed);
+    }
+    // Hashed before the name is looked up, so that a taken name takes as long as a free one.
+    let hash = app.hasher.hash(&input.password, client.address).await?;
+    let user = User {
+        id: Uuid::new_v4(),
+        username: input.username,
+        profile_image: None,
+        store_api_key: None,
+        is_active: app.config.signup != Signup::Approval,
+        is_superuser: false,
+        create_at: now,
+        updated_at: now,
+        last_login_at: None,
+    };
+    let actor = match superuser {
+        Some(superuser) => superuser.actor(client.address),
+        None => Actor { id: None, name: None, address: Some(client.address.to_string()) },
+    };
+    let added = app.db.write(move |connection| {
+        users::insert(connection, &user, &hash)?;
+        audit::record(connection, &about(actor, Action::UserAdded, &user, None), now)?;
+        Ok::<_, ApiError>(user)
+    });
+    let user = added.await?;
+    Ok(Reply::json(&UserRead::from(&user)).created(&format!("{ALL}{}", user.id)))
+}
+
+async fn list(call: Call<Superuser, Page>) -> Result<Reply, ApiError> {
+    let page = call.input;
+    let (total_count, users) = call.app.db.read(move |connection| users::list(connection, &page)).await?;
+    Ok(Reply::json(&UsersResponse { total_count, users: users.iter().map(UserRead::from).collect() }))
+}
+
+async fn whoami(call: Call<SignedIn, Nothing>) -> Result<Reply, ApiError> {
+    Ok(Reply::json(&UserRead::from(&call.who.user)))
+}
+
+async fn read(call: Call<SignedIn, UserId>) -> Result<Reply, ApiError> {
+    let UserId(id) = call.input;
+    policy::may_read(&call.who.user, id)?;
+    let user = call.app.db.read(move |connection| users::find(connection, id)).await?;
+    Ok(Reply::json(&UserRead::from(&user.ok_or(ApiError::UserNotFound)?)))
+}
+
+async fn change(call: Call<SignedIn, (UserId, UserPatch)>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, who, input: (UserId(id), patch) } = call;
+    policy::may_patch(&who.user, id, &patch)?;
+    let hash = match &patch.password {
+        Some(password) => {
+            let target = app.db.read(move |connection| users::find(connection, id)).await?;
+            let target = patch.applied_to(&target.ok_or(ApiError::UserNotFound)?, now);
+            fields::differs_from_name(password, &target.username)
+                .map_err(|fault| ApiError::field("password", fault))?;
+            Some(app.hasher.hash(password, client.address).await?)
+        }
+        None => None,
+    };
+    let (actor, own_session) = (who.actor(client.address), who.session());
+    let changed = app.db.write(move |connection| {
+        let before = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
+        let after = patch.applied_to(&before, now);
+        policy::keeps_a_superuser(&before, &after, users::other_superuser_exists(connection, id)?)?;
+        users::update(connection, &after)?;
+        if let Some(hash) = &hash {
+            users::set_password(connection, id, hash, now)?;
+            sessions::end_all(connection, id, own_session)?;
+        }
+        if !after.is_active {
+            sessions::end_all(connection, id, None)?;
+        }
+        let action = if hash.is_some() { Action::PasswordChanged } else { Action::UserChanged };
+        audit::record(connection, &about(actor, action, &before, Some(patch.fields().join(" "))), now)?;
+        Ok::<_, ApiError>(after)
+    });
+    Ok(Reply::json(&UserRead::from(&changed.await?)))
+}
+
+async fn delete(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, who: Superuser(who), input: UserId(id) } = call;
+    policy::may_delete(&who.user, id)?;
+    let actor = who.actor(client.address);
+    let deleted = app.db.write(move |connection| {
+        let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
+        users::delete(connection, id)?;
+        audit::record(connection, &about(actor, Action::UserDeleted, &user, None), now)?;
+        Ok::<_, ApiError>(())
+    });
+    deleted.await?;
+    Ok(Reply::json(&Detail { detail: say::USER_DELETED }))
+}
+
+/// An entry about something that succeeded.
+pub fn about(actor: Actor, action: Action, user: &User, detail: Option<String>) -> Event {
+    Event { actor, action, target: Some((user.id, user.username.to_string())), success: true, detail }
+}

@@ -1,0 +1,210 @@
+//! Owns one server: from settings to a listening address, and to its orderly end. Refuses to start wrong, with one
+//! sentence that says what to do.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix_cors::Cors;
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::Condition;
+use actix_web::{App as WebApp, HttpServer, web};
+
+use crate::auth::fernet::Fernet;
+use crate::auth::password::Hasher;
+use crate::auth::secret_key::{self, SecretKeyError};
+use crate::auth::token::Tokens;
+use crate::config::Config;
+use crate::domain::clock::Clock;
+use crate::http::app::App;
+use crate::http::{self, key_uses::KeyUses};
+use crate::platform::{self, DirLock};
+use crate::store::{Db, OpenError, Options, sessions};
+
+mod first_superuser;
+
+pub use first_superuser::{FirstSuperuser, SETUP_LINK_FILE, keep_link};
+
+/// How long open requests may take to finish when the server stops.
+const DRAIN_SECONDS: u64 = 10;
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a client may take to send a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often ended sessions are deleted.
+const SWEEP: Duration = Duration::from_mins(10);
+
+/// Why the server does not start. Each reads as one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be made or locked.
+    #[error("{path}: {cause}; usher must be able to make and write its data directory, see `data_dir`")]
+    DataDir {
+        /// The directory.
+        path: PathBuf,
+        /// The system's reason.
+        cause: io::Error,
+    },
+    /// Another server has the data directory.
+    #[error("another usher is running on {0}; stop it first, or choose another `data_dir`")]
+    Running(PathBuf),
+    /// The database is not opened.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// There is no secret key.
+    #[error(transparent)]
+    SecretKey(#[from] SecretKeyError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {bind}: {cause}; choose another address or port with `bind`, or stop what uses it")]
+    Bind {
+        /// The setting.
+        bind: String,
+        /// The system's reason.
+        cause: io::Error,
+    },
+    /// `auto_login` where others could use it.
+    #[error("`auto_login` signs in whoever asks, so it needs a loopback `bind` and no `trusted_proxies`")]
+    AutoLoginExposed,
+    /// The first superuser cannot be made.
+    #[error(transparent)]
+    FirstSuperuser(#[from] first_superuser::FirstSuperuserError),
+    /// The system gave no thread.
+    #[error("the server's threads cannot be started: {0}")]
+    Threads(io::Error),
+}
+
+/// A server that listens, but does not answer until it is run.
+pub struct Built {
+    /// Where it listens; with the port that was picked, if the setting says 0.
+    pub address: SocketAddr,
+    /// The address that people type, from the settings or else from where it listens.
+    pub url: String,
+    /// How the first superuser comes to be.
+    pub first_superuser: FirstSuperuser,
+    app: web::Data<App>,
+    server: Server,
+    _lock: DirLock,
+}
+
+/// Makes everything ready: directory, lock, database, secret, first superuser, listener.
+///
+/// # Errors
+/// What is in the way, as a sentence; nothing of what was there before is touched then.
+pub async fn build(config: Config, clock: Clock) -> Result<Built, StartError> {
+    let dir = &config.data_dir;
+    let failed = |cause| StartError::DataDir { path: dir.clone(), cause };
+    let addresses = config.bind.resolve().map_err(|cause| StartError::Bind { bind: config.bind.to_string(), cause })?;
+    if config.auto_login && !(addresses.iter().all(|at| at.ip().is_loopback()) && config.trusted_proxies.is_empty()) {
+        return Err(StartError::AutoLoginExposed);
+    }
+    platform::create_private_dir(dir).map_err(failed)?;
+    let lock = platform::lock_dir(dir).map_err(failed)?.ok_or_else(|| StartError::Running(dir.clone()))?;
+    // Before anything is written: a port that is taken leaves the directory as it was.
+    let listener = TcpListener::bind(addresses.as_slice());
+    let listener = listener.map_err(|cause| StartError::Bind { bind: config.bind.to_string(), cause })?;
+    let address = listener.local_addr().map_err(StartError::Threads)?;
+
+    let db = Db::open(&Options { data_dir: dir.clone(), readers: config.workers.max(2), create: true })?;
+    let secret = match &config.secret_key {
+        Some(key) => key.clone(),
+        None => secret_key::load_or_create(dir)?,
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let app = web::Data::new(App {
+        clock,
+        db,
+        hasher: Hasher::start(config.bcrypt_cost, cores).map_err(StartError::Threads)?,
+        tokens: Tokens::new(&secret),
+        fernet: Fernet::new(&secret),
+        key_uses: KeyUses::default(),
+        setup_token: Mutex::new(None),
+        config,
+    });
+    let url = app.config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let first_superuser = first_superuser::ensure(&app, &url).await?;
+    let server = listen(&app, listener).map_err(StartError::Threads)?;
+    Ok(Built { address, url, first_superuser, app, server, _lock: lock })
+}
+
+fn listen(app: &web::Data<App>, listener: TcpListener) -> io::Result<Server> {
+    let (workers, state) = (app.config.workers, app.clone());
+    let server = HttpServer::new(move || {
+        let origins = &state.config.cors_origins;
+        WebApp::new()
+            .app_data(state.clone())
+            .wrap(Condition::new(!origins.is_empty(), cors(origins)))
+            .configure(http::configure)
+    });
+    // No worker ever blocks on purpose: the store and the hasher have threads of their own.
+    let server = server.workers(workers).worker_max_blocking_threads(1).keep_alive(KEEP_ALIVE);
+    let server = server.client_request_timeout(HEAD_TIMEOUT).shutdown_timeout(DRAIN_SECONDS).disable_signals();
+    Ok(server.listen(listener)?.run())
+}
+
+/// Lets pages of the configured origins call, with credentials; never any origin.
+fn cors(origins: &[String]) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods(["GET", "POST", "PATCH", "DELETE"])
+        .allowed_headers(["authorization", "content-type", "x-api-key"])
+        .expose_headers(["location", "retry-after", "x-request-id"])
+        .supports_credentials()
+        .block_on_origin_mismatch(false)
+        .max_age(600);
+    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
+
+impl Built {
+    /// Stops the server from elsewhere.
+    pub fn handle(&self) -> ServerHandle {
+        self.server.handle()
+    }
+
+    /// What the server's requests share; for tests that look behind them.
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Answers until it is stopped; then lets open requests finish, writes what is counted, and closes the database.
+    ///
+    /// # Errors
+    /// When the server fails as a whole.
+    pub async fn run(self) -> io::Result<()> {
+        let flusher = actix_web::rt::spawn(flush_uses(self.app.clone()));
+        let sweeper = actix_web::rt::spawn(sweep_sessions(self.app.clone()));
+        let outcome = self.server.await;
+        flusher.abort();
+        sweeper.abort();
+        if let Err(error) = self.app.key_uses.flush(&self.app.db).await {
+            log::error!("the last uses of API keys could not be counted: {}", error.described());
+        }
+        self.app.db.close();
+        outcome
+    }
+}
+
+async fn flush_uses(app: web::Data<App>) {
+    let mut second = actix_web::rt::time::interval(Duration::from_secs(1));
+    loop {
+        second.tick().await;
+        if let Err(error) = app.key_uses.flush(&app.db).await {
+            log::warn!("uses of API keys are not counted yet: {}", error.described());
+        }
+    }
+}
+
+async fn sweep_sessions(app: web::Data<App>) {
+    let mut period = actix_web::rt::time::interval(SWEEP);
+    loop {
+        period.tick().await;
+        let now = app.clock.now();
+        let swept: Result<usize, crate::store::StoreError> =
+            app.db.write(move |connection| sessions::sweep(connection, now)).await;
+        match swept {
+            Ok(0) => {}
+            Ok(count) => log::debug!("{count} ended sessions were deleted"),
+            Err(error) => log::warn!("ended sessions could not be deleted: {}", error.described()),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Owns the SQL of API keys.
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use uuid::Uuid;
+
+use super::error::StoreError;
+use super::users::{self, user_columns};
+use crate::domain::api_key::ApiKey;
+use crate::domain::clock::Timestamp;
+use crate::domain::user::User;
+
+macro_rules! key_columns {
+    () => {
+        "api_keys.uuid, api_keys.name, api_keys.prefix, api_keys.length, api_keys.is_active, api_keys.created_at, \
+         api_keys.expires_at, api_keys.last_used_at, api_keys.total_uses"
+    };
+}
+
+fn from_row(row: &Row<'_>, first: usize, user_id: Uuid) -> rusqlite::Result<ApiKey> {
+    Ok(ApiKey {
+        id: row.get(first)?,
+        user_id,
+        name: row.get(first + 1)?,
+        prefix: row.get(first + 2)?,
+        length: row.get(first + 3)?,
+        is_active: row.get(first + 4)?,
+        created_at: row.get(first + 5)?,
+        expires_at: row.get(first + 6)?,
+        last_used_at: row.get(first + 7)?,
+        total_uses: row.get(first + 8)?,
+    })
+}
+
+/// The key with this hash and its owner, whether or not either still works.
+pub fn find(connection: &Connection, sha256: &[u8; 32]) -> Result<Option<(User, ApiKey)>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        user_columns!(),
+        ", ",
+        key_columns!(),
+        " FROM api_keys JOIN users ON users.id = api_keys.user_id WHERE api_keys.sha256 = ?"
+    );
+    let mut statement = connection.prepare_cached(SQL)?;
+    let found = statement.query_row([sha256.as_slice()], |row| {
+        let user = users::from_row(row)?;
+        let key = from_row(row, users::COLUMN_COUNT, user.id)?;
+        Ok((user, key))
+    });
+    Ok(found.optional()?)
+}
+
+/// The keys of a user, in order of creation.
+pub fn of_user(connection: &Connection, user_id: Uuid) -> Result<Vec<ApiKey>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        key_columns!(),
+        " FROM api_keys WHERE user_id = (SELECT id FROM users WHERE uuid = ?) ORDER BY id"
+    );
+    let mut statement = connection.prepare_cached(SQL)?;
+    Ok(statement.query_map([user_id], |row| from_row(row, 0, user_id))?.collect::<Result<_, _>>()?)
+}
+
+/// Adds a key.
+pub fn insert(connection: &Connection, key: &ApiKey, sha256: &[u8; 32]) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO api_keys (uuid, user_id, name, sha256, prefix, length, is_active, created_at, expires_at, \
+         last_used_at, total_uses) SELECT :uuid, id, :name, :sha256, :prefix, :length, :active, :created, :expires, \
+         :last_used, :uses FROM users WHERE uuid = :user";
+    connection.prepare_cached(SQL)?.execute(named_params! {
+        ":uuid": key.id,
+        ":user": key.user_id,
+        ":name": key.name,
+        ":sha256": sha256.as_slice(),
+        ":prefix": key.prefix,
+        ":length": key.length,
+        ":active": key.is_active,
+        ":created": key.created_at,
+        ":expires": key.expires_at,
+        ":last_used": key.last_used_at,
+        ":uses": key.total_uses,
+    })?;
+    Ok(())
+}
+
+/// Deletes a key of this owner; false when there is no such key.
+pub fn delete(connection: &Connection, owner: Uuid, id: Uuid) -> Result<bool, StoreError> {
+    let sql = "DELETE FROM api_keys WHERE uuid = ? AND user_id = (SELECT id FROM users WHERE uuid = ?)";
+    Ok(connection.prepare_cached(sql)?.execute([id, owner])? > 0)
+}
+
+/// Adds uses that were counted in memory to a key that may be gone by now.
+pub fn add_uses(connection: &Connection, id: Uuid, uses: u32, last: Timestamp) -> Result<(), StoreError> {
+    let sql = "UPDATE api_keys SET total_uses = total_uses + ?, last_used_at = ? WHERE uuid = ?";
+    connection.prepare_cached(sql)?.execute(params![uses, last, id])?;
+    Ok(())
+}

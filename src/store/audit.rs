@@ -1,0 +1,97 @@
+//! Owns the SQL of the audit log.
+
+use rusqlite::{Connection, named_params};
+use uuid::Uuid;
+
+use super::error::StoreError;
+use crate::domain::audit::Event;
+use crate::domain::clock::Timestamp;
+
+/// Writes an entry; together with what it tells of, so that neither stands without the other.
+pub fn record(connection: &Connection, event: &Event, now: Timestamp) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO audit (at, action, success, actor, actor_name, address, target, target_name, detail) \
+         VALUES (:at, :action, :success, :actor, :actor_name, :address, :target, :target_name, :detail)";
+    connection.prepare_cached(SQL)?.execute(named_params! {
+        ":at": now,
+        ":action": event.action.as_str(),
+        ":success": event.success,
+        ":actor": event.actor.id,
+        ":actor_name": event.actor.name,
+        ":address": event.actor.address,
+        ":target": event.target.as_ref().map(|(id, _)| *id),
+        ":target_name": event.target.as_ref().map(|(_, name)| name),
+        ":detail": event.detail,
+    })?;
+    Ok(())
+}
+
+/// An entry as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Counts up; a later entry has a larger one.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// What, in the words of [`crate::domain::audit::Action::as_str`], or of a newer version.
+    pub action: String,
+    /// Whether it succeeded.
+    pub success: bool,
+    /// Who, if somebody known.
+    pub actor: Option<Uuid>,
+    /// The name of that moment.
+    pub actor_name: Option<String>,
+    /// From where.
+    pub address: Option<String>,
+    /// To whom, if to somebody.
+    pub target: Option<Uuid>,
+    /// The name of that moment.
+    pub target_name: Option<String>,
+    /// What else helps.
+    pub detail: Option<String>,
+}
+
+/// Which entries are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// How many of the newest to leave out.
+    pub skip: i64,
+    /// How many to return at most.
+    pub limit: i64,
+    /// Only those that somebody did or that were done to them.
+    pub user: Option<Uuid>,
+    /// Only those of this action.
+    pub action: Option<String>,
+}
+
+/// The entries that match, newest first, and how many match in all.
+pub fn list(connection: &Connection, filter: &Filter) -> Result<(i64, Vec<Entry>), StoreError> {
+    const WHERE: &str =
+        "WHERE (:user IS NULL OR actor = :user OR target = :user) AND (:action IS NULL OR action = :action)";
+    let count = format!("SELECT count(*) FROM audit {WHERE}");
+    let page = format!(
+        "SELECT id, at, action, success, actor, actor_name, address, target, target_name, detail FROM audit {WHERE} \
+         ORDER BY id DESC LIMIT :limit OFFSET :skip"
+    );
+    let total = connection
+        .prepare_cached(&count)?
+        .query_row(named_params! { ":user": filter.user, ":action": filter.action }, |row| row.get(0))?;
+    let mut statement = connection.prepare_cached(&page)?;
+    let bound = named_params! {
+        ":user": filter.user, ":action": filter.action, ":limit": filter.limit, ":skip": filter.skip,
+    };
+    let entries = statement.query_map(bound, |row| {
+        Ok(Entry {
+            id: row.get(0)?,
+            at: row.get(1)?,
+            action: row.get(2)?,
+            success: row.get(3)?,
+            actor: row.get(4)?,
+            actor_name: row.get(5)?,
+            address: row.get(6)?,
+            target: row.get(7)?,
+            target_name: row.get(8)?,
+            detail: row.get(9)?,
+        })
+    })?;
+    Ok((total, entries.collect::<Result<_, _>>()?))
+}

@@ -1,0 +1,183 @@
+//! Owns the two doors to SQLite. Both take a synchronous closure over a pooled connection and run it on one of the
+//! store's own threads, so that no worker of the server ever waits for the disk.
+//!
+//! Few threads of our own beat `web::block`: a hop costs one queue and one wake-up, connections and their prepared
+//! statements stay with their thread, and the queues are bounded, so that overload is refused instead of piled up.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use r2d2::{ManageConnection, Pool};
+use rusqlite::Connection;
+use scheduled_thread_pool::ScheduledThreadPool;
+use tokio::sync::oneshot;
+
+use super::error::{Refusal, StoreError};
+use super::file::{self, DATABASE_FILE, OpenError};
+use super::manager::{Kind, Manager};
+use super::writer::{self, Job, Write};
+
+/// How much work each queue holds before further work is refused.
+const QUEUE: usize = 1024;
+/// How long the pools may take to open their connections.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+type Read = Box<dyn FnOnce(&Connection) + Send>;
+
+/// How a database is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The directory that holds [`DATABASE_FILE`]; it exists.
+    pub data_dir: PathBuf,
+    /// How many threads read.
+    pub readers: usize,
+    /// Whether a missing database is made; the command line never makes one.
+    pub create: bool,
+}
+
+/// The open database; clones share it.
+#[derive(Clone)]
+pub struct Db(Arc<Inner>);
+
+/// A `None` in a queue ends the thread that takes it.
+struct Inner {
+    reads: Sender<Option<Read>>,
+    writes: Sender<Option<Box<dyn Job>>>,
+    readers: Mutex<Vec<JoinHandle<()>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Db {
+    /// Opens the database, makes it if `create` says so, and brings its schema up to date, keeping a copy of the
+    /// file before it changes an older one. A file that is not usher's is refused untouched.
+    pub fn open(options: &Options) -> Result<Self, OpenError> {
+        let path = options.data_dir.join(DATABASE_FILE);
+        if !file::check_header(&path)? {
+            if !options.create {
+                return Err(OpenError::Missing(path));
+            }
+            file::create(&path)?;
+        }
+        let failed = |cause| OpenError::Store { path: path.clone(), cause };
+        // Opened by hand and first: a pool retries for seconds and forgets SQLite's code; this one says at once what
+        // is wrong, and while it is open the readers find the log in place.
+        let first =
+            Manager { path: path.clone(), kind: Kind::Writer }.connect().map_err(|error| failed(error.into()))?;
+        file::bring_up_to_date(&path, &first)?;
+        let opener = Arc::new(ScheduledThreadPool::new(1));
+        let pool = |kind, size| pool(&path, kind, size, &opener).map_err(failed);
+        let (writer, readers) = (pool(Kind::Writer, 1)?, pool(Kind::Reader, options.readers)?);
+        drop(first);
+        let (writes, jobs) = bounded::<Option<Box<dyn Job>>>(QUEUE);
+        let write = move || checked_out(&writer, |connection| writer::run(connection, &jobs));
+        let writer = spawn("usher-writer", write).map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
+        let (reads, jobs) = bounded::<Option<Read>>(QUEUE);
+        let readers = (0..options.readers)
+            .map(|_| {
+                let (pool, jobs) = (readers.clone(), jobs.clone());
+                spawn("usher-reader", move || checked_out(&pool, |connection| read(connection, &jobs)))
+            })
+            .collect::<Result<_, _>>()
+            .map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
+        Ok(Self(Arc::new(Inner { reads, writes, readers: Mutex::new(readers), writer: Mutex::new(Some(writer)) })))
+    }
+
+    /// Runs `work` on a connection that can only read.
+    ///
+    /// # Errors
+    /// What `work` returns, or [`StoreError::Overloaded`] at once when too much is queued already.
+    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        // A client that went away does not hear of it.
+        let job: Read = Box::new(move |connection| drop(reply.send(work(connection))));
+        self.0.reads.try_send(Some(job)).map_err(refused)?;
+        answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
+    }
+
+    /// Runs `work` in a transaction and answers when it is on the disk. When `work` refuses, what it had changed is
+    /// undone; when it changed nothing, its answer still waits for the group's commit, as it may rest on a row that
+    /// was written just before it.
+    ///
+    /// # Errors
+    /// What `work` returns, or why nothing was written: [`StoreError::Overloaded`] at once, or what the commit met.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Refusal + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.0.writes.try_send(Some(Box::new(Write::new(work, reply)))).map_err(refused)?;
+        answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
+    }
+
+    /// Does what is queued, folds the write-ahead log into the file, and ends the threads. Later calls through other
+    /// clones get [`StoreError::Stopped`].
+    pub fn close(&self) {
+        let readers = std::mem::take(&mut *self.0.readers.lock().unwrap_or_else(PoisonError::into_inner));
+        for _ in &readers {
+            // Fails when the threads are gone, which is what is wanted.
+            let _ = self.0.reads.send(None);
+        }
+        let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if writer.is_some() {
+            let _ = self.0.writes.send(None);
+        }
+        for thread in readers.into_iter().chain(writer) {
+            if thread.join().is_err() {
+                log::error!("a thread of the database panicked");
+            }
+        }
+    }
+}
+
+fn refused<T>(error: TrySendError<T>) -> StoreError {
+    match error {
+        TrySendError::Full(_) => StoreError::Overloaded,
+        TrySendError::Disconnected(_) => StoreError::Stopped,
+    }
+}
+
+fn read(connection: &Connection, jobs: &Receiver<Option<Read>>) {
+    while let Ok(Some(job)) = jobs.recv() {
+        if catch_unwind(AssertUnwindSafe(|| job(connection))).is_err() {
+            log::error!("a read panicked");
+        }
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+/// A pool of `size` connections, all open when it returns.
+fn pool(path: &Path, kind: Kind, size: usize, opener: &Arc<ScheduledThreadPool>) -> Result<Pool<Manager>, StoreError> {
+    Pool::builder()
+        .max_size(u32::try_from(size).unwrap_or(u32::MAX))
+        .test_on_check_out(false)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .connection_timeout(OPEN_TIMEOUT)
+        .error_handler(Box::new(r2d2::LoggingErrorHandler))
+        .thread_pool(Arc::clone(opener))
+        .build(Manager { path: path.to_owned(), kind })
+        .map_err(|error| StoreError::Pool(Arc::new(error)))
+}
+
+/// Gives a thread its connection for as long as it lives.
+#[expect(clippy::disallowed_methods, reason = "this is what both doors lead to")]
+fn checked_out(pool: &Pool<Manager>, work: impl FnOnce(&Connection)) {
+    match pool.get() {
+        Ok(connection) => work(&connection),
+        Err(error) => log::error!("no connection to the database: {error}"),
+    }
+}

@@ -1,0 +1,81 @@
+//! Owns what can go wrong in the store. Constraint violations become named variants here, so that nobody above
+//! reads SQLite's codes.
+
+use std::sync::Arc;
+
+use rusqlite::ErrorCode;
+
+/// What went wrong. Cheap to clone, as one failed commit answers many writes.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else has this name, in some case or Unicode form.
+    #[error("the user name is taken")]
+    UsernameTaken,
+    /// More work is queued than the store will hold; try again in a moment.
+    #[error("the queue to the database is full")]
+    Overloaded,
+    /// The store is shutting down, or a closure panicked.
+    #[error("the store has stopped answering")]
+    Stopped,
+    /// The disk is full.
+    #[error("the disk is full")]
+    DiskFull(#[source] Arc<rusqlite::Error>),
+    /// The database cannot be used right now: locked by another process, read-only, an I/O error.
+    #[error("the database cannot be used right now")]
+    Unavailable(#[source] Arc<rusqlite::Error>),
+    /// A pool could not open its connections.
+    #[error("the database's connections could not be opened")]
+    Pool(#[source] Arc<r2d2::Error>),
+    /// Anything else that SQLite reports.
+    #[error("the database reported an error")]
+    Sqlite(#[source] Arc<rusqlite::Error>),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let code = error.sqlite_error_code();
+        let error = Arc::new(error);
+        match code {
+            Some(ErrorCode::DiskFull) => Self::DiskFull(error),
+            Some(
+                ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::ReadOnly
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen,
+            ) => Self::Unavailable(error),
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+/// Whether `error` says that a value of the unique column `table.column` exists already.
+pub(super) fn violates_unique(error: &rusqlite::Error, column: &str) -> bool {
+    matches!(error, rusqlite::Error::SqliteFailure(code, Some(text))
+        if code.code == ErrorCode::ConstraintViolation && text.ends_with(column))
+}
+
+impl StoreError {
+    /// The error with its cause, for the log alone.
+    pub fn described(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(cause) => format!("{self}: {cause}"),
+            None => self.to_string(),
+        }
+    }
+}
+
+/// An error of a use case that runs inside a write: it may be the store's own, or the use case's refusal.
+pub trait Refusal: From<StoreError> {
+    /// The store's error inside, if it is one that SQLite caused and not a mere refusal.
+    fn store_error(&self) -> Option<&StoreError>;
+}
+
+impl Refusal for StoreError {
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::UsernameTaken => None,
+            failure => Some(failure),
+        }
+    }
+}

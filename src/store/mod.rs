@@ -1,0 +1,20 @@
+//! Owns the SQLite file: the two doors to it ([`Db::read`], [`Db::write`]), the schema, and every line of SQL.
+//! Its functions take a connection and plain values; they know neither HTTP nor who may do what.
+
+pub mod api_keys;
+pub mod audit;
+mod db;
+mod error;
+mod file;
+pub mod health;
+mod manager;
+mod schema;
+pub mod sessions;
+pub mod users;
+mod writer;
+
+pub use db::{Db, Options};
+pub use error::{Refusal, StoreError};
+pub use file::{DATABASE_FILE, OpenError};
+pub use rusqlite::Connection;
+pub use schema::VERSION as SCHEMA_VERSION;

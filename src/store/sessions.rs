@@ -1,0 +1,129 @@
+//! Owns the SQL of sessions. Ending a session deletes its row.
+
+use chrono::TimeDelta;
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use uuid::Uuid;
+
+use super::error::StoreError;
+use super::users::{self, user_columns};
+use crate::domain::clock::Timestamp;
+use crate::domain::session::Session;
+use crate::domain::user::User;
+
+macro_rules! session_columns {
+    () => {
+        "sessions.uuid, users.uuid, sessions.created_at, sessions.refreshed_at, sessions.expires_at, \
+         sessions.generation, sessions.address, sessions.client"
+    };
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Session> {
+    Ok(Session {
+        id: row.get(0)?,
+        user_id: row.get(1)?,
+        created_at: row.get(2)?,
+        refreshed_at: row.get(3)?,
+        expires_at: row.get(4)?,
+        generation: row.get(5)?,
+        address: row.get(6)?,
+        client: row.get(7)?,
+    })
+}
+
+/// The user `user_id` and whether the session `id` is theirs and alive at `now`: what every request with an access
+/// token asks, in one statement.
+pub fn authenticate(
+    connection: &Connection,
+    user_id: Uuid,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<Option<(User, bool)>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        user_columns!(),
+        ", sessions.expires_at FROM users LEFT JOIN sessions ON sessions.uuid = ? AND sessions.user_id = users.id \
+         WHERE users.uuid = ?"
+    );
+    let mut statement = connection.prepare_cached(SQL)?;
+    let found = statement.query_row([id, user_id], |row| {
+        let end: Option<Timestamp> = row.get(users::COLUMN_COUNT)?;
+        Ok((users::from_row(row)?, end.is_some_and(|end| now < end)))
+    });
+    Ok(found.optional()?)
+}
+
+/// The session with this id and its user, if it is alive at `now`.
+pub fn find(connection: &Connection, id: Uuid, now: Timestamp) -> Result<Option<(Session, User)>, StoreError> {
+    const SESSION: &str = concat!(
+        "SELECT ",
+        session_columns!(),
+        " FROM sessions JOIN users ON users.id = sessions.user_id WHERE sessions.uuid = ? AND sessions.expires_at > ?"
+    );
+    let session = connection.prepare_cached(SESSION)?.query_row(params![id, now], from_row).optional()?;
+    let Some(session) = session else { return Ok(None) };
+    Ok(users::find(connection, session.user_id)?.map(|user| (session, user)))
+}
+
+/// Adds a session.
+pub fn insert(connection: &Connection, session: &Session) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO sessions (uuid, user_id, created_at, refreshed_at, expires_at, generation, address, client) \
+         SELECT :uuid, id, :created, :refreshed, :expires, :generation, :address, :client FROM users WHERE uuid = :user";
+    connection.prepare_cached(SQL)?.execute(named_params! {
+        ":uuid": session.id,
+        ":user": session.user_id,
+        ":created": session.created_at,
+        ":refreshed": session.refreshed_at,
+        ":expires": session.expires_at,
+        ":generation": session.generation,
+        ":address": session.address,
+        ":client": session.client,
+    })?;
+    Ok(())
+}
+
+/// Writes that the session's refresh token was replaced: its new number and times, and from where.
+pub fn rotate(connection: &Connection, session: &Session) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE sessions SET refreshed_at = :refreshed, expires_at = :expires, generation = :generation, \
+         address = :address WHERE uuid = :uuid";
+    connection.prepare_cached(SQL)?.execute(named_params! {
+        ":uuid": session.id,
+        ":refreshed": session.refreshed_at,
+        ":expires": session.expires_at,
+        ":generation": session.generation,
+        ":address": session.address,
+    })?;
+    Ok(())
+}
+
+/// Ends one session; says whose it was, or `None` when there was none.
+pub fn end(connection: &Connection, id: Uuid) -> Result<Option<Uuid>, StoreError> {
+    let sql = "SELECT users.uuid FROM sessions JOIN users ON users.id = sessions.user_id WHERE sessions.uuid = ?";
+    let owner = connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?;
+    if owner.is_some() {
+        connection.prepare_cached("DELETE FROM sessions WHERE uuid = ?")?.execute([id])?;
+    }
+    Ok(owner)
+}
+
+/// Ends all sessions of a user but the one that is kept, and says how many.
+pub fn end_all(connection: &Connection, user_id: Uuid, keep: Option<Uuid>) -> Result<usize, StoreError> {
+    let sql = "DELETE FROM sessions WHERE user_id = (SELECT id FROM users WHERE uuid = ?) AND uuid IS NOT ?";
+    Ok(connection.prepare_cached(sql)?.execute(params![user_id, keep])?)
+}
+
+/// The sessions of a user that are alive at `now`, newest first.
+pub fn of_user(connection: &Connection, user_id: Uuid, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        session_columns!(),
+        " FROM sessions JOIN users ON users.id = sessions.user_id \
+         WHERE users.uuid = ? AND sessions.expires_at > ? ORDER BY sessions.id DESC"
+    );
+    Ok(connection.prepare_cached(SQL)?.query_map(params![user_id, now], from_row)?.collect::<Result<_, _>>()?)
+}
+
+/// Deletes sessions that ended more than a day before `now`: a clock that was wrong for a moment ends nobody's.
+pub fn sweep(connection: &Connection, now: Timestamp) -> Result<usize, StoreError> {
+    let sql = "DELETE FROM sessions WHERE expires_at < ?";
+    Ok(connection.prepare_cached(sql)?.execute([now - TimeDelta::days(1)])?)
+}

@@ -1,0 +1,200 @@
+//! Owns the SQL of people's accounts.
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use uuid::Uuid;
+
+use super::error::{StoreError, violates_unique};
+use crate::domain::clock::Timestamp;
+use crate::domain::secret::PasswordHash;
+use crate::domain::user::User;
+use crate::domain::username::{Username, fold};
+
+/// The columns that [`from_row`] reads, in its order; a macro, so that statements stay constants.
+macro_rules! user_columns {
+    () => {
+        "users.uuid, users.username, users.username_folded, users.profile_image, users.store_api_key, \
+         users.is_active, users.is_superuser, users.create_at, users.updated_at, users.last_login_at"
+    };
+}
+pub(super) use user_columns;
+
+/// How many columns [`user_columns`] names: the first one after them, in a statement that asks for more.
+pub(super) const COLUMN_COUNT: usize = 10;
+
+/// The mapping of a row, for all statements whose columns begin with [`user_columns`].
+pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<User> {
+    Ok(User {
+        id: row.get(0)?,
+        username: Username::stored(row.get(1)?, row.get(2)?),
+        profile_image: row.get(3)?,
+        store_api_key: row.get(4)?,
+        is_active: row.get(5)?,
+        is_superuser: row.get(6)?,
+        create_at: row.get(7)?,
+        updated_at: row.get(8)?,
+        last_login_at: row.get(9)?,
+    })
+}
+
+/// The user with this id.
+pub fn find(connection: &Connection, id: Uuid) -> Result<Option<User>, StoreError> {
+    const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE uuid = ?");
+    Ok(connection.prepare_cached(SQL)?.query_row([id], from_row).optional()?)
+}
+
+/// The user whose name is spelled `typed`, in any case and Unicode form, with the hash of the password.
+pub fn find_by_name(connection: &Connection, typed: &str) -> Result<Option<(User, PasswordHash)>, StoreError> {
+    const SQL: &str = concat!("SELECT ", user_columns!(), ", users.password_hash FROM users WHERE username_folded = ?");
+    let mut statement = connection.prepare_cached(SQL)?;
+    let found = statement.query_row([fold(typed.trim())], |row| {
+        Ok((from_row(row)?, PasswordHash::new(row.get::<_, String>(COLUMN_COUNT)?)))
+    });
+    Ok(found.optional()?)
+}
+
+/// The hash of this user's password.
+pub fn password_hash(connection: &Connection, id: Uuid) -> Result<Option<PasswordHash>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT password_hash FROM users WHERE uuid = ?")?;
+    Ok(statement.query_row([id], |row| row.get::<_, String>(0)).optional()?.map(PasswordHash::new))
+}
+
+/// Which part of the list of users is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// How many to leave out at the beginning.
+    pub skip: i64,
+    /// How many to return at most.
+    pub limit: i64,
+    /// Only those whose name contains this, in any case and Unicode form.
+    pub search: Option<String>,
+}
+
+/// A part of the list, in order of creation, and how many users there are in all that match.
+pub fn list(connection: &Connection, page: &Page) -> Result<(i64, Vec<User>), StoreError> {
+    match page.search.as_deref().map(fold).filter(|needle| !needle.is_empty()) {
+        None => Ok((count(connection)?, list_all(connection, page)?)),
+        Some(needle) => search(connection, page, &needle),
+    }
+}
+
+fn list_all(connection: &Connection, page: &Page) -> Result<Vec<User>, StoreError> {
+    const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users ORDER BY id LIMIT ? OFFSET ?");
+    let mut statement = connection.prepare_cached(SQL)?;
+    Ok(statement.query_map([page.limit, page.skip], from_row)?.collect::<Result<_, _>>()?)
+}
+
+fn search(connection: &Connection, page: &Page, needle: &str) -> Result<(i64, Vec<User>), StoreError> {
+    const TOTAL: &str = "SELECT count(*) FROM users WHERE instr(username_folded, ?) > 0";
+    const SQL: &str = concat!(
+        "SELECT ",
+        user_columns!(),
+        " FROM users WHERE instr(username_folded, ?) > 0 ORDER BY id LIMIT ? OFFSET ?"
+    );
+    let total = connection.prepare_cached(TOTAL)?.query_row([needle], |row| row.get(0))?;
+    let mut statement = connection.prepare_cached(SQL)?;
+    let users = statement.query_map(params![needle, page.limit, page.skip], from_row)?;
+    Ok((total, users.collect::<Result<_, _>>()?))
+}
+
+/// How many users there are.
+pub fn count(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.prepare_cached("SELECT n FROM user_count")?.query_row([], |row| row.get(0))?)
+}
+
+/// Whether anybody is a superuser.
+pub fn superuser_exists(connection: &Connection) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE is_superuser = 1)";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}
+
+/// The active superuser who was made first.
+pub fn first_superuser(connection: &Connection) -> Result<Option<User>, StoreError> {
+    const SQL: &str =
+        concat!("SELECT ", user_columns!(), " FROM users WHERE is_superuser = 1 AND is_active = 1 ORDER BY id LIMIT 1");
+    Ok(connection.prepare_cached(SQL)?.query_row([], from_row).optional()?)
+}
+
+/// Whether anybody but `id` is an active superuser.
+pub fn other_superuser_exists(connection: &Connection, id: Uuid) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE is_superuser = 1 AND is_active = 1 AND uuid <> ?)";
+    Ok(connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))?)
+}
+
+/// Adds a user.
+///
+/// # Errors
+/// [`StoreError::UsernameTaken`] when somebody has the name already.
+pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO users (uuid, username, username_folded, password_hash, profile_image, store_api_key, \
+         is_active, is_superuser, create_at, updated_at, last_login_at) VALUES (:uuid, :username, :folded, :hash, :image, \
+         :store_key, :active, :superuser, :created, :updated, :last_login)";
+    let done = connection.prepare_cached(SQL)?.execute(named_params! {
+        ":uuid": user.id,
+        ":username": user.username.as_str(),
+        ":folded": user.username.folded(),
+        ":hash": hash.expose(),
+        ":image": user.profile_image,
+        ":store_key": user.store_api_key,
+        ":active": user.is_active,
+        ":superuser": user.is_superuser,
+        ":created": user.create_at,
+        ":updated": user.updated_at,
+        ":last_login": user.last_login_at,
+    });
+    taken_or(done).map(drop)
+}
+
+/// Writes all fields of `user` but its password and its date of creation, which never changes.
+///
+/// # Errors
+/// [`StoreError::UsernameTaken`] when somebody else has the name.
+pub fn update(connection: &Connection, user: &User) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE users SET username = :username, username_folded = :folded, profile_image = :image, \
+         store_api_key = :store_key, is_active = :active, is_superuser = :superuser, updated_at = :updated, \
+         last_login_at = :last_login WHERE uuid = :uuid";
+    let done = connection.prepare_cached(SQL)?.execute(named_params! {
+        ":uuid": user.id,
+        ":username": user.username.as_str(),
+        ":folded": user.username.folded(),
+        ":image": user.profile_image,
+        ":store_key": user.store_api_key,
+        ":active": user.is_active,
+        ":superuser": user.is_superuser,
+        ":updated": user.updated_at,
+        ":last_login": user.last_login_at,
+    });
+    taken_or(done).map(drop)
+}
+
+fn taken_or(done: rusqlite::Result<usize>) -> Result<usize, StoreError> {
+    done.map_err(|error| match error {
+        taken if violates_unique(&taken, "users.username_folded") => StoreError::UsernameTaken,
+        other => other.into(),
+    })
+}
+
+/// Sets the password's hash.
+pub fn set_password(connection: &Connection, id: Uuid, hash: &PasswordHash, now: Timestamp) -> Result<(), StoreError> {
+    let sql = "UPDATE users SET password_hash = ?, updated_at = ? WHERE uuid = ?";
+    connection.prepare_cached(sql)?.execute(params![hash.expose(), now, id])?;
+    Ok(())
+}
+
+/// Replaces the hash by another one of the same password, which nobody needs to notice.
+pub fn renew_hash(connection: &Connection, id: Uuid, old: &PasswordHash, new: &PasswordHash) -> Result<(), StoreError> {
+    let sql = "UPDATE users SET password_hash = ? WHERE uuid = ? AND password_hash = ?";
+    connection.prepare_cached(sql)?.execute(params![new.expose(), id, old.expose()])?;
+    Ok(())
+}
+
+/// Notes that the user signed in. That is no change of the account: `updated_at` stays, so that two administrators
+/// who edit the same account can tell a change by the other from a log-in.
+pub fn set_last_login(connection: &Connection, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    connection.prepare_cached("UPDATE users SET last_login_at = ? WHERE uuid = ?")?.execute(params![now, id])?;
+    Ok(())
+}
+
+/// Deletes a user with all keys and sessions; false when there is none.
+pub fn delete(connection: &Connection, id: Uuid) -> Result<bool, StoreError> {
+    Ok(connection.prepare_cached("DELETE FROM users WHERE uuid = ?")?.execute([id])? > 0)
+}
