@@ -74,6 +74,11 @@ pub fn may_reset_password(caller: &User, interactive: bool, target: Uuid) -> Res
     if interactive { Ok(()) } else { Err(Denied::NotInteractive) }
 }
 
+/// Whether a caller, who came with a password's session or with a key, may see and end sessions.
+pub fn may_manage_sessions(interactive: bool) -> Result<(), Denied> {
+    if interactive { Ok(()) } else { Err(Denied::NotInteractive) }
+}
+
 /// Whether a caller whose own key ends at `own_end` may make a key that ends at `wanted`.
 /// `None` on the left is a caller without a key, or with one that never ends.
 pub fn may_make_key(own_end: Option<Timestamp>, wanted: Option<Timestamp>) -> Result<(), Denied> {

@@ -3,9 +3,10 @@
 use actix_web::http::Method;
 use uuid::Uuid;
 
+use super::app::App;
 use super::body::Kind;
-use super::call::{Call, Input, Nothing, Source, path_uuid};
-use super::caller::{SignedIn, Via};
+use super::call::{Call, Input, KeyId, Nothing, Source, UserId};
+use super::caller::{SignedIn, Superuser, Via};
 use super::cookies::{self, Jar};
 use super::error::ApiError;
 use super::fault::{Fault, Faults};
@@ -15,11 +16,12 @@ use super::reply::Reply;
 use super::route::Route;
 use super::schema::{boolean, datetime, integer, nullable, object, string};
 use super::sentences as say;
+use super::users::about;
 use super::wire::{ApiKeyRead, ApiKeysResponse, Detail, UnmaskedApiKeyRead};
 use super::{lenient, schema};
 use crate::auth::api_key;
 use crate::domain::api_key::{ApiKey, SHOWN_CHARS};
-use crate::domain::audit::{Action, Event};
+use crate::domain::audit::{Action, Actor};
 use crate::domain::clock::Timestamp;
 use crate::domain::policy;
 use crate::domain::secret::Secret;
@@ -50,14 +52,41 @@ pub fn routes() -> Vec<Route> {
             .named(TAG, "save_store_api_key_api_v1_api_key_store_post", "Save Store Api Key")
             .about("Keeps the key to the original's component store, encrypted.")
             .gives::<Detail>(200),
+        Route::new(Method::GET, "/api/v1/users/{user_id}/api_keys", list_of)
+            .named(TAG, "read_user_api_keys_api_v1_users__user_id__api_keys_get", "Read User's API Keys")
+            .about("Another user's keys, masked, for superusers.")
+            .gives::<ApiKeysResponse<'_>>(200)
+            .refuses(404, "No such user"),
+        Route::new(Method::DELETE, "/api/v1/users/{user_id}/api_keys/{api_key_id}", revoke)
+            .named(
+                TAG,
+                "revoke_user_api_key_api_v1_users__user_id__api_keys__api_key_id__delete",
+                "Revoke User's API Key",
+            )
+            .about("Deletes another user's key, for superusers.")
+            .gives::<Detail>(200)
+            .refuses(400, "No such key of this user"),
     ]
 }
 
 async fn list(call: Call<SignedIn, Nothing>) -> Result<Reply, ApiError> {
     let user_id = call.who.user.id;
     let keys = call.app.db.read(move |connection| api_keys::of_user(connection, user_id)).await?;
+    Ok(shown(user_id, &keys))
+}
+
+async fn list_of(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
+    let UserId(user_id) = call.input;
+    let keys = call.app.db.read(move |connection| {
+        users::find(connection, user_id)?.ok_or(ApiError::UserNotFound)?;
+        Ok::<_, ApiError>(api_keys::of_user(connection, user_id)?)
+    });
+    Ok(shown(user_id, &keys.await?))
+}
+
+fn shown(user_id: Uuid, keys: &[ApiKey]) -> Reply {
     let api_keys: Vec<_> = keys.iter().map(ApiKeyRead::from).collect();
-    Ok(Reply::json(&ApiKeysResponse { total_count: api_keys.len(), user_id, api_keys }))
+    Reply::json(&ApiKeysResponse { total_count: api_keys.len(), user_id, api_keys })
 }
 
 /// A new key. The original's other fields are checked as it checks them, and not used, as there.
@@ -125,38 +154,31 @@ async fn create(call: Call<SignedIn, ApiKeyCreate>) -> Result<Reply, ApiError> {
     let made = app.db.write(move |connection| {
         users::find(connection, key.user_id)?.ok_or(ApiError::UserGone)?;
         api_keys::insert(connection, &key, &hash)?;
-        let detail = Some(format!("key {}", key.id));
-        let event = Event { actor, action: Action::KeyMade, target: None, success: true, detail };
+        let event = about(actor, Action::KeyMade, &who.user, Some(format!("key {}", key.id)));
         audit::record(connection, &event, now)?;
         Ok::<_, ApiError>(key)
     });
     Ok(Reply::json(&UnmaskedApiKeyRead::new(&made.await?, text)))
 }
 
-/// The `api_key_id` of the path.
-struct KeyId(Uuid);
-
-impl Input for KeyId {
-    const BODY: Kind = Kind::None;
-
-    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
-        path_uuid("api_key_id", source, faults).map(Self)
-    }
-
-    fn describe(operation: &mut Operation) {
-        operation.path_id("api_key_id");
-    }
+async fn delete(call: Call<SignedIn, KeyId>) -> Result<Reply, ApiError> {
+    let KeyId(id) = call.input;
+    let owner = call.who.user.clone();
+    remove(&call.app, call.who.actor(call.client.address), owner, id, call.now).await
 }
 
-async fn delete(call: Call<SignedIn, KeyId>) -> Result<Reply, ApiError> {
-    let Call { app, now, client, who, input: KeyId(id) } = call;
-    let (owner, actor) = (who.user.id, who.actor(client.address));
+async fn revoke(call: Call<Superuser, (UserId, KeyId)>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, who: Superuser(who), input: (UserId(user_id), KeyId(id)) } = call;
+    let owner = app.db.read(move |connection| users::find(connection, user_id)).await?;
+    remove(&app, who.actor(client.address), owner.ok_or(ApiError::KeyNotFound)?, id, now).await
+}
+
+async fn remove(app: &App, actor: Actor, owner: User, id: Uuid, now: Timestamp) -> Result<Reply, ApiError> {
     let deleted = app.db.write(move |connection| {
-        if !api_keys::delete(connection, owner, id)? {
+        if !api_keys::delete(connection, owner.id, id)? {
             return Err(ApiError::KeyNotFound);
         }
-        let detail = Some(format!("key {id}"));
-        let event = Event { actor, action: Action::KeyDeleted, target: None, success: true, detail };
+        let event = about(actor, Action::KeyDeleted, &owner, Some(format!("key {id}")));
         Ok(audit::record(connection, &event, now)?)
     });
     deleted.await?;
@@ -186,7 +208,7 @@ async fn store(call: Call<SignedIn, ApiKeyCreateRequest>) -> Result<Reply, ApiEr
     let saved = app.db.write(move |connection| {
         let user = users::find(connection, id)?.ok_or(ApiError::UserGone)?;
         users::update(connection, &User { store_api_key: Some(kept), updated_at: now, ..user })?;
-        let event = Event { actor, action: Action::StoreKeySaved, target: None, success: true, detail: None };
+        let event = about(actor, Action::StoreKeySaved, &who.user, None);
         Ok::<_, ApiError>(audit::record(connection, &event, now)?)
     });
     saved.await?;

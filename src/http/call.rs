@@ -118,24 +118,45 @@ impl<A: Input, B: Input> Input for (A, B) {
 }
 
 /// An id in the path, by the parameter's name.
-pub fn path_uuid(name: &'static str, source: &Source<'_>, faults: &mut Faults) -> Option<Uuid> {
+fn path_uuid(name: &'static str, source: &Source<'_>, faults: &mut Faults) -> Option<Uuid> {
     let text = source.request.match_info().get(name).unwrap_or_default();
     // actix leaves "%2F", "%2B" and "%25" as they were sent.
     let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
     faults.note(Place::Path(name), lenient::uuid_text(&text))
 }
 
-/// The `user_id` of the path.
-pub struct UserId(pub Uuid);
+/// Makes the type of a path parameter that is an id.
+macro_rules! path_id {
+    ($(#[$doc:meta])* $type:ident, $name:literal) => {
+        $(#[$doc])*
+        pub struct $type(pub Uuid);
 
-impl Input for UserId {
-    const BODY: body::Kind = body::Kind::None;
+        impl Input for $type {
+            const BODY: body::Kind = body::Kind::None;
 
-    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
-        path_uuid("user_id", source, faults).map(Self)
-    }
+            fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+                path_uuid($name, source, faults).map(Self)
+            }
 
-    fn describe(operation: &mut Operation) {
-        operation.path_id("user_id");
-    }
+            fn describe(operation: &mut Operation) {
+                operation.path_id($name);
+            }
+        }
+    };
 }
+
+path_id!(
+    /// The `user_id` of the path.
+    UserId,
+    "user_id"
+);
+path_id!(
+    /// The `api_key_id` of the path.
+    KeyId,
+    "api_key_id"
+);
+path_id!(
+    /// The `session_id` of the path.
+    SessionId,
+    "session_id"
+);

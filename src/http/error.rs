@@ -52,6 +52,7 @@ pub enum ApiError {
     WrongCurrentPassword,
     SamePassword,
     KeyNotFound,
+    SessionNotFound,
     SetupDone,
     BadSetupToken,
     Hash(HashError),
@@ -107,6 +108,7 @@ impl ApiError {
             Self::WrongCurrentPassword => (StatusCode::BAD_REQUEST, say::WRONG_CURRENT),
             Self::SamePassword => (StatusCode::BAD_REQUEST, say::SAME_PASSWORD),
             Self::KeyNotFound => (StatusCode::BAD_REQUEST, say::KEY_NOT_FOUND),
+            Self::SessionNotFound => (StatusCode::NOT_FOUND, say::SESSION_NOT_FOUND),
             Self::SetupDone => (StatusCode::FORBIDDEN, say::SETUP_DONE),
             Self::BadSetupToken => (StatusCode::FORBIDDEN, say::SETUP_TOKEN),
             Self::Hash(HashError::Busy) | Self::Store(StoreError::Overloaded) => {

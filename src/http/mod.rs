@@ -4,6 +4,7 @@
 mod address;
 mod api_keys;
 pub mod app;
+mod audit;
 mod auto_login;
 mod body;
 mod call;
@@ -29,6 +30,7 @@ mod sessions;
 mod setup;
 mod user_inputs;
 mod users;
+mod visitor;
 mod wire;
 
 pub use route::{configure, describe_routes};

@@ -16,7 +16,7 @@ use super::caller::Who;
 use super::error::ApiError;
 use super::openapi::{self, Operation};
 use super::reply::{self, Reply};
-use super::{api_keys, docs, health, login, sessions, setup, users};
+use super::{api_keys, audit, docs, health, login, sessions, setup, users, visitor};
 
 /// One line of the table.
 pub struct Route {
@@ -106,7 +106,9 @@ fn table() -> Vec<Route> {
         health::routes(),
         users::routes(),
         login::routes(),
+        visitor::routes(),
         sessions::routes(),
+        audit::routes(),
         api_keys::routes(),
         setup::routes(),
         docs::routes(),

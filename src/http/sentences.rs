@@ -43,6 +43,10 @@ pub const KEY_NOT_FOUND: &str = "API Key not found";
 pub const KEY_SAVED: &str = "API Key saved";
 pub const KEY_OUTLIVES: &str = "An API key can't make a key that outlives it";
 
+pub const SESSION_NOT_FOUND: &str = "Session not found";
+pub const ONE_SESSION_ENDED: &str = "Session ended";
+pub const SESSIONS_ENDED: &str = "Sessions ended";
+
 pub const SETUP_DONE: &str = "Setup is complete: a superuser exists";
 pub const SETUP_TOKEN: &str = "The setup link is not valid; restart the server for a new one";
 

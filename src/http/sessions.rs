@@ -1,52 +1,154 @@
-//! Owns what a browser asks on arrival: is somebody signed in here?
+//! Owns the routes by which people see and end sessions: their own, and superusers anybody's. API keys may do neither.
 
 use actix_web::http::Method;
+use serde_json::json;
+use uuid::Uuid;
 
 use super::app::App;
-use super::call::{Call, Nothing};
-use super::caller::{self, SignedIn, Who};
-use super::cookies;
+use super::body::Kind;
+use super::call::{Call, Input, Nothing, SessionId, Source, UserId};
+use super::caller::{SignedIn, Superuser};
 use super::error::ApiError;
-use super::form::Pairs;
+use super::fault::{Faults, Place};
+use super::lenient;
+use super::openapi::Operation;
 use super::reply::Reply;
 use super::route::Route;
-use super::wire::{SessionResponse, UserRead};
-use actix_web::HttpRequest;
+use super::sentences as say;
+use super::users::about;
+use super::wire::{Detail, SessionRead, SessionsResponse};
+use crate::domain::audit::{Action, Actor};
+use crate::domain::clock::Timestamp;
+use crate::domain::policy;
+use crate::store::{audit, sessions, users};
+
+const TAG: &str = "Sessions";
+const OWN: &str = "/api/v1/sessions";
+const THEIRS: &str = "/api/v1/users/{user_id}/sessions";
 
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::new(Method::GET, "/api/v1/session", session)
-            .named("Login", "get_session_api_v1_session_get", "Get Session")
-            .about("Whether somebody is signed in, by credentials or by the access token's cookie. Always 200.")
-            .gives::<SessionResponse<'_>>(200),
+        Route::new(Method::GET, OWN, list)
+            .named(TAG, "read_sessions_api_v1_sessions_get", "Read Sessions")
+            .about("One's own sessions, newest first.")
+            .gives::<SessionsResponse<'_>>(200),
+        Route::new(Method::DELETE, OWN, end_all)
+            .named(TAG, "end_sessions_api_v1_sessions_delete", "End Sessions")
+            .about("Ends all of one's own sessions.")
+            .gives::<Detail>(200),
+        Route::new(Method::DELETE, "/api/v1/sessions/{session_id}", end)
+            .named(TAG, "end_session_api_v1_sessions__session_id__delete", "End Session")
+            .about("Ends one of one's own sessions.")
+            .gives::<Detail>(200)
+            .refuses(404, "No such session of one's own"),
+        Route::new(Method::GET, THEIRS, list_of)
+            .named(TAG, "read_user_sessions_api_v1_users__user_id__sessions_get", "Read User's Sessions")
+            .about("A user's sessions, newest first, for superusers.")
+            .gives::<SessionsResponse<'_>>(200)
+            .refuses(404, "No such user"),
+        Route::new(Method::DELETE, THEIRS, end_all_of)
+            .named(TAG, "end_user_sessions_api_v1_users__user_id__sessions_delete", "End User's Sessions")
+            .about("Ends all sessions of a user, for superusers.")
+            .gives::<Detail>(200)
+            .refuses(404, "No such user"),
+        Route::new(Method::DELETE, "/api/v1/users/{user_id}/sessions/{session_id}", end_of)
+            .named(TAG, "end_user_session_api_v1_users__user_id__sessions__session_id__delete", "End User's Session")
+            .about("Ends one session of a user, for superusers.")
+            .gives::<Detail>(200)
+            .refuses(404, "No such session of this user"),
     ]
 }
 
-/// Somebody, if credentials or the access token's cookie are valid. For telling, not for acting: it authorizes nothing.
-struct Visitor(Option<SignedIn>);
+/// Whether the session that asks is kept when all are ended.
+struct KeepCurrent(bool);
 
-impl Who for Visitor {
-    const NEEDS_CREDENTIALS: bool = false;
+impl Input for KeepCurrent {
+    const BODY: Kind = Kind::None;
 
-    async fn identify(app: &App, request: &HttpRequest, query: &Pairs<'_>) -> Result<Self, ApiError> {
-        let mut found = SignedIn::identify(app, request, query).await;
-        if let (Err(ApiError::NoCredentials), Some(token)) = (&found, cookies::get(request.headers(), cookies::ACCESS))
-        {
-            found = caller::by_token(app, token).await;
-        }
-        match found {
-            Ok(somebody) => Ok(Self(Some(somebody))),
-            Err(error @ ApiError::Store(_)) => Err(error),
-            Err(_) => Ok(Self(None)),
-        }
+    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+        let Some(text) = source.query.get("keep_current") else { return Some(Self(false)) };
+        faults.note(Place::Query("keep_current"), lenient::boolean(&json!(text))).map(Self)
+    }
+
+    fn describe(operation: &mut Operation) {
+        let schema = json!({ "type": "boolean", "default": false });
+        operation.query("keep_current", &schema, "Whether the session that asks goes on");
     }
 }
 
-async fn session(call: Call<Visitor, Nothing>) -> Result<Reply, ApiError> {
-    let user = call.who.0.as_ref().map(|visitor| &visitor.user);
-    Ok(Reply::json(&SessionResponse {
-        authenticated: user.is_some(),
-        user: user.map(UserRead::from),
-        store_api_key: user.and_then(|user| user.store_api_key.as_deref()),
-    }))
+async fn list(call: Call<SignedIn, Nothing>) -> Result<Reply, ApiError> {
+    policy::may_manage_sessions(call.who.session().is_some())?;
+    shown(&call.app, call.who.user.id, call.who.session(), call.now).await
+}
+
+async fn list_of(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
+    let (Superuser(who), UserId(id)) = (&call.who, &call.input);
+    policy::may_manage_sessions(who.session().is_some())?;
+    shown(&call.app, *id, who.session(), call.now).await
+}
+
+async fn shown(app: &App, user_id: Uuid, current: Option<Uuid>, now: Timestamp) -> Result<Reply, ApiError> {
+    let found = app.db.read(move |connection| {
+        users::find(connection, user_id)?.ok_or(ApiError::UserNotFound)?;
+        Ok::<_, ApiError>(sessions::of_user(connection, user_id, now)?)
+    });
+    let found = found.await?;
+    let sessions: Vec<_> = found.iter().map(|session| SessionRead::new(session, current)).collect();
+    Ok(Reply::json(&SessionsResponse { total_count: sessions.len(), sessions }))
+}
+
+async fn end(call: Call<SignedIn, SessionId>) -> Result<Reply, ApiError> {
+    let SessionId(id) = call.input;
+    policy::may_manage_sessions(call.who.session().is_some())?;
+    end_one(&call.app, call.who.actor(call.client.address), call.who.user.id, id, call.now).await
+}
+
+async fn end_of(call: Call<Superuser, (UserId, SessionId)>) -> Result<Reply, ApiError> {
+    let (Superuser(who), (UserId(owner), SessionId(id))) = (&call.who, &call.input);
+    policy::may_manage_sessions(who.session().is_some())?;
+    end_one(&call.app, who.actor(call.client.address), *owner, *id, call.now).await
+}
+
+async fn end_one(app: &App, actor: Actor, owner: Uuid, id: Uuid, now: Timestamp) -> Result<Reply, ApiError> {
+    let ended = app.db.write(move |connection| {
+        let user = users::find(connection, owner)?.ok_or(ApiError::SessionNotFound)?;
+        if !sessions::end_of(connection, owner, id)? {
+            return Err(ApiError::SessionNotFound);
+        }
+        let event = about(actor, Action::SessionEnded, &user, Some(format!("session {id}")));
+        Ok(audit::record(connection, &event, now)?)
+    });
+    ended.await?;
+    Ok(Reply::json(&Detail { detail: say::ONE_SESSION_ENDED }))
+}
+
+async fn end_all(call: Call<SignedIn, KeepCurrent>) -> Result<Reply, ApiError> {
+    let KeepCurrent(keep) = call.input;
+    let current = call.who.session();
+    policy::may_manage_sessions(current.is_some())?;
+    let kept = current.filter(|_| keep);
+    end_every(&call.app, call.who.actor(call.client.address), call.who.user.id, kept, call.now).await
+}
+
+async fn end_all_of(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
+    let (Superuser(who), UserId(owner)) = (&call.who, &call.input);
+    policy::may_manage_sessions(who.session().is_some())?;
+    end_every(&call.app, who.actor(call.client.address), *owner, None, call.now).await
+}
+
+async fn end_every(
+    app: &App,
+    actor: Actor,
+    owner: Uuid,
+    kept: Option<Uuid>,
+    now: Timestamp,
+) -> Result<Reply, ApiError> {
+    let ended = app.db.write(move |connection| {
+        let user = users::find(connection, owner)?.ok_or(ApiError::UserNotFound)?;
+        let count = sessions::end_all(connection, owner, kept)?;
+        let event = about(actor, Action::SessionEnded, &user, Some(format!("{count} sessions")));
+        Ok::<_, ApiError>(audit::record(connection, &event, now)?)
+    });
+    ended.await?;
+    Ok(Reply::json(&Detail { detail: say::SESSIONS_ENDED }))
 }

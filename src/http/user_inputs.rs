@@ -16,8 +16,8 @@ use crate::domain::username::{MAX_CHARS, Username};
 use crate::store::users::Page;
 
 const JSON: &str = "application/json";
-/// The most users in one answer.
-const MAX_LIMIT: i64 = 1000;
+/// The most things in one answer.
+pub const MAX_LIMIT: i64 = 1000;
 
 /// A new account.
 pub struct UserCreate {
@@ -59,12 +59,7 @@ impl Input for Page {
     const BODY: Kind = Kind::None;
 
     fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
-        let number = |name, default, max, faults: &mut Faults| {
-            let Some(text) = source.query.get(name) else { return Some(default) };
-            faults.note(Place::Query(name), lenient::integer_text(text).and_then(|number| within(number, max)))
-        };
-        let skip = number("skip", 0, i64::MAX, faults);
-        let limit = number("limit", 10, MAX_LIMIT, faults);
+        let (skip, limit) = window(source, faults);
         let search = source.query.get("search").map(ToOwned::to_owned);
         Some(Self { skip: skip?, limit: limit?, search })
     }
@@ -75,6 +70,15 @@ impl Input for Page {
         operation.query("limit", &limit, "How many to return at most");
         operation.query("search", &string(), "Only those whose name contains this, in any case");
     }
+}
+
+/// The `skip` and `limit` of a query.
+pub fn window(source: &Source<'_>, faults: &mut Faults) -> (Option<i64>, Option<i64>) {
+    let mut number = |name, default, max| {
+        let Some(text) = source.query.get(name) else { return Some(default) };
+        faults.note(Place::Query(name), lenient::integer_text(text).and_then(|number| within(number, max)))
+    };
+    (number("skip", 0, i64::MAX), number("limit", 10, MAX_LIMIT))
 }
 
 fn within(number: i64, max: i64) -> Result<i64, Fault> {

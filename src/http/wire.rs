@@ -1,5 +1,7 @@
 //! Owns what things look like to clients: field names, order and forms are the original's.
 
+mod activity;
+
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
@@ -8,6 +10,8 @@ use super::schema::{self, Described, array, boolean, datetime, integer, nullable
 use crate::domain::api_key::ApiKey;
 use crate::domain::clock::{Timestamp, rfc3339};
 use crate::domain::user::User;
+
+pub use activity::{AuditRead, AuditResponse, SessionRead, SessionsResponse};
 
 fn time<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&rfc3339(time))

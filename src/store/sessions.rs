@@ -105,6 +105,12 @@ pub fn end(connection: &Connection, id: Uuid) -> Result<Option<Uuid>, StoreError
     Ok(owner)
 }
 
+/// Ends one session of this owner; false when there is no such session.
+pub fn end_of(connection: &Connection, owner: Uuid, id: Uuid) -> Result<bool, StoreError> {
+    let sql = "DELETE FROM sessions WHERE uuid = ? AND user_id = (SELECT id FROM users WHERE uuid = ?)";
+    Ok(connection.prepare_cached(sql)?.execute([id, owner])? > 0)
+}
+
 /// Ends all sessions of a user but the one that is kept, and says how many.
 pub fn end_all(connection: &Connection, user_id: Uuid, keep: Option<Uuid>) -> Result<usize, StoreError> {
     let sql = "DELETE FROM sessions WHERE user_id = (SELECT id FROM users WHERE uuid = ?) AND uuid IS NOT ?";
