@@ -28,6 +28,9 @@ CREATE TABLE users (
 -- "Is there another active superuser?" is asked whenever one could be lost; there are few of them.
 CREATE INDEX users_superusers ON users (is_active) WHERE is_superuser = 1;
 
+-- Who waits for approval: sign-ups end when there are too many.
+CREATE INDEX users_waiting ON users (id) WHERE is_active = 0 AND last_login_at IS NULL;
+
 -- How many people there are: counting a million rows takes longer than everything else a list needs.
 CREATE TABLE user_count (
     id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -92,6 +95,23 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE INDEX audit_of_actor ON audit (actor) WHERE actor IS NOT NULL;
 CREATE INDEX audit_of_target ON audit (target) WHERE target IS NOT NULL;
+
+-- Failed log-ins and sign-ups, counted to slow them down. A key is a keyed hash of the account's name, the address or
+-- both: names that were typed may be passwords, and are not kept. The number of rows is bounded.
+CREATE TABLE attempts (
+    key     BLOB PRIMARY KEY CHECK (length(key) = 16),
+    count   INTEGER NOT NULL,
+    last_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX attempts_by_age ON attempts (last_at);
+
+-- Where people have signed in from before: there, attempts made elsewhere do not slow them down.
+CREATE TABLE known_places (
+    user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    place   BLOB NOT NULL CHECK (length(place) = 16),
+    seen_at TEXT NOT NULL,
+    PRIMARY KEY (user_id, place)
+) STRICT, WITHOUT ROWID;
 
 -- What /health_check writes, to know that writing works.
 CREATE TABLE heartbeat (

@@ -15,13 +15,16 @@ use actix_web::{App as WebApp, HttpServer, web};
 use crate::auth::fernet::Fernet;
 use crate::auth::password::Hasher;
 use crate::auth::secret_key::{self, SecretKeyError};
+use crate::auth::throttle;
 use crate::auth::token::Tokens;
 use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::http::app::App;
-use crate::http::{self, key_uses::KeyUses};
+use crate::http::key_uses::KeyUses;
+use crate::http::throttle::Throttle;
+use crate::http::{self};
 use crate::platform::{self, DirLock};
-use crate::store::{Db, OpenError, Options, sessions};
+use crate::store::{Db, OpenError, Options, StoreError, audit, sessions, throttle as attempts};
 
 mod first_superuser;
 
@@ -33,7 +36,7 @@ const DRAIN_SECONDS: u64 = 10;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often ended sessions are deleted.
+/// How often ended sessions, old counts and old entries of the audit log are deleted.
 const SWEEP: Duration = Duration::from_mins(10);
 
 /// Why the server does not start. Each reads as one sentence.
@@ -118,6 +121,7 @@ pub async fn build(config: Config, clock: Clock) -> Result<Built, StartError> {
         hasher: Hasher::start(config.bcrypt_cost, cores).map_err(StartError::Threads)?,
         tokens: Tokens::new(&secret),
         fernet: Fernet::new(&secret),
+        throttle: Throttle::new(throttle::Keys::new(&secret)),
         key_uses: KeyUses::default(),
         setup_token: Mutex::new(None),
         config,
@@ -172,7 +176,7 @@ impl Built {
     /// When the server fails as a whole.
     pub async fn run(self) -> io::Result<()> {
         let flusher = actix_web::rt::spawn(flush_uses(self.app.clone()));
-        let sweeper = actix_web::rt::spawn(sweep_sessions(self.app.clone()));
+        let sweeper = actix_web::rt::spawn(sweep(self.app.clone()));
         let outcome = self.server.await;
         flusher.abort();
         sweeper.abort();
@@ -194,17 +198,20 @@ async fn flush_uses(app: web::Data<App>) {
     }
 }
 
-async fn sweep_sessions(app: web::Data<App>) {
+async fn sweep(app: web::Data<App>) {
     let mut period = actix_web::rt::time::interval(SWEEP);
     loop {
         period.tick().await;
         let now = app.clock.now();
-        let swept: Result<usize, crate::store::StoreError> =
-            app.db.write(move |connection| sessions::sweep(connection, now)).await;
-        match swept {
-            Ok(0) => {}
-            Ok(count) => log::debug!("{count} ended sessions were deleted"),
-            Err(error) => log::warn!("ended sessions could not be deleted: {}", error.described()),
+        let audit_end = now - chrono::TimeDelta::days(app.config.audit_days.into());
+        let swept = app.db.write(move |connection| {
+            sessions::sweep(connection, now)?;
+            attempts::sweep(connection, now - throttle::FORGOTTEN_AFTER)?;
+            audit::sweep(connection, audit_end)?;
+            Ok::<_, StoreError>(())
+        });
+        if let Err(error) = swept.await {
+            log::warn!("what has ended could not be deleted: {}", error.described());
         }
     }
 }

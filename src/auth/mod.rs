@@ -7,4 +7,5 @@ pub mod password;
 pub mod random;
 pub mod rules;
 pub mod secret_key;
+pub mod throttle;
 pub mod token;

@@ -155,6 +155,10 @@ pub static KEYS: &[Key] = &[
         "Addresses or networks of proxies whose forwarded headers are believed."),
     key("throttle", "throttle", Kind::Bool, "true", "",
         "Whether repeated failed log-ins and sign-ups are slowed down."),
+    key("signup_max_waiting", "signup-max-waiting", Kind::Number { least: 1, most: 1_000_000 }, "100", "",
+        "How many accounts may wait for approval before sign-ups are refused; `throttle = false` turns it off."),
+    key("audit_days", "audit-days", Kind::Number { least: 1, most: 36500 }, "365", "",
+        "How many days the audit log is kept."),
     key("log", "log", Kind::LogFilter, "info", "",
         "What is logged: error, warn, info, debug, trace or off, for parts too, such as `info,usher::http=debug`."),
 ];

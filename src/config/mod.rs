@@ -70,6 +70,10 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether failed log-ins and sign-ups are slowed down.
     pub throttle: bool,
+    /// How many accounts may wait for approval.
+    pub signup_max_waiting: u32,
+    /// How many days the audit log is kept.
+    pub audit_days: u32,
     /// A filter that `env_logger` reads without complaint.
     pub log: String,
     /// The configuration file that was read.
@@ -116,6 +120,8 @@ impl Config {
             cors_origins: settings.list("cors_origins", values::origin)?,
             trusted_proxies: settings.list("trusted_proxies", values::network)?,
             throttle: settings.get("throttle", values::boolean)?,
+            signup_max_waiting: settings.number("signup_max_waiting")?,
+            audit_days: settings.number("audit_days")?,
             log: settings.get("log", values::log_filter)?,
             file: None,
             origins: BTreeMap::new(),
@@ -174,6 +180,8 @@ impl Config {
             "cors_origins" => self.cors_origins.join(", "),
             "trusted_proxies" => self.trusted_proxies.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", "),
             "throttle" => self.throttle.to_string(),
+            "signup_max_waiting" => self.signup_max_waiting.to_string(),
+            "audit_days" => self.audit_days.to_string(),
             "log" => self.log.clone(),
             _ => String::new(),
         }

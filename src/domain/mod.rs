@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod api_key;
+pub mod attempts;
 pub mod audit;
 pub mod clock;
 pub mod policy;

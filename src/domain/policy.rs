@@ -26,15 +26,17 @@ pub enum Denied {
     KeyOutlivesKey,
 }
 
-/// Whether `caller` may ask for `patch` on the user `target`, before it is known whether that user exists.
-/// The first rule that applies decides.
-pub fn may_patch(caller: &User, target: Uuid, patch: &UserPatch) -> Result<(), Denied> {
+/// Whether `caller`, who came with a password's session or with a key, may ask for `patch` on the user `target`, before
+/// it is known whether that user exists. The first rule that applies decides.
+pub fn may_patch(caller: &User, interactive: bool, target: Uuid, patch: &UserPatch) -> Result<(), Denied> {
     let own = caller.id == target;
     if own && patch.is_active == Some(false) {
         return Err(Denied::DeactivateSelf);
     }
     if caller.is_superuser {
-        return Ok(());
+        // A stolen key must not become the account itself.
+        let by_key = own && patch.password.is_some() && !interactive;
+        return if by_key { Err(Denied::NotInteractive) } else { Ok(()) };
     }
     if !own || patch.is_superuser == Some(true) {
         return Err(Denied::Permission);
@@ -118,9 +120,9 @@ mod tests {
     fn nobody_deactivates_oneself_not_even_a_superuser() {
         let off = UserPatch { is_active: Some(false), ..patch() };
         for superuser in [true, false] {
-            assert_eq!(may_patch(&user(1, superuser), Uuid::from_u128(1), &off), Err(Denied::DeactivateSelf));
+            assert_eq!(may_patch(&user(1, superuser), true, Uuid::from_u128(1), &off), Err(Denied::DeactivateSelf));
         }
-        assert_eq!(may_patch(&user(1, true), Uuid::from_u128(2), &off), Ok(()));
+        assert_eq!(may_patch(&user(1, true), true, Uuid::from_u128(2), &off), Ok(()));
     }
 
     #[test]
@@ -142,8 +144,17 @@ mod tests {
             (mine, UserPatch { last_login_at: last, ..patch() }, Ok(())),
             (mine, UserPatch { profile_image: Some("p".into()), ..patch() }, Ok(())),
         ] {
-            assert_eq!(may_patch(&me, target, &asked), answer, "{asked:?}");
+            assert_eq!(may_patch(&me, true, target, &asked), answer, "{asked:?}");
         }
+    }
+
+    #[test]
+    fn a_key_never_sets_its_owners_password_not_even_a_superusers() {
+        let admin = user(1, true);
+        let asked = UserPatch { password: Some(Secret::new("x")), ..patch() };
+        assert_eq!(may_patch(&admin, false, admin.id, &asked), Err(Denied::NotInteractive));
+        assert_eq!(may_patch(&admin, true, admin.id, &asked), Ok(()));
+        assert_eq!(may_patch(&admin, false, Uuid::from_u128(2), &asked), Ok(()));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use super::key_uses::KeyUses;
+use super::throttle::Throttle;
 use crate::auth::fernet::Fernet;
 use crate::auth::password::Hasher;
 use crate::auth::token::Tokens;
@@ -25,6 +26,8 @@ pub struct App {
     pub tokens: Tokens,
     /// Encrypts store keys.
     pub fernet: Fernet,
+    /// Slows down failed attempts.
+    pub throttle: Throttle,
     /// Uses of API keys that are not written yet.
     pub key_uses: KeyUses,
     /// Opens the one-time setup, until the first superuser exists.

@@ -55,6 +55,8 @@ pub enum ApiError {
     SessionNotFound,
     SetupDone,
     BadSetupToken,
+    /// Too many attempts; the next may be made in so many seconds.
+    TooMany(u64),
     Hash(HashError),
     Store(StoreError),
     Randomness(NoRandomness),
@@ -66,17 +68,16 @@ impl ApiError {
         Self::Invalid(Faults::one(Place::Field(name), fault))
     }
 
-    /// The status and the `detail` that the client is sent.
+    /// The status and the body that the client is sent.
     pub fn reply(&self) -> (StatusCode, Value) {
-        if let Self::Invalid(faults) = self {
-            let items = serde_json::to_value(&faults.0).expect("items are plain texts and numbers");
-            return (StatusCode::UNPROCESSABLE_ENTITY, items);
-        }
-        if let Self::AutoLoginOff = self {
-            return (StatusCode::BAD_REQUEST, json!({ "message": say::AUTO_LOGIN_OFF, "auto_login": false }));
-        }
         let (status, sentence) = self.sentence();
-        (status, Value::from(sentence))
+        let body = match self {
+            Self::Invalid(faults) => json!({ "detail": faults.0 }),
+            Self::AutoLoginOff => json!({ "detail": { "message": sentence, "auto_login": false } }),
+            Self::TooMany(seconds) => json!({ "detail": sentence, "retry_after": seconds.to_string() }),
+            _ => json!({ "detail": sentence }),
+        };
+        (status, body)
     }
 
     fn sentence(&self) -> (StatusCode, &'static str) {
@@ -110,6 +111,7 @@ impl ApiError {
             Self::KeyNotFound => (StatusCode::BAD_REQUEST, say::KEY_NOT_FOUND),
             Self::SessionNotFound => (StatusCode::NOT_FOUND, say::SESSION_NOT_FOUND),
             Self::SetupDone => (StatusCode::FORBIDDEN, say::SETUP_DONE),
+            Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, say::TOO_MANY),
             Self::BadSetupToken => (StatusCode::FORBIDDEN, say::SETUP_TOKEN),
             Self::Hash(HashError::Busy) | Self::Store(StoreError::Overloaded) => {
                 (StatusCode::SERVICE_UNAVAILABLE, say::BUSY)
@@ -133,6 +135,7 @@ impl ApiError {
             | Self::UserGone
             | Self::WrongLogin
             | Self::NoRefreshToken => Some((WWW_AUTHENTICATE, "Bearer".to_owned())),
+            Self::TooMany(seconds) => Some((RETRY_AFTER, seconds.to_string())),
             Self::MethodNotAllowed(methods) => Some((ALLOW, methods.clone())),
             _ if self.sentence().0 == StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, "1".to_owned())),
             _ => None,

@@ -17,6 +17,7 @@ use super::route::Route;
 use super::schema::{nullable, object, string};
 use super::sentences::{self as say, field};
 use super::session_start::{self, Pair};
+use super::throttle::{Attempt, Keyed};
 use super::wire::{Message, Token};
 use crate::auth::password::Verdict;
 use crate::domain::audit::{Action, Actor, Event};
@@ -32,7 +33,8 @@ pub fn routes() -> Vec<Route> {
         Route::new(Method::POST, "/api/v1/login", login)
             .named(TAG, "login_to_get_access_token_api_v1_login_post", "Login To Get Access Token")
             .gives::<Token<'_>>(200)
-            .refuses(401, "The name or the password is wrong, or the account is inactive"),
+            .refuses(401, "The name or the password is wrong, or the account is inactive")
+            .refuses(429, "Too many attempts failed; `Retry-After` says when to try again"),
         Route::new(Method::POST, "/api/v1/refresh", refresh)
             .named(TAG, "refresh_token_api_v1_refresh_post", "Refresh Token")
             .about("Replaces the refresh token of the cookie; the one replaced works a few seconds longer.")
@@ -99,24 +101,29 @@ fn is_form(source: &Source<'_>) -> bool {
 
 async fn login(call: Call<Anyone, Credentials>) -> Result<Reply, ApiError> {
     let Credentials { username, password } = &call.input;
-    let typed = username.clone();
-    let found = call.app.db.read(move |connection| users::find_by_name(connection, &typed)).await?;
-    let (user, hash) = found.unzip();
+    let attempt = Attempt::begin(&call.app, username, call.client.address);
+    let (typed, keys, now) = (username.clone(), attempt.as_ref().map(Attempt::keys), call.now);
+    let found = call.app.db.read(move |connection| {
+        let found = users::find_by_name(connection, &typed)?;
+        let id = found.as_ref().map(|(user, _)| user.id);
+        keys.map_or(Ok(()), |keys| keys.check(connection, id, now)).map(|()| found)
+    });
+    let (user, hash) = found.await?.unzip();
     let verdict = call.app.hasher.verify(password, hash.clone(), call.client.address).await?;
     match (user, hash, verdict) {
         (Some(user), Some(hash), Verdict::Right | Verdict::RightButStale) => {
             if let Some(refusal) = not_active(&user) {
-                record_failure(&call, Some(&user), "inactive").await?;
+                record_failure(&call, None, Some(&user), "inactive").await?;
                 return Err(refusal);
             }
             let renewed = match verdict {
                 Verdict::RightButStale => Some(call.app.hasher.hash(password, call.client.address).await?),
                 _ => None,
             };
-            sign_in(&call, user, hash, renewed).await
+            sign_in(&call, keys, user, hash, renewed).await
         }
         (user, _, _) => {
-            record_failure(&call, user.as_ref(), "wrong password").await?;
+            record_failure(&call, keys, user.as_ref(), "wrong password").await?;
             Err(ApiError::WrongLogin)
         }
     }
@@ -133,6 +140,7 @@ fn not_active(user: &User) -> Option<ApiError> {
 
 async fn sign_in(
     call: &Call<Anyone, Credentials>,
+    keys: Option<Keyed>,
     user: User,
     verified: PasswordHash,
     renewed: Option<PasswordHash>,
@@ -153,6 +161,7 @@ async fn sign_in(
         }
         users::set_last_login(connection, user.id, now)?;
         sessions::insert(connection, &started)?;
+        keys.map_or(Ok(()), |keys| keys.succeeded(connection, user.id, now))?;
         let event = Event { actor, action: Action::LoggedIn, target: None, success: true, detail: None };
         audit::record(connection, &event, now)?;
         Ok(user)
@@ -166,6 +175,7 @@ async fn sign_in(
 /// passwords there.
 async fn record_failure(
     call: &Call<Anyone, Credentials>,
+    keys: Option<Keyed>,
     user: Option<&User>,
     why: &'static str,
 ) -> Result<(), ApiError> {
@@ -177,7 +187,11 @@ async fn record_failure(
         detail: Some(if user.is_some() { why } else { "unknown name" }.to_owned()),
     };
     let now = call.now;
-    call.app.db.write(move |connection| Ok::<_, ApiError>(audit::record(connection, &event, now)?)).await
+    let recorded = call.app.db.write(move |connection| {
+        keys.map_or(Ok(()), |keys| keys.failed(connection, now))?;
+        Ok::<_, ApiError>(audit::record(connection, &event, now)?)
+    });
+    recorded.await
 }
 
 fn named(user: &User, address: &str) -> Actor {

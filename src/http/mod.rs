@@ -28,6 +28,7 @@ mod sentences;
 mod session_start;
 mod sessions;
 mod setup;
+pub mod throttle;
 mod user_inputs;
 mod users;
 mod visitor;

@@ -5,11 +5,12 @@ use super::caller::SignedIn;
 use super::error::ApiError;
 use super::fields;
 use super::reply::Reply;
+use super::throttle::{Attempt, Keyed};
 use super::user_inputs::ResetPassword;
 use super::users::about;
 use super::wire::UserRead;
 use crate::auth::password::Verdict;
-use crate::domain::audit::Action;
+use crate::domain::audit::{Action, Event};
 use crate::domain::policy;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
@@ -18,9 +19,18 @@ use crate::store::{audit, sessions, users};
 pub async fn reset(call: Call<SignedIn, (UserId, ResetPassword)>) -> Result<Reply, ApiError> {
     let (UserId(id), _) = call.input;
     policy::may_reset_password(&call.who.user, call.who.session().is_some(), id)?;
-    let old = call.app.db.read(move |connection| users::password_hash(connection, id)).await?;
-    let old = old.ok_or(ApiError::UserNotFound)?;
-    refuse_wrong_or_same(&call, &old).await?;
+    let attempt = Attempt::begin(&call.app, call.who.user.username.as_str(), call.client.address);
+    let (keys, now) = (attempt.as_ref().map(Attempt::keys), call.now);
+    let old = call.app.db.read(move |connection| {
+        keys.map_or(Ok(()), |keys| keys.check(connection, Some(id), now))?;
+        users::password_hash(connection, id)?.ok_or(ApiError::UserNotFound)
+    });
+    let old = old.await?;
+    let right = refuse_wrong_or_same(&call, &old).await;
+    if let (Err(ApiError::WrongCurrentPassword), Some(keys)) = (&right, keys) {
+        record_failure(&call, keys).await?;
+    }
+    right?;
 
     let Call { app, now, client, who, input: (_, ResetPassword { password, .. }) } = call;
     fields::differs_from_name(&password, &who.user.username).map_err(|fault| ApiError::field("password", fault))?;
@@ -38,6 +48,19 @@ pub async fn reset(call: Call<SignedIn, (UserId, ResetPassword)>) -> Result<Repl
         Ok(User { updated_at: now, ..user })
     });
     Ok(Reply::json(&UserRead::from(&changed.await?)))
+}
+
+/// Counts a wrong current password as what it is: an attempt at the account's password.
+async fn record_failure(call: &Call<SignedIn, (UserId, ResetPassword)>, keys: Keyed) -> Result<(), ApiError> {
+    let (now, actor) = (call.now, call.who.actor(call.client.address));
+    let target = Some((call.who.user.id, call.who.user.username.to_string()));
+    let detail = Some("wrong current password".to_owned());
+    let event = Event { actor, action: Action::PasswordChanged, target, success: false, detail };
+    let recorded = call.app.db.write(move |connection| {
+        keys.failed(connection, now)?;
+        Ok::<_, ApiError>(audit::record(connection, &event, now)?)
+    });
+    recorded.await
 }
 
 /// Refuses a wrong current password, and a new one that is the current one.

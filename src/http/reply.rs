@@ -90,7 +90,7 @@ pub fn send(request: &HttpRequest, outcome: Result<Reply, ApiError>) -> HttpResp
 }
 
 fn refuse(request: &HttpRequest, error: &ApiError, id: &str) -> HttpResponse {
-    let (status, detail) = error.reply();
+    let (status, body) = error.reply();
     if let Some(cause) = error.cause() {
         log::error!("{id} {} {}: {cause}", request.method(), request.path().escape_debug());
     }
@@ -99,7 +99,7 @@ fn refuse(request: &HttpRequest, error: &ApiError, id: &str) -> HttpResponse {
     if let Some(header) = error.header() {
         builder.insert_header(header);
     }
-    builder.body(serde_json::json!({ "detail": detail }).to_string())
+    builder.body(body.to_string())
 }
 
 fn start(status: StatusCode, id: &str) -> HttpResponseBuilder {

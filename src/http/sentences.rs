@@ -50,6 +50,7 @@ pub const SESSIONS_ENDED: &str = "Sessions ended";
 pub const SETUP_DONE: &str = "Setup is complete: a superuser exists";
 pub const SETUP_TOKEN: &str = "The setup link is not valid; restart the server for a new one";
 
+pub const TOO_MANY: &str = "Too many requests. Please try again later.";
 pub const BUSY: &str = "The server is busy. Please try again.";
 pub const UNAVAILABLE: &str = "The database can't be used right now. Please try again.";
 pub const DISK_FULL: &str = "The server's disk is full";

@@ -11,6 +11,7 @@ use super::passwords;
 use super::reply::Reply;
 use super::route::Route;
 use super::sentences as say;
+use super::throttle;
 use super::user_inputs::UserCreate;
 use super::wire::{Detail, UserRead, UsersResponse};
 use crate::config::Signup;
@@ -18,7 +19,7 @@ use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::policy;
 use crate::domain::user::{User, UserPatch};
 use crate::store::users::Page;
-use crate::store::{audit, sessions, users};
+use crate::store::{Connection, audit, sessions, users};
 
 const ALL: &str = "/api/v1/users/";
 const WHOAMI: &str = "/api/v1/users/whoami";
@@ -32,7 +33,8 @@ pub fn routes() -> Vec<Route> {
             .named(TAG, "add_user_api_v1_users__post", "Add User")
             .about("Adds a user. Who may, and whether the user is active at once, is the setting `signup`.")
             .gives::<UserRead<'_>>(201)
-            .refuses(400, "The name is taken, or the body cannot be read"),
+            .refuses(400, "The name is taken, or the body cannot be read")
+            .refuses(429, "Too many sign-ups from this address, or too many accounts wait for approval"),
         Route::new(Method::GET, ALL, list)
             .named(TAG, "read_all_users_api_v1_users__get", "Read All Users")
             .about("The users in order of creation, for superusers.")
@@ -54,6 +56,7 @@ pub fn routes() -> Vec<Route> {
             .named(TAG, "reset_password_api_v1_users__user_id__reset_password_patch", "Reset Password")
             .about("Sets one's own password and ends one's other sessions.")
             .gives::<UserRead<'_>>(200)
+            .refuses(429, "Too many wrong current passwords")
             .refuses(404, "No such user"),
         Route::new(Method::DELETE, ONE, delete)
             .named(TAG, "delete_user_api_v1_users__user_id__delete", "Delete User")
@@ -70,6 +73,14 @@ async fn add(call: Call<Perhaps, UserCreate>) -> Result<Reply, ApiError> {
     if app.config.signup == Signup::Closed && superuser.is_none() {
         return Err(ApiError::SignupClosed);
     }
+    let sign_up = if superuser.is_none() { throttle::sign_up(&app, client.address) } else { None };
+    let most_waiting = app.config.signup_max_waiting;
+    let may_sign_up = move |connection: &Connection| match sign_up {
+        Some(sign_up) if users::as_many_wait(connection, most_waiting)? => Err(sign_up.full()),
+        Some(sign_up) => sign_up.check(connection, now),
+        None => Ok(()),
+    };
+    app.db.read(may_sign_up).await?;
     // Hashed before the name is looked up, so that a taken name takes as long as a free one.
     let hash = app.hasher.hash(&input.password, client.address).await?;
     let user = User {
@@ -88,7 +99,9 @@ async fn add(call: Call<Perhaps, UserCreate>) -> Result<Reply, ApiError> {
         None => Actor { id: None, name: None, address: Some(client.address.to_string()) },
     };
     let added = app.db.write(move |connection| {
+        may_sign_up(connection)?;
         users::insert(connection, &user, &hash)?;
+        sign_up.map_or(Ok(()), |sign_up| sign_up.count(connection, now))?;
         audit::record(connection, &about(actor, Action::UserAdded, &user, None), now)?;
         Ok::<_, ApiError>(user)
     });
@@ -115,7 +128,7 @@ async fn read(call: Call<SignedIn, UserId>) -> Result<Reply, ApiError> {
 
 async fn change(call: Call<SignedIn, (UserId, UserPatch)>) -> Result<Reply, ApiError> {
     let Call { app, now, client, who, input: (UserId(id), patch) } = call;
-    policy::may_patch(&who.user, id, &patch)?;
+    policy::may_patch(&who.user, who.session().is_some(), id, &patch)?;
     let hash = match &patch.password {
         Some(password) => {
             let target = app.db.read(move |connection| users::find(connection, id)).await?;

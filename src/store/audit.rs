@@ -1,5 +1,8 @@
 //! Owns the SQL of the audit log.
 
+use std::cell::RefCell;
+use std::fmt::Write as _;
+
 use rusqlite::{Connection, named_params};
 use uuid::Uuid;
 
@@ -7,7 +10,11 @@ use super::error::StoreError;
 use crate::domain::audit::Event;
 use crate::domain::clock::Timestamp;
 
-/// Writes an entry; together with what it tells of, so that neither stands without the other.
+/// The most entries that are kept, whatever an attacker makes usher write.
+const MAX_ENTRIES: i64 = 500_000;
+
+/// Writes an entry; together with what it tells of, so that neither stands without the other. Its line in the log
+/// follows when both are on the disk.
 pub fn record(connection: &Connection, event: &Event, now: Timestamp) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO audit (at, action, success, actor, actor_name, address, target, target_name, detail) \
          VALUES (:at, :action, :success, :actor, :actor_name, :address, :target, :target_name, :detail)";
@@ -22,6 +29,59 @@ pub fn record(connection: &Connection, event: &Event, now: Timestamp) -> Result<
         ":target_name": event.target.as_ref().map(|(_, name)| name),
         ":detail": event.detail,
     })?;
+    LINES.with_borrow_mut(|lines| lines.push(line(event)));
+    Ok(())
+}
+
+thread_local! {
+    /// Lines of entries that this thread, the writer's, has not committed yet.
+    static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How many lines wait for the commit.
+pub(super) fn waiting_lines() -> usize {
+    LINES.with_borrow(Vec::len)
+}
+
+/// Takes back the lines behind the first `kept`: what they tell of was undone.
+pub(super) fn take_back_lines(kept: usize) {
+    LINES.with_borrow_mut(|lines| lines.truncate(kept));
+}
+
+/// Logs the lines that waited: what they tell of is on the disk.
+pub(super) fn log_lines() {
+    for line in LINES.take() {
+        log::info!(target: "usher::audit", "{line}");
+    }
+}
+
+/// One line that other programs can match; texts are quoted and escaped, so that no name can look like another field.
+fn line(event: &Event) -> String {
+    let outcome = if event.success { "ok" } else { "failed" };
+    let address = event.actor.address.as_deref().unwrap_or("-");
+    let mut line = format!("{} {outcome} address={address}", event.action.as_str());
+    let texts = [
+        ("by", event.actor.name.as_deref()),
+        ("on", event.target.as_ref().map(|(_, name)| name.as_str())),
+        ("detail", event.detail.as_deref()),
+    ];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            // Writing to a String cannot fail.
+            let _ = write!(line, " {name}={text:?}");
+        }
+    }
+    line
+}
+
+/// Deletes entries from before `end`, and the oldest of too many.
+pub fn sweep(connection: &Connection, end: Timestamp) -> Result<(), StoreError> {
+    // Entries are written in the order of time, so that the first one to keep is found without looking at the others.
+    const OLD: &str = "DELETE FROM audit WHERE id < coalesce((SELECT id FROM audit WHERE at >= ? ORDER BY id LIMIT 1), \
+         (SELECT max(id) + 1 FROM audit))";
+    const TOO_MANY: &str = "DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?";
+    connection.prepare_cached(OLD)?.execute([end])?;
+    connection.prepare_cached(TOO_MANY)?.execute([MAX_ENTRIES])?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ pub mod health;
 mod manager;
 mod schema;
 pub mod sessions;
+pub mod throttle;
 pub mod users;
 mod writer;
 

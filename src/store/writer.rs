@@ -7,6 +7,7 @@ use crossbeam_channel::Receiver;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::audit;
 use super::error::{Refusal, StoreError};
 
 /// The most writes in one transaction, so that the first of them does not wait for an endless last.
@@ -92,6 +93,11 @@ pub(super) fn run(connection: &Connection, jobs: &Receiver<Option<Box<dyn Job>>>
                 let _ = connection.execute_batch("ROLLBACK");
             }
         }
+        if outcome.is_ok() {
+            audit::log_lines();
+        } else {
+            audit::take_back_lines(0);
+        }
         for job in group.drain(..) {
             job.answer(outcome.clone());
         }
@@ -126,11 +132,14 @@ fn write(
 
 fn in_savepoint(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
     execute(connection, "SAVEPOINT job")?;
+    let lines = audit::waiting_lines();
     match job.run(connection) {
         Fate::Keep => {}
-        Fate::Undo => execute(connection, "ROLLBACK TO job")?,
         Fate::Failed(error) if connection.is_autocommit() => return Err(error),
-        Fate::Failed(_) => execute(connection, "ROLLBACK TO job")?,
+        Fate::Undo | Fate::Failed(_) => {
+            execute(connection, "ROLLBACK TO job")?;
+            audit::take_back_lines(lines);
+        }
     }
     execute(connection, "RELEASE job")
 }

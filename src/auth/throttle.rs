@@ -1,0 +1,150 @@
+//! Owns how failed attempts are slowed down (OWASP ASVS 5, 6.3.1): free for the first few, then waits that double up to
+//! a quarter of an hour. Counts by pair of account and place, and more generously by account and by place alone, so that
+//! neither one account from many places nor many accounts from one place can be tried for free. Does not know where
+//! counts are kept.
+
+use std::net::IpAddr;
+
+use chrono::TimeDelta;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::domain::address::place;
+use crate::domain::attempts::{Count, Key};
+use crate::domain::clock::Timestamp;
+use crate::domain::secret::Secret;
+use crate::domain::username::fold;
+
+/// The longest wait.
+const MAX_WAIT: TimeDelta = TimeDelta::minutes(15);
+/// A count whose last failure is older than this is forgotten.
+pub const FORGOTTEN_AFTER: TimeDelta = TimeDelta::days(1);
+
+/// What is counted, and how many times for free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Failures for one account from one place.
+    Pair,
+    /// Failures for one account from anywhere.
+    Account,
+    /// Failures from one place for any account.
+    Place,
+    /// Sign-ups from one place.
+    SignUp,
+}
+
+impl Rule {
+    fn free(self) -> u32 {
+        match self {
+            Self::Pair => 5,
+            Self::Account => 20,
+            Self::Place => 40,
+            Self::SignUp => 10,
+        }
+    }
+
+    /// How long after the last of `count` the next attempt may be made.
+    fn wait(self, count: u32) -> TimeDelta {
+        match count.checked_sub(self.free()) {
+            None => TimeDelta::zero(),
+            Some(doublings) => {
+                1_i64.checked_shl(doublings).map_or(MAX_WAIT, TimeDelta::seconds).clamp(TimeDelta::zero(), MAX_WAIT)
+            }
+        }
+    }
+}
+
+/// How many whole seconds an attempt at `now` must still wait, if any.
+pub fn remaining(rule: Rule, counted: Option<Count>, now: Timestamp) -> Option<u64> {
+    let Count { count, last_at } = counted?;
+    let elapsed = now - last_at;
+    // A last failure in the future means that the clock was set back; nobody waits for it to come round again.
+    if elapsed > FORGOTTEN_AFTER || elapsed < -MAX_WAIT {
+        return None;
+    }
+    let left = rule.wait(count) - elapsed.max(TimeDelta::zero());
+    let seconds = u64::try_from((left.num_milliseconds() + 999) / 1000).ok()?;
+    (seconds > 0).then_some(seconds)
+}
+
+/// Makes keys that only this server can make.
+pub struct Keys(Hmac<Sha256>);
+
+impl Keys {
+    /// From the secret key.
+    pub fn new(secret_key: &Secret) -> Self {
+        let mac =
+            Hmac::<Sha256>::new_from_slice(secret_key.expose().as_bytes()).expect("HMAC takes keys of any length");
+        Self(mac.chain_update(b"usher throttle"))
+    }
+
+    /// The key of a rule, for a name as it was typed and an address; each counts only where the rule looks at it.
+    pub fn key(&self, rule: Rule, name: &str, address: IpAddr) -> Key {
+        let (kind, by_name, by_place) = match rule {
+            Rule::Pair => (1_u8, true, true),
+            Rule::Account => (2, true, false),
+            Rule::Place => (3, false, true),
+            Rule::SignUp => (4, false, true),
+        };
+        let mut mac = self.0.clone().chain_update([kind]);
+        if by_place {
+            match place(address) {
+                IpAddr::V4(address) => mac.update(&address.octets()),
+                IpAddr::V6(address) => mac.update(&address.octets()),
+            }
+        }
+        if by_name {
+            mac.update(&[0]);
+            mac.update(fold(name.trim()).as_bytes());
+        }
+        let mut key = Key::default();
+        key.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+        key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_timestamp(1_700_000_000 + seconds, 0).unwrap()
+    }
+
+    fn wait(rule: Rule, count: u32) -> Option<u64> {
+        remaining(rule, Some(Count { count, last_at: at(0) }), at(0))
+    }
+
+    #[test]
+    fn the_first_few_are_free_and_then_waits_double_up_to_a_quarter_of_an_hour() {
+        assert_eq!(remaining(Rule::Pair, None, at(0)), None);
+        let waits: Vec<_> = [4, 5, 6, 7, 14, 15, 68, 69, 70, u32::MAX].map(|count| wait(Rule::Pair, count)).into();
+        let quarter = Some(900);
+        assert_eq!(waits, [None, Some(1), Some(2), Some(4), Some(512), quarter, quarter, quarter, quarter, quarter]);
+        assert_eq!((wait(Rule::Account, 19), wait(Rule::Account, 20)), (None, Some(1)));
+        assert_eq!((wait(Rule::Place, 39), wait(Rule::Place, 40)), (None, Some(1)));
+    }
+
+    #[test]
+    fn a_wait_passes_with_time_and_a_clock_that_was_set_back_locks_nobody_out() {
+        let counted = Some(Count { count: 8, last_at: at(0) });
+        assert_eq!(remaining(Rule::Pair, counted, at(1)), Some(7));
+        assert_eq!(remaining(Rule::Pair, counted, at(8)), None);
+        assert_eq!(remaining(Rule::Pair, counted, at(-10)), Some(8));
+        assert_eq!(remaining(Rule::Pair, counted, at(-1000)), None);
+        let many = Some(Count { count: 1000, last_at: at(0) });
+        assert_eq!(remaining(Rule::Pair, many, at(86_401)), None);
+    }
+
+    #[test]
+    fn names_count_as_one_in_any_spelling_and_ipv6_by_the_customer() {
+        let keys = Keys::new(&Secret::new("0123456789abcdef0123456789abcdef"));
+        let key = |rule, name: &str, address: &str| keys.key(rule, name, address.parse().unwrap());
+        assert_eq!(key(Rule::Pair, "Alice", "192.0.2.1"), key(Rule::Pair, " ALICE", "192.0.2.1"));
+        assert_eq!(key(Rule::Pair, "a", "2001:db8::1"), key(Rule::Pair, "a", "2001:db8::2"));
+        assert_ne!(key(Rule::Pair, "a", "192.0.2.1"), key(Rule::Pair, "a", "192.0.2.2"));
+        assert_eq!(key(Rule::Account, "a", "192.0.2.1"), key(Rule::Account, "a", "192.0.2.2"));
+        assert_eq!(key(Rule::Place, "a", "192.0.2.1"), key(Rule::Place, "b", "192.0.2.1"));
+        assert_ne!(key(Rule::Place, "a", "192.0.2.1"), key(Rule::SignUp, "a", "192.0.2.1"));
+    }
+}
