@@ -47,9 +47,9 @@ impl Rule {
     fn wait(self, count: u32) -> TimeDelta {
         match count.checked_sub(self.free()) {
             None => TimeDelta::zero(),
-            Some(doublings) => {
-                1_i64.checked_shl(doublings).map_or(MAX_WAIT, TimeDelta::seconds).clamp(TimeDelta::zero(), MAX_WAIT)
-            }
+            // 2^10 seconds are more than the longest wait.
+            Some(doublings @ 0..10) => TimeDelta::seconds(1 << doublings),
+            Some(_) => MAX_WAIT,
         }
     }
 }
