@@ -2,7 +2,7 @@
 //! sentence that says what to do.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -126,10 +126,19 @@ pub async fn build(config: Config, clock: Clock) -> Result<Built, StartError> {
         setup_token: Mutex::new(None),
         config,
     });
-    let url = app.config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let url = app.config.public_url.clone().unwrap_or_else(|| local_url(address));
     let first_superuser = first_superuser::ensure(&app, &url).await?;
     let server = listen(&app, listener).map_err(StartError::Threads)?;
     Ok(Built { address, url, first_superuser, app, server, _lock: lock })
+}
+
+/// An address of this machine that a program on it can open; "all addresses" is none.
+pub fn local_url(address: SocketAddr) -> String {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
+        IpAddr::V6(ip) if ip.is_unspecified() => format!("http://[::1]:{}", address.port()),
+        _ => format!("http://{address}"),
+    }
 }
 
 fn listen(app: &web::Data<App>, listener: TcpListener) -> io::Result<Server> {

@@ -54,5 +54,8 @@ pub fn run() -> ExitCode {
 }
 
 fn start_log(config: &Config) -> Result<(), Failure> {
-    env_logger::Builder::new().parse_filters(&config.log).format_timestamp_millis().try_init().map_err(Failure::from)
+    // The framework tells of every worker; whoever wants to know names `actix_server` in the filter.
+    let mut builder = env_logger::Builder::new();
+    builder.filter_module("actix_server", log::LevelFilter::Warn).parse_filters(&config.log);
+    builder.format_timestamp_millis().try_init().map_err(Failure::from)
 }

@@ -53,7 +53,7 @@ fn announce(built: &Built) {
         };
         format!("\n  usher {} is ready: {}\n{setup}", env!("CARGO_PKG_VERSION"), built.url)
     } else {
-        let url = format!("http://{}", built.address);
+        let url = server::local_url(built.address);
         let version = env!("CARGO_PKG_VERSION");
         json!({ "event": "ready", "url": url, "pid": std::process::id(), "version": version }).to_string()
     };

@@ -79,8 +79,8 @@ impl crate::store::Refusal for FirstSuperuserError {
 
 /// Makes the settings' superuser if there is none yet, or else a one-time link.
 pub(super) async fn ensure(app: &App, url: &str) -> Result<FirstSuperuser, FirstSuperuserError> {
+    forget_link(&app.config.data_dir)?;
     if app.db.read(users::superuser_exists).await? {
-        forget_link(&app.config.data_dir)?;
         if app.config.superuser.is_some() {
             log::info!("a superuser exists, so `superuser` and `superuser_password` change nobody");
         }
