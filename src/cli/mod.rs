@@ -54,8 +54,10 @@ pub fn run() -> ExitCode {
 }
 
 fn start_log(config: &Config) -> Result<(), Failure> {
-    // The framework tells of every worker; whoever wants to know names `actix_server` in the filter.
+    // The framework tells of every worker and, as an error, of everything that is no HTTP, which anybody can send at will.
+    // Whoever wants to know names `actix_server` or `actix_http` in the filter.
     let mut builder = env_logger::Builder::new();
-    builder.filter_module("actix_server", log::LevelFilter::Warn).parse_filters(&config.log);
+    builder.filter_module("actix_server", log::LevelFilter::Warn).filter_module("actix_http", log::LevelFilter::Off);
+    builder.parse_filters(&config.log);
     builder.format_timestamp_millis().try_init().map_err(Failure::from)
 }
