@@ -119,7 +119,9 @@ impl<A: Input, B: Input> Input for (A, B) {
 
 /// An id in the path, by the parameter's name.
 fn path_uuid(name: &'static str, source: &Source<'_>, faults: &mut Faults) -> Option<Uuid> {
-    let text = source.request.match_info().get(name).unwrap_or_default();
+    // A name that is also a route of its own, such as `whoami`, comes without parameters: it stands last.
+    let last = || source.request.path().rsplit('/').next();
+    let text = source.request.match_info().get(name).or_else(last).unwrap_or_default();
     // actix leaves "%2F", "%2B" and "%25" as they were sent.
     let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
     faults.note(Place::Path(name), lenient::uuid_text(&text))

@@ -21,7 +21,6 @@ use super::{api_keys, audit, docs, health, login, sessions, setup, users, visito
 /// One line of the table.
 pub struct Route {
     operation: Operation,
-    method: Method,
     handler: Box<dyn Fn(Resource) -> Resource>,
 }
 
@@ -66,7 +65,7 @@ impl Route {
             let resource = resource.route(web::method(guard.clone()).to(run));
             if is_get { resource.route(web::head().to(run)) } else { resource }
         });
-        Self { operation, method, handler }
+        Self { operation, handler }
     }
 
     /// Names the operation: the original's id where the original has it.
@@ -126,33 +125,42 @@ pub fn describe_routes() -> Value {
 
 /// Puts all routes into a worker's application.
 pub fn configure(config: &mut ServiceConfig) {
-    let mut groups: Vec<(&'static str, Vec<Route>)> = Vec::new();
-    for route in table() {
-        let path = route.operation.path;
-        match groups.iter_mut().find(|(known, _)| *known == path) {
-            Some((_, routes)) => routes.push(route),
-            None => groups.push((path, vec![route])),
-        }
-    }
+    let routes = table();
+    let mut paths: Vec<&'static str> = routes.iter().map(|route| route.operation.path).collect();
     // Paths without parameters come first: `whoami` is no id.
-    groups.sort_by_key(|(path, _)| path.contains('{'));
-    let patterns: Arc<[ResourceDef]> = groups.iter().map(|(path, _)| ResourceDef::new(*path)).collect();
-    for (path, routes) in groups {
+    paths.sort_by_key(|path| path.contains('{'));
+    let mut seen = std::collections::HashSet::new();
+    paths.retain(|path| seen.insert(*path));
+    for path in &paths {
         config.service(resource(path, &routes));
     }
+    let patterns: Arc<[ResourceDef]> = paths.iter().map(|path| ResourceDef::new(*path)).collect();
     config.default_service(web::to(move |request: HttpRequest, payload: Payload| {
         let patterns = Arc::clone(&patterns);
         async move { elsewhere(&request, payload, &patterns).await }
     }));
 }
 
+/// Everything that answers at `path`: its own routes, and for methods that it has none for, those of a pattern that
+/// also matches it (`PATCH /users/whoami` is an id that is none).
 fn resource(path: &'static str, routes: &[Route]) -> Resource {
-    let mut allowed: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
+    let own = routes.iter().filter(|route| route.operation.path == path);
+    let wider = routes.iter().filter(|route| {
+        let pattern = route.operation.path;
+        pattern != path && !path.contains('{') && ResourceDef::new(pattern).is_match(path)
+    });
+    let mut allowed: Vec<&str> = Vec::new();
+    let mut resource = web::resource(path);
+    for route in own.chain(wider) {
+        if !allowed.contains(&route.operation.method) {
+            allowed.push(route.operation.method);
+            resource = (route.handler)(resource);
+        }
+    }
     if allowed.contains(&"GET") {
         allowed.push("HEAD");
     }
     let allowed: Arc<str> = allowed.join(", ").into();
-    let resource = routes.iter().fold(web::resource(path), |resource, route| (route.handler)(resource));
     resource.default_service(web::to(move |request: HttpRequest, payload: Payload| {
         let allowed = Arc::clone(&allowed);
         async move {
