@@ -138,7 +138,7 @@ fn timestamp(number: &Number, config: &speedate::DateTimeConfig) -> Result<DateT
 
 /// An id in any of the uuid crate's forms: hyphenated, simple, in braces, as a URN.
 pub fn uuid_text(text: &str) -> Result<Uuid, Fault> {
-    Uuid::try_parse(text).map_err(|error| Fault::new("uuid_parsing", format!("Input should be a valid UUID, {error}")))
+    Uuid::parse_str(text).map_err(|error| Fault::new("uuid_parsing", format!("Input should be a valid UUID, {error}")))
 }
 
 /// An id in a body, which the original gives to Python's own parser: hyphens anywhere or nowhere.

@@ -1,0 +1,122 @@
+//! Passwords are neither weak nor told apart from outside.
+
+use serde_json::{Value, json};
+
+use crate::server::{ADMIN, start};
+
+#[test]
+fn unknown_wrong_and_inactive_cost_one_hash_each_and_only_the_right_password_is_told_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path(), &[("USHER_THROTTLE", "false")]);
+    let (admin, _) = server.login(ADMIN);
+    server.call("POST", "/api/v1/users/", &admin, &json!({"username": "waiting", "password": "quiet-otter-7"}));
+    let id = server.add(&admin, "gone", "quiet-otter-8");
+    server.login(("gone", "quiet-otter-8"));
+    server.call("PATCH", &format!("/api/v1/users/{id}"), &admin, &json!({"is_active": false}));
+    let wrong = (401, json!("Incorrect username or password"));
+    for (name, password, told) in [
+        ("ghost", "quiet-otter-7", wrong.clone()),
+        (ADMIN.0, "quiet-otter-7", wrong.clone()),
+        ("waiting", "wrong", wrong.clone()),
+        ("gone", "wrong", wrong.clone()),
+        ("ghost", "", wrong.clone()),
+        (ADMIN.0, &"x".repeat(200), wrong),
+        ("waiting", "quiet-otter-7", (400, json!("Waiting for approval"))),
+        ("gone", "quiet-otter-8", (401, json!("Inactive user"))),
+    ] {
+        let before = server.app.hasher.computed();
+        let answer = server.try_login("192.0.2.1", name, password);
+        assert_eq!((answer.status, answer.body["detail"].clone()), told, "{name} {password}");
+        assert_eq!(server.app.hasher.computed() - before, 1, "{name} {password}");
+    }
+}
+
+#[test]
+fn signing_up_with_a_taken_name_costs_as_much_as_with_a_free_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path(), &[]);
+    for (name, status) in [("free", 201), (ADMIN.0, 400), ("ADMIN", 400)] {
+        let before = server.app.hasher.computed();
+        let body = json!({"username": name, "password": "quiet-otter-7"}).to_string();
+        let answer = server.send("POST", "/api/v1/users/", &[("content-type", "application/json")], &body);
+        assert_eq!(answer.status, status);
+        assert_eq!(server.app.hasher.computed() - before, 1, "{name}");
+    }
+}
+
+#[test]
+fn weak_passwords_are_refused_wherever_one_is_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path(), &[]);
+    let (admin, _) = server.login(ADMIN);
+    let id = server.add(&admin, "Brunhilde", "quiet-otter-7");
+    let (own, _) = server.login(("Brunhilde", "quiet-otter-7"));
+    let (user, reset) = (format!("/api/v1/users/{id}"), format!("/api/v1/users/{id}/reset-password"));
+    let long = "é".repeat(37);
+    for (weak, kind) in [
+        ("password123", "value_error"),
+        ("PASSWORD123", "value_error"),
+        ("brunhilde", "value_error"),
+        (&long, "value_error"),
+        ("zq-7", "string_too_short"),
+    ] {
+        let new = json!({"username": "Brunhilde", "password": weak});
+        for answer in [
+            server.call("POST", "/api/v1/users/", &admin, &new),
+            server.call("PATCH", &user, &admin, &json!({"password": weak})),
+            server.call("PATCH", &reset, &own, &json!({"password": weak})),
+            server.call(
+                "POST",
+                "/api/v1/setup",
+                &admin,
+                &json!({"token": "x", "username": "Brunhilde", "password": weak}),
+            ),
+        ] {
+            assert_eq!(answer.status, 422, "{weak} {answer:?}");
+            assert_eq!(answer.body["detail"][0]["type"], kind, "{weak} {answer:?}");
+            assert_eq!(answer.body["detail"][0]["loc"], json!(["body", "password"]));
+            assert!(!answer.body.to_string().contains(weak), "what was sent is not echoed");
+        }
+    }
+    assert_eq!(server.whoami(&own), 200);
+}
+
+#[test]
+fn a_hash_of_lower_cost_is_renewed_at_the_next_log_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let hash = |dir: &std::path::Path| -> String {
+        let database =
+            rusqlite::Connection::open_with_flags(dir.join("usher.db"), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY);
+        database.unwrap().query_row("SELECT password_hash FROM users", [], |row| row.get(0)).unwrap()
+    };
+    {
+        let _first = start(dir.path(), &[]);
+    }
+    let old = hash(dir.path());
+    let weaker =
+        rusqlite::Connection::open_with_flags(dir.path().join("usher.db"), rusqlite::OpenFlags::default()).unwrap();
+    weaker.execute("UPDATE users SET password_hash = replace(password_hash, '$2b$', '$2y$')", []).unwrap();
+    drop(weaker);
+    let server = start(dir.path(), &[]);
+    server.login(ADMIN);
+    let renewed = hash(dir.path());
+    assert!(renewed.starts_with("$2b$04$") && renewed != old, "{renewed}");
+    server.login(ADMIN);
+    assert_eq!(hash(dir.path()), renewed, "and only once");
+}
+
+#[test]
+fn what_people_type_as_a_name_is_kept_nowhere_when_nobody_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path(), &[]);
+    server.try_login("192.0.2.1", "my-secret-password", "whatever");
+    let (admin, _) = server.login(ADMIN);
+    let failed = server.audit(&admin, "login").into_iter().find(|entry| entry["success"] == json!(false)).unwrap();
+    assert_eq!((&failed["target"], &failed["target_name"]), (&Value::Null, &Value::Null));
+    assert_eq!(failed["address"], "192.0.2.1");
+    drop(server);
+    for file in std::fs::read_dir(dir.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains("my-secret-password"));
+    }
+}
