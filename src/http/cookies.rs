@@ -46,9 +46,10 @@ impl Jar {
 pub fn get<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let sent = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
     sent.filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(found, value)| found.trim() == name && !value.is_empty())
-        .last()
+        .filter(|(found, _)| found.trim() == name)
         .map(|(_, value)| value.trim().trim_matches('"'))
+        .filter(|value| !value.is_empty())
+        .last()
 }
 
 #[cfg(test)]

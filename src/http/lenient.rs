@@ -13,6 +13,9 @@ use crate::domain::clock::Timestamp;
 /// Python refuses to read integers of more digits.
 const MAX_DIGITS: usize = 4300;
 
+/// The floats that 64 bits hold. Both bounds are exact; the upper one is the first that does not fit.
+const IN_64_BITS: std::ops::Range<f64> = -9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0;
+
 /// A string is a string and nothing else.
 pub fn string(value: &Value) -> Result<&str, Fault> {
     value.as_str().ok_or_else(|| Fault::new("string_type", say::STRING))
@@ -30,10 +33,11 @@ pub fn boolean(value: &Value) -> Result<bool, Fault> {
         Value::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(0), _) => Some(false),
             (Some(1), _) => Some(true),
-            // An integer that is neither is misunderstood; one beyond 64 bits, or a fraction, is of another type.
-            (Some(_), _) => None,
             (None, Some(0.0)) => Some(false),
             (None, Some(1.0)) => Some(true),
+            // A whole number that is neither is misunderstood; one beyond 64 bits, or a fraction, is of another type.
+            (Some(_), _) => None,
+            (None, Some(float)) if is_float(number) && float.fract() == 0.0 && IN_64_BITS.contains(&float) => None,
             _ => return Err(Fault::new("bool_type", say::BOOL)),
         },
         _ => return Err(Fault::new("bool_type", say::BOOL)),
@@ -52,8 +56,7 @@ pub fn integer(value: &Value) -> Result<i64, Fault> {
             if float.fract() != 0.0 {
                 return Err(Fault::new("int_from_float", say::INT_FRACTION));
             }
-            // Both bounds are exact as floats; the upper one is the first that 64 bits do not hold.
-            if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float) {
+            if IN_64_BITS.contains(&float) {
                 #[expect(clippy::cast_possible_truncation, reason = "it is whole and in range")]
                 return Ok(float as i64);
             }

@@ -64,7 +64,7 @@ impl Input for Credentials {
 
     fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
         let form = match source.body {
-            Body::Other(text) if is_form(source) => Pairs::parse(text.as_bytes()),
+            Body::Other(text) if is_form(source) => Pairs::parse(without_stub(text).as_bytes()),
             _ => Pairs::default(),
         };
         if form.get("grant_type").is_some_and(|grant| grant != "password") {
@@ -91,6 +91,12 @@ impl Input for Credentials {
         let name = "Body_login_to_get_access_token_api_v1_login_post";
         operation.body("application/x-www-form-urlencoded", name, object(&fields));
     }
+}
+
+/// The original's form reader takes a last field without `=` for one that was cut off, and drops it.
+fn without_stub(text: &str) -> &str {
+    let start = text.rfind('&').map_or(0, |at| at + 1);
+    if text[start..].contains('=') { text } else { &text[..start] }
 }
 
 fn is_form(source: &Source<'_>) -> bool {

@@ -174,10 +174,7 @@ fn resource(path: &'static str, routes: &[Route]) -> Resource {
 async fn elsewhere(request: &HttpRequest, payload: Payload, patterns: &[ResourceDef]) -> HttpResponse {
     body::drain(request, payload).await;
     let path = request.path();
-    let other = match path.strip_suffix('/') {
-        Some(shorter) => shorter.to_owned(),
-        None => format!("{path}/"),
-    };
+    let other = if path.ends_with('/') { path.trim_end_matches('/').to_owned() } else { format!("{path}/") };
     if patterns.iter().any(|pattern| pattern.is_match(&other)) {
         return reply::redirect(request, &other);
     }
