@@ -30,10 +30,15 @@ pub fn make_private(path: &Path) -> io::Result<()> {
 }
 
 /// Makes a directory, and those above it, that only its owner can enter; one that exists is left as it is but for
-/// its mode.
+/// its mode. One that is made lasts through a power cut, so that what is written into it does.
 pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|dir| !dir.exists()).collect();
     fs::create_dir_all(path)?;
-    set_mode(path, 0o700)
+    set_mode(path, 0o700)?;
+    for parent in missing.iter().filter_map(|dir| dir.parent()) {
+        sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
+    }
+    Ok(())
 }
 
 #[cfg(unix)]
@@ -51,6 +56,31 @@ fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
 #[cfg(not(unix))]
 fn set_mode(_path: &Path, _mode: u32) -> io::Result<()> {
     Ok(())
+}
+
+/// What tells a file from another one that takes its place under the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileId {
+    #[cfg(unix)]
+    device: u64,
+    #[cfg(unix)]
+    inode: u64,
+}
+
+/// Which file stands at `path`. Elsewhere than on Unix all are the same one: there the system itself refuses to
+/// delete or replace a file that SQLite has open.
+pub fn file_id(path: &Path) -> io::Result<FileId> {
+    let found = fs::metadata(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        Ok(FileId { device: found.dev(), inode: found.ino() })
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = found;
+        Ok(FileId {})
+    }
 }
 
 /// Makes a rename in this directory last through a power cut, where the system lets one ask for that.

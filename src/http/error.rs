@@ -117,7 +117,7 @@ impl ApiError {
                 (StatusCode::SERVICE_UNAVAILABLE, say::BUSY)
             }
             Self::Store(StoreError::DiskFull(_)) => (StatusCode::INSUFFICIENT_STORAGE, say::DISK_FULL),
-            Self::Store(StoreError::Unavailable(_) | StoreError::Stopped) => {
+            Self::Store(StoreError::Unavailable(_) | StoreError::Replaced | StoreError::Stopped) => {
                 (StatusCode::SERVICE_UNAVAILABLE, say::UNAVAILABLE)
             }
             Self::Hash(HashError::Unfit | HashError::Failed) | Self::Store(_) | Self::Randomness(_) => {

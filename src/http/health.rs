@@ -8,8 +8,9 @@ use super::error::ApiError;
 use super::reply::Reply;
 use super::route::Route;
 use super::schema::reference;
+use super::sentences as say;
 use super::wire::{Alive, HealthResponse};
-use crate::store::{StoreError, health};
+use crate::store::{StoreError, Trouble, health};
 
 pub fn routes() -> Vec<Route> {
     vec![
@@ -38,11 +39,26 @@ async fn check(call: Call<Anyone, Nothing>) -> Result<Reply, ApiError> {
         return Ok(Reply::json(&HealthResponse { status: "ok", chat: "ok", db: "ok" }));
     };
     log::error!("the health check failed: {}", error.described());
-    let (status, db) = match error {
-        StoreError::DiskFull(_) => (StatusCode::INSUFFICIENT_STORAGE, "the disk is full"),
-        StoreError::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "the database is busy"),
-        _ => (StatusCode::SERVICE_UNAVAILABLE, "error check the server logs"),
+    let trouble = error.trouble();
+    let status = match trouble {
+        Trouble::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
     };
     // `chat` has no part of its own here; clients of the original read it as "does the server work".
-    Ok(Reply::json(&HealthResponse { status: "nok", chat: "error check the server logs", db }).status(status))
+    let answer = HealthResponse { status: "nok", chat: say::CHECK_THE_LOG, db: sentence(trouble) };
+    Ok(Reply::json(&answer).status(status))
+}
+
+/// What is wrong, for whoever watches the server; no path and no cause.
+fn sentence(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::DiskFull => say::DISK_FULL,
+        Trouble::Locked => say::DB_LOCKED,
+        Trouble::ReadOnly => say::DB_READ_ONLY,
+        Trouble::Disk => say::DB_DISK,
+        Trouble::Replaced => say::DB_REPLACED,
+        Trouble::Damaged => say::DB_DAMAGED,
+        Trouble::Busy => say::BUSY,
+        Trouble::Other => say::CHECK_THE_LOG,
+    }
 }

@@ -54,6 +54,13 @@ pub const TOO_MANY: &str = "Too many requests. Please try again later.";
 pub const BUSY: &str = "The server is busy. Please try again.";
 pub const UNAVAILABLE: &str = "The database can't be used right now. Please try again.";
 pub const DISK_FULL: &str = "The server's disk is full";
+/// The original's words.
+pub const CHECK_THE_LOG: &str = "error check the server logs";
+pub const DB_LOCKED: &str = "The database is locked by another process";
+pub const DB_READ_ONLY: &str = "The database can't be written: it is read-only";
+pub const DB_DISK: &str = "The disk reports errors";
+pub const DB_REPLACED: &str = "The database file was deleted or replaced; restart the server";
+pub const DB_DAMAGED: &str = "The database file is damaged; restore a backup";
 pub const INTERNAL: &str = "Internal Server Error";
 
 /// pydantic's words for the faults that a field can have.

@@ -5,7 +5,7 @@
 //! statements stay with their thread, and the queues are bounded, so that overload is refused instead of piled up.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use super::error::{Refusal, StoreError};
 use super::file::{self, DATABASE_FILE, OpenError};
 use super::manager::{Kind, Manager};
+use super::open_files::OpenFiles;
 use super::writer::{self, Job, Write};
 
 /// How much work each queue holds before further work is refused.
@@ -55,6 +56,13 @@ impl Db {
     /// Opens the database, makes it if `create` says so, and brings its schema up to date, keeping a copy of the
     /// file before it changes an older one. A file that is not usher's is refused untouched.
     pub fn open(options: &Options) -> Result<Self, OpenError> {
+        Self::open_for_test(options, "")
+    }
+
+    /// Opens it as [`Db::open`] does, and then runs `setup` on the connection that writes. For tests that need
+    /// checkpoints more often, or that must fail when the log is not synced; nothing else may call it.
+    #[doc(hidden)]
+    pub fn open_for_test(options: &Options, setup: &'static str) -> Result<Self, OpenError> {
         let path = options.data_dir.join(DATABASE_FILE);
         if !file::check_header(&path)? {
             if !options.create {
@@ -66,14 +74,15 @@ impl Db {
         // Opened by hand and first: a pool retries for seconds and forgets SQLite's code; this one says at once what
         // is wrong, and while it is open the readers find the log in place.
         let first =
-            Manager { path: path.clone(), kind: Kind::Writer }.connect().map_err(|error| failed(error.into()))?;
+            Manager { path: path.clone(), kind: Kind::Writer, setup }.connect().map_err(|error| failed(error.into()))?;
         file::bring_up_to_date(&path, &first)?;
         let opener = Arc::new(ScheduledThreadPool::new(1));
-        let pool = |kind, size| pool(&path, kind, size, &opener).map_err(failed);
+        let pool = |kind, size| pool(Manager { path: path.clone(), kind, setup }, size, &opener).map_err(failed);
         let (writer, readers) = (pool(Kind::Writer, 1)?, pool(Kind::Reader, options.readers)?);
         drop(first);
+        let mut files = OpenFiles::of(&path);
         let (writes, jobs) = bounded::<Option<Box<dyn Job>>>(QUEUE);
-        let write = move || checked_out(&writer, |connection| writer::run(connection, &jobs));
+        let write = move || checked_out(&writer, |connection| writer::run(connection, &mut files, &jobs));
         let writer = spawn("usher-writer", write).map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
         let (reads, jobs) = bounded::<Option<Read>>(QUEUE);
         let readers = (0..options.readers)
@@ -160,7 +169,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<Jo
 }
 
 /// A pool of `size` connections, all open when it returns.
-fn pool(path: &Path, kind: Kind, size: usize, opener: &Arc<ScheduledThreadPool>) -> Result<Pool<Manager>, StoreError> {
+fn pool(manager: Manager, size: usize, opener: &Arc<ScheduledThreadPool>) -> Result<Pool<Manager>, StoreError> {
     Pool::builder()
         .max_size(u32::try_from(size).unwrap_or(u32::MAX))
         .test_on_check_out(false)
@@ -169,7 +178,7 @@ fn pool(path: &Path, kind: Kind, size: usize, opener: &Arc<ScheduledThreadPool>)
         .connection_timeout(OPEN_TIMEOUT)
         .error_handler(Box::new(r2d2::LoggingErrorHandler))
         .thread_pool(Arc::clone(opener))
-        .build(Manager { path: path.to_owned(), kind })
+        .build(manager)
         .map_err(|error| StoreError::Pool(Arc::new(error)))
 }
 

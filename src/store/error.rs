@@ -23,6 +23,9 @@ pub enum StoreError {
     /// The database cannot be used right now: locked by another process, read-only, an I/O error.
     #[error("the database cannot be used right now")]
     Unavailable(#[source] Arc<rusqlite::Error>),
+    /// The database's file was deleted or replaced while it was open; only a restart helps.
+    #[error("the database file was deleted or replaced while it was open; restart usher")]
+    Replaced,
     /// A pool could not open its connections.
     #[error("the database's connections could not be opened")]
     Pool(#[source] Arc<r2d2::Error>),
@@ -42,7 +45,8 @@ impl From<rusqlite::Error> for StoreError {
                 | ErrorCode::DatabaseLocked
                 | ErrorCode::ReadOnly
                 | ErrorCode::SystemIoFailure
-                | ErrorCode::CannotOpen,
+                | ErrorCode::CannotOpen
+                | ErrorCode::FileLockingProtocolFailed,
             ) => Self::Unavailable(error),
             _ => Self::Sqlite(error),
         }
@@ -55,7 +59,47 @@ pub(super) fn violates_unique(error: &rusqlite::Error, column: &str) -> bool {
         if code.code == ErrorCode::ConstraintViolation && text.ends_with(column))
 }
 
+/// What is wrong with the database, as far as an operator can do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The disk is full.
+    DiskFull,
+    /// Another process holds its lock.
+    Locked,
+    /// Its file or file system cannot be written.
+    ReadOnly,
+    /// The disk reports errors.
+    Disk,
+    /// Its file was deleted or replaced under the server.
+    Replaced,
+    /// What is in the file is no longer a sound database.
+    Damaged,
+    /// More is asked of it than it can do.
+    Busy,
+    /// Something else, that the log tells.
+    Other,
+}
+
 impl StoreError {
+    /// What is wrong, for whoever looks after the server.
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::DiskFull(_) => Trouble::DiskFull,
+            Self::Overloaded => Trouble::Busy,
+            Self::Replaced => Trouble::Replaced,
+            Self::Unavailable(error) | Self::Sqlite(error) => match error.sqlite_error_code() {
+                Some(
+                    ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed,
+                ) => Trouble::Locked,
+                Some(ErrorCode::ReadOnly) => Trouble::ReadOnly,
+                Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => Trouble::Disk,
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Trouble::Damaged,
+                _ => Trouble::Other,
+            },
+            Self::UsernameTaken | Self::Stopped | Self::Pool(_) => Trouble::Other,
+        }
+    }
+
     /// The error with its cause, for the log alone.
     pub fn described(&self) -> String {
         match std::error::Error::source(self) {

@@ -98,9 +98,42 @@ fn is_without_tables(path: &Path) -> bool {
         .is_ok_and(|tables: i64| tables == 0)
 }
 
-/// Makes an empty file that only its owner can read; SQLite gives its log and index the same mode.
+/// Makes a new database that only its owner can read; SQLite gives its log and index the same mode. It is made whole
+/// under another name and then renamed, so that a power cut leaves either no database or a sound one: half a header
+/// could not be told from a file that is not ours.
 pub(super) fn create(path: &Path) -> Result<(), OpenError> {
-    crate::platform::create_private(path).map(drop).map_err(|cause| OpenError::Io { path: path.to_owned(), cause })
+    let beside = path.with_file_name(format!("{DATABASE_FILE}.new"));
+    let failed = |cause| OpenError::Io { path: path.to_owned(), cause };
+    // What an earlier start left, and a log whose database is gone: SQLite would take it for the new one's.
+    for old in [&beside, &suffixed(&beside, "-journal"), &suffixed(path, "-wal"), &suffixed(path, "-journal")] {
+        match std::fs::remove_file(old) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+    }
+    let file = crate::platform::create_private(&beside).map_err(failed)?;
+    fill(&beside).map_err(|cause| OpenError::Store { path: path.to_owned(), cause })?;
+    file.sync_all().map_err(failed)?;
+    std::fs::rename(&beside, path).map_err(failed)?;
+    path.parent().map_or(Ok(()), crate::platform::sync_dir).map_err(failed)
+}
+
+/// Writes the schema into an empty file that may still be thrown away, so that nothing needs to be undone or synced.
+fn fill(path: &Path) -> Result<(), StoreError> {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "journal_mode", "MEMORY")?;
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    schema::bring_up_to_date(&connection)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.close().map_err(|(_, error)| error.into())
+}
+
+/// The name that SQLite gives to a file beside the database.
+pub(super) fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// Brings the open database at `path` to the present schema; before an older one is changed, a copy of it is kept

@@ -25,6 +25,8 @@ pub(super) enum Kind {
 pub(super) struct Manager {
     pub path: PathBuf,
     pub kind: Kind,
+    /// SQL that the writer runs last; empty but for tests.
+    pub setup: &'static str,
 }
 
 impl r2d2::ManageConnection for Manager {
@@ -44,6 +46,7 @@ impl r2d2::ManageConnection for Manager {
         if self.kind == Kind::Writer {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.execute_batch(self.setup)?;
         }
         Ok(connection)
     }

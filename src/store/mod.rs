@@ -8,6 +8,7 @@ mod error;
 mod file;
 pub mod health;
 mod manager;
+mod open_files;
 mod schema;
 pub mod sessions;
 pub mod throttle;
@@ -15,7 +16,7 @@ pub mod users;
 mod writer;
 
 pub use db::{Db, Options};
-pub use error::{Refusal, StoreError};
+pub use error::{Refusal, StoreError, Trouble};
 pub use file::{DATABASE_FILE, OpenError};
 pub use rusqlite::Connection;
 pub use schema::VERSION as SCHEMA_VERSION;

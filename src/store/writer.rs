@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::audit;
 use super::error::{Refusal, StoreError};
+use super::open_files::OpenFiles;
 
 /// The most writes in one transaction, so that the first of them does not wait for an endless last.
 const GROUP: usize = 256;
@@ -73,12 +74,12 @@ where
 }
 
 /// Writes until it is sent a `None`, which [`super::Db::close`] does after the last write.
-pub(super) fn run(connection: &Connection, jobs: &Receiver<Option<Box<dyn Job>>>) {
+pub(super) fn run(connection: &Connection, files: &mut OpenFiles, jobs: &Receiver<Option<Box<dyn Job>>>) {
     let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(GROUP);
     let mut open = true;
     while open && let Ok(Some(first)) = jobs.recv() {
         group.push(first);
-        let outcome = write(connection, &mut group, || match jobs.try_recv() {
+        let outcome = write(connection, files, &mut group, || match jobs.try_recv() {
             Ok(Some(job)) => Some(job),
             Ok(None) => {
                 open = false;
@@ -111,6 +112,7 @@ pub(super) fn run(connection: &Connection, jobs: &Receiver<Option<Box<dyn Job>>>
 /// Runs `group`, and what comes in meanwhile, in one transaction; on an error, nothing of it stands.
 fn write(
     connection: &Connection,
+    files: &mut OpenFiles,
     group: &mut Vec<Box<dyn Job>>,
     mut queued: impl FnMut() -> Option<Box<dyn Job>>,
 ) -> Result<(), StoreError> {
@@ -127,7 +129,11 @@ fn write(
             group.extend(queued());
         }
     }
-    execute(connection, "COMMIT")
+    // Before, so that nothing is added to files that are not ours any more; after, so that nothing is acknowledged
+    // that went to a file which vanished meanwhile.
+    files.check()?;
+    execute(connection, "COMMIT")?;
+    files.check()
 }
 
 fn in_savepoint(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
