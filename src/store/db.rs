@@ -73,8 +73,9 @@ impl Db {
         let failed = |cause| OpenError::Store { path: path.clone(), cause };
         // Opened by hand and first: a pool retries for seconds and forgets SQLite's code; this one says at once what
         // is wrong, and while it is open the readers find the log in place.
-        let first =
-            Manager { path: path.clone(), kind: Kind::Writer, setup }.connect().map_err(|error| failed(error.into()))?;
+        let first = Manager { path: path.clone(), kind: Kind::Writer, setup }
+            .connect()
+            .map_err(|error| failed(error.into()))?;
         file::bring_up_to_date(&path, &first)?;
         let opener = Arc::new(ScheduledThreadPool::new(1));
         let pool = |kind, size| pool(Manager { path: path.clone(), kind, setup }, size, &opener).map_err(failed);

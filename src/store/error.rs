@@ -88,9 +88,9 @@ impl StoreError {
             Self::Overloaded => Trouble::Busy,
             Self::Replaced => Trouble::Replaced,
             Self::Unavailable(error) | Self::Sqlite(error) => match error.sqlite_error_code() {
-                Some(
-                    ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed,
-                ) => Trouble::Locked,
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+                    Trouble::Locked
+                }
                 Some(ErrorCode::ReadOnly) => Trouble::ReadOnly,
                 Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => Trouble::Disk,
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Trouble::Damaged,

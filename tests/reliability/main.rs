@@ -1,0 +1,23 @@
+//! What must hold when things go wrong: power cuts, kills, failing disks, hostile peers. `docs/reliability.md` says what
+//! is promised, and how to run the long versions of these tests.
+
+mod disk;
+mod power_cuts;
+mod vfs;
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+/// A number that the environment sets for a long run.
+fn long_or<T: std::str::FromStr>(variable: &str, short: T) -> T {
+    #[expect(clippy::disallowed_methods, reason = "how long a test runs is no setting of usher's")]
+    let set = std::env::var(variable).ok();
+    set.and_then(|text| text.parse().ok()).unwrap_or(short)
+}
+
+/// A directory that is gone afterwards, in memory where the system has such: thousands of files are made in it.
+fn scratch() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap()
+}
