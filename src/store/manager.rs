@@ -48,6 +48,8 @@ impl r2d2::ManageConnection for Manager {
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.execute_batch(self.setup)?;
         }
+        // SQLite opens the log and its index with the first read: now, not when somebody may have moved them away.
+        connection.pragma_query_value(None, "user_version", |_| Ok(()))?;
         Ok(connection)
     }
 

@@ -1,7 +1,10 @@
 //! What must hold when things go wrong: power cuts, kills, failing disks, hostile peers. `docs/reliability.md` says what
 //! is promised, and how to run the long versions of these tests.
 
+mod client;
 mod disk;
+mod faults;
+mod kills;
 mod power_cuts;
 mod vfs;
 

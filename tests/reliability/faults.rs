@@ -1,0 +1,218 @@
+//! Faults of the disk, the lock, the clock and of whoever deletes files: what is refused, what goes on, and that the
+//! server recovers by itself.
+
+use std::fs;
+use std::path::Path;
+
+use chrono::TimeDelta;
+use rusqlite::{Connection, OpenFlags};
+use serde_json::json;
+use tempfile::TempDir;
+use usher::domain::clock::Clock;
+
+use crate::client::{ADMIN, Answer, Client, Here, PASSWORD, Process, config, new_user};
+use crate::vfs::{self, Fault, Watch};
+
+/// A server on a disk that can fail.
+struct Machine {
+    watch: std::sync::Arc<Watch>,
+    client: Client,
+    /// The superuser.
+    path: String,
+    server: Here,
+    dir: TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let dir = crate::scratch();
+        let watch = vfs::watch(dir.path());
+        let server = Here::start(config(dir.path()), Clock::system());
+        let mut client = Client::signed_in(server.address, ADMIN, PASSWORD);
+        let me = client.get("/api/v1/users/whoami").unwrap();
+        let path = format!("/api/v1/users/{}", me.body["id"].as_str().unwrap());
+        Self { watch, client, path, server, dir }
+    }
+
+    fn set_picture(&mut self, picture: &str) -> Answer {
+        self.client.json("PATCH", &self.path, &json!({ "profile_image": picture })).unwrap()
+    }
+
+    fn picture(&mut self) -> String {
+        let me = self.client.get("/api/v1/users/whoami").unwrap();
+        assert_eq!(me.status, 200, "{me:?}");
+        me.body["profile_image"].as_str().unwrap_or_default().to_owned()
+    }
+
+    fn health(&mut self) -> (u16, String) {
+        let answer = self.client.get("/health_check").unwrap();
+        (answer.status, answer.body["db"].as_str().unwrap().to_owned())
+    }
+}
+
+fn assert_sound(dir: &Path) {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let connection = Connection::open_with_flags(dir.join("usher.db"), flags).unwrap();
+    let verdict: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(verdict, "ok");
+}
+
+/// While the disk fails so: writes get `status` and a sentence, `/health_check` says `sentence`, reads go on; after
+/// it, everything works again without a restart.
+fn survives(fault: Fault, status: u16, sentence: &str) {
+    let mut machine = Machine::new();
+    assert_eq!(machine.set_picture("before").status, 200);
+    for round in 0..3 {
+        machine.watch.fail(Some(fault));
+        let refused = machine.set_picture("refused");
+        assert_eq!(refused.status, status, "{refused:?}");
+        assert!(!refused.detail().is_empty(), "{refused:?}");
+        assert_eq!(refused.header("retry-after").is_some(), status == 503, "{refused:?}");
+        let added = machine.client.json("POST", "/api/v1/users/", &new_user("somebody", PASSWORD)).unwrap();
+        assert_eq!(added.status, status, "{added:?}");
+        assert_eq!(machine.client.login(ADMIN, PASSWORD).unwrap().status, status);
+        assert_eq!(machine.health(), (status, sentence.to_owned()));
+        assert_eq!(machine.client.get("/health").unwrap().status, 200);
+        assert_eq!(machine.client.get("/api/v1/users/").unwrap().body["total_count"], 1);
+        let before = if round == 0 { "before".to_owned() } else { format!("after {}", round - 1) };
+        assert_eq!(machine.picture(), before, "what was refused is not to be seen");
+        machine.watch.fail(None);
+        assert_eq!(machine.set_picture(&format!("after {round}")).status, 200);
+        assert_eq!(machine.picture(), format!("after {round}"));
+        assert_eq!(machine.health(), (200, "ok".to_owned()));
+    }
+    // What is on the disk is what was answered, also for the next server.
+    let Machine { server, dir, .. } = machine;
+    drop(server);
+    assert_sound(dir.path());
+    let again = Here::start(config(dir.path()), Clock::system());
+    let me = Client::signed_in(again.address, ADMIN, PASSWORD).get("/api/v1/users/whoami").unwrap();
+    assert_eq!(me.body["profile_image"], "after 2");
+}
+
+#[test]
+fn a_full_disk_refuses_writes_with_507_until_there_is_room() {
+    survives(Fault::Full, 507, "The server's disk is full");
+}
+
+#[test]
+fn a_disk_that_cannot_write_refuses_writes_until_it_can() {
+    survives(Fault::Writes, 503, "The disk reports errors");
+}
+
+#[test]
+fn a_disk_that_cannot_sync_acknowledges_nothing_until_it_can() {
+    survives(Fault::Syncs, 503, "The disk reports errors");
+}
+
+#[test]
+fn a_read_only_file_refuses_writes_until_it_can_be_written() {
+    survives(Fault::ReadOnly, 503, "The database can't be written: it is read-only");
+}
+
+#[test]
+fn a_database_that_another_process_locks_refuses_writes_until_it_is_free() {
+    survives(Fault::Locked, 503, "The database is locked by another process");
+}
+
+#[test]
+fn a_disk_that_fails_altogether_refuses_with_a_sentence_and_recovers() {
+    let mut machine = Machine::new();
+    assert_eq!(machine.set_picture("before").status, 200);
+    machine.watch.fail(Some(Fault::Everything));
+    assert_eq!(machine.set_picture("refused").status, 503);
+    assert_eq!(machine.health(), (503, "The disk reports errors".to_owned()));
+    // What SQLite remembers it can still tell.
+    let read = machine.client.get("/api/v1/users/").unwrap();
+    assert!(read.status == 200 || (read.status == 503 && !read.detail().is_empty()), "{read:?}");
+    machine.watch.fail(None);
+    assert_eq!(machine.picture(), "before");
+    assert_eq!(machine.set_picture("after").status, 200);
+    assert_eq!(machine.health().0, 200);
+}
+
+#[test]
+fn a_clock_that_jumps_back_and_forth_breaks_nothing() {
+    let dir = crate::scratch();
+    let clock = Clock::manual(Clock::system().now());
+    let server = Here::start(usher::config::Config { throttle: true, ..config(dir.path()) }, clock.clone());
+    let mut client = Client::signed_in(server.address, ADMIN, PASSWORD);
+    let first = client.token.clone();
+    for days in [1, -1, 400, -800, 400, 36_500, -36_500] {
+        clock.advance(TimeDelta::days(days));
+        // Failures that were counted in another time hold nobody up.
+        for _ in 0..6 {
+            let wrong = client.login(ADMIN, "wrong").unwrap();
+            assert!([401, 429].contains(&wrong.status), "{days}: {wrong:?}");
+        }
+        clock.advance(TimeDelta::minutes(16));
+        let here = client.login(ADMIN, PASSWORD).unwrap();
+        assert_eq!(here.status, 200, "{days}: {here:?}");
+        let mut other = Client::new(server.address);
+        other.token = here.body["access_token"].as_str().map(ToOwned::to_owned);
+        assert_eq!(other.get("/api/v1/users/whoami").unwrap().status, 200, "{days}");
+        let me = client.get("/api/v1/users/whoami").unwrap();
+        assert!([200, 401].contains(&me.status), "{days}: {me:?}");
+        for path in ["/health_check", "/api/v1/session"] {
+            assert_eq!(client.get(path).unwrap().status, 200, "{days} {path}");
+        }
+        clock.advance(TimeDelta::minutes(-16));
+    }
+    // Back at the beginning: who was signed in still is.
+    client.token = first;
+    assert_eq!(client.get("/api/v1/users/whoami").unwrap().status, 200);
+}
+
+/// From the moment that the files were damaged nothing is acknowledged, and reading goes on.
+fn assert_refuses(client: &mut Client) {
+    for name in ["first", "second"] {
+        let refused = client.json("POST", "/api/v1/users/", &new_user(name, PASSWORD)).unwrap();
+        assert_eq!(refused.status, 503, "{refused:?}");
+        assert_eq!(client.login(ADMIN, PASSWORD).unwrap().status, 503);
+    }
+    let health = client.get("/health_check").unwrap();
+    assert_eq!(health.status, 503);
+    assert_eq!(health.body["db"], "The database file was deleted or replaced; restart the server");
+    assert_eq!(client.get("/api/v1/users/whoami").unwrap().status, 200);
+}
+
+fn refuses_after(damage: impl FnOnce(&Path)) {
+    let dir = crate::scratch();
+    let server = Here::start(config(dir.path()), Clock::system());
+    let mut client = Client::signed_in(server.address, ADMIN, PASSWORD);
+    damage(dir.path());
+    assert_refuses(&mut client);
+}
+
+#[test]
+fn nothing_is_acknowledged_once_the_database_is_replaced() {
+    refuses_after(|data| {
+        fs::copy(data.join("usher.db"), data.join("copy")).unwrap();
+        fs::rename(data.join("copy"), data.join("usher.db")).unwrap();
+    });
+}
+
+#[test]
+fn nothing_is_acknowledged_once_the_database_is_moved_away() {
+    refuses_after(|data| fs::rename(data.join("usher.db"), data.join("away")).unwrap());
+}
+
+#[test]
+fn nothing_is_acknowledged_once_the_log_beside_the_database_is_deleted() {
+    refuses_after(|data| fs::remove_file(data.join("usher.db-wal")).unwrap());
+}
+
+#[test]
+fn nothing_is_acknowledged_once_the_database_is_deleted_and_the_log_says_to_restart_which_helps() {
+    let dir = TempDir::new().unwrap();
+    let server = Process::start(dir.path());
+    let mut client = Client::signed_in(server.address, ADMIN, PASSWORD);
+    fs::remove_file(dir.path().join("data/usher.db")).unwrap();
+    assert_refuses(&mut client);
+    assert!(server.log().contains("restart usher"), "{}", server.log());
+    drop(server);
+    let server = Process::start(dir.path());
+    let mut client = Client::signed_in(server.address, ADMIN, PASSWORD);
+    assert_eq!(client.json("POST", "/api/v1/users/", &new_user("third", PASSWORD)).unwrap().status, 201);
+    assert_sound(&dir.path().join("data"));
+}

@@ -1,0 +1,292 @@
+//! Kills the real program under mixed load and restarts it, again and again: what was acknowledged must stand, and what
+//! was deleted or ended must stay so.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::time::Instant;
+
+use rusqlite::{Connection, OpenFlags};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::client::{ADMIN, Client, PASSWORD, Process, new_user};
+use crate::disk::Seeded;
+
+/// How many clients change things at the same time.
+const CLIENTS: u64 = 4;
+
+/// What is known of a value: the last that was acknowledged, and one that was sent and not answered.
+#[derive(Clone, Debug)]
+struct Fact<T> {
+    certain: T,
+    perhaps: Option<T>,
+}
+
+impl<T: Clone + PartialEq + std::fmt::Debug> Fact<T> {
+    fn new(certain: T) -> Self {
+        Self { certain, perhaps: None }
+    }
+
+    /// Notes that `value` is asked for; `certain` once it is answered.
+    fn ask(&mut self, value: T) {
+        self.perhaps = Some(value);
+    }
+
+    fn acknowledged(&mut self) {
+        if let Some(value) = self.perhaps.take() {
+            self.certain = value;
+        }
+    }
+
+    fn settle(&mut self, found: T, what: &str) {
+        assert!(found == self.certain || Some(&found) == self.perhaps.as_ref(), "{what}: {found:?}, known: {self:?}");
+        *self = Self::new(found);
+    }
+}
+
+/// One person, as the client that made them knows.
+struct Person {
+    /// Known once the sign-up was answered.
+    id: Option<String>,
+    exists: Fact<bool>,
+    picture: Fact<String>,
+    password: Fact<String>,
+    /// Access tokens, and whether their session lives.
+    tokens: Vec<(String, Fact<bool>)>,
+    /// Whether the password was touched since it was looked at last.
+    changed: bool,
+}
+
+/// What one client did, for all cycles.
+#[derive(Default)]
+struct Ledger {
+    people: BTreeMap<String, Person>,
+    acknowledged: BTreeMap<&'static str, u64>,
+    /// Hears of each thing that was acknowledged.
+    told: Option<Sender<()>>,
+}
+
+impl Ledger {
+    fn count(&mut self, what: &'static str) {
+        *self.acknowledged.entry(what).or_default() += 1;
+        // The one who listens kills the server after so many.
+        self.told.as_ref().map(|told| told.send(()));
+    }
+
+    /// One thing after another, until the server is gone.
+    fn work(&mut self, mine: u64, admin: &mut Client, seeded: &mut Seeded, stop: &AtomicBool) -> io::Result<()> {
+        while !stop.load(Ordering::Relaxed) {
+            let living: Vec<String> = self
+                .people
+                .iter()
+                .filter(|(_, person)| person.id.is_some() && person.exists.certain)
+                .map(|(name, _)| name.clone())
+                .collect();
+            if living.len() < 3 {
+                self.add(format!("c{mine}-{:x}", seeded.next()), admin)?;
+                continue;
+            }
+            let name = &living[usize::try_from(seeded.next()).unwrap_or(0) % living.len()];
+            match seeded.next() % 20 {
+                0 => self.add(format!("c{mine}-{:x}", seeded.next()), admin)?,
+                1 | 2 => self.change_password(name, &format!("password {:x}", seeded.next()), admin)?,
+                3 | 4 => self.log_in(name, admin)?,
+                5..=7 => self.log_out(name, admin)?,
+                8 => self.delete(name, admin)?,
+                _ => self.change_picture(name, &format!("picture {:x}", seeded.next()), admin)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, name: String, admin: &mut Client) -> io::Result<()> {
+        let mut exists = Fact::new(false);
+        exists.ask(true);
+        let person = Person {
+            id: None,
+            exists,
+            picture: Fact::new(String::new()),
+            password: Fact::new("first password".to_owned()),
+            tokens: Vec::new(),
+            changed: true,
+        };
+        let person = self.people.entry(name.clone()).or_insert(person);
+        let answer = admin.json("POST", "/api/v1/users/", &new_user(&name, "first password"))?;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let id = answer.body["id"].as_str().unwrap().to_owned();
+        person.exists.acknowledged();
+        // New users wait for approval.
+        let active = admin.json("PATCH", &format!("/api/v1/users/{id}"), &json!({ "is_active": true }))?;
+        assert_eq!(active.status, 200, "{active:?}");
+        person.id = Some(id);
+        self.count("creates");
+        self.count("patches");
+        Ok(())
+    }
+
+    fn person(&mut self, name: &str) -> (&mut Person, String) {
+        let person = self.people.get_mut(name).unwrap();
+        let path = format!("/api/v1/users/{}", person.id.as_deref().unwrap_or_default());
+        (person, path)
+    }
+
+    fn change_picture(&mut self, name: &str, picture: &str, admin: &mut Client) -> io::Result<()> {
+        let (person, path) = self.person(name);
+        person.picture.ask(picture.to_owned());
+        let answer = admin.json("PATCH", &path, &json!({ "profile_image": picture }))?;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        person.picture.acknowledged();
+        self.count("patches");
+        Ok(())
+    }
+
+    fn change_password(&mut self, name: &str, password: &str, admin: &mut Client) -> io::Result<()> {
+        let (person, path) = self.person(name);
+        person.changed = true;
+        person.password.ask(password.to_owned());
+        for (_, lives) in &mut person.tokens {
+            lives.ask(false);
+        }
+        let answer = admin.json("PATCH", &path, &json!({ "password": password }))?;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        person.password.acknowledged();
+        for (_, lives) in &mut person.tokens {
+            lives.acknowledged();
+        }
+        self.count("password changes");
+        Ok(())
+    }
+
+    fn log_in(&mut self, name: &str, admin: &mut Client) -> io::Result<()> {
+        let (person, _) = self.person(name);
+        let answer = admin.login(name, &person.password.certain)?;
+        assert_eq!(answer.status, 200, "{name}: {answer:?}");
+        person.tokens.push((answer.body["access_token"].as_str().unwrap().to_owned(), Fact::new(true)));
+        self.count("log-ins");
+        Ok(())
+    }
+
+    fn log_out(&mut self, name: &str, admin: &Client) -> io::Result<()> {
+        let (person, _) = self.person(name);
+        let Some((token, lives)) = person.tokens.iter_mut().find(|(_, lives)| lives.certain) else { return Ok(()) };
+        lives.ask(false);
+        let mut client = admin.again(Some(token.clone()));
+        let answer = client.send("POST", "/api/v1/logout", "", "")?;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        lives.acknowledged();
+        self.count("log-outs");
+        Ok(())
+    }
+
+    fn delete(&mut self, name: &str, admin: &mut Client) -> io::Result<()> {
+        let (person, path) = self.person(name);
+        person.exists.ask(false);
+        for (_, lives) in &mut person.tokens {
+            lives.ask(false);
+        }
+        let answer = admin.send("DELETE", &path, "", "")?;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        person.exists.acknowledged();
+        for (_, lives) in &mut person.tokens {
+            lives.acknowledged();
+        }
+        self.count("deletes");
+        Ok(())
+    }
+
+    /// Holds everything against what the restarted server knows.
+    fn check(&mut self, users: &BTreeMap<String, Value>, admin: &mut Client) {
+        for (name, person) in &mut self.people {
+            let found = users.get(name);
+            person.exists.settle(found.is_some(), name);
+            for (token, lives) in &mut person.tokens {
+                let mut client = admin.again(Some(token.clone()));
+                let answer = client.get("/api/v1/users/whoami").unwrap();
+                assert!([200, 401].contains(&answer.status), "{answer:?}");
+                lives.settle(answer.status == 200, &format!("a session of {name}"));
+            }
+            // Those that ended stay in the record for one check, and then make room.
+            person.tokens.retain(|(_, lives)| lives.certain);
+            let Some(found) = found else { continue };
+            let picture = found["profile_image"].as_str().unwrap_or_default();
+            person.picture.settle(picture.to_owned(), name);
+            person.id = Some(found["id"].as_str().unwrap().to_owned());
+            let path = format!("/api/v1/users/{}", found["id"].as_str().unwrap());
+            if found["is_active"] == false {
+                // Its sign-up was cut off before the approval; that one is no part of the bargain.
+                admin.json("PATCH", &path, &json!({ "is_active": true })).unwrap();
+            }
+            if std::mem::take(&mut person.changed) {
+                let candidates = [Some(person.password.certain.clone()), person.password.perhaps.clone()];
+                let right = candidates
+                    .into_iter()
+                    .flatten()
+                    .find(|password| admin.login(name, password).unwrap().status == 200)
+                    .unwrap_or_else(|| panic!("no password of {name} is right"));
+                person.password.settle(right, name);
+            }
+        }
+        self.people.retain(|_, person| person.exists.certain);
+    }
+}
+
+fn everybody(admin: &mut Client) -> BTreeMap<String, Value> {
+    let answer = admin.get("/api/v1/users/?limit=1000").unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let users = answer.body["users"].as_array().unwrap();
+    assert_eq!(answer.body["total_count"], users.len());
+    users.iter().map(|user| (user["username"].as_str().unwrap().to_owned(), user.clone())).collect()
+}
+
+fn assert_sound(dir: &Path) {
+    let path = dir.join("data/usher.db");
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let verdict: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(verdict, "ok");
+}
+
+#[test]
+fn a_killed_server_has_lost_and_undone_nothing_that_it_acknowledged() {
+    let (cycles, begun) = (crate::long_or("USHER_KILLS", 5_u64), Instant::now());
+    let dir = TempDir::new().unwrap();
+    let mut ledgers: Vec<Ledger> = (0..CLIENTS).map(|_| Ledger::default()).collect();
+    let mut server = Process::start(dir.path());
+    // One session for all cycles: it was acknowledged, so it lasts.
+    let mut admin = Client::signed_in(server.address, ADMIN, PASSWORD);
+    for cycle in 0..cycles {
+        let stop = AtomicBool::new(false);
+        let (told, heard) = mpsc::channel();
+        std::thread::scope(|scope| {
+            for (mine, ledger) in (0..).zip(&mut ledgers) {
+                let (mut admin, stop) = (admin.again(admin.token.clone()), &stop);
+                ledger.told = Some(told.clone());
+                // Ends with the error of a connection that broke, which is what is meant to happen.
+                scope.spawn(move || ledger.work(mine, &mut admin, &mut Seeded(cycle * CLIENTS + mine), stop));
+            }
+            drop(told);
+            // In the midst of it.
+            let many = usize::try_from(40 + Seeded(cycle).next() % 60).unwrap();
+            assert_eq!(heard.iter().take(many).count(), many, "the clients met something else than a killed server");
+            server.kill();
+            stop.store(true, Ordering::Relaxed);
+        });
+        server = Process::start(dir.path());
+        admin = Client::with_token(server.address, admin.token);
+        let users = everybody(&mut admin);
+        for ledger in &mut ledgers {
+            ledger.check(&users, &mut admin);
+        }
+        assert_sound(dir.path());
+    }
+    let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
+    for ledger in &ledgers {
+        for (what, count) in &ledger.acknowledged {
+            *totals.entry(what).or_default() += count;
+        }
+    }
+    println!("{cycles} kills in {:.0?}; acknowledged and still true: {totals:?}", begun.elapsed());
+    assert!(totals.values().sum::<u64>() > 0);
+}
