@@ -1,7 +1,7 @@
 //! Owns log-in, refresh, log-out and automatic log-in.
 
 use actix_web::http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::auto_login;
 use super::body::{Body, Kind};
@@ -14,7 +14,7 @@ use super::form::Pairs;
 use super::openapi::Operation;
 use super::reply::Reply;
 use super::route::Route;
-use super::schema::{nullable, object, string};
+use super::schema::{boolean, nullable, object, string};
 use super::sentences::{self as say, field};
 use super::session_start::{self, Pair};
 use super::throttle::{Attempt, Keyed};
@@ -48,9 +48,14 @@ pub fn routes() -> Vec<Route> {
             .named(TAG, "auto_login_api_v1_auto_login_get", "Auto Login")
             .about("Signs in without a password, on this machine and where the settings say so.")
             .gives::<Token<'_>>(200)
-            .refuses(400, "Not configured")
+            .replies(400, "Not configured", off_schema())
             .refuses(403, "Not from this machine"),
     ]
+}
+
+/// What automatic log-in answers where it is not configured; the one refusal whose `detail` is no sentence.
+fn off_schema() -> Value {
+    object(&[("detail", object(&[("message", string(), true), ("auto_login", boolean(), true)]), true)])
 }
 
 /// A log-in form.

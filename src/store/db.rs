@@ -64,7 +64,9 @@ impl Db {
     #[doc(hidden)]
     pub fn open_for_test(options: &Options, setup: &'static str) -> Result<Self, OpenError> {
         let path = options.data_dir.join(DATABASE_FILE);
-        if !file::check_header(&path)? {
+        if file::check_header(&path)? {
+            file::make_private(&path)?;
+        } else {
             if !options.create {
                 return Err(OpenError::Missing(path));
             }

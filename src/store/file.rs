@@ -136,6 +136,17 @@ pub(super) fn suffixed(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Takes the database and its log from everybody but its owner, as somebody may have copied them here.
+pub(super) fn make_private(path: &Path) -> Result<(), OpenError> {
+    for file in [path.to_owned(), suffixed(path, "-wal"), suffixed(path, "-shm")] {
+        match crate::platform::make_private(&file) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(OpenError::Io { path: file, cause }),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Brings the open database at `path` to the present schema; before an older one is changed, a copy of it is kept
 /// beside it, named after its version.
 pub(super) fn bring_up_to_date(path: &Path, connection: &Connection) -> Result<(), OpenError> {

@@ -1,6 +1,7 @@
 //! Owns a small HTTP client, and servers to talk to: one in this process, with a clock and a disk that tests control, and
 //! the real program as a process of its own.
 
+use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -88,21 +89,20 @@ impl Client {
 
     /// Sends a request and reads the answer; a connection that failed is not used again.
     pub fn send(&mut self, method: &str, path: &str, kind: &str, body: &str) -> io::Result<Answer> {
-        let mut stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => {
-                let stream = TcpStream::connect(self.address)?;
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-                BufReader::new(stream)
-            }
+        let mut stream = if let Some(stream) = self.stream.take() {
+            stream
+        } else {
+            let stream = TcpStream::connect(self.address)?;
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+            BufReader::new(stream)
         };
         let mut request = format!("{method} {path} HTTP/1.1\r\nhost: usher\r\ncontent-length: {}\r\n", body.len());
         if !kind.is_empty() {
-            request += &format!("content-type: {kind}\r\n");
+            let _ = write!(request, "content-type: {kind}\r\n");
         }
         if let Some(token) = &self.token {
-            request += &format!("authorization: Bearer {token}\r\n");
+            let _ = write!(request, "authorization: Bearer {token}\r\n");
         }
         request += "\r\n";
         request += body;

@@ -1,10 +1,17 @@
 //! What must hold when things go wrong: power cuts, kills, failing disks, hostile peers. `docs/reliability.md` says what
 //! is promised, and how to run the long versions of these tests.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on panics; figures are printed"
+)]
 
 mod client;
 mod disk;
 mod faults;
 mod kills;
+mod peers;
 mod power_cuts;
 mod vfs;
 

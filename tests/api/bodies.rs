@@ -1,0 +1,74 @@
+//! Bodies that are wrong in every way that reaches routing: 4xx with JSON, and the next request is answered.
+
+use serde_json::json;
+
+use crate::support::Server;
+
+#[test]
+fn bad_bodies_of_every_kind_are_refused_and_the_server_goes_on() {
+    let server = Server::start();
+    let admin = server.admin();
+    let big = vec![b'a'; 10_000_000];
+    let deep = "[".repeat(60_000);
+    let long = json!({"username": "n".repeat(8192), "password": "quiet-otter-7"}).to_string();
+    let bodies: [(&[u8], u16); 12] = [
+        (b"{\"username\": \"a\"", 422),
+        (&big, 413),
+        (deep.as_bytes(), 400),
+        (b"\"\xff\xfe\"", 400),
+        (b"\0\0\0", 422),
+        (b"{\"username\": \"a\\u0000b\", \"password\": \"quiet-otter-7\"}", 422),
+        (long.as_bytes(), 422),
+        (b"\"\\ud800\"", 422),
+        (b"{\"username\": NaN}", 422),
+        (b"[]", 422),
+        (b"\xff\xfe{\0}\0", 400),
+        (b"", 422),
+    ];
+    for (body, status) in bodies {
+        for path in ["/api/v1/users/", "/api/v1/setup"] {
+            let answer = server.post(path).body("application/json", body).send().expect(status);
+            assert!(!answer.json()["detail"].is_null());
+        }
+        let shown = String::from_utf8_lossy(&body[..body.len().min(20)]).into_owned();
+        let login = server.post("/api/v1/login").body("application/x-www-form-urlencoded", body).send();
+        assert!((400..500).contains(&login.status), "{shown}");
+        assert_eq!(server.post("/nothing").body("application/json", body).send().status, 404, "{shown}");
+        assert_eq!(server.whoami(&admin).status, 200, "{shown}");
+    }
+}
+
+#[test]
+fn a_body_that_stops_half_way_is_refused() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    connection.write(b"POST /api/v1/users/ HTTP/1.1\r\nhost: x\r\ncontent-length: 50\r\n\r\n{\"a\":");
+    connection.half_close();
+    assert_eq!(connection.read(false).unwrap().status, 400);
+}
+
+#[test]
+fn a_chunked_body_counts_like_any_other_and_one_that_is_no_chunks_is_refused() {
+    let server = Server::start();
+    let send = |chunks: &[u8]| {
+        let mut connection = server.connect();
+        connection.write(b"POST /api/v1/users/ HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n");
+        connection.write(chunks);
+        connection.read(false).unwrap()
+    };
+    let body = json!({"username": "alice", "password": "quiet-otter-7"}).to_string();
+    let (a, b) = body.split_at(10);
+    assert_eq!(send(format!("{:x}\r\n{a}\r\n{:x}\r\n{b}\r\n0\r\n\r\n", a.len(), b.len()).as_bytes()).status, 201);
+    assert_eq!(send(b"zz\r\n{}\r\n").status, 400);
+}
+
+#[test]
+fn the_largest_body_that_is_read_is_64_kib() {
+    let server = Server::start();
+    let padded = |bytes: usize| {
+        let body = json!({"username": "alice", "password": "quiet-otter-7"}).to_string();
+        format!("{body}{}", " ".repeat(bytes - body.len()))
+    };
+    server.post("/api/v1/users/").body("application/json", padded(65_537)).send().expect(413);
+    server.post("/api/v1/users/").body("application/json", padded(65_536)).send().expect(201);
+}

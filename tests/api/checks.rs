@@ -1,0 +1,137 @@
+//! The order of checks, and all faults of a request in one answer.
+
+use serde_json::json;
+
+use crate::support::Server;
+
+#[test]
+fn malformed_json_comes_before_the_caller_and_the_caller_before_the_fields() {
+    let server = Server::start();
+    let admin = server.admin();
+    let (id, alice) = server.member(&admin, "alice");
+    let path = format!("/api/v1/users/{id}");
+    let bad_json = |path: &str| server.patch(path).body("application/json", "{bad");
+    assert_eq!(bad_json(&path).send().faults(), ["body.1 json_invalid"]);
+    assert_eq!(bad_json("/api/v1/users/nope").bearer(&admin).send().faults(), ["body.1 json_invalid"]);
+    let bad_field = |path: &str| server.patch(path).json(&json!({"is_active": "maybe"}));
+    bad_field(&path).send().refused(403, "An API key must be passed as query or header");
+    bad_field(&path).bearer("x").send().refused(401, "Could not validate credentials");
+    assert_eq!(bad_field("/api/v1/users/nope").bearer(&admin).send().faults().len(), 2);
+    // Fields come before what this caller may do, and that before whether the target exists.
+    let nobody = "/api/v1/users/00000000-0000-4000-8000-000000000000";
+    assert_eq!(bad_field(nobody).bearer(&alice.access).send().faults(), ["body.is_active bool_parsing"]);
+    let rename = |path: &str| server.patch(path).json(&json!({"username": "bob"}));
+    rename(nobody).bearer(&alice.access).send().refused(403, "Permission denied");
+    rename(nobody).bearer(&admin).send().refused(404, "User not found");
+    // On superusers' routes the privilege comes before the path.
+    server
+        .delete("/api/v1/users/nope")
+        .bearer(&alice.access)
+        .send()
+        .refused(403, "The user doesn't have enough privileges");
+}
+
+#[test]
+fn a_route_that_takes_no_body_does_not_look_at_one() {
+    let server = Server::start();
+    let admin = server.admin();
+    server.get("/api/v1/users/whoami").bearer(&admin).body("application/json", "{bad").send().expect(200);
+    let gone = server.delete("/api/v1/users/nope").bearer(&admin).body("application/json", "{bad").send();
+    assert_eq!(gone.faults(), ["path.user_id uuid_parsing"]);
+}
+
+#[test]
+fn every_field_at_fault_is_named_once_in_the_order_path_query_body() {
+    let server = Server::start();
+    let admin = server.admin();
+    let all = json!({
+        "last_login_at": "x", "is_superuser": 7, "is_active": [], "password": 3, "profile_image": {}, "username": 1,
+    });
+    let answer = server.patch("/api/v1/users/nope").bearer(&admin).json(&all).send();
+    assert_eq!(
+        answer.faults(),
+        [
+            "path.user_id uuid_parsing",
+            "body.username string_type",
+            "body.profile_image string_type",
+            "body.password string_type",
+            "body.is_active bool_type",
+            "body.is_superuser bool_parsing",
+            "body.last_login_at datetime_from_date_parsing",
+        ]
+    );
+    let list = server.get("/api/v1/users/?limit=1001&skip=-1").bearer(&admin).send();
+    assert_eq!(
+        list.json()["detail"],
+        json!([
+            {"type": "greater_than_equal", "loc": ["query", "skip"], "msg": "Input should be greater than or equal to 0"},
+            {"type": "less_than_equal", "loc": ["query", "limit"], "msg": "Input should be less than or equal to 1000"},
+        ])
+    );
+}
+
+#[test]
+fn no_answer_repeats_what_was_sent() {
+    let server = Server::start();
+    let admin = server.admin();
+    for body in [json!({"username": ["hunter2hunter2"], "password": ["hunter2hunter2"]}), json!(["hunter2hunter2"])] {
+        let answer = server.post("/api/v1/users/").json(&body).send().expect(422);
+        assert!(!answer.text().contains("hunter2"), "{}", answer.text());
+    }
+    let answer = server.get("/api/v1/users/?limit=hunter2").bearer(&admin).send().expect(422);
+    assert!(!answer.text().contains("hunter2"));
+}
+
+#[test]
+fn who_may_sign_up_is_a_setting() {
+    let new = |name: &str| json!({"username": name, "password": "quiet-otter-7"});
+    for (signup, anyone, active) in [("approval", 201, false), ("open", 201, true), ("closed", 403, true)] {
+        let server = Server::with().set("signup", signup).start();
+        let answer = server.post("/api/v1/users/").json(&new("anyone")).send().expect(anyone);
+        if anyone == 201 {
+            assert_eq!(answer.json()["is_active"], active);
+            let id = answer.json()["id"].as_str().unwrap().to_owned();
+            assert_eq!(answer.header("location"), Some(format!("/api/v1/users/{id}").as_str()));
+        } else {
+            answer.refused(403, "Public user registration is disabled.");
+            // A bad credential counts as none, and the fields come first.
+            server.post("/api/v1/users/").bearer("x").json(&new("x")).send().expect(403);
+            server.post("/api/v1/users/").json(&json!({})).send().expect(422);
+        }
+        let added = server.post("/api/v1/users/").bearer(&server.admin()).json(&new("added")).send().expect(201);
+        assert_eq!(added.json()["is_active"], active, "{signup}");
+    }
+}
+
+#[test]
+fn the_last_active_superuser_stays_one_and_nobody_deactivates_oneself() {
+    let server = Server::start();
+    let admin = server.admin();
+    let me = server.whoami(&admin).json()["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/users/{me}");
+    let change = |body| server.patch(&path).bearer(&admin).json(&body).send();
+    change(json!({"is_active": false})).refused(403, "You can't deactivate your own user account");
+    change(json!({"is_superuser": false})).refused(403, "The last active superuser can't be demoted or deactivated");
+    let (other, _) = server.member(&admin, "alice");
+    server
+        .patch(format!("/api/v1/users/{other}"))
+        .bearer(&admin)
+        .json(&json!({"is_superuser": true}))
+        .send()
+        .expect(200);
+    change(json!({"is_superuser": false})).expect(200);
+}
+
+#[test]
+fn one_user_is_read_by_superusers_and_by_oneself() {
+    let server = Server::start();
+    let admin = server.admin();
+    let ((alice, tokens), (bob, _)) = (server.member(&admin, "alice"), server.member(&admin, "bob"));
+    let read = |id: &str, token: &str| server.get(format!("/api/v1/users/{id}")).bearer(token).send();
+    assert_eq!(read(&alice, &tokens.access).expect(200).json()["username"], "alice");
+    assert_eq!(read(&bob, &admin).expect(200).json()["username"], "bob");
+    read(&bob, &tokens.access).refused(403, "Permission denied");
+    let nobody = "00000000-0000-4000-8000-000000000000";
+    read(nobody, &tokens.access).refused(403, "Permission denied");
+    read(nobody, &admin).refused(404, "User not found");
+}

@@ -1,0 +1,18 @@
+//! The API as its clients meet it: the real server, spoken to over HTTP, and the real binary.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bodies;
+mod checks;
+mod harness;
+mod leniency;
+mod names;
+mod openapi;
+mod process;
+mod router;
+mod routing;
+mod schema;
+mod setup;
+mod wire;

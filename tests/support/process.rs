@@ -1,0 +1,242 @@
+//! The real binary, as other programs run it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::client::{Connection, Request};
+
+/// Longer than a start takes that works, hashing in a debug build included.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A command line of usher with nothing in its environment but what is set here, in a directory of its own: the data
+/// directory is `data` in it. [`Program::start`] runs a server, [`Program::finish`] a command that ends by itself.
+#[must_use]
+pub struct Program {
+    command: Command,
+    pub dir: Arc<TempDir>,
+    input: Vec<u8>,
+}
+
+/// What a command that ended left.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A server that runs until it is stopped or dropped.
+pub struct Running {
+    pub address: SocketAddr,
+    /// The line on standard output that said so.
+    pub ready: Value,
+    pub dir: Arc<TempDir>,
+    child: Child,
+    stdout: JoinHandle<String>,
+    stderr: Arc<Mutex<String>>,
+    log: JoinHandle<()>,
+}
+
+impl Program {
+    /// `usher ARGUMENTS` on a free port in a new directory.
+    pub fn new(arguments: &[&str]) -> Self {
+        Self::in_dir(&Arc::new(TempDir::new().unwrap()), arguments)
+    }
+
+    /// The same in a directory that exists.
+    pub fn in_dir(dir: &Arc<TempDir>, arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
+        command.env_clear().current_dir(dir.path()).args(arguments);
+        command.env("HOME", dir.path()).env("USHER_DATA_DIR", dir.path().join("data"));
+        command.env("USHER_BIND", "127.0.0.1:0").env("USHER_BCRYPT_COST", "10");
+        Self { command, dir: Arc::clone(dir), input: Vec::new() }
+    }
+
+    /// With this variable.
+    pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Without it.
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    /// With the superuser admin / adminpw123.
+    pub fn superuser(self) -> Self {
+        self.env("USHER_SUPERUSER", "admin").env("USHER_SUPERUSER_PASSWORD", "adminpw123")
+    }
+
+    /// With this on standard input.
+    pub fn input(mut self, text: &str) -> Self {
+        self.input = text.as_bytes().to_vec();
+        self
+    }
+
+    fn spawn(&mut self) -> Child {
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.command.spawn().unwrap();
+        // Whether the command reads it all is its own affair.
+        let _ = child.stdin.take().unwrap().write_all(&self.input);
+        child
+    }
+
+    /// Starts a server and waits for its line.
+    pub fn start(mut self) -> Running {
+        let mut child = self.spawn();
+        let stderr = Arc::new(Mutex::new(String::new()));
+        let log = collect(child.stderr.take().unwrap(), Arc::clone(&stderr));
+        let (line, first) = channel();
+        let mut reader = BufReader::new(child.stdout.take().unwrap());
+        let stdout = std::thread::spawn(move || {
+            let mut text = String::new();
+            let _ = reader.read_line(&mut text);
+            let _ = line.send(text.clone());
+            let _ = reader.read_to_string(&mut text);
+            text
+        });
+        let ready = first_line(&first).unwrap_or_else(|| {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("the server did not become ready: {}", stderr.lock().unwrap())
+        });
+        let url = ready["url"].as_str().unwrap();
+        let address = url.strip_prefix("http://").unwrap().parse().unwrap();
+        Running { address, ready, dir: Arc::clone(&self.dir), child, stdout, stderr, log }
+    }
+
+    /// Runs a command to its end.
+    pub fn finish(mut self) -> Ended {
+        let mut child = self.spawn();
+        let read = |mut pipe: Box<dyn Read + Send>| {
+            std::thread::spawn(move || {
+                let mut text = String::new();
+                let _ = pipe.read_to_string(&mut text);
+                text
+            })
+        };
+        let stdout = read(Box::new(child.stdout.take().unwrap()));
+        let stderr = read(Box::new(child.stderr.take().unwrap()));
+        let status = wait(&mut child);
+        Ended { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+    }
+}
+
+fn first_line(lines: &Receiver<String>) -> Option<Value> {
+    serde_json::from_str(&lines.recv_timeout(PATIENCE).ok()?).ok()
+}
+
+fn collect(pipe: impl Read + Send + 'static, into: Arc<Mutex<String>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            let mut text = into.lock().unwrap();
+            text.push_str(&line);
+            text.push('\n');
+        }
+    })
+}
+
+/// Waits for a process that is about to end; one that does not is killed, and fails the test.
+fn wait(child: &mut Child) -> ExitStatus {
+    let (done, waiting) = channel::<()>();
+    let id = child.id();
+    let watch = std::thread::spawn(move || {
+        let late = waiting.recv_timeout(PATIENCE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout);
+        if late {
+            signal(id, rustix::process::Signal::KILL);
+        }
+        late
+    });
+    let status = child.wait().unwrap();
+    drop(done);
+    assert!(!watch.join().unwrap(), "the process did not end within {PATIENCE:?}");
+    status
+}
+
+fn signal(id: u32, signal: rustix::process::Signal) {
+    let id = rustix::process::Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
+    rustix::process::kill_process(id, signal).unwrap();
+}
+
+impl Running {
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Any request to it.
+    pub fn request(&self, method: &str, path: &str) -> Request {
+        Request::new(self.address, method, path)
+    }
+
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.address)
+    }
+
+    /// Where `usher.db` and `secret_key` are.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.stderr.lock().unwrap().clone()
+    }
+
+    /// Asks it to stop (SIGTERM), without waiting.
+    pub fn terminate(&self) {
+        signal(self.child.id(), rustix::process::Signal::TERM);
+    }
+
+    /// The same as Ctrl-C does it (SIGINT).
+    pub fn interrupt(&self) {
+        signal(self.child.id(), rustix::process::Signal::INT);
+    }
+
+    /// Ends it as a power cut would (SIGKILL), and gives its directory.
+    pub fn kill(mut self) -> Arc<TempDir> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        Arc::clone(&self.dir)
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub fn stop(self) -> Ended {
+        self.terminate();
+        self.ended()
+    }
+
+    /// Waits until it has ended.
+    pub fn ended(mut self) -> Ended {
+        let status = wait(&mut self.child);
+        let nothing = || std::thread::spawn(String::new);
+        let stdout = std::mem::replace(&mut self.stdout, nothing()).join().unwrap();
+        std::mem::replace(&mut self.log, std::thread::spawn(|| ())).join().unwrap();
+        Ended { status, stdout, stderr: self.log() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The bits of a file's or directory's mode.
+#[cfg(unix)]
+pub fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}

@@ -1,0 +1,274 @@
+//! The real server, inside the test's process: settings, clock and database are in the test's hands.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use actix_web::dev::ServerHandle;
+use actix_web::rt::System;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use usher::config::{Config, Inputs};
+use usher::domain::clock::Clock;
+use usher::http::app::App;
+use usher::server::{self, FirstSuperuser, StartError};
+
+use super::client::{Connection, Request};
+
+/// The superuser of every server that is not started [`Builder::without_superuser`].
+pub const ADMIN: (&str, &str) = ("admin", "adminpw123");
+/// A password that every rule allows.
+pub const PASSWORD: &str = "correct horse 1";
+
+/// A server that runs until it is dropped.
+pub struct Server {
+    pub address: SocketAddr,
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+    /// The clock that the server reads; it can be moved if it was started with [`Builder::manual_clock`].
+    pub clock: Clock,
+    /// What the server's requests share, to look behind them.
+    pub app: Arc<App>,
+    /// How the first superuser came to be.
+    pub first_superuser: FirstSuperuser,
+    /// Holds the data directory, which outlives the server as long as somebody has a clone of this.
+    pub dir: Arc<TempDir>,
+    handle: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Both tokens of a log-in.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    pub access: String,
+    pub refresh: String,
+}
+
+/// The settings of a server to be.
+#[must_use]
+pub struct Builder {
+    settings: BTreeMap<String, String>,
+    clock: Clock,
+    dir: Option<Arc<TempDir>>,
+    bcrypt_cost: u32,
+}
+
+impl Builder {
+    /// A setting as in `config.toml`; lists with commas.
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        self.settings.insert(format!("USHER_{}", key.to_ascii_uppercase()), value.to_owned());
+        self
+    }
+
+    /// Without `superuser` in the settings, so that there is a setup link.
+    pub fn without_superuser(mut self) -> Self {
+        self.settings.retain(|name, _| !name.starts_with("USHER_SUPERUSER"));
+        self
+    }
+
+    /// With a clock that stands at noon of the 1st of June 2026 until it is moved.
+    pub fn manual_clock(mut self) -> Self {
+        let noon = DateTime::parse_from_rfc3339("2026-06-01T12:00:00Z").unwrap();
+        self.clock = Clock::manual(noon.with_timezone(&Utc));
+        self
+    }
+
+    /// With this clock.
+    pub fn clock(mut self, clock: &Clock) -> Self {
+        self.clock = clock.clone();
+        self
+    }
+
+    /// In a directory that another server has left.
+    pub fn in_dir(mut self, dir: &Arc<TempDir>) -> Self {
+        self.dir = Some(Arc::clone(dir));
+        self
+    }
+
+    /// With bcrypt at this cost instead of 4.
+    pub fn bcrypt_cost(mut self, cost: u32) -> Self {
+        self.bcrypt_cost = cost;
+        self
+    }
+
+    /// Starts it.
+    pub fn start(self) -> Server {
+        self.try_start().unwrap_or_else(|error| panic!("the server does not start: {error}"))
+    }
+
+    /// Starts it, or says why it does not start.
+    pub fn try_start(self) -> Result<Server, StartError> {
+        let dir = self.dir.unwrap_or_else(|| Arc::new(TempDir::new().unwrap()));
+        let mut env = self.settings;
+        env.insert("USHER_DATA_DIR".to_owned(), dir.path().join("data").display().to_string());
+        let inputs = Inputs { env, working_dir: dir.path().to_owned(), ..Inputs::default() };
+        let mut config = Config::load(&inputs).unwrap_or_else(|error| panic!("{error}"));
+        // The settings refuse what makes tests quick.
+        config.bcrypt_cost = self.bcrypt_cost;
+
+        let clock = self.clock;
+        let (started, ready) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn({
+            let clock = clock.clone();
+            move || {
+                System::new().block_on(async move {
+                    let built = match server::build(config, clock).await {
+                        Ok(built) => built,
+                        Err(error) => return started.send(Err(error)).unwrap(),
+                    };
+                    let app = Arc::clone(built.app());
+                    started.send(Ok((built.address, app, built.first_superuser.clone(), built.handle()))).unwrap();
+                    built.run().await.unwrap();
+                });
+            }
+        });
+        let (address, app, first_superuser, handle) = ready.recv().unwrap()?;
+        let url = format!("http://{address}");
+        Ok(Server { address, url, clock, app, first_superuser, dir, handle, thread: Some(thread) })
+    }
+}
+
+impl Server {
+    /// A server with the superuser [`ADMIN`], `signup = "approval"` and no throttling.
+    pub fn start() -> Self {
+        Self::with().start()
+    }
+
+    /// The same, to be changed before it is started.
+    pub fn with() -> Builder {
+        let builder = Builder { settings: BTreeMap::new(), clock: Clock::system(), dir: None, bcrypt_cost: 4 };
+        builder
+            .set("bind", "127.0.0.1:0")
+            .set("workers", "2")
+            .set("throttle", "false")
+            .set("superuser", ADMIN.0)
+            .set("superuser_password", ADMIN.1)
+    }
+
+    /// Stops it, so that everything is written; its directory is left for another server.
+    pub fn stop(mut self) -> Arc<TempDir> {
+        self.end();
+        Arc::clone(&self.dir)
+    }
+
+    fn end(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            drop(self.handle.stop(false));
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the server's thread panicked");
+        }
+    }
+
+    /// Where `usher.db` and `secret_key` are.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// The database, read by other means than the server's. Uses of keys reach it with some delay.
+    pub fn database(&self) -> rusqlite::Connection {
+        #[expect(clippy::disallowed_methods, reason = "a test looks behind the two doors")]
+        rusqlite::Connection::open(self.data_dir().join("usher.db")).unwrap()
+    }
+
+    /// One value out of the database.
+    pub fn query<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
+        self.database().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    // --- requests ---
+
+    /// Any request.
+    pub fn request(&self, method: &str, path: impl AsRef<[u8]>) -> Request {
+        Request::new(self.address, method, path)
+    }
+
+    pub fn get(&self, path: impl AsRef<[u8]>) -> Request {
+        self.request("GET", path)
+    }
+
+    pub fn post(&self, path: impl AsRef<[u8]>) -> Request {
+        self.request("POST", path)
+    }
+
+    pub fn patch(&self, path: impl AsRef<[u8]>) -> Request {
+        self.request("PATCH", path)
+    }
+
+    pub fn delete(&self, path: impl AsRef<[u8]>) -> Request {
+        self.request("DELETE", path)
+    }
+
+    /// A connection for bytes that are no request.
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.address)
+    }
+
+    // --- people ---
+
+    /// A log-in, whatever comes of it.
+    pub fn try_login(&self, username: &str, password: &str) -> super::Response {
+        self.post("/api/v1/login").form(&[("username", username), ("password", password)]).send()
+    }
+
+    /// A log-in that succeeds.
+    #[track_caller]
+    pub fn login(&self, username: &str, password: &str) -> Tokens {
+        let answer = self.try_login(username, password).expect(200).json();
+        let token = |name: &str| answer[name].as_str().unwrap().to_owned();
+        Tokens { access: token("access_token"), refresh: token("refresh_token") }
+    }
+
+    /// An access token of the superuser.
+    #[track_caller]
+    pub fn admin(&self) -> String {
+        self.login(ADMIN.0, ADMIN.1).access
+    }
+
+    /// Adds somebody as anyone may, without approval, and gives the answer's user.
+    #[track_caller]
+    pub fn sign_up(&self, username: &str) -> Value {
+        let body = json!({ "username": username, "password": PASSWORD });
+        self.post("/api/v1/users/").json(&body).send().expect(201).json()
+    }
+
+    /// Adds somebody with [`PASSWORD`] whom the superuser with this token approves, and gives the id.
+    #[track_caller]
+    pub fn add_active(&self, admin: &str, username: &str) -> String {
+        let body = json!({ "username": username, "password": PASSWORD });
+        let user = self.post("/api/v1/users/").bearer(admin).json(&body).send().expect(201).json();
+        let id = user["id"].as_str().unwrap().to_owned();
+        let path = format!("/api/v1/users/{id}");
+        self.patch(path).bearer(admin).json(&json!({ "is_active": true })).send().expect(200);
+        id
+    }
+
+    /// Adds and approves somebody, and logs in: the id and the tokens.
+    #[track_caller]
+    pub fn member(&self, admin: &str, username: &str) -> (String, Tokens) {
+        let id = self.add_active(admin, username);
+        (id, self.login(username, PASSWORD))
+    }
+
+    /// Makes an API key: its id and the key itself.
+    #[track_caller]
+    pub fn create_key(&self, bearer: &str, name: &str) -> (String, String) {
+        let answer = self.post("/api/v1/api_key/").bearer(bearer).json(&json!({ "name": name })).send();
+        let answer = answer.expect(200).json();
+        let text = |field: &str| answer[field].as_str().unwrap().to_owned();
+        (text("id"), text("api_key"))
+    }
+
+    /// Who an access token belongs to; the answer of `whoami`.
+    pub fn whoami(&self, access: &str) -> super::Response {
+        self.get("/api/v1/users/whoami").bearer(access).send()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
