@@ -46,13 +46,13 @@ fn a_start_tells_a_program_where_it_listens_and_a_person_where_the_data_is() {
     assert_eq!(server.ready["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(server.ready["url"], format!("http://{}", server.address));
     let data = server.data_dir();
-    assert!(server.log().contains(&format!("data directory: {}", data.display())));
     assert_eq!(mode(&data), 0o700);
     for file in ["usher.db", "secret_key"] {
         assert_eq!(mode(&data.join(file)), 0o600, "{file}");
     }
     let ended = server.stop();
     assert!(ended.status.success() && ended.stdout.lines().count() == 1, "{ended:?}");
+    assert!(ended.stderr.contains(&format!("data directory: {}", data.display())), "{ended:?}");
     assert!(!data.join("usher.db-wal").exists(), "the log is folded into the file");
     assert!(!ended.stderr.contains("adminpw123"));
 }
@@ -114,9 +114,10 @@ fn the_settings_file_in_the_working_directory_is_read_and_named() {
     fs::write(dir.path().join("config.toml"), "signup = \"closed\"\n").unwrap();
     let server = Program::in_dir(&dir, &[]).superuser().start();
     let file = dir.path().join("config.toml");
-    assert!(server.log().contains(&format!("settings are read from {}", file.display())), "{}", server.log());
     let body = serde_json::json!({"username": "a", "password": "quiet-otter-7"});
     server.request("POST", "/api/v1/users/").json(&body).send().expect(403);
+    let ended = server.stop();
+    assert!(ended.stderr.contains(&format!("settings are read from {}", file.display())), "{ended:?}");
 }
 
 #[test]
@@ -174,11 +175,11 @@ fn without_a_terminal_the_setup_link_goes_to_a_private_file_that_the_next_start_
     let text = fs::read_to_string(&link).unwrap();
     let (url, token) = text.trim().split_once("/setup#token=").unwrap();
     assert_eq!(url, server.ready["url"]);
-    assert!(server.log().contains(&link.display().to_string()) && !server.log().contains(token));
     let body = serde_json::json!({"token": token, "username": "root", "password": "quiet-otter-7"});
     server.request("POST", "/api/v1/setup").json(&body).send().expect(201);
     let dir = Arc::clone(&server.dir);
-    server.stop();
+    let ended = server.stop();
+    assert!(ended.stderr.contains(&link.display().to_string()) && !ended.stderr.contains(token), "{ended:?}");
     let again = Program::in_dir(&dir, &[]).start();
     assert!(!again.data_dir().join("setup-link").exists());
 }
