@@ -12,6 +12,7 @@ use super::error::ApiError;
 use super::fault::Faults;
 use super::openapi::Operation;
 use super::reply::Reply;
+use super::schema::{boolean, object, string};
 use super::session_start;
 use crate::auth::random;
 use crate::domain::audit::{Action, Actor, Event};
@@ -58,6 +59,12 @@ fn is_loopback_name(host: &str) -> bool {
     };
     name.eq_ignore_ascii_case("localhost")
         || name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The original's refusal, whose `detail` is an object.
+pub fn off_schema() -> serde_json::Value {
+    let detail = object(&[("message", string(), true), ("auto_login", boolean(), true)]);
+    object(&[("detail", detail, true)])
 }
 
 pub async fn auto_login(call: Call<Anyone, Local>) -> Result<Reply, ApiError> {

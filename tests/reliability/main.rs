@@ -13,6 +13,7 @@ mod faults;
 mod kills;
 mod peers;
 mod power_cuts;
+mod router;
 mod vfs;
 
 use std::path::Path;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::client::{ADMIN, Client, PASSWORD, Process};
 
 /// How often slow senders send a byte.
-const SLOWLY: Duration = Duration::from_millis(100);
+const SLOWLY: Duration = Duration::from_millis(500);
 /// How many honest clients there are, and how many requests each sends.
 const HONEST: usize = 4;
 
@@ -139,7 +139,7 @@ fn hostile_peers_keep_nobody_from_being_answered() {
     });
     let (after, peak) = memory(id);
     println!(
-        "{many} idle and 5 × {few} hostile connections, {} times opened anew; {} requests each way: alone median {} µs, \
+        "{many} idle and 5 × {few} hostile connections that act twice a second, {} times opened anew; {} requests each way: alone median {} µs, \
          p99 {} µs; under attack median {} µs, p99 {} µs; memory {before} MB before, {after} MB after, {peak} MB at most",
         reopened.load(Ordering::Relaxed),
         HONEST * requests,
