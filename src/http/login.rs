@@ -1,7 +1,7 @@
 //! Owns log-in, refresh, log-out and automatic log-in.
 
 use actix_web::http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::auto_login;
 use super::body::{Body, Kind};
@@ -14,7 +14,7 @@ use super::form::Pairs;
 use super::openapi::Operation;
 use super::reply::Reply;
 use super::route::Route;
-use super::schema::{boolean, nullable, object, string};
+use super::schema::{nullable, object, string};
 use super::sentences::{self as say, field};
 use super::session_start::{self, Pair};
 use super::throttle::{Attempt, Keyed};
@@ -51,11 +51,6 @@ pub fn routes() -> Vec<Route> {
             .replies(400, "Not configured", auto_login::off_schema())
             .refuses(403, "Not from this machine"),
     ]
-}
-
-/// What automatic log-in answers where it is not configured; the one refusal whose `detail` is no sentence.
-fn off_schema() -> Value {
-    object(&[("detail", object(&[("message", string(), true), ("auto_login", boolean(), true)]), true)])
 }
 
 /// A log-in form.
