@@ -30,18 +30,36 @@ CREATE INDEX users_superusers ON users (is_active) WHERE is_superuser = 1;
 
 -- Who waits for approval: sign-ups end when there are too many.
 CREATE INDEX users_waiting ON users (id) WHERE is_active = 0 AND last_login_at IS NULL;
+-- The list of users by last log-in; and those who wait, are active, were deactivated.
+CREATE INDEX users_by_last_login ON users (last_login_at);
+CREATE INDEX users_by_state ON users (is_active, last_login_at);
 
 -- How many people there are: counting a million rows takes longer than everything else a list needs.
 CREATE TABLE user_count (
     id INTEGER PRIMARY KEY CHECK (id = 1),
-    n  INTEGER NOT NULL
+    n  INTEGER NOT NULL,
+    -- Inactive and never signed in; able to sign in; superusers, active or not. The rest were deactivated.
+    waiting    INTEGER NOT NULL,
+    active     INTEGER NOT NULL,
+    superusers INTEGER NOT NULL
 ) STRICT;
-INSERT INTO user_count VALUES (1, 0);
+INSERT INTO user_count VALUES (1, 0, 0, 0, 0);
 CREATE TRIGGER users_counted_in AFTER INSERT ON users BEGIN
-    UPDATE user_count SET n = n + 1;
+    UPDATE user_count SET n = n + 1, active = active + new.is_active, superusers = superusers + new.is_superuser,
+        waiting = waiting + (new.is_active = 0 AND new.last_login_at IS NULL);
 END;
 CREATE TRIGGER users_counted_out AFTER DELETE ON users BEGIN
-    UPDATE user_count SET n = n - 1;
+    UPDATE user_count SET n = n - 1, active = active - old.is_active, superusers = superusers - old.is_superuser,
+        waiting = waiting - (old.is_active = 0 AND old.last_login_at IS NULL);
+END;
+CREATE TRIGGER users_counted_again AFTER UPDATE OF is_active, is_superuser, last_login_at ON users
+WHEN new.is_active <> old.is_active OR new.is_superuser <> old.is_superuser
+    OR (new.is_active = 0 AND (new.last_login_at IS NULL) <> (old.last_login_at IS NULL))
+BEGIN
+    UPDATE user_count SET active = active + new.is_active - old.is_active,
+        superusers = superusers + new.is_superuser - old.is_superuser,
+        waiting = waiting + (new.is_active = 0 AND new.last_login_at IS NULL)
+            - (old.is_active = 0 AND old.last_login_at IS NULL);
 END;
 
 -- One row for every log-in that has not ended; ending a session deletes its row, and its tokens are dead with it.
@@ -60,6 +78,16 @@ CREATE TABLE sessions (
 ) STRICT;
 CREATE INDEX sessions_of_user ON sessions (user_id);
 CREATE INDEX sessions_by_end ON sessions (expires_at);
+
+-- Links with which a person sets a new password, once: at most one for each account, and only a hash of it.
+CREATE TABLE reset_links (
+    id         INTEGER PRIMARY KEY,
+    user_id    INTEGER NOT NULL UNIQUE REFERENCES users (id) ON DELETE CASCADE,
+    sha256     BLOB NOT NULL UNIQUE CHECK (length(sha256) = 32),
+    created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX reset_links_by_end ON reset_links (expires_at);
 
 -- Keys for programs. Only a hash is kept: the keys are random and long, so that a fast one is enough.
 CREATE TABLE api_keys (

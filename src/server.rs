@@ -24,7 +24,7 @@ use crate::http::key_uses::KeyUses;
 use crate::http::throttle::Throttle;
 use crate::http::{self};
 use crate::platform::{self, DirLock};
-use crate::store::{Db, OpenError, Options, StoreError, audit, sessions, throttle as attempts};
+use crate::store::{Db, OpenError, Options, StoreError, audit, reset_links, sessions, throttle as attempts};
 
 mod first_superuser;
 
@@ -115,7 +115,9 @@ pub async fn build(config: Config, clock: Clock) -> Result<Built, StartError> {
         None => secret_key::load_or_create(dir)?,
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let url = config.public_url.clone().unwrap_or_else(|| local_url(address));
     let app = web::Data::new(App {
+        url: url.clone(),
         clock,
         db,
         hasher: Hasher::start(config.bcrypt_cost, cores).map_err(StartError::Threads)?,
@@ -126,7 +128,6 @@ pub async fn build(config: Config, clock: Clock) -> Result<Built, StartError> {
         setup_token: Mutex::new(None),
         config,
     });
-    let url = app.config.public_url.clone().unwrap_or_else(|| local_url(address));
     let first_superuser = first_superuser::ensure(&app, &url).await?;
     let server = listen(&app, listener).map_err(StartError::Threads)?;
     Ok(Built { address, url, first_superuser, app, server, _lock: lock })
@@ -215,6 +216,7 @@ async fn sweep(app: web::Data<App>) {
         let audit_end = now - chrono::TimeDelta::days(app.config.audit_days.into());
         let swept = app.db.write(move |connection| {
             sessions::sweep(connection, now)?;
+            reset_links::sweep(connection, now)?;
             attempts::sweep(connection, now - throttle::FORGOTTEN_AFTER)?;
             audit::sweep(connection, audit_end)?;
             Ok::<_, StoreError>(())

@@ -14,6 +14,12 @@ pub enum Action {
     UserDeleted,
     /// A password was set.
     PasswordChanged,
+    /// A one-time link for setting a password was made.
+    ResetLinkMade,
+    /// Somebody set a password with it.
+    ResetLinkUsed,
+    /// Nobody used it in time.
+    ResetLinkExpired,
     /// The first superuser was made.
     SetUp,
     /// Somebody signed in, or tried to.
@@ -40,6 +46,9 @@ impl Action {
             Self::UserChanged => "user.change",
             Self::UserDeleted => "user.delete",
             Self::PasswordChanged => "password.change",
+            Self::ResetLinkMade => "reset_link.add",
+            Self::ResetLinkUsed => "reset_link.use",
+            Self::ResetLinkExpired => "reset_link.expire",
             Self::SetUp => "setup",
             Self::LoggedIn => "login",
             Self::LoggedOut => "logout",

@@ -81,6 +81,11 @@ pub fn may_manage_sessions(interactive: bool) -> Result<(), Denied> {
     if interactive { Ok(()) } else { Err(Denied::NotInteractive) }
 }
 
+/// Whether a superuser `caller` may make a link that sets the password of `target`.
+pub fn may_make_reset_link(caller: &User, interactive: bool, target: Uuid) -> Result<(), Denied> {
+    if interactive || caller.id != target { Ok(()) } else { Err(Denied::NotInteractive) }
+}
+
 /// Whether a caller whose own key ends at `own_end` may make a key that ends at `wanted`.
 /// `None` on the left is a caller without a key, or with one that never ends.
 pub fn may_make_key(own_end: Option<Timestamp>, wanted: Option<Timestamp>) -> Result<(), Denied> {

@@ -16,6 +16,8 @@ use crate::store::Db;
 pub struct App {
     /// The settings in force.
     pub config: Config,
+    /// The address that people type, from the settings or else from where the server listens; without a `/` at its end.
+    pub url: String,
     /// Where "now" comes from.
     pub clock: Clock,
     /// The two doors to the database.

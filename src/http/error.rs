@@ -57,6 +57,7 @@ pub enum ApiError {
     BadSetupToken,
     /// Too many attempts; the next may be made in so many seconds.
     TooMany(u64),
+    BadResetToken,
     Hash(HashError),
     Store(StoreError),
     Randomness(NoRandomness),
@@ -112,6 +113,7 @@ impl ApiError {
             Self::SessionNotFound => (StatusCode::NOT_FOUND, say::SESSION_NOT_FOUND),
             Self::SetupDone => (StatusCode::FORBIDDEN, say::SETUP_DONE),
             Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, say::TOO_MANY),
+            Self::BadResetToken => (StatusCode::FORBIDDEN, say::RESET_TOKEN),
             Self::BadSetupToken => (StatusCode::FORBIDDEN, say::SETUP_TOKEN),
             Self::Hash(HashError::Busy) | Self::Store(StoreError::Overloaded) => {
                 (StatusCode::SERVICE_UNAVAILABLE, say::BUSY)

@@ -51,6 +51,9 @@ pub const SETUP_DONE: &str = "Setup is complete: a superuser exists";
 pub const SETUP_TOKEN: &str = "The setup link is not valid; restart the server for a new one";
 
 pub const TOO_MANY: &str = "Too many requests. Please try again later.";
+pub const RESET_TOKEN: &str = "The reset link is not valid any more; ask for a new one";
+pub const PASSWORD_SET: &str = "Password set";
+
 pub const BUSY: &str = "The server is busy. Please try again.";
 pub const UNAVAILABLE: &str = "The database can't be used right now. Please try again.";
 pub const DISK_FULL: &str = "The server's disk is full";

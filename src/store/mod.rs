@@ -9,9 +9,11 @@ mod file;
 pub mod health;
 mod manager;
 mod open_files;
+pub mod reset_links;
 mod schema;
 pub mod sessions;
 pub mod throttle;
+mod user_list;
 pub mod users;
 mod writer;
 

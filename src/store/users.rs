@@ -4,6 +4,8 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use uuid::Uuid;
 
 use super::error::{StoreError, violates_unique};
+use super::reset_links;
+pub use super::user_list::{Page, Sort, State, list};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
@@ -56,44 +58,6 @@ pub fn find_by_name(connection: &Connection, typed: &str) -> Result<Option<(User
 pub fn password_hash(connection: &Connection, id: Uuid) -> Result<Option<PasswordHash>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT password_hash FROM users WHERE uuid = ?")?;
     Ok(statement.query_row([id], |row| row.get::<_, String>(0)).optional()?.map(PasswordHash::new))
-}
-
-/// Which part of the list of users is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
-    /// How many to leave out at the beginning.
-    pub skip: i64,
-    /// How many to return at most.
-    pub limit: i64,
-    /// Only those whose name contains this, in any case and Unicode form.
-    pub search: Option<String>,
-}
-
-/// A part of the list, in order of creation, and how many users there are in all that match.
-pub fn list(connection: &Connection, page: &Page) -> Result<(i64, Vec<User>), StoreError> {
-    match page.search.as_deref().map(fold).filter(|needle| !needle.is_empty()) {
-        None => Ok((count(connection)?, list_all(connection, page)?)),
-        Some(needle) => search(connection, page, &needle),
-    }
-}
-
-fn list_all(connection: &Connection, page: &Page) -> Result<Vec<User>, StoreError> {
-    const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users ORDER BY id LIMIT ? OFFSET ?");
-    let mut statement = connection.prepare_cached(SQL)?;
-    Ok(statement.query_map([page.limit, page.skip], from_row)?.collect::<Result<_, _>>()?)
-}
-
-fn search(connection: &Connection, page: &Page, needle: &str) -> Result<(i64, Vec<User>), StoreError> {
-    const TOTAL: &str = "SELECT count(*) FROM users WHERE instr(username_folded, ?) > 0";
-    const SQL: &str = concat!(
-        "SELECT ",
-        user_columns!(),
-        " FROM users WHERE instr(username_folded, ?) > 0 ORDER BY id LIMIT ? OFFSET ?"
-    );
-    let total = connection.prepare_cached(TOTAL)?.query_row([needle], |row| row.get(0))?;
-    let mut statement = connection.prepare_cached(SQL)?;
-    let users = statement.query_map(params![needle, page.limit, page.skip], from_row)?;
-    Ok((total, users.collect::<Result<_, _>>()?))
 }
 
 /// How many users there are.
@@ -180,11 +144,11 @@ fn taken_or(done: rusqlite::Result<usize>) -> Result<usize, StoreError> {
     })
 }
 
-/// Sets the password's hash.
+/// Sets the password's hash. A reset link that was made for the old one is void.
 pub fn set_password(connection: &Connection, id: Uuid, hash: &PasswordHash, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE users SET password_hash = ?, updated_at = ? WHERE uuid = ?";
     connection.prepare_cached(sql)?.execute(params![hash.expose(), now, id])?;
-    Ok(())
+    reset_links::forget(connection, id)
 }
 
 /// Replaces the hash by another one of the same password, which nobody needs to notice.

@@ -1,0 +1,64 @@
+//! Owns the SQL of one-time reset links: at most one for each account, of which only a hash is kept.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::audit;
+use super::error::StoreError;
+use super::users::{self, user_columns};
+use crate::domain::audit::{Action, Actor, Event};
+use crate::domain::clock::Timestamp;
+use crate::domain::user::User;
+
+/// Keeps a new link for `user_id`, and with that forgets the one before it.
+pub fn replace(
+    connection: &Connection,
+    user_id: Uuid,
+    sha256: &[u8; 32],
+    now: Timestamp,
+    end: Timestamp,
+) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT OR REPLACE INTO reset_links (user_id, sha256, created_at, expires_at) \
+         SELECT id, ?, ?, ? FROM users WHERE uuid = ?";
+    connection.prepare_cached(SQL)?.execute(params![sha256, now, end, user_id])?;
+    Ok(())
+}
+
+/// Whose link this is, if it is valid at `now`.
+pub fn find(connection: &Connection, sha256: &[u8; 32], now: Timestamp) -> Result<Option<User>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        user_columns!(),
+        " FROM reset_links JOIN users ON users.id = reset_links.user_id \
+         WHERE reset_links.sha256 = ? AND reset_links.expires_at > ?"
+    );
+    Ok(connection.prepare_cached(SQL)?.query_row(params![sha256, now], users::from_row).optional()?)
+}
+
+/// Forgets the link of a user; the password that it was for has been changed.
+pub(super) fn forget(connection: &Connection, user_id: Uuid) -> Result<(), StoreError> {
+    let sql = "DELETE FROM reset_links WHERE user_id = (SELECT id FROM users WHERE uuid = ?)";
+    connection.prepare_cached(sql)?.execute([user_id])?;
+    Ok(())
+}
+
+/// Forgets the links that nobody used in time, with an entry in the audit log for each, and says how many.
+pub fn sweep(connection: &Connection, now: Timestamp) -> Result<usize, StoreError> {
+    const EXPIRED: &str = "SELECT users.uuid, users.username FROM reset_links JOIN users \
+         ON users.id = reset_links.user_id WHERE reset_links.expires_at <= ? ORDER BY reset_links.id";
+    let mut statement = connection.prepare_cached(EXPIRED)?;
+    let expired: Vec<(Uuid, String)> =
+        statement.query_map([now], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    for target in &expired {
+        forget(connection, target.0)?;
+        let event = Event {
+            actor: Actor::default(),
+            action: Action::ResetLinkExpired,
+            target: Some(target.clone()),
+            success: false,
+            detail: None,
+        };
+        audit::record(connection, &event, now)?;
+    }
+    Ok(expired.len())
+}

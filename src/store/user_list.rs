@@ -1,0 +1,247 @@
+//! Owns the SQL of the list of users: which of them, in which order, and how many there are in all.
+//!
+//! Statements name their index. SQLite cannot know, without statistics that go stale, whether few or many wait, and a
+//! wrong guess reads a million rows for a page of ten.
+
+use rusqlite::{Connection, named_params};
+
+use super::error::StoreError;
+use super::users::{count, from_row, user_columns};
+use crate::domain::user::User;
+use crate::domain::username::fold;
+
+/// By what the list is ordered; equal ones are in order of creation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// By date of creation.
+    #[default]
+    Created,
+    /// By name, in the form that takes no notice of case.
+    Name,
+    /// By last log-in; those who never signed in are the oldest.
+    LastLogin,
+}
+
+/// Whom the list is narrowed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Inactive, and never signed in: waiting for approval.
+    Waiting,
+    /// Able to sign in.
+    Active,
+    /// Deactivated after they had signed in.
+    Inactive,
+    /// Superusers, active or not.
+    Superuser,
+}
+
+/// Which part of the list of users is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// How many to leave out at the beginning.
+    pub skip: i64,
+    /// How many to return at most.
+    pub limit: i64,
+    /// Only those whose name contains this, in any case and Unicode form.
+    pub search: Option<String>,
+    /// The order.
+    pub sort: Sort,
+    /// Whether the order is the other way round.
+    pub descending: bool,
+    /// Only those in this state.
+    pub state: Option<State>,
+}
+
+/// A part of the list, and how many users there are in all that match.
+pub fn list(connection: &Connection, page: &Page) -> Result<(i64, Vec<User>), StoreError> {
+    let needle = page.search.as_deref().map(fold).filter(|needle| !needle.is_empty());
+    let (everybody, in_state) = (count(connection)?, page.state.map(|state| count_of(connection, state)).transpose()?);
+    let matching = in_state.unwrap_or(everybody);
+    let order = if page.descending { " DESC" } else { "" };
+    let by = match page.sort {
+        Sort::Created => format!("id{order}"),
+        Sort::Name => format!("username_folded{order}"),
+        Sort::LastLogin => format!("last_login_at{order}, id{order}"),
+    };
+    let condition = page.state.map_or("1", condition);
+    let searched = if needle.is_some() { " AND instr(username_folded, :needle) > 0" } else { "" };
+    let index = index(page, matching, everybody);
+    let total = if needle.is_some() {
+        let sql = format!("SELECT count(*) FROM users WHERE {condition}{searched}");
+        connection.prepare_cached(&sql)?.query_row(named_params! { ":needle": needle }, |row| row.get(0))?
+    } else {
+        matching
+    };
+    let columns = user_columns!();
+    let sql = format!(
+        "SELECT {columns} FROM users {index} WHERE {condition}{searched} ORDER BY {by} LIMIT :limit OFFSET :skip"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let users = match &needle {
+        Some(needle) => {
+            let bound = named_params! { ":needle": needle, ":limit": page.limit, ":skip": page.skip };
+            statement.query_map(bound, from_row)?.collect::<Result<_, _>>()?
+        }
+        None => {
+            let bound = named_params! { ":limit": page.limit, ":skip": page.skip };
+            statement.query_map(bound, from_row)?.collect::<Result<_, _>>()?
+        }
+    };
+    Ok((total, users))
+}
+
+/// The rows of a state.
+fn condition(state: State) -> &'static str {
+    match state {
+        State::Waiting => "is_active = 0 AND last_login_at IS NULL",
+        State::Active => "is_active = 1",
+        State::Inactive => "is_active = 0 AND last_login_at IS NOT NULL",
+        State::Superuser => "is_superuser = 1",
+    }
+}
+
+/// A few among many are found by their state and then sorted; many are met soon enough in the order that is asked for.
+fn index(page: &Page, matching: i64, everybody: i64) -> &'static str {
+    let few = matching < everybody / 32;
+    match (page.state, page.sort) {
+        (Some(State::Superuser), _) if few => "INDEXED BY users_superusers",
+        (Some(_), _) if few => "INDEXED BY users_by_state",
+        // Those who wait have all the same last log-in, so that this index is in order of creation.
+        (Some(State::Waiting), Sort::Created | Sort::LastLogin) => "INDEXED BY users_by_state",
+        (Some(State::Active | State::Inactive), Sort::LastLogin) => "INDEXED BY users_by_state",
+        (_, Sort::Created) => "NOT INDEXED",
+        (_, Sort::Name) => "INDEXED BY sqlite_autoindex_users_2",
+        (_, Sort::LastLogin) => "INDEXED BY users_by_last_login",
+    }
+}
+
+/// How many are in a state.
+fn count_of(connection: &Connection, state: State) -> Result<i64, StoreError> {
+    let sql = match state {
+        State::Waiting => "SELECT waiting FROM user_count",
+        State::Active => "SELECT active FROM user_count",
+        State::Inactive => "SELECT n - active - waiting FROM user_count",
+        State::Superuser => "SELECT superusers FROM user_count",
+    };
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::clock::Timestamp;
+    use crate::domain::secret::PasswordHash;
+    use crate::domain::username::Username;
+    use crate::store::users::{delete, insert, update};
+    use uuid::Uuid;
+
+    fn user(n: u32, name: &str, is_active: bool, last_login: Option<i64>) -> User {
+        let at = |seconds| Timestamp::from_timestamp(seconds, 0).unwrap();
+        User {
+            id: Uuid::from_u128(n.into()),
+            username: Username::parse(name).unwrap(),
+            profile_image: None,
+            store_api_key: None,
+            is_active,
+            is_superuser: name == "Dora",
+            create_at: at(n.into()),
+            updated_at: at(n.into()),
+            last_login_at: last_login.map(at),
+        }
+    }
+
+    fn people() -> (Connection, Vec<User>) {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../../schema.sql")).unwrap();
+        let people = vec![
+            user(1, "Dora", true, Some(50)),
+            user(2, "anna", false, None),
+            user(3, "Carl", false, Some(70)),
+            user(4, "Berta", true, Some(60)),
+            user(5, "emil", true, None),
+        ];
+        for person in &people {
+            insert(&connection, person, &PasswordHash::new("hash".to_owned())).unwrap();
+        }
+        (connection, people)
+    }
+
+    fn names(connection: &Connection, page: &Page) -> (i64, String) {
+        let (total, users) = list(connection, page).unwrap();
+        let names: Vec<&str> = users.iter().map(|user| user.username.as_str()).collect();
+        (total, names.join(" "))
+    }
+
+    #[test]
+    fn the_list_is_sorted_by_creation_name_or_last_log_in_either_way() {
+        let (connection, _) = people();
+        for (sort, descending, expected) in [
+            (Sort::Created, false, "Dora anna Carl Berta emil"),
+            (Sort::Created, true, "emil Berta Carl anna Dora"),
+            (Sort::Name, false, "anna Berta Carl Dora emil"),
+            (Sort::Name, true, "emil Dora Carl Berta anna"),
+            (Sort::LastLogin, false, "anna emil Dora Berta Carl"),
+            (Sort::LastLogin, true, "Carl Berta Dora emil anna"),
+        ] {
+            let page = Page { limit: 9, sort, descending, ..Page::default() };
+            assert_eq!(names(&connection, &page), (5, expected.to_owned()), "{sort:?} {descending}");
+            let part = Page { skip: 1, limit: 2, ..page };
+            let part_of: Vec<&str> = expected.split(' ').skip(1).take(2).collect();
+            assert_eq!(names(&connection, &part), (5, part_of.join(" ")), "a part of {sort:?} {descending}");
+        }
+    }
+
+    #[test]
+    fn the_list_is_narrowed_by_state_and_search_and_the_count_follows() {
+        let (connection, _) = people();
+        for sort in [Sort::Created, Sort::Name, Sort::LastLogin] {
+            for (state, search, expected) in [
+                (State::Waiting, None, "anna"),
+                (State::Inactive, None, "Carl"),
+                (State::Superuser, None, "Dora"),
+                (State::Active, Some("ER"), "Berta"),
+                (State::Inactive, Some("a"), "Carl"),
+                (State::Waiting, Some("z"), ""),
+            ] {
+                let search = search.map(ToOwned::to_owned);
+                let page = Page { limit: 9, sort, state: Some(state), search, ..Page::default() };
+                let total = i64::try_from(expected.split_whitespace().count()).unwrap();
+                assert_eq!(names(&connection, &page), (total, expected.to_owned()), "{page:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn counts_by_state_follow_every_change() {
+        let (connection, people) = people();
+        let counts = || {
+            [State::Waiting, State::Active, State::Inactive, State::Superuser]
+                .map(|state| count_of(&connection, state).unwrap())
+        };
+        assert_eq!(counts(), [1, 3, 1, 1]);
+        update(&connection, &User { is_active: true, is_superuser: true, ..people[1].clone() }).unwrap();
+        assert_eq!(counts(), [0, 4, 1, 2]);
+        update(&connection, &User { is_active: false, ..people[3].clone() }).unwrap();
+        assert_eq!(counts(), [0, 3, 2, 2]);
+        delete(&connection, people[0].id).unwrap();
+        delete(&connection, people[2].id).unwrap();
+        assert_eq!(counts(), [0, 2, 1, 1]);
+    }
+
+    #[test]
+    fn every_order_and_state_is_answered_whatever_the_counts_say() {
+        // A statement that names an index which does not fit is an error, not merely slow.
+        let (connection, _) = people();
+        for n in [5, 10_000] {
+            connection.execute("UPDATE user_count SET n = ?", [n]).unwrap();
+            for sort in [Sort::Created, Sort::Name, Sort::LastLogin] {
+                for state in [State::Waiting, State::Active, State::Inactive, State::Superuser].map(Some) {
+                    for (descending, search) in [(false, None), (true, Some("a".to_owned()))] {
+                        let page = Page { skip: 0, limit: 9, search, sort, descending, state };
+                        list(&connection, &page).unwrap();
+                    }
+                }
+            }
+        }
+    }
+}
