@@ -28,8 +28,6 @@ CREATE TABLE users (
 -- "Is there another active superuser?" is asked whenever one could be lost; there are few of them.
 CREATE INDEX users_superusers ON users (is_active) WHERE is_superuser = 1;
 
--- Who waits for approval: sign-ups end when there are too many.
-CREATE INDEX users_waiting ON users (id) WHERE is_active = 0 AND last_login_at IS NULL;
 -- The list of users by last log-in; and those who wait, are active, were deactivated.
 CREATE INDEX users_by_last_login ON users (last_login_at);
 CREATE INDEX users_by_state ON users (is_active, last_login_at);

@@ -7,6 +7,8 @@ pub mod auth;
 pub mod cli;
 /// The settings: defaults < `config.toml` < `USHER_*` environment < flags.
 pub mod config;
+/// The console's files, embedded.
+pub mod console;
 /// What usher is about, in plain values and pure functions.
 pub mod domain;
 /// The wire: routes, the one extractor, answers.

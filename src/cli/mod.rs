@@ -1,5 +1,6 @@
 //! Owns the command line: reads it, sets up the log, and leads to the commands, each a thin caller of the layers below.
 
+mod reset_link;
 mod serve;
 mod user;
 

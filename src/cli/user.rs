@@ -19,6 +19,11 @@ use crate::store::{Db, Options, StoreError, audit, users};
 /// What can be done with users.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make a link with which the user sets a new password, once and within 24 hours.
+    ResetLink {
+        /// The user's name.
+        name: String,
+    },
     /// Add a user, active at once. The password is asked for, or read from standard input.
     Add {
         /// The name to log in with.
@@ -35,6 +40,7 @@ pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
     writeln!(io::stderr(), "database: {}", config.data_dir.join(crate::store::DATABASE_FILE).display())?;
     let done = actix_web::rt::System::new().block_on(async {
         match command {
+            Command::ResetLink { name } => super::reset_link::run(config, &db, &name).await,
             Command::Add { name, superuser } => add(config, &db, &name, superuser).await,
         }
     });
@@ -80,7 +86,7 @@ async fn add(config: &Config, db: &Db, name: &str, is_superuser: bool) -> Result
     }
 }
 
-fn command_line() -> Actor {
+pub(super) fn command_line() -> Actor {
     Actor { id: None, name: Some("command line".to_owned()), address: None }
 }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
@@ -27,22 +28,24 @@ const ALWAYS: [(HeaderName, HeaderValue); 5] = [
 /// An answer that is no refusal.
 pub struct Reply {
     status: StatusCode,
-    body: Vec<u8>,
+    body: Bytes,
     content_type: HeaderValue,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Headers that take the place of those that all answers carry.
+    instead: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Reply {
     /// 200 with a JSON body.
     pub fn json(value: &impl Serialize) -> Self {
         let body = serde_json::to_vec(value).expect("replies are plain data with text keys");
-        Self { status: StatusCode::OK, body, content_type: JSON, headers: Vec::new() }
+        Self { status: StatusCode::OK, body: body.into(), content_type: JSON, headers: Vec::new(), instead: Vec::new() }
     }
 
     /// 200 with a file that is compiled in.
     pub fn file(body: &'static [u8], content_type: &'static str) -> Self {
         let content_type = HeaderValue::from_static(content_type);
-        Self { status: StatusCode::OK, body: body.to_vec(), content_type, headers: Vec::new() }
+        Self { status: StatusCode::OK, body: Bytes::from_static(body), content_type, headers: Vec::new(), instead: Vec::new() }
     }
 
     /// The same with another status.
@@ -61,6 +64,12 @@ impl Reply {
         self
     }
 
+    /// With this header in the place of the one that all answers carry.
+    pub fn instead(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.instead.push((name, HeaderValue::from_static(value)));
+        self
+    }
+
     /// With a cookie more, as [`super::cookies::Jar`] writes it.
     pub fn cookie(self, cookie: &str) -> Self {
         self.header(SET_COOKIE, cookie)
@@ -76,6 +85,9 @@ pub fn send(request: &HttpRequest, outcome: Result<Reply, ApiError>) -> HttpResp
             builder.insert_header((CONTENT_TYPE, reply.content_type));
             for header in reply.headers {
                 builder.append_header(header);
+            }
+            for header in reply.instead {
+                builder.insert_header(header);
             }
             builder.body(reply.body)
         }

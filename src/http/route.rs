@@ -16,11 +16,13 @@ use super::caller::Who;
 use super::error::ApiError;
 use super::openapi::{self, Operation};
 use super::reply::{self, Reply};
-use super::{api_keys, audit, docs, health, login, sessions, setup, users, visitor};
+use super::{api_keys, audit, console, docs, health, login, reset_links, sessions, setup, users, visitor};
 
 /// One line of the table.
 pub struct Route {
     operation: Operation,
+    /// Whether it is part of the API, and so of its description.
+    listed: bool,
     handler: Box<dyn Fn(Resource) -> Resource>,
 }
 
@@ -65,13 +67,18 @@ impl Route {
             let resource = resource.route(web::method(guard.clone()).to(run));
             if is_get { resource.route(web::head().to(run)) } else { resource }
         });
-        Self { operation, handler }
+        Self { operation, listed: true, handler }
     }
 
     /// Names the operation: the original's id where the original has it.
     pub fn named(mut self, tag: &'static str, id: &'static str, summary: &'static str) -> Self {
         (self.operation.tag, self.operation.id, self.operation.summary) = (tag, id, summary);
         self
+    }
+
+    /// No part of the API: a page for people.
+    pub fn unlisted(self) -> Self {
+        Self { listed: false, ..self }
     }
 
     /// Describes what the name does not say.
@@ -110,6 +117,8 @@ fn table() -> Vec<Route> {
         audit::routes(),
         api_keys::routes(),
         setup::routes(),
+        reset_links::routes(),
+        console::routes(),
         docs::routes(),
     ]
     .into_iter()
@@ -119,7 +128,7 @@ fn table() -> Vec<Route> {
 
 /// The API's description.
 pub fn describe_routes() -> Value {
-    let operations: Vec<Operation> = table().into_iter().map(|route| route.operation).collect();
+    let operations: Vec<Operation> = table().into_iter().filter(|route| route.listed).map(|route| route.operation).collect();
     openapi::document(&operations)
 }
 

@@ -13,7 +13,7 @@ use crate::auth::password::MAX_BYTES;
 use crate::domain::secret::Secret;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, UserPatch};
 use crate::domain::username::{MAX_CHARS, Username};
-use crate::store::users::Page;
+use crate::store::users::{Page, Sort, State};
 
 const JSON: &str = "application/json";
 /// The most things in one answer.
@@ -61,7 +61,26 @@ impl Input for Page {
     fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
         let (skip, limit) = window(source, faults);
         let search = source.query.get("search").map(ToOwned::to_owned);
-        Some(Self { skip: skip?, limit: limit?, search })
+        let mut word = |name| faults.note(Place::Query(name), one_of(source.query.get(name), words_of(name)));
+        let (sort, order, state) = (word("sort"), word("order"), word("state"));
+        Some(Self {
+            skip: skip?,
+            limit: limit?,
+            search,
+            sort: match sort? {
+                Some("name") => Sort::Name,
+                Some("last_login") => Sort::LastLogin,
+                _ => Sort::Created,
+            },
+            descending: order? == Some("desc"),
+            state: match state? {
+                Some("waiting") => Some(State::Waiting),
+                Some("active") => Some(State::Active),
+                Some("inactive") => Some(State::Inactive),
+                Some(_) => Some(State::Superuser),
+                None => None,
+            },
+        })
     }
 
     fn describe(operation: &mut Operation) {
@@ -69,7 +88,37 @@ impl Input for Page {
         let limit = json!({ "type": "integer", "minimum": 0, "maximum": MAX_LIMIT, "default": 10 });
         operation.query("limit", &limit, "How many to return at most");
         operation.query("search", &string(), "Only those whose name contains this, in any case");
+        for (name, default, description) in [
+            ("sort", Some("created"), "The order: of creation, by name, or by last log-in"),
+            ("order", Some("asc"), "Whether the order is ascending or descending"),
+            ("state", None, "Only those who wait for approval, are active, were deactivated, or are superusers"),
+        ] {
+            let mut schema = json!({ "type": "string", "enum": words_of(name) });
+            if let Some(default) = default {
+                schema["default"] = json!(default);
+            }
+            operation.query(name, &schema, description);
+        }
     }
+}
+
+/// The words that a parameter of the list knows.
+fn words_of(name: &str) -> &'static [&'static str] {
+    match name {
+        "sort" => &["created", "name", "last_login"],
+        "order" => &["asc", "desc"],
+        _ => &["waiting", "active", "inactive", "superuser"],
+    }
+}
+
+/// The word that was sent, among those that are known; nothing, or nothing at all, is no word.
+fn one_of(sent: Option<&str>, words: &[&'static str]) -> Result<Option<&'static str>, Fault> {
+    let Some(sent) = sent.filter(|sent| !sent.is_empty()) else { return Ok(None) };
+    let found = words.iter().copied().find(|word| *word == sent).map(Some);
+    found.ok_or_else(|| {
+        let (last, others) = words.split_last().unwrap_or((&"", &[]));
+        Fault::new("literal_error", format!("Input should be '{}' or '{last}'", others.join("', '")))
+    })
 }
 
 /// The `skip` and `limit` of a query.

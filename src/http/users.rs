@@ -37,7 +37,7 @@ pub fn routes() -> Vec<Route> {
             .refuses(429, "Too many sign-ups from this address, or too many accounts wait for approval"),
         Route::new(Method::GET, ALL, list)
             .named(TAG, "read_all_users_api_v1_users__get", "Read All Users")
-            .about("The users in order of creation, for superusers.")
+            .about("The users, in order of creation unless another one is asked for, for superusers.")
             .gives::<UsersResponse<'_>>(200),
         Route::new(Method::GET, WHOAMI, whoami)
             .named(TAG, "read_current_user_api_v1_users_whoami_get", "Read Current User")

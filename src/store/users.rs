@@ -73,9 +73,8 @@ pub fn superuser_exists(connection: &Connection) -> Result<bool, StoreError> {
 
 /// Whether at least `limit` accounts wait for approval.
 pub fn as_many_wait(connection: &Connection, limit: u32) -> Result<bool, StoreError> {
-    let sql = "SELECT count(*) FROM (SELECT 1 FROM users WHERE is_active = 0 AND last_login_at IS NULL LIMIT ?)";
-    let waiting: u32 = connection.prepare_cached(sql)?.query_row([limit], |row| row.get(0))?;
-    Ok(waiting >= limit)
+    let sql = "SELECT waiting >= ? FROM user_count";
+    Ok(connection.prepare_cached(sql)?.query_row([limit], |row| row.get(0))?)
 }
 
 /// The active superuser who was made first.

@@ -145,3 +145,19 @@ impl Described for AuditResponse<'_> {
         vec![(AuditRead::NAME, AuditRead::schema())]
     }
 }
+
+/// A new reset link, the only time that it is shown.
+#[derive(Debug, Serialize)]
+pub struct ResetLink<'a> {
+    pub link: &'a str,
+    #[serde(serialize_with = "time")]
+    pub expires_at: Timestamp,
+}
+
+impl Described for ResetLink<'_> {
+    const NAME: &'static str = "ResetLink";
+
+    fn schema() -> Value {
+        object(&[("link", string(), true), ("expires_at", datetime(), true)])
+    }
+}

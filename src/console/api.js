@@ -1,0 +1,154 @@
+// The client of the public API. The access token lives in this module's memory and nowhere else; the refresh token is
+// in a cookie that scripts cannot read.
+
+export const base = new URL('./', document.baseURI);
+const events = new EventTarget();
+let token = null;
+let renewAt = 0;
+let renewing = null;
+let reachable = true;
+
+/** Hears of `signed-out` (with a reason), `down` and `back`; returns how to stop hearing. */
+export function on(name, hear) {
+  const listener = (event) => hear(event.detail);
+  events.addEventListener(name, listener);
+  return () => events.removeEventListener(name, listener);
+}
+
+function tell(name, detail) {
+  events.dispatchEvent(new CustomEvent(name, { detail }));
+}
+
+/** A refusal: one sentence, or a sentence for each field, or a wait. */
+export class Refused extends Error {
+  constructor(status, body, retryAfter) {
+    const detail = body?.detail;
+    super(typeof detail === 'string' ? detail : detail?.message ?? 'Please look at the marked fields.');
+    this.status = status;
+    this.fields = {};
+    this.retryAfter = status === 429 ? Math.max(1, Number(body?.retry_after ?? retryAfter) || 1) : 0;
+    if (Array.isArray(detail)) {
+      for (const fault of detail) this.fields[fault.loc.at(-1)] ??= spoken(fault.msg);
+      if (detail.every((fault) => fault.loc[0] !== 'body' || fault.loc.length < 2)) this.message = detail[0].msg;
+    }
+  }
+}
+
+/** A validator's words as one says them to people. */
+function spoken(text) {
+  return text.replace('Value error, ', '').replace(/^(String|Input|Field) (should|required)/,
+    (_, _noun, verb) => (verb === 'required' ? 'Please fill this in' : 'This should'));
+}
+
+/** The server cannot be reached; what was asked did perhaps not arrive. */
+export class Unreachable extends Error {
+  constructor() {
+    super('The server can’t be reached right now.');
+  }
+}
+
+async function send(method, path, { query, json, form, headers = {}, signal } = {}) {
+  const url = new URL(path, base);
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== '' && value != null) url.searchParams.set(name, value);
+  }
+  let body;
+  if (json !== undefined) {
+    headers = { ...headers, 'content-type': 'application/json' };
+    body = JSON.stringify(json);
+  } else if (form) {
+    body = new URLSearchParams(form);
+  }
+  let response;
+  try {
+    response = await fetch(url, { method, headers, body, signal, cache: 'no-store' });
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    wentDown();
+    throw new Unreachable();
+  }
+  return response;
+}
+
+async function read(response) {
+  const body = await response.json().catch(() => null);
+  if (response.ok) return body;
+  throw new Refused(response.status, body, response.headers.get('retry-after'));
+}
+
+function wentDown() {
+  if (!reachable) return;
+  reachable = false;
+  tell('down');
+  const look = async (wait) => {
+    const up = await fetch(new URL('health', base), { cache: 'no-store' }).then((found) => found.ok, () => false);
+    if (up) {
+      reachable = true;
+      tell('back');
+    } else {
+      setTimeout(look, wait, Math.min(wait * 1.5, 10000));
+    }
+  };
+  setTimeout(look, 1000, 1000);
+}
+
+function keep(tokens) {
+  token = tokens.access_token;
+  const part = token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/');
+  const { exp, iat } = JSON.parse(atob(part));
+  // By how long it lasts, as this machine's clock may be wrong.
+  const seconds = exp - iat;
+  renewAt = performance.now() + 1000 * Math.max(seconds / 2, seconds - 60);
+}
+
+/** A new access token by the refresh cookie; true when there is one. One request serves all who wait. */
+export function renew() {
+  renewing ??= send('POST', 'api/v1/refresh').then(read).then(
+    (tokens) => { keep(tokens); return true; },
+    (error) => {
+      if (error instanceof Refused && error.status === 401) { token = null; return false; }
+      throw error;
+    },
+  ).finally(() => { renewing = null; });
+  return renewing;
+}
+
+export async function signIn(username, password) {
+  keep(await send('POST', 'api/v1/login', { form: { username, password } }).then(read));
+}
+
+export async function signOut() {
+  await send('POST', 'api/v1/logout', { headers: authorization() }).then(read);
+  token = null;
+}
+
+export function authorization() {
+  return token ? { authorization: `Bearer ${token}` } : {};
+}
+
+/** Asks without credentials. */
+export async function open(method, path, options) {
+  return read(await send(method, `api/v1/${path}`, options));
+}
+
+/** Asks as whoever is signed in; renews the token when it is old or refused, and tells when that no longer works. */
+export async function call(method, path, options = {}) {
+  if (token && performance.now() > renewAt) await renew();
+  const ask = () => send(method, `api/v1/${path}`, { ...options, headers: authorization() });
+  let response = token ? await ask() : null;
+  if (!response || response.status === 401) {
+    const refusal = response && await response.clone().json().catch(() => null);
+    if (!(await renew())) {
+      tell('signed-out', refusal?.detail === 'Session has ended.' ? 'Your session was ended.' : 'Please sign in again.');
+      throw new Refused(401, { detail: 'You are signed out.' });
+    }
+    response = await ask();
+  }
+  return read(response);
+}
+
+/** As `call`, but hands over the answer as it came; for trying things out. */
+export async function raw(method, path, options) {
+  if (token && performance.now() > renewAt) await renew();
+  return send(method, path, options);
+}
