@@ -77,15 +77,12 @@ pub fn list(connection: &Connection, page: &Page) -> Result<(i64, Vec<User>), St
         "SELECT {columns} FROM users {index} WHERE {condition}{searched} ORDER BY {by} LIMIT :limit OFFSET :skip"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let users = match &needle {
-        Some(needle) => {
-            let bound = named_params! { ":needle": needle, ":limit": page.limit, ":skip": page.skip };
-            statement.query_map(bound, from_row)?.collect::<Result<_, _>>()?
-        }
-        None => {
-            let bound = named_params! { ":limit": page.limit, ":skip": page.skip };
-            statement.query_map(bound, from_row)?.collect::<Result<_, _>>()?
-        }
+    let users = if let Some(needle) = &needle {
+        let bound = named_params! { ":needle": needle, ":limit": page.limit, ":skip": page.skip };
+        statement.query_map(bound, from_row)?.collect::<Result<_, _>>()?
+    } else {
+        let bound = named_params! { ":limit": page.limit, ":skip": page.skip };
+        statement.query_map(bound, from_row)?.collect::<Result<_, _>>()?
     };
     Ok((total, users))
 }
