@@ -31,7 +31,7 @@ export function Sessions({ path, own }) {
     <ul class="rows">${list.map((session) => html`<li key=${session.id}>
       <div><strong title=${session.client}>${client(session.client)}</strong>
         ${session.current && html` <${Badge} kind="active">this one<//>`}
-        <p class="quiet small">${session.address} · since <${When} at=${session.created_at} time />
+        <p class="quiet small">${session.address} · since <${When} at=${session.created_at} time />${' '}
           · last used <${When} at=${session.refreshed_at} time /></p></div>
       <button onClick=${() => work.run(session.id)} aria-label="End session: ${client(session.client)}, ${session.address}">End</button>
     </li>`)}</ul>
@@ -83,7 +83,7 @@ export function Keys({ path, own }) {
     <ul class="rows">${list.map((key) => html`<li key=${key.id}>
       <div><strong>${key.name || 'Unnamed key'}</strong> <code>${key.api_key.slice(0, 8)}…</code>
         ${ended(key) && html` <${Badge} kind="inactive">ended<//>`}
-        <p class="quiet small">made <${When} at=${key.created_at} /> · last used <${When} at=${key.last_used_at} never="never" />
+        <p class="quiet small">made <${When} at=${key.created_at} /> · last used <${When} at=${key.last_used_at} never="never" />${' '}
           · ends <${When} at=${key.expires_at} never="never" /></p></div>
       <button onClick=${() => setDialog(key)} aria-label="Delete key: ${key.name || 'unnamed'}">Delete</button>
     </li>`)}</ul>
