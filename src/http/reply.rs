@@ -45,7 +45,13 @@ impl Reply {
     /// 200 with a file that is compiled in.
     pub fn file(body: &'static [u8], content_type: &'static str) -> Self {
         let content_type = HeaderValue::from_static(content_type);
-        Self { status: StatusCode::OK, body: Bytes::from_static(body), content_type, headers: Vec::new(), instead: Vec::new() }
+        Self {
+            status: StatusCode::OK,
+            body: Bytes::from_static(body),
+            content_type,
+            headers: Vec::new(),
+            instead: Vec::new(),
+        }
     }
 
     /// The same with another status.

@@ -128,7 +128,8 @@ fn table() -> Vec<Route> {
 
 /// The API's description.
 pub fn describe_routes() -> Value {
-    let operations: Vec<Operation> = table().into_iter().filter(|route| route.listed).map(|route| route.operation).collect();
+    let operations: Vec<Operation> =
+        table().into_iter().filter(|route| route.listed).map(|route| route.operation).collect();
     openapi::document(&operations)
 }
 
