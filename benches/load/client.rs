@@ -1,0 +1,273 @@
+//! Owns the load: many keep-alive HTTP/1.1 connections on one thread, requests as bytes, and of answers no more than
+//! the status and the end. Cheap, because it runs on the cores of what it measures. Knows no server.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+/// Writes the next request of a load into an empty buffer.
+pub type Next<'a> = dyn FnMut(&mut Vec<u8>) + 'a;
+
+/// How a load is offered.
+#[derive(Clone, Copy)]
+pub struct Load {
+    pub connections: usize,
+    pub time: Duration,
+    /// Requests a second, each on time or as soon as a connection is free; `None`: each connection asks again as soon
+    /// as it is answered. Paced latencies count from when the request was due, so that waiting is not left out.
+    pub rate: Option<u32>,
+    /// How many answers end the load before its time does.
+    pub answers: usize,
+}
+
+impl Load {
+    /// Every connection asks as fast as it is answered.
+    pub fn closed(connections: usize, time: Duration) -> Self {
+        Self { connections, time, rate: None, answers: usize::MAX }
+    }
+}
+
+/// What came back.
+#[derive(Clone, Default)]
+pub struct Outcome {
+    pub seconds: f64,
+    /// Microseconds from request to answer, of answers with a 2xx status; sorted.
+    pub micros: Vec<u32>,
+    /// How many answers were 503 or 429: refused, with the time they took, sorted.
+    pub refused: Vec<u32>,
+    /// How many were anything else, with the first of them.
+    pub failed: usize,
+    pub first_failure: Option<String>,
+    /// The longest time between two good answers, the load's beginning and end included.
+    pub longest_gap: Duration,
+    /// Connections that the server closed or refused.
+    pub broken: usize,
+}
+
+impl Outcome {
+    pub fn rate(&self) -> f64 {
+        self.micros.len() as f64 / self.seconds
+    }
+
+    /// The latency in milliseconds that a share of the answers did not exceed.
+    pub fn percentile(&self, share: f64) -> f64 {
+        percentile(&self.micros, share)
+    }
+
+    /// Adds another load's answers, as of one load.
+    pub fn and(mut self, other: Self) -> Self {
+        self.seconds += other.seconds;
+        self.micros.extend(other.micros);
+        self.micros.sort_unstable();
+        self.refused.extend(other.refused);
+        self.refused.sort_unstable();
+        self.failed += other.failed;
+        self.broken += other.broken;
+        self.first_failure = self.first_failure.or(other.first_failure);
+        self.longest_gap = self.longest_gap.max(other.longest_gap);
+        self
+    }
+}
+
+/// The latency in milliseconds that a share of sorted latencies did not exceed.
+pub fn percentile(sorted: &[u32], share: f64) -> f64 {
+    let at = (sorted.len() as f64 * share) as usize;
+    sorted.get(at.min(sorted.len().saturating_sub(1))).map_or(f64::NAN, |&micros| f64::from(micros) / 1000.0)
+}
+
+struct Connection {
+    stream: TcpStream,
+    request: Vec<u8>,
+    sent: usize,
+    answer: Vec<u8>,
+    since: Option<Instant>,
+}
+
+/// Offers the load to whoever listens at `address`.
+pub fn run(address: SocketAddr, load: Load, next: &mut Next<'_>) -> io::Result<Outcome> {
+    let mut poll = Poll::new()?;
+    let mut events = Events::with_capacity(1024);
+    let mut connections = Vec::with_capacity(load.connections);
+    for token in 0..load.connections {
+        connections.push(Connection::open(address, &poll, token)?);
+    }
+    let mut outcome = Outcome::default();
+    let start = Instant::now();
+    let (end, mut last_good) = (start + load.time, start);
+    let due = |number: u64, rate: u32| start + Duration::from_nanos(number * 1_000_000_000 / u64::from(rate));
+    let mut idle: Vec<usize> = (0..load.connections).rev().collect();
+    let mut number = 0;
+    loop {
+        let now = Instant::now();
+        if now >= end || outcome.micros.len() >= load.answers {
+            break;
+        }
+        while let Some(&token) = idle.last() {
+            let since = match load.rate {
+                Some(rate) if due(number, rate) > now => break,
+                Some(rate) => due(number, rate),
+                None => Instant::now(),
+            };
+            number += 1;
+            idle.pop();
+            connections[token].ask(since, next);
+        }
+        let wait = match load.rate {
+            Some(rate) if !idle.is_empty() => due(number, rate).saturating_duration_since(now),
+            _ => end - now,
+        };
+        match poll.poll(&mut events, Some(wait)) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        for event in &events {
+            let Token(token) = event.token();
+            let connection = &mut connections[token];
+            match connection.progress() {
+                Ok(None) => {}
+                Ok(Some(status)) => {
+                    let now = Instant::now();
+                    let took = connection.since.take().map_or(0, |since| (now - since).as_micros());
+                    let took = u32::try_from(took).unwrap_or(u32::MAX);
+                    match status {
+                        200..300 => {
+                            outcome.micros.push(took);
+                            outcome.longest_gap = outcome.longest_gap.max(now - last_good);
+                            last_good = now;
+                        }
+                        429 | 503 => outcome.refused.push(took),
+                        _ => outcome.fail(|| connection.described()),
+                    }
+                    connection.answer.clear();
+                    idle.push(token);
+                }
+                Err(_) => {
+                    outcome.broken += 1;
+                    *connection = Connection::open(address, &poll, token)?;
+                    idle.push(token);
+                }
+            }
+        }
+    }
+    outcome.seconds = start.elapsed().as_secs_f64();
+    outcome.longest_gap = outcome.longest_gap.max(last_good.elapsed());
+    outcome.micros.sort_unstable();
+    outcome.refused.sort_unstable();
+    Ok(outcome)
+}
+
+impl Outcome {
+    fn fail(&mut self, describe: impl FnOnce() -> String) {
+        self.failed += 1;
+        if self.first_failure.is_none() {
+            self.first_failure = Some(describe());
+        }
+    }
+}
+
+impl Connection {
+    fn open(address: SocketAddr, poll: &Poll, token: usize) -> io::Result<Self> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        poll.registry().register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE)?;
+        Ok(Self { stream, request: Vec::new(), sent: 0, answer: Vec::new(), since: None })
+    }
+
+    fn ask(&mut self, since: Instant, next: &mut Next<'_>) {
+        self.request.clear();
+        self.sent = 0;
+        next(&mut self.request);
+        self.since = Some(since);
+        // What does not go out now goes out when the socket says so, and a broken one says so as well.
+        let _ = self.send();
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        while self.sent < self.request.len() {
+            match self.stream.write(&self.request[self.sent..]) {
+                Ok(count) => self.sent += count,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends and reads what can be; the status, once an answer is whole.
+    fn progress(&mut self) -> io::Result<Option<u16>> {
+        self.send()?;
+        let mut bytes = [0; 16 * 1024];
+        loop {
+            match self.stream.read(&mut bytes) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(count) => {
+                    self.answer.extend_from_slice(&bytes[..count]);
+                    // A short read left nothing behind; asking again would only be told so.
+                    if count < bytes.len() {
+                        break;
+                    }
+                }
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(if self.since.is_some() { whole(&self.answer) } else { None })
+    }
+
+    fn described(&self) -> String {
+        let request = String::from_utf8_lossy(&self.request);
+        let line = request.lines().next().unwrap_or_default().to_owned();
+        format!("{line} → {}", String::from_utf8_lossy(&self.answer))
+    }
+}
+
+/// The status of an answer that is all there.
+pub fn whole(answer: &[u8]) -> Option<u16> {
+    let head = memchr::memmem::find(answer, b"\r\n\r\n")?;
+    let status = std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()?;
+    let body = &answer[head + 4..];
+    let whole = match header(&answer[..head], b"content-length:") {
+        Some(length) => body.len() >= std::str::from_utf8(length).ok()?.trim().parse::<usize>().ok()?,
+        None if header(&answer[..head], b"transfer-encoding:").is_some() => body.ends_with(b"\r\n0\r\n\r\n"),
+        None => true,
+    };
+    whole.then_some(status)
+}
+
+fn header<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    head.split(|&byte| byte == b'\n').find_map(|line| {
+        let (found, value) = line.split_at_checked(name.len())?;
+        found.eq_ignore_ascii_case(name).then_some(value)
+    })
+}
+
+/// One request on a connection of its own: the status and the whole answer.
+pub fn once(address: SocketAddr, request: &[u8]) -> io::Result<(u16, String)> {
+    let mut stream = std::net::TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+    stream.write_all(request)?;
+    let (mut answer, mut bytes) = (Vec::new(), [0; 16 * 1024]);
+    loop {
+        if let Some(status) = whole(&answer) {
+            return Ok((status, String::from_utf8_lossy(&answer).into_owned()));
+        }
+        match stream.read(&mut bytes)? {
+            0 => return Err(io::Error::new(ErrorKind::UnexpectedEof, String::from_utf8_lossy(&answer))),
+            count => answer.extend_from_slice(&bytes[..count]),
+        }
+    }
+}
+
+/// The bytes of a request; with a body when it has a type.
+pub fn request(method: &str, path: &str, token: Option<&str>, body: Option<(&str, &str)>) -> Vec<u8> {
+    let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let body = body.map_or_else(
+        || "\r\n".to_owned(),
+        |(kind, body)| format!("Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
+    );
+    format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}{body}").into_bytes()
+}

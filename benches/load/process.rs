@@ -1,0 +1,106 @@
+//! Owns the servers that are measured, as child processes: start, memory, end. None outlives the driver's run.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::Failure;
+use super::client;
+
+/// The superuser of every server, and the password of everybody on it.
+pub const SUPERUSER: &str = "admin";
+pub const PASSWORD: &str = "quiet-otter-7";
+
+/// A server that runs; dropping it ends it.
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    /// From the start of the process to its first answer.
+    pub started_in: Duration,
+}
+
+impl Server {
+    /// usher on a data directory, with a superuser who can sign in.
+    pub fn usher(data_dir: &Path, flags: &[&str]) -> Result<Self, Failure> {
+        let mut command = usher(data_dir);
+        command.args(flags).env("USHER_SUPERUSER", SUPERUSER).env("USHER_SUPERUSER_PASSWORD", PASSWORD);
+        Self::announced(command)
+    }
+
+    /// usher as somebody finds it who starts it for the first time: no password to hash, but a link to set it up.
+    pub fn without_superuser(data_dir: &Path) -> Result<Self, Failure> {
+        Self::announced(usher(data_dir))
+    }
+
+    /// The driver itself, as a server of one bare route.
+    pub fn bare() -> Result<Self, Failure> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("--bare-server");
+        Self::announced(command)
+    }
+
+    /// A server that says where it listens in its first line of output.
+    fn announced(mut command: Command) -> Result<Self, Failure> {
+        let start = Instant::now();
+        let mut child = command.current_dir(std::env::temp_dir()).stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+        let url = line.rsplit("http://").next().unwrap_or_default();
+        let digits = url.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).unwrap_or(url.len());
+        let address = url[..digits].parse().map_err(|_| format!("the server said {line:?}"))?;
+        Self { child, address, started_in: Duration::ZERO }.answering("/health", start)
+    }
+
+    /// A server that is told where to listen.
+    pub fn at<S: AsRef<OsStr>>(program: &Path, args: &[S], address: SocketAddr, path: &str) -> Result<Self, Failure> {
+        let start = Instant::now();
+        let child = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        Self { child, address, started_in: Duration::ZERO }.answering(path, start)
+    }
+
+    fn answering(mut self, path: &str, start: Instant) -> Result<Self, Failure> {
+        let request = client::request("GET", path, None, None);
+        while client::once(self.address, &request).is_err() {
+            if start.elapsed() > Duration::from_secs(20) || self.child.try_wait()?.is_some() {
+                return Err("a server did not start".into());
+            }
+            std::thread::yield_now();
+        }
+        self.started_in = start.elapsed();
+        Ok(self)
+    }
+
+    /// The proportional set size in MiB: memory that is shared counts by its share.
+    pub fn pss(&self) -> f64 {
+        let path = format!("/proc/{}/smaps_rollup", self.child.id());
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let kilobytes = text.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok());
+        kilobytes.map_or(f64::NAN, |kilobytes: f64| kilobytes / 1024.0)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // SIGTERM, as usher then folds its log into the database; a peer that takes long is killed.
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let asked = Instant::now();
+        while asked.elapsed() < Duration::from_secs(15) {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn usher(data_dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
+    command.args(["--data-dir".as_ref(), data_dir.as_os_str()]);
+    command.args(["--bind=127.0.0.1:0", "--throttle=false", "--signup=open", "--log=error"]);
+    command
+}
