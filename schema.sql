@@ -7,7 +7,8 @@
 
 -- The people. Their order of creation, `id`, is the order of the user list.
 CREATE TABLE users (
-    id              INTEGER PRIMARY KEY,
+    -- Never used again, so that what is larger than all ids known before is new (src/store/search.rs).
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
     uuid            BLOB NOT NULL UNIQUE CHECK (length(uuid) = 16),
     -- As its owner typed it, and in the form that decides whether two names are the same one (NFKC case folding).
     username        TEXT NOT NULL,
@@ -58,6 +59,23 @@ BEGIN
         superusers = superusers + new.is_superuser - old.is_superuser,
         waiting = waiting + (new.is_active = 0 AND new.last_login_at IS NULL)
             - (old.is_active = 0 AND old.last_login_at IS NULL);
+END;
+
+-- Which users got another name or were deleted lately: what a list of all names in memory must look at again. New users
+-- are told by their larger ids. The last thousand lines are kept; whoever missed more reads all names anew.
+CREATE TABLE name_changes (
+    seq     INTEGER PRIMARY KEY,
+    user_id INTEGER NOT NULL
+) STRICT;
+CREATE TRIGGER users_renamed AFTER UPDATE OF username_folded ON users
+WHEN old.username_folded <> new.username_folded BEGIN
+    INSERT INTO name_changes (user_id) VALUES (new.id);
+END;
+CREATE TRIGGER users_forgotten AFTER DELETE ON users BEGIN
+    INSERT INTO name_changes (user_id) VALUES (old.id);
+END;
+CREATE TRIGGER name_changes_trimmed AFTER INSERT ON name_changes BEGIN
+    DELETE FROM name_changes WHERE seq <= new.seq - 1000;
 END;
 
 -- One row for every log-in that has not ended; ending a session deletes its row, and its tokens are dead with it.

@@ -157,7 +157,9 @@ fn searches(args: &Args, target: &Target, keep: &mut dyn FnMut(Line)) -> Result<
         let query: String = url::form_urlencoded::byte_serialize(search.as_bytes()).collect();
         let one = request("GET", &format!("/api/v1/users/?search={query}"), Some(&target.token), None);
         let total = body(client::once(target.address(), &one)?)?["total_count"].clone();
-        keep(asks(args, target, &format!("search `{search}`: {total} found"), most, &mut || format!("search={query}"))?);
+        keep(asks(args, target, &format!("search `{search}`: {total} found"), most, &mut || {
+            format!("search={query}")
+        })?);
     }
     let mut number = 0;
     let mut deep = || {

@@ -77,7 +77,8 @@ impl Server {
     pub fn pss(&self) -> f64 {
         let path = format!("/proc/{}/smaps_rollup", self.child.id());
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        let kilobytes = text.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok());
+        let kilobytes =
+            text.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok());
         kilobytes.map_or(f64::NAN, |kilobytes: f64| kilobytes / 1024.0)
     }
 }

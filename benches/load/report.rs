@@ -47,7 +47,10 @@ impl Line {
         };
         let (bare, peer) = (ratio(self.to_bare, ""), ratio(self.to_peer, " ×"));
         let name = self.peer.as_deref().unwrap_or_default();
-        super::say(&format!("| {} | {} | {bare} | {name} | {peer} | {} | {reached} |", self.work, self.usher, self.goal));
+        super::say(&format!(
+            "| {} | {} | {bare} | {name} | {peer} | {} | {reached} |",
+            self.work, self.usher, self.goal
+        ));
         for error in &self.errors {
             super::say(&format!("ERROR {error}"));
         }

@@ -230,10 +230,8 @@ fn mixed(args: &Args, usher: &Target, peer: Option<&Target>) -> Result<Vec<Line>
         })
     };
     let (reads, logins) = both(usher)?;
-    let mut first = Line::new(
-        format!("whoami, {OFFERED} /s offered, while 64 clients hammer log-in"),
-        "all of it, p99 < 10 ms",
-    );
+    let mut first =
+        Line::new(format!("whoami, {OFFERED} /s offered, while 64 clients hammer log-in"), "all of it, p99 < 10 ms");
     first.check("usher", &reads);
     first.usher = shown(reads.rate(), &reads);
     first.met = vec![reads.rate() > f64::from(OFFERED) * 0.99, reads.percentile(0.99) < 10.0];

@@ -16,9 +16,8 @@ use super::process::PASSWORD;
 /// How many users one transaction adds.
 const BATCH: u32 = 20_000;
 /// Names are two of these and six letters more: 12 in all, each name once.
-const SYLLABLES: [&str; 16] = [
-    "bel", "dor", "fin", "gal", "hum", "jos", "kar", "lin", "mar", "nus", "pet", "ril", "san", "tov", "wen", "zun",
-];
+const SYLLABLES: [&str; 16] =
+    ["bel", "dor", "fin", "gal", "hum", "jos", "kar", "lin", "mar", "nus", "pet", "ril", "san", "tov", "wen", "zun"];
 /// Every so many users, one has a name beyond ASCII.
 const FOREIGN: u32 = 1000;
 
@@ -51,7 +50,11 @@ pub fn person(number: u32, now: Timestamp) -> User {
         format!("Žofie-Łucja {number}")
     } else {
         let rest = (2..8).map(|at| char::from(b"abcdefghijklmnop"[nibble(at)]));
-        [SYLLABLES[nibble(0)], SYLLABLES[nibble(1)]].into_iter().map(str::to_owned).chain(rest.map(String::from)).collect()
+        [SYLLABLES[nibble(0)], SYLLABLES[nibble(1)]]
+            .into_iter()
+            .map(str::to_owned)
+            .chain(rest.map(String::from))
+            .collect()
     };
     #[expect(clippy::unwrap_used, reason = "made-up names follow the rules")]
     let username = Username::parse(&name).unwrap();

@@ -45,10 +45,8 @@ impl Target {
             client::run(at, load, &mut add)?;
         }
         let listed = body(client::once(at, &request("GET", "/api/v1/users/?limit=12", Some(&token), None))?)?;
-        let people: Vec<(String, String)> = items(&listed["users"], "username")
-            .filter(|(_, name)| name != SUPERUSER)
-            .take(PEOPLE)
-            .collect();
+        let people: Vec<(String, String)> =
+            items(&listed["users"], "username").filter(|(_, name)| name != SUPERUSER).take(PEOPLE).collect();
         let mut target = Self {
             server,
             health: vec![request("GET", "/health", None, None)],

@@ -19,7 +19,7 @@ use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::policy;
 use crate::domain::user::{User, UserPatch};
 use crate::store::users::Page;
-use crate::store::{Connection, audit, sessions, users};
+use crate::store::{Connection, audit, search, sessions, users};
 
 const ALL: &str = "/api/v1/users/";
 const WHOAMI: &str = "/api/v1/users/whoami";
@@ -111,7 +111,8 @@ async fn add(call: Call<Perhaps, UserCreate>) -> Result<Reply, ApiError> {
 
 async fn list(call: Call<Superuser, Page>) -> Result<Reply, ApiError> {
     let page = call.input;
-    let (total_count, users) = call.app.db.read(move |connection| users::list(connection, &page)).await?;
+    let names = call.app.db.names();
+    let (total_count, users) = call.app.db.read(move |connection| search::list(connection, &names, &page)).await?;
     Ok(Reply::json(&UsersResponse { total_count, users: users.iter().map(UserRead::from).collect() }))
 }
 

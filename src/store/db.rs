@@ -20,6 +20,7 @@ use super::error::{Refusal, StoreError};
 use super::file::{self, DATABASE_FILE, OpenError};
 use super::manager::{Kind, Manager};
 use super::open_files::OpenFiles;
+use super::search::NameIndex;
 use super::writer::{self, Job, Write};
 
 /// How much work each queue holds before further work is refused.
@@ -50,6 +51,7 @@ struct Inner {
     writes: Sender<Option<Box<dyn Job>>>,
     readers: Mutex<Vec<JoinHandle<()>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    names: NameIndex,
 }
 
 impl Db {
@@ -95,7 +97,8 @@ impl Db {
             })
             .collect::<Result<_, _>>()
             .map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
-        Ok(Self(Arc::new(Inner { reads, writes, readers: Mutex::new(readers), writer: Mutex::new(Some(writer)) })))
+        let (readers, writer) = (Mutex::new(readers), Mutex::new(Some(writer)));
+        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, names: NameIndex::default() })))
     }
 
     /// Runs `work` on a connection that can only read.
@@ -113,6 +116,11 @@ impl Db {
         let job: Read = Box::new(move |connection| drop(reply.send(work(connection))));
         self.0.reads.try_send(Some(job)).map_err(refused)?;
         answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
+    }
+
+    /// What [`super::search::list`] finds names by.
+    pub fn names(&self) -> NameIndex {
+        self.0.names.clone()
     }
 
     /// Runs `work` in a transaction and answers when it is on the disk. When `work` refuses, what it had changed is
