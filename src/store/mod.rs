@@ -15,6 +15,7 @@ mod schema;
 pub mod search;
 pub mod sessions;
 pub mod throttle;
+mod time;
 mod user_list;
 pub mod users;
 mod writer;

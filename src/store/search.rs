@@ -50,22 +50,23 @@ fn list_all(connection: &Connection, index: &NameIndex, page: &Page) -> Result<(
         let mut statement = connection.prepare_cached(FORWARD)?;
         Ok(statement.query_map([from, page.limit, skip], from_row)?.collect::<Result<_, _>>()?)
     };
-    {
+    let total = users::count(connection)?;
+    if page.limit == 0 || page.skip >= total {
+        return Ok((total, Vec::new()));
+    }
+    if page.skip <= WALK {
+        return Ok((total, forward(connection, 0, page.skip)?));
+    }
+    if total - page.skip <= WALK {
         // One view of the list, so that the walk from its end counts what is there.
         let view = connection.unchecked_transaction()?;
         let total = users::count(&view)?;
-        let after = total.saturating_sub(page.skip).saturating_sub(page.limit).max(0);
-        if page.skip <= WALK || page.skip >= total || page.limit == 0 {
-            let users = if page.skip >= total || page.limit == 0 { Vec::new() } else { forward(&view, 0, page.skip)? };
-            return Ok((total, users));
-        }
-        if after <= WALK {
-            let limit = page.limit.min(total - page.skip);
-            let mut statement = view.prepare_cached(BACKWARD)?;
-            let mut users = statement.query_map([limit, after], from_row)?.collect::<Result<Vec<_>, _>>()?;
-            users.reverse();
-            return Ok((total, users));
-        }
+        let limit = page.limit.min(total - page.skip).max(0);
+        let mut statement = view.prepare_cached(BACKWARD)?;
+        let after = (total - page.skip - limit).max(0);
+        let mut users = statement.query_map([limit, after], from_row)?.collect::<Result<Vec<_>, _>>()?;
+        users.reverse();
+        return Ok((total, users));
     }
     index.consult(
         connection,

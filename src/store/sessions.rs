@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use uuid::Uuid;
 
 use super::error::StoreError;
+use super::time;
 use super::users::{self, user_columns};
 use crate::domain::clock::Timestamp;
 use crate::domain::session::Session;
@@ -46,7 +47,7 @@ pub fn authenticate(
     );
     let mut statement = connection.prepare_cached(SQL)?;
     let found = statement.query_row([id, user_id], |row| {
-        let end: Option<Timestamp> = row.get(users::COLUMN_COUNT)?;
+        let end = time::maybe(row, users::COLUMN_COUNT)?;
         Ok((users::from_row(row)?, end.is_some_and(|end| now < end)))
     });
     Ok(found.optional()?)

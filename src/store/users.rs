@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::error::{StoreError, violates_unique};
 use super::reset_links;
 pub use super::user_list::{Page, Sort, State, list};
+use super::time;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
@@ -32,9 +33,9 @@ pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<User> {
         store_api_key: row.get(4)?,
         is_active: row.get(5)?,
         is_superuser: row.get(6)?,
-        create_at: row.get(7)?,
-        updated_at: row.get(8)?,
-        last_login_at: row.get(9)?,
+        create_at: time::get(row, 7)?,
+        updated_at: time::get(row, 8)?,
+        last_login_at: time::maybe(row, 9)?,
     })
 }
 
