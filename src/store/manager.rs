@@ -77,7 +77,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("usher.db");
         super::super::file::create(&path).unwrap();
-        let connection = Manager { path, kind: Kind::Writer }.connect().unwrap();
+        let connection = Manager { path, kind: Kind::Writer, setup: "" }.connect().unwrap();
         super::super::schema::bring_up_to_date(&connection).unwrap();
         let sql = "SELECT username FROM users WHERE uuid = ?";
         for id in [1, 2, 3] {
