@@ -93,7 +93,7 @@ fn reads(criterion: &mut Criterion) {
         let name = if search.is_some() { "list: search among a thousand" } else { "list: the first ten" };
         criterion.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let page = users::Page { skip: 0, limit: 10, search: search.clone() };
+                let page = users::Page { skip: 0, limit: 10, search: search.clone(), ..Default::default() };
                 let names = db.names();
                 runtime.block_on(db.read(move |connection| search::list(connection, &names, &page))).unwrap()
             });

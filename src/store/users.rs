@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::error::{StoreError, violates_unique};
 use super::reset_links;
-pub use super::user_list::{Page, Sort, State, list};
 use super::time;
+pub use super::user_list::{Page, Sort, State, list};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
