@@ -1,5 +1,8 @@
 //! Owns the command line: reads it, sets up the log, and leads to the commands, each a thin caller of the layers below.
 
+mod access;
+mod desk;
+mod look;
 mod reset_link;
 mod serve;
 mod user;
@@ -25,8 +28,55 @@ enum Command {
     Serve,
     /// Manage users in the database, beside a running server or without one.
     User {
+        /// Print JSON.
+        #[arg(long, global = true)]
+        json: bool,
         #[command(subcommand)]
         command: user::Command,
+    },
+    /// See and end sessions.
+    Session {
+        /// Print JSON.
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: access::SessionCommand,
+    },
+    /// See and delete API keys.
+    Key {
+        /// Print JSON.
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: access::KeyCommand,
+    },
+    /// Show who did what to whom, newest first.
+    Audit {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        /// Only what this user did, or what was done to this user.
+        #[arg(long)]
+        user: Option<String>,
+        /// How many entries at most.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Show the settings in force and where each came from, secrets hidden.
+    Config {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask a server whether it works; the one that these settings describe, unless told otherwise.
+    Healthcheck {
+        /// Such as `http://127.0.0.1:7860`.
+        url: Option<String>,
+    },
+    /// Print the completions of a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
     },
 }
 
@@ -37,11 +87,21 @@ type Failure = Box<dyn std::error::Error>;
 pub fn run() -> ExitCode {
     let matches = Cli::command().args(config::flags()).get_matches();
     let outcome = Cli::from_arg_matches(&matches).map_err(Failure::from).and_then(|cli| {
+        if let Some(Command::Completions { shell }) = cli.command {
+            return look::completions(shell, Cli::command().args(config::flags()));
+        }
         let config = Config::load(&Inputs::from_process(&matches)?)?;
         start_log(&config)?;
         match cli.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::run(config),
-            Command::User { command } => user::run(&config, command),
+            Command::User { json, command } => user::run(&config, json, command),
+            Command::Session { json, command } => access::session(&config, json, command),
+            Command::Key { json, command } => access::key(&config, json, command),
+            Command::Audit { json, user, limit } => access::audit(&config, json, user, limit),
+            Command::Config { json } => look::config(&config, json),
+            Command::Healthcheck { url } => look::healthcheck(&config, url.as_deref()),
+            // Answered above: it needs no settings.
+            Command::Completions { .. } => Ok(()),
         }
     });
     match outcome {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::Failure;
-use super::user::command_line;
+use super::desk::command_line;
 use crate::auth::{api_key::sha256, random};
 use crate::config::Config;
 use crate::domain::audit::{Action, Event};

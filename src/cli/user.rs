@@ -1,29 +1,24 @@
-//! Owns `usher user`: accounts, managed on the machine itself.
+//! Owns `usher user`: accounts, managed on the machine itself, by the rules that hold over HTTP.
 
-use std::io::{self, BufRead, IsTerminal, Write};
-
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::Failure;
-use crate::auth::password::Hasher;
+use super::desk::{self, Desk, Refused, ask_password, confirm, known, record};
 use crate::auth::rules;
 use crate::config::Config;
-use crate::domain::audit::{Action, Actor, Event};
-use crate::domain::clock::Clock;
-use crate::domain::secret::Secret;
-use crate::domain::user::User;
+use crate::domain::audit::Action;
+use crate::domain::policy;
+use crate::domain::user::{User, UserPatch};
 use crate::domain::username::Username;
-use crate::store::{Db, Options, StoreError, audit, users};
+use crate::http::UserRead;
+use crate::store::{StoreError, sessions, users};
 
 /// What can be done with users.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a link with which the user sets a new password, once and within 24 hours.
-    ResetLink {
-        /// The user's name.
-        name: String,
-    },
+    ResetLink(Named),
     /// Add a user, active at once. The password is asked for, or read from standard input.
     Add {
         /// The name to log in with.
@@ -32,29 +27,82 @@ pub enum Command {
         #[arg(long)]
         superuser: bool,
     },
+    /// Show who there is, in order of creation.
+    List {
+        /// Only those whose name contains this, in any case.
+        #[arg(long)]
+        search: Option<String>,
+    },
+    /// Show one user.
+    Show(Named),
+    /// Give a user another name.
+    Rename {
+        /// The user's name.
+        name: String,
+        /// The name from now on.
+        new_name: String,
+    },
+    /// Set a user's password and end all sessions of the user. It is asked for, or read from standard input.
+    SetPassword(Named),
+    /// Let a user sign in, also one who waits for approval.
+    Activate(Named),
+    /// Keep a user from signing in, and end all sessions of the user.
+    Deactivate(Named),
+    /// Let a user administer the others.
+    Promote(Named),
+    /// Keep a user from administering the others.
+    Demote(Named),
+    /// Delete a user with all keys and sessions.
+    Delete {
+        /// The user's name.
+        name: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// One user.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// The user's name, in any case.
+    name: String,
 }
 
 /// Runs one of them.
-pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
-    let db = Db::open(&Options { data_dir: config.data_dir.clone(), readers: 1, create: false })?;
-    writeln!(io::stderr(), "database: {}", config.data_dir.join(crate::store::DATABASE_FILE).display())?;
-    let done = actix_web::rt::System::new().block_on(async {
-        match command {
-            Command::ResetLink { name } => super::reset_link::run(config, &db, &name).await,
-            Command::Add { name, superuser } => add(config, &db, &name, superuser).await,
-        }
-    });
-    db.close();
-    done
+pub fn run(config: &Config, json: bool, command: Command) -> Result<(), Failure> {
+    desk::at(config, json, async |desk| match command {
+        Command::ResetLink(Named { name }) => super::reset_link::run(config, &desk.db, &name).await,
+        Command::Add { name, superuser } => add(desk, &name, superuser).await,
+        Command::List { search } => list(desk, search).await,
+        Command::Show(Named { name }) => show(desk, name).await,
+        Command::Rename { name, new_name } => rename(desk, name, &new_name).await,
+        Command::SetPassword(Named { name }) => set_password(desk, name).await,
+        Command::Activate(Named { name }) => change(desk, name, active(true), "active").await,
+        Command::Deactivate(Named { name }) => change(desk, name, active(false), "inactive").await,
+        Command::Promote(Named { name }) => change(desk, name, superuser(true), "a superuser").await,
+        Command::Demote(Named { name }) => change(desk, name, superuser(false), "no superuser").await,
+        Command::Delete { name, yes } => delete(desk, name, yes).await,
+    })
 }
 
-async fn add(config: &Config, db: &Db, name: &str, is_superuser: bool) -> Result<(), Failure> {
-    let username = Username::parse(name).map_err(|error| format!("{name:?} is no user name: {error}"))?;
+fn active(is_active: bool) -> UserPatch {
+    UserPatch { is_active: Some(is_active), ..UserPatch::default() }
+}
+
+fn superuser(is_superuser: bool) -> UserPatch {
+    UserPatch { is_superuser: Some(is_superuser), ..UserPatch::default() }
+}
+
+fn parsed(name: &str) -> Result<Username, Failure> {
+    Username::parse(name).map_err(|error| format!("{name:?} is no user name: {error}").into())
+}
+
+async fn add(desk: &Desk<'_>, name: &str, is_superuser: bool) -> Result<(), Failure> {
+    let (username, now) = (parsed(name)?, desk.now);
     let password = ask_password(&format!("Password for {username}: "))?;
-    rules::check_for(&password, config.password_min_length, &username)?;
-    let here = std::net::IpAddr::from([127, 0, 0, 1]);
-    let hash = Hasher::start(config.bcrypt_cost, 1)?.hash(&password, here).await?;
-    let now = Clock::system().now();
+    rules::check_for(&password, desk.config.password_min_length, &username)?;
+    let hash = desk.hash(&password).await?;
     let user = User {
         id: Uuid::new_v4(),
         username,
@@ -66,43 +114,113 @@ async fn add(config: &Config, db: &Db, name: &str, is_superuser: bool) -> Result
         updated_at: now,
         last_login_at: None,
     };
-    let added = db.write(move |connection| {
-        users::insert(connection, &user, &hash)?;
-        let target = Some((user.id, user.username.to_string()));
-        let event = Event { actor: command_line(), action: Action::UserAdded, target, success: true, detail: None };
-        audit::record(connection, &event, now)?;
+    let added = desk.db.write(move |connection| {
+        users::insert(connection, &user, &hash).map_err(|error| or_taken(error, &user.username))?;
+        record(connection, Action::UserAdded, &user, None, now)?;
+        Ok::<_, Refused>(user)
+    });
+    let user = added.await?;
+    let kind = if user.is_superuser { "superuser" } else { "user" };
+    desk.print(&UserRead::from(&user), || format!("added {kind} {} ({})", user.username, user.id))
+}
+
+fn or_taken(error: StoreError, username: &Username) -> Refused {
+    match error {
+        StoreError::UsernameTaken => Refused::Taken(username.to_string()),
+        other => Refused::Store(other),
+    }
+}
+
+async fn list(desk: &Desk<'_>, search: Option<String>) -> Result<(), Failure> {
+    let page = users::Page { limit: i64::MAX, search, ..users::Page::default() };
+    let listed = desk.db.read(move |connection| users::list(connection, &page));
+    let (_, users) = listed.await.map_err(Refused::Store)?;
+    desk.print(&users.iter().map(UserRead::from).collect::<Vec<_>>(), || {
+        let yes = |is: bool, word: &str| if is { word.to_owned() } else { String::new() };
+        let row = |user: &User| {
+            let last = desk::when(user.last_login_at);
+            let state = yes(!user.is_active, if user.last_login_at.is_none() { "waiting" } else { "inactive" });
+            vec![user.username.to_string(), state, yes(user.is_superuser, "superuser"), last, user.id.to_string()]
+        };
+        desk::table(&["NAME", "STATE", "ROLE", "LAST LOG-IN", "ID"], &users.iter().map(row).collect::<Vec<_>>())
+    })
+}
+
+async fn show(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
+    let user = desk.db.read(move |connection| known(connection, &name)).await?;
+    desk.print(&UserRead::from(&user), || {
+        let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
+        let fact = |name: &str, value: String| vec![name.to_owned(), value];
+        let facts = [
+            fact("id", user.id.to_string()),
+            fact("active", yes(user.is_active)),
+            fact("superuser", yes(user.is_superuser)),
+            fact("created", desk::when(Some(user.create_at))),
+            fact("changed", desk::when(Some(user.updated_at))),
+            fact("last log-in", desk::when(user.last_login_at)),
+        ];
+        desk::table(&["name", user.username.as_str()], &facts)
+    })
+}
+
+async fn rename(desk: &Desk<'_>, name: String, new_name: &str) -> Result<(), Failure> {
+    let username = parsed(new_name)?;
+    let text = format!("called {username}");
+    let patch = UserPatch { username: Some(username), ..UserPatch::default() };
+    change(desk, name, patch, &text).await
+}
+
+/// Changes what is not so yet.
+async fn change(desk: &Desk<'_>, name: String, patch: UserPatch, becomes: &str) -> Result<(), Failure> {
+    let (now, so) = (desk.now, becomes.to_owned());
+    let changed = desk.db.write(move |connection| {
+        let before = known(connection, &name)?;
+        let after = patch.applied_to(&before, now);
+        if after == (User { updated_at: now, ..before.clone() }) {
+            return Err(Refused::Nothing(format!("{} is {so} already", before.username)));
+        }
+        policy::keeps_a_superuser(&before, &after, users::other_superuser_exists(connection, before.id)?)
+            .map_err(|_| Refused::LastSuperuser(before.username.to_string()))?;
+        users::update(connection, &after).map_err(|error| or_taken(error, &after.username))?;
+        if !after.is_active {
+            sessions::end_all(connection, after.id, None)?;
+        }
+        record(connection, Action::UserChanged, &before, Some(patch.fields().join(" ")), now)?;
+        Ok((before, after))
+    });
+    let (before, after) = changed.await?;
+    desk.print(&UserRead::from(&after), || format!("{} is {becomes} now", before.username))
+}
+
+async fn set_password(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
+    let user = desk.db.read(move |connection| known(connection, &name)).await?;
+    let password = ask_password(&format!("New password for {}: ", user.username))?;
+    rules::check_for(&password, desk.config.password_min_length, &user.username)?;
+    let (hash, id, now) = (desk.hash(&password).await?, user.id, desk.now);
+    let changed = desk.db.write(move |connection| {
+        let user = users::find(connection, id)?.ok_or_else(|| Refused::Nobody(user.username.to_string()))?;
+        users::set_password(connection, id, &hash, now)?;
+        let ended = sessions::end_all(connection, id, None)?;
+        record(connection, Action::PasswordChanged, &user, None, now)?;
+        Ok::<_, Refused>((User { updated_at: now, ..user }, ended))
+    });
+    let (user, ended) = changed.await?;
+    desk.print(&UserRead::from(&user), || format!("{} has a new password; sessions ended: {ended}", user.username))
+}
+
+async fn delete(desk: &Desk<'_>, name: String, yes: bool) -> Result<(), Failure> {
+    let user = desk.db.read(move |connection| known(connection, &name)).await?;
+    confirm(yes, &format!("Delete {} ({}) with all keys and sessions?", user.username, user.id))?;
+    let (id, now) = (user.id, desk.now);
+    let deleted = desk.db.write(move |connection| {
+        let user = users::find(connection, id)?.ok_or_else(|| Refused::Nobody(user.username.to_string()))?;
+        if user.is_superuser && user.is_active && !users::other_superuser_exists(connection, id)? {
+            return Err(Refused::LastSuperuser(user.username.to_string()));
+        }
+        users::delete(connection, id)?;
+        record(connection, Action::UserDeleted, &user, None, now)?;
         Ok(user)
     });
-    match added.await {
-        Ok(user) => {
-            let kind = if user.is_superuser { "superuser" } else { "user" };
-            writeln!(io::stdout(), "added {kind} {} ({})", user.username, user.id)?;
-            Ok(())
-        }
-        Err(StoreError::UsernameTaken) => {
-            Err(format!("somebody is called {name:?} already; choose another name").into())
-        }
-        Err(error) => Err(error.described().into()),
-    }
-}
-
-pub(super) fn command_line() -> Actor {
-    Actor { id: None, name: Some("command line".to_owned()), address: None }
-}
-
-/// Asks twice on a terminal, without echo; elsewhere reads the first line of standard input.
-fn ask_password(prompt: &str) -> Result<Secret, Failure> {
-    if !io::stdin().is_terminal() {
-        let mut line = String::new();
-        if io::stdin().lock().read_line(&mut line)? == 0 {
-            return Err("no password came on standard input".into());
-        }
-        return Ok(Secret::new(line.trim_end_matches(['\n', '\r'])));
-    }
-    let first = Secret::new(rpassword::prompt_password(prompt)?);
-    if first == Secret::new(rpassword::prompt_password("The same again: ")?) {
-        Ok(first)
-    } else {
-        Err("the two passwords are not the same".into())
-    }
+    let user = deleted.await?;
+    desk.print(&UserRead::from(&user), || format!("deleted {} ({})", user.username, user.id))
 }

@@ -36,4 +36,7 @@ mod users;
 mod visitor;
 mod wire;
 
+// What the command line prints as JSON is what the API answers.
+pub use wire::{ApiKeyRead, AuditRead, SessionRead, UserRead};
+
 pub use route::{configure, describe_routes};

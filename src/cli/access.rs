@@ -1,0 +1,169 @@
+//! Owns `usher session`, `usher key` and `usher audit`: what opens accounts, and what was done with them.
+
+use clap::Subcommand;
+use uuid::Uuid;
+
+use super::Failure;
+use super::desk::{self, Desk, Refused, confirm, known, record, table, when};
+use crate::config::Config;
+use crate::domain::audit::Action;
+use crate::http::{ApiKeyRead, AuditRead, SessionRead};
+use crate::store::{api_keys, audit, sessions};
+
+/// What can be done with sessions.
+#[derive(Debug, Subcommand)]
+pub enum SessionCommand {
+    /// Show a user's sessions, newest first.
+    List {
+        /// The user's name.
+        user: String,
+    },
+    /// End one session of a user, or all.
+    End {
+        /// The user's name.
+        user: String,
+        /// The session's id.
+        #[arg(required_unless_present = "all")]
+        id: Option<Uuid>,
+        /// End all of them.
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// What can be done with API keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Show a user's API keys, in order of creation. The keys themselves are not kept.
+    List {
+        /// The user's name.
+        user: String,
+    },
+    /// Delete an API key of a user.
+    Delete {
+        /// The user's name.
+        user: String,
+        /// The key's id.
+        id: Uuid,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Runs a command about sessions.
+pub fn session(config: &Config, json: bool, command: SessionCommand) -> Result<(), Failure> {
+    desk::at(config, json, async |desk| match command {
+        SessionCommand::List { user } => list_sessions(desk, user).await,
+        SessionCommand::End { user, id, all: _, yes } => end_sessions(desk, user, id, yes).await,
+    })
+}
+
+/// Runs a command about keys.
+pub fn key(config: &Config, json: bool, command: KeyCommand) -> Result<(), Failure> {
+    desk::at(config, json, async |desk| match command {
+        KeyCommand::List { user } => list_keys(desk, user).await,
+        KeyCommand::Delete { user, id, yes } => delete_key(desk, user, id, yes).await,
+    })
+}
+
+async fn list_sessions(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
+    let now = desk.now;
+    let found = desk.db.read(move |connection| {
+        let user = known(connection, &name)?;
+        Ok::<_, Refused>(sessions::of_user(connection, user.id, now)?)
+    });
+    let found = found.await?;
+    desk.print(&found.iter().map(|session| SessionRead::new(session, None)).collect::<Vec<_>>(), || {
+        let rows = found.iter().map(|session| {
+            let times = [session.created_at, session.refreshed_at].map(|time| when(Some(time)));
+            let [began, seen] = times;
+            vec![
+                session.id.to_string(),
+                began,
+                seen,
+                session.address.clone(),
+                session.client.clone().unwrap_or_default(),
+            ]
+        });
+        table(&["ID", "SIGNED IN", "REFRESHED", "ADDRESS", "CLIENT"], &rows.collect::<Vec<_>>())
+    })
+}
+
+async fn end_sessions(desk: &Desk<'_>, name: String, id: Option<Uuid>, yes: bool) -> Result<(), Failure> {
+    match id {
+        Some(id) => confirm(yes, &format!("End the session {id} of {name}?"))?,
+        None => confirm(yes, &format!("End all sessions of {name}?"))?,
+    }
+    let now = desk.now;
+    let ended = desk.db.write(move |connection| {
+        let user = known(connection, &name)?;
+        let ended = match id {
+            Some(id) => usize::from(sessions::end_of(connection, user.id, id)?),
+            None => sessions::end_all(connection, user.id, None)?,
+        };
+        if ended == 0 {
+            return Err(Refused::Nothing(format!("{} has no such session", user.username)));
+        }
+        record(connection, Action::SessionEnded, &user, Some(format!("{ended}")), now)?;
+        Ok(ended)
+    });
+    let ended = ended.await?;
+    desk.print(&serde_json::json!({ "ended": ended }), || format!("sessions ended: {ended}"))
+}
+
+async fn list_keys(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
+    let found = desk.db.read(move |connection| {
+        let user = known(connection, &name)?;
+        Ok::<_, Refused>(api_keys::of_user(connection, user.id)?)
+    });
+    let found = found.await?;
+    desk.print(&found.iter().map(ApiKeyRead::from).collect::<Vec<_>>(), || {
+        let rows = found.iter().map(|key| {
+            let name = key.name.clone().unwrap_or_default();
+            let (used, end) = (when(key.last_used_at), when(key.expires_at));
+            vec![key.id.to_string(), name, key.prefix.clone(), key.total_uses.to_string(), used, end]
+        });
+        table(&["ID", "NAME", "BEGINS", "USES", "LAST USED", "EXPIRES"], &rows.collect::<Vec<_>>())
+    })
+}
+
+async fn delete_key(desk: &Desk<'_>, name: String, id: Uuid, yes: bool) -> Result<(), Failure> {
+    confirm(yes, &format!("Delete the API key {id} of {name}?"))?;
+    let now = desk.now;
+    let deleted = desk.db.write(move |connection| {
+        let user = known(connection, &name)?;
+        if !api_keys::delete(connection, user.id, id)? {
+            return Err(Refused::Nothing(format!("{} has no such key", user.username)));
+        }
+        record(connection, Action::KeyDeleted, &user, Some(id.to_string()), now)?;
+        Ok(())
+    });
+    deleted.await?;
+    desk.print(&serde_json::json!({ "deleted": id }), || format!("deleted the key {id}"))
+}
+
+/// Shows the newest entries of the audit log.
+pub fn audit(config: &Config, json: bool, user: Option<String>, limit: u32) -> Result<(), Failure> {
+    desk::at(config, json, async |desk| {
+        let listed = desk.db.read(move |connection| {
+            let user = user.map(|name| known(connection, &name)).transpose()?.map(|user| user.id);
+            let filter = audit::Filter { skip: 0, limit: limit.into(), user, action: None };
+            Ok::<_, Refused>(audit::list(connection, &filter)?)
+        });
+        let (_, entries) = listed.await?;
+        desk.print(&entries.iter().map(AuditRead::from).collect::<Vec<_>>(), || {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            let rows = entries.iter().map(|entry| {
+                let outcome = if entry.success { "ok" } else { "failed" }.to_owned();
+                let (by, on) = (text(&entry.actor_name), text(&entry.target_name));
+                let (address, detail) = (text(&entry.address), text(&entry.detail));
+                vec![when(Some(entry.at)), entry.action.clone(), outcome, by, on, address, detail]
+            });
+            table(&["WHEN", "WHAT", "OUTCOME", "BY", "ON", "FROM", "DETAIL"], &rows.collect::<Vec<_>>())
+        })
+    })
+}

@@ -1,0 +1,158 @@
+//! Owns what the commands share: the database they work on and how it is named, who they act as, how they ask and print.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use serde::Serialize;
+
+use super::Failure;
+use crate::auth::password::{HashError, Hasher};
+use crate::config::Config;
+use crate::domain::audit::{Action, Actor, Event};
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::secret::{PasswordHash, Secret};
+use crate::domain::user::User;
+use crate::store::{Connection, DATABASE_FILE, Db, Options, Refusal, StoreError, audit, users};
+
+/// What a command works with.
+pub(super) struct Desk<'a> {
+    pub config: &'a Config,
+    pub db: Db,
+    pub now: Timestamp,
+    /// Whether results are printed for programs.
+    pub json: bool,
+}
+
+/// Why a command changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refused {
+    /// The name is nobody's.
+    #[error("nobody is called {0:?}; `usher user list` shows who there is")]
+    Nobody(String),
+    /// Nobody would be left to administer.
+    #[error("{0} is the last active superuser; promote or activate another one first")]
+    LastSuperuser(String),
+    /// Things are as they were asked to be.
+    #[error("{0}; nothing was changed")]
+    Nothing(String),
+    /// Somebody else has the name.
+    #[error("somebody is called {0:?} already; choose another name")]
+    Taken(String),
+    /// The store's failure.
+    #[error("{}", .0.described())]
+    Store(#[from] StoreError),
+}
+
+impl Refusal for Refused {
+    fn store_error(&self) -> Option<&StoreError> {
+        if let Self::Store(error) = self { error.store_error() } else { None }
+    }
+}
+
+/// Opens the database of the data directory, which must exist, says which one it is, and lets `work` have it.
+pub(super) fn at<F>(config: &Config, json: bool, work: F) -> Result<(), Failure>
+where
+    F: AsyncFnOnce(&Desk<'_>) -> Result<(), Failure>,
+{
+    let db = Db::open(&Options { data_dir: config.data_dir.clone(), readers: 1, create: false })?;
+    let desk = Desk { config, db, now: Clock::system().now(), json };
+    // On standard error, so that what programs read stays clean; to nobody when that is closed.
+    let _ = writeln!(io::stderr(), "database: {}", config.data_dir.join(DATABASE_FILE).display());
+    let done = actix_web::rt::System::new().block_on(work(&desk));
+    desk.db.close();
+    done
+}
+
+impl Desk<'_> {
+    /// Prints `value` for a program, or else `text` for a person.
+    pub fn print(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        let shown = if self.json { serde_json::to_string_pretty(value)? } else { text() };
+        writeln!(io::stdout(), "{}", shown.trim_end_matches('\n'))?;
+        Ok(())
+    }
+
+    /// Hashes a password at the cost of the settings.
+    pub async fn hash(&self, password: &Secret) -> Result<PasswordHash, Failure> {
+        let here = std::net::IpAddr::from([127, 0, 0, 1]);
+        let hashed: Result<_, HashError> = Hasher::start(self.config.bcrypt_cost, 1)?.hash(password, here).await;
+        Ok(hashed?)
+    }
+}
+
+/// Who the audit log names for what is done on the machine itself.
+pub(super) fn command_line() -> Actor {
+    Actor { id: None, name: Some("command line".to_owned()), address: None }
+}
+
+/// The user of this name.
+pub(super) fn known(connection: &Connection, name: &str) -> Result<User, Refused> {
+    users::find_by_name(connection, name)?.map(|(user, _)| user).ok_or_else(|| Refused::Nobody(name.to_owned()))
+}
+
+/// Writes to the audit log that something was done to `user`.
+pub(super) fn record(
+    connection: &Connection,
+    action: Action,
+    user: &User,
+    detail: Option<String>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let target = Some((user.id, user.username.to_string()));
+    audit::record(connection, &Event { actor: command_line(), action, target, success: true, detail }, now)
+}
+
+/// Asks before something is destroyed; a script says `--yes` instead.
+pub(super) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err("this cannot be undone; say --yes to do it without being asked".into());
+    }
+    write!(io::stderr(), "{question} [y/N] ")?;
+    io::stderr().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) { Ok(()) } else { Err("nothing was done".into()) }
+}
+
+/// Asks for a new password, twice on a terminal and without echo; elsewhere reads the first line of standard input.
+pub(super) fn ask_password(prompt: &str) -> Result<Secret, Failure> {
+    if !io::stdin().is_terminal() {
+        let mut line = String::new();
+        if io::stdin().lock().read_line(&mut line)? == 0 {
+            return Err("no password came on standard input".into());
+        }
+        return Ok(Secret::new(line.trim_end_matches(['\n', '\r'])));
+    }
+    let first = Secret::new(rpassword::prompt_password(prompt)?);
+    if first == Secret::new(rpassword::prompt_password("The same again: ")?) {
+        Ok(first)
+    } else {
+        Err("the two passwords are not the same".into())
+    }
+}
+
+/// Rows under a head, in columns as wide as they need to be. Control characters, which a program may have put into
+/// its name, never reach the terminal.
+pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let clean = |cell: &str| cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
+    let head = head.iter().map(|cell| (*cell).to_owned()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(&head)
+        .chain(rows)
+        .map(|row: &Vec<String>| row.iter().map(|cell| clean(cell)).collect())
+        .collect();
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..head.len()).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A moment as people read it.
+pub(super) fn when(time: Option<Timestamp>) -> String {
+    time.map_or_else(|| "never".to_owned(), |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string())
+}

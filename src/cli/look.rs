@@ -1,0 +1,84 @@
+//! Owns the commands that need no database: the settings in force, whether a server is healthy, completions.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use clap_complete::Shell;
+use serde_json::json;
+use url::Url;
+
+use super::Failure;
+use super::desk::table;
+use crate::config::{Config, KEYS};
+
+/// How long a healthy server may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Shows every setting in force, and where it came from; secrets as `***`.
+pub fn config(config: &Config, as_json: bool) -> Result<(), Failure> {
+    let source = |key: &str| config.origins.get(key).map(ToString::to_string).unwrap_or_default();
+    let text = if as_json {
+        let settings: serde_json::Map<_, _> = KEYS
+            .iter()
+            .map(|key| (key.name.to_owned(), json!({ "value": config.shown(key.name), "source": source(key.name) })))
+            .collect();
+        serde_json::to_string_pretty(&settings)?
+    } else {
+        let rows: Vec<_> =
+            KEYS.iter().map(|key| vec![key.name.to_owned(), config.shown(key.name), source(key.name)]).collect();
+        table(&["SETTING", "VALUE", "FROM"], &rows)
+    };
+    writeln!(io::stdout(), "{}", text.trim_end())?;
+    Ok(())
+}
+
+/// Asks a server whether it can read and write its database. For containers, which have no other client.
+pub fn healthcheck(config: &Config, url: Option<&str>) -> Result<(), Failure> {
+    let own = if let Some(url) = url {
+        url.to_owned()
+    } else {
+        let address = config.bind.resolve()?.into_iter().next().ok_or("`bind` names no address")?;
+        crate::server::local_url(address)
+    };
+    let url = Url::parse(&own).map_err(|error| format!("{own} is no URL: {error}"))?;
+    if url.scheme() != "http" {
+        return Err(format!("{url}: only http is spoken here; ask the server itself, not its proxy").into());
+    }
+    let status = status(&url).map_err(|error| format!("{url} does not answer: {error}"))?;
+    if status != 200 {
+        return Err(format!("{url} is not healthy: status {status}").into());
+    }
+    writeln!(io::stdout(), "{url} is healthy")?;
+    Ok(())
+}
+
+/// The status of `/health_check`, by the least HTTP there is.
+fn status(url: &Url) -> io::Result<u16> {
+    let host = url.host_str().unwrap_or("127.0.0.1");
+    let port = url.port_or_known_default().unwrap_or(80);
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for address in (host.trim_matches(['[', ']']), port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(mut stream) => {
+                stream.set_read_timeout(Some(PATIENCE))?;
+                write!(stream, "GET /health_check HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n")?;
+                let mut head = String::new();
+                // "HTTP/1.1 200", and nothing of the rest.
+                stream.take(12).read_to_string(&mut head)?;
+                let code = head.strip_prefix("HTTP/1.1 ").and_then(|code| code.parse().ok());
+                return code.ok_or_else(|| io::Error::other("what answers is no HTTP server"));
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Prints the completions of a shell.
+pub fn completions(shell: Shell, mut command: clap::Command) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, "usher", &mut script);
+    io::stdout().write_all(&script)?;
+    Ok(())
+}

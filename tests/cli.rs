@@ -1,0 +1,180 @@
+//! The command line, as the real program, beside a really running server on the same data directory.
+
+#[allow(unused_imports, reason = "each test binary uses a part of it")]
+#[path = "support/mod.rs"]
+mod support;
+
+use serde_json::Value;
+use support::process::{Ended, Program, Running};
+
+const PASSWORD: &str = "quiet-otter-7";
+
+fn server() -> Running {
+    Program::new(&[]).superuser().start()
+}
+
+fn usher(server: &Running, arguments: &[&str], input: &str) -> Ended {
+    Program::in_dir(&server.dir, arguments).input(input).finish()
+}
+
+/// A command that must succeed, and what it printed.
+fn done(server: &Running, arguments: &[&str], input: &str) -> String {
+    let ended = usher(server, arguments, input);
+    assert!(ended.status.success(), "{arguments:?}: {ended:?}");
+    let database = server.data_dir().join("usher.db");
+    assert!(ended.stderr.contains(&format!("database: {}", database.display())), "{ended:?}");
+    ended.stdout
+}
+
+fn json(server: &Running, arguments: &[&str]) -> Value {
+    serde_json::from_str(&done(server, arguments, "")).unwrap()
+}
+
+/// A command that must do nothing, and why.
+fn refused(server: &Running, arguments: &[&str], input: &str) -> String {
+    let ended = usher(server, arguments, input);
+    assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(1), ""), "{arguments:?}: {ended:?}");
+    ended.stderr
+}
+
+fn log_in(server: &Running, name: &str, password: &str) -> support::Response {
+    server.request("POST", "/api/v1/login").form(&[("username", name), ("password", password)]).send()
+}
+
+fn token(server: &Running, name: &str, password: &str) -> String {
+    log_in(server, name, password).expect(200).json()["access_token"].as_str().unwrap().to_owned()
+}
+
+fn whoami(server: &Running, token: &str) -> u16 {
+    server.request("GET", "/api/v1/users/whoami").bearer(token).send().status
+}
+
+#[test]
+fn what_is_changed_on_the_machine_holds_at_once_in_the_running_server() {
+    let server = server();
+    assert!(done(&server, &["user", "add", "Ada"], PASSWORD).starts_with("added user Ada ("));
+    let session = token(&server, "ada", PASSWORD);
+    assert_eq!(whoami(&server, &session), 200);
+    assert_eq!(done(&server, &["user", "rename", "ada", "Grace"], ""), "Ada is called Grace now\n");
+    assert_eq!(done(&server, &["user", "deactivate", "GRACE"], ""), "Grace is inactive now\n");
+    assert_eq!((whoami(&server, &session), log_in(&server, "grace", PASSWORD).status), (401, 401));
+    done(&server, &["user", "activate", "grace"], "");
+    assert_eq!(whoami(&server, &session), 401, "the session ended and stays ended");
+    let session = token(&server, "grace", PASSWORD);
+    let text = done(&server, &["user", "set-password", "grace"], "another-otter-8\n");
+    assert_eq!(text, "Grace has a new password; sessions ended: 1\n");
+    assert_eq!((whoami(&server, &session), log_in(&server, "grace", PASSWORD).status), (401, 401));
+    let session = token(&server, "grace", "another-otter-8");
+    done(&server, &["user", "promote", "grace"], "");
+    assert_eq!(server.request("GET", "/api/v1/users/").bearer(&session).send().status, 200);
+    done(&server, &["user", "demote", "grace"], "");
+    assert_eq!(server.request("GET", "/api/v1/users/").bearer(&session).send().status, 403);
+    done(&server, &["user", "delete", "grace", "--yes"], "");
+    assert_eq!(whoami(&server, &session), 401);
+}
+
+#[test]
+fn sessions_and_keys_are_listed_and_ended() {
+    let server = server();
+    let (first, second) = (token(&server, "admin", "adminpw123"), token(&server, "admin", "adminpw123"));
+    let made = server.request("POST", "/api/v1/api_key/").bearer(&first).json(&serde_json::json!({ "name": "ci" }));
+    let key = made.send().expect(200).json()["api_key"].as_str().unwrap().to_owned();
+    let sessions = json(&server, &["session", "list", "admin", "--json"]);
+    assert_eq!(sessions.as_array().unwrap().len(), 2);
+    let newest = sessions[0]["id"].as_str().unwrap();
+    done(&server, &["session", "end", "admin", newest, "--yes"], "");
+    assert_eq!((whoami(&server, &first), whoami(&server, &second)), (200, 401));
+    assert!(refused(&server, &["session", "end", "admin", newest, "--yes"], "").contains("no such session"));
+    assert_eq!(done(&server, &["session", "end", "admin", "--all", "--yes"], ""), "sessions ended: 1\n");
+    assert_eq!(whoami(&server, &first), 401);
+
+    let keys = json(&server, &["key", "list", "admin", "--json"]);
+    assert_eq!((keys[0]["name"].as_str(), keys.to_string().contains(&key)), (Some("ci"), false));
+    let id = keys[0]["id"].as_str().unwrap();
+    let asks = || server.request("GET", "/api/v1/users/whoami").key(&key).send().status;
+    assert_eq!(asks(), 200);
+    assert!(refused(&server, &["key", "delete", "admin", id], "").contains("--yes"));
+    done(&server, &["key", "delete", "admin", id, "--yes"], "");
+    assert_eq!(asks(), 403);
+    assert!(refused(&server, &["key", "delete", "admin", id, "--yes"], "").contains("nothing was changed"));
+}
+
+#[test]
+fn what_changes_nothing_fails_and_says_why() {
+    let server = server();
+    for arguments in [["user", "demote", "admin"], ["user", "deactivate", "admin"]] {
+        assert!(refused(&server, &arguments, "").contains("admin is the last active superuser"));
+    }
+    let delete = refused(&server, &["user", "delete", "admin", "--yes"], "");
+    assert!(delete.contains("last active superuser"), "{delete}");
+    assert!(refused(&server, &["user", "delete", "admin"], "").contains("--yes"));
+    assert!(refused(&server, &["user", "activate", "admin"], "").contains("active already; nothing was changed"));
+    assert!(refused(&server, &["user", "show", "nobody"], "").contains("nobody is called \"nobody\""));
+    assert!(refused(&server, &["user", "add", "ADMIN"], PASSWORD).contains("called \"ADMIN\" already"));
+    assert!(refused(&server, &["user", "add", "ada"], "short").contains("at least 8 characters"));
+    assert!(refused(&server, &["user", "set-password", "admin"], "Admin").contains("Password should"));
+    done(&server, &["user", "add", "ada"], PASSWORD);
+    assert!(refused(&server, &["user", "rename", "ada", "Admin"], "").contains("already"));
+    assert_eq!(json(&server, &["user", "list", "--json"]).as_array().unwrap().len(), 2);
+    assert_eq!(json(&server, &["user", "list", "--search", "AD", "--json"])[1]["username"], "ada");
+    assert_eq!(json(&server, &["user", "show", "Ada", "--json"])["is_superuser"], false);
+}
+
+#[test]
+fn the_audit_log_names_the_command_line() {
+    let server = server();
+    done(&server, &["user", "add", "ada"], PASSWORD);
+    done(&server, &["user", "promote", "ada"], "");
+    let entries = json(&server, &["audit", "--user", "ada", "--json"]);
+    let seen: Vec<_> = entries.as_array().unwrap().iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    assert_eq!(seen, ["user.change", "user.add"]);
+    assert_eq!(
+        (entries[0]["actor_name"].as_str(), entries[0]["detail"].as_str()),
+        (Some("command line"), Some("is_superuser"))
+    );
+    assert!(done(&server, &["audit", "--limit", "1"], "").contains("user.change"));
+}
+
+#[test]
+fn no_command_makes_a_database_by_mistake() {
+    for arguments in [&["user", "list"][..], &["user", "add", "ada"], &["session", "list", "ada"], &["audit"]] {
+        let program = Program::new(arguments).input(PASSWORD);
+        let dir = program.dir.clone();
+        let ended = program.finish();
+        assert_eq!(ended.status.code(), Some(1));
+        assert!(ended.stderr.contains("does not exist; start the server once"), "{ended:?}");
+        assert!(!dir.path().join("data").exists());
+    }
+}
+
+#[test]
+fn the_settings_in_force_are_shown_with_their_sources_and_without_secrets() {
+    let ended = Program::new(&["config", "--json", "--signup", "open"]).superuser().finish();
+    let shown: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(shown["signup"], serde_json::json!({ "value": "open", "source": "--signup" }));
+    assert_eq!(shown["bcrypt_cost"]["source"], "USHER_BCRYPT_COST");
+    assert_eq!(shown["superuser_password"]["value"], "***");
+    assert!(!ended.stdout.contains("adminpw123"));
+    assert!(Program::new(&["config"]).finish().stdout.starts_with("SETTING"));
+}
+
+#[test]
+fn a_healthcheck_tells_a_working_server_from_none() {
+    let server = server();
+    let url = format!("http://{}", server.address);
+    let ended = Program::new(&["healthcheck", &url]).finish();
+    assert_eq!((ended.status.code(), ended.stdout), (Some(0), format!("{url}/ is healthy\n")));
+    let bound = Program::new(&["healthcheck"]).env("USHER_BIND", server.address.to_string()).finish();
+    assert!(bound.status.success(), "{bound:?}");
+    server.stop();
+    let ended = Program::new(&["healthcheck", &url]).finish();
+    assert!(ended.status.code() == Some(1) && ended.stderr.contains("does not answer"), "{ended:?}");
+}
+
+#[test]
+fn every_shell_gets_completions() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let ended = Program::new(&["completions", shell]).finish();
+        assert!(ended.status.success() && ended.stdout.contains("set-password"), "{shell}");
+    }
+}
