@@ -238,6 +238,19 @@ fn is_fit(password: &Secret) -> bool {
     password.expose().len() <= MAX_BYTES && !password.expose().contains('\0')
 }
 
+/// Whether a text is a hash that [`Hasher::verify`] can compare with in reasonable time: bcrypt's notation, at most
+/// at the highest cost that the settings allow.
+pub fn is_hash(text: &str) -> bool {
+    let mut parts = text.split('$');
+    let (empty, version, cost, rest) = (parts.next(), parts.next(), parts.next(), parts.next());
+    let base64 = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'/';
+    empty == Some("")
+        && matches!(version, Some("2a" | "2b" | "2x" | "2y"))
+        && cost.is_some_and(|cost| cost.len() == 2 && matches!(cost.parse::<u32>(), Ok(4..=20)))
+        && rest.is_some_and(|rest| rest.len() == 53 && rest.bytes().all(base64))
+        && parts.next().is_none()
+}
+
 /// A well-formed hash of this cost that belongs to nobody; what is compared with it is wrong whatever comes out.
 fn nobodys_hash(cost: u32) -> PasswordHash {
     PasswordHash::new(format!("$2b${cost:02}$abcdefghijklmnopqrstuuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY."))

@@ -2,12 +2,14 @@
 
 mod access;
 mod desk;
+mod import;
 mod look;
 mod reset_link;
 mod serve;
 mod user;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -78,6 +80,16 @@ enum Command {
         /// Which shell.
         shell: clap_complete::Shell,
     },
+    /// Take in accounts from a Langflow or another usher.
+    Import {
+        #[command(subcommand)]
+        source: import::Source,
+    },
+    /// Write all users, with their password hashes, to a file as lines of JSON.
+    Export {
+        /// The file, which must not exist yet.
+        file: PathBuf,
+    },
 }
 
 /// What a command failed with: one sentence.
@@ -102,6 +114,8 @@ pub fn run() -> ExitCode {
             Command::Healthcheck { url } => look::healthcheck(&config, url.as_deref()),
             // Answered above: it needs no settings.
             Command::Completions { .. } => Ok(()),
+            Command::Import { source } => import::run(&config, source),
+            Command::Export { file } => import::export(&config, &file),
         }
     });
     match outcome {

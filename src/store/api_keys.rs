@@ -62,6 +62,11 @@ pub fn of_user(connection: &Connection, user_id: Uuid) -> Result<Vec<ApiKey>, St
 
 /// Adds a key.
 pub fn insert(connection: &Connection, key: &ApiKey, sha256: &[u8; 32]) -> Result<(), StoreError> {
+    Ok(insert_new(connection, key, sha256)?)
+}
+
+/// Adds a key that may be here already; the caller tells that from other errors.
+pub(super) fn insert_new(connection: &Connection, key: &ApiKey, sha256: &[u8; 32]) -> rusqlite::Result<()> {
     const SQL: &str = "INSERT INTO api_keys (uuid, user_id, name, sha256, prefix, length, is_active, created_at, expires_at, \
          last_used_at, total_uses) SELECT :uuid, id, :name, :sha256, :prefix, :length, :active, :created, :expires, \
          :last_used, :uses FROM users WHERE uuid = :user";

@@ -16,6 +16,13 @@ const MAX_ENTRIES: i64 = 500_000;
 /// Writes an entry; together with what it tells of, so that neither stands without the other. Its line in the log
 /// follows when both are on the disk.
 pub fn record(connection: &Connection, event: &Event, now: Timestamp) -> Result<(), StoreError> {
+    record_quietly(connection, event, now)?;
+    LINES.with_borrow_mut(|lines| lines.push(line(event)));
+    Ok(())
+}
+
+/// Writes an entry of which no line in the log tells.
+pub(super) fn record_quietly(connection: &Connection, event: &Event, now: Timestamp) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO audit (at, action, success, actor, actor_name, address, target, target_name, detail) \
          VALUES (:at, :action, :success, :actor, :actor_name, :address, :target, :target_name, :detail)";
     connection.prepare_cached(SQL)?.execute(named_params! {
@@ -29,7 +36,6 @@ pub fn record(connection: &Connection, event: &Event, now: Timestamp) -> Result<
         ":target_name": event.target.as_ref().map(|(_, name)| name),
         ":detail": event.detail,
     })?;
-    LINES.with_borrow_mut(|lines| lines.push(line(event)));
     Ok(())
 }
 

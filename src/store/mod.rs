@@ -7,6 +7,8 @@ mod db;
 mod error;
 mod file;
 pub mod health;
+pub mod import;
+pub mod langflow;
 mod manager;
 mod names;
 mod open_files;

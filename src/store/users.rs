@@ -55,6 +55,15 @@ pub fn find_by_name(connection: &Connection, typed: &str) -> Result<Option<(User
     Ok(found.optional()?)
 }
 
+/// Everybody with the hash of the password, in order of creation.
+pub fn all_with_hashes(connection: &Connection) -> Result<Vec<(User, PasswordHash)>, StoreError> {
+    const SQL: &str = concat!("SELECT ", user_columns!(), ", users.password_hash FROM users ORDER BY id");
+    let mut statement = connection.prepare_cached(SQL)?;
+    let all =
+        statement.query_map([], |row| Ok((from_row(row)?, PasswordHash::new(row.get::<_, String>(COLUMN_COUNT)?))))?;
+    Ok(all.collect::<Result<_, _>>()?)
+}
+
 /// The hash of this user's password.
 pub fn password_hash(connection: &Connection, id: Uuid) -> Result<Option<PasswordHash>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT password_hash FROM users WHERE uuid = ?")?;

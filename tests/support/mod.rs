@@ -10,7 +10,7 @@
 //! let server = Server::with().set("signup", "open").manual_clock().start();
 //! server.clock.advance(TimeDelta::hours(2));
 //! ```
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails the test")]
 
 pub mod client;

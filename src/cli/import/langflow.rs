@@ -1,0 +1,166 @@
+//! Owns how rows of the original become accounts of usher's: names and hashes checked, keys hashed, store keys
+//! encrypted anew. Must not know which of them are taken in.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::plan::Finding;
+use crate::auth::api_key;
+use crate::auth::fernet::Fernet;
+use crate::auth::password;
+use crate::auth::random::NoRandomness;
+use crate::domain::api_key::{ApiKey, SHOWN_CHARS};
+use crate::domain::clock::Timestamp;
+use crate::domain::secret::PasswordHash;
+use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, User};
+use crate::domain::username::Username;
+use crate::store::import::Account;
+use crate::store::langflow::{Langflow, LangflowKey, LangflowUser};
+
+/// How every Fernet token begins: the version, and four zero bytes of a time before the year 2106.
+const FERNET: &str = "gAAAAA";
+/// The length of every key that the original makes: `sk-` and 43 characters.
+const KEY_LENGTH: u32 = 46;
+
+/// The two secrets: the original's, if it is known, and usher's own.
+pub struct Secrets {
+    /// Reads what the original encrypted.
+    pub theirs: Option<Fernet>,
+    /// Encrypts for usher.
+    pub ours: Fernet,
+}
+
+/// The accounts of a file with their keys, oldest first, and what could not be read.
+pub fn accounts(
+    file: Langflow,
+    secrets: &Secrets,
+    now: Timestamp,
+) -> Result<(Vec<Account>, Vec<Finding>), NoRandomness> {
+    let mut findings = Vec::new();
+    let mut accounts: Vec<Account> = Vec::with_capacity(file.users.len());
+    let mut places: HashMap<Uuid, usize> = HashMap::new();
+    for row in file.users {
+        let user = match row {
+            Ok(user) => user,
+            Err(broken) => {
+                findings.push(Finding::new(broken.label, format!("not imported: {}", broken.why)));
+                continue;
+            }
+        };
+        let who = format!("{} ({})", user.username, user.id);
+        match account(user, secrets, now, &who, &mut findings)? {
+            Ok(account) => {
+                places.entry(account.user.id).or_insert(accounts.len());
+                accounts.push(account);
+            }
+            Err(why) => findings.push(Finding::new(who, format!("not imported: {why}"))),
+        }
+    }
+    for row in file.keys {
+        let (label, outcome) = match row {
+            Err(broken) => (broken.label, Err(broken.why)),
+            Ok(row) => {
+                let label = format!("{} ({})", row.name.as_deref().unwrap_or("unnamed"), row.id);
+                let owner = places.get(&row.user_id).and_then(|&at| accounts.get_mut(at));
+                (
+                    label,
+                    owner.ok_or_else(|| "its owner is not imported".to_owned()).and_then(|owner| {
+                        owner.keys.push(key(row, secrets, now)?);
+                        Ok(())
+                    }),
+                )
+            }
+        };
+        if let Err(why) = outcome {
+            findings.push(Finding::new(format!("API key {label}"), format!("not imported: {why}")));
+        }
+    }
+    Ok((accounts, findings))
+}
+
+fn account(
+    row: LangflowUser,
+    secrets: &Secrets,
+    now: Timestamp,
+    who: &str,
+    findings: &mut Vec<Finding>,
+) -> Result<Result<Account, String>, NoRandomness> {
+    let username = match Username::parse(&row.username) {
+        Ok(username) => username,
+        Err(error) => return Ok(Err(format!("the name is none: {error}"))),
+    };
+    if !password::is_hash(&row.password) {
+        return Ok(Err("its password is no bcrypt hash".to_owned()));
+    }
+    let profile_image = row.profile_image.filter(|image| {
+        let fits = image.chars().count() <= MAX_PROFILE_IMAGE_CHARS;
+        if !fits {
+            findings.push(Finding::new(who, "imported without its picture, which is too large"));
+        }
+        fits
+    });
+    let store_api_key = match row.store_api_key {
+        None => None,
+        Some(token) => {
+            let text = secrets.theirs.as_ref().and_then(|theirs| theirs.decrypt(&token));
+            if text.is_none() {
+                let what = "imported without its store key, which this secret key does not open; see --secret-key-file";
+                findings.push(Finding::new(who, what));
+            }
+            text.map(|text| secrets.ours.encrypt(text.expose(), now)).transpose()?
+        }
+    };
+    let user = User {
+        id: row.id,
+        username,
+        profile_image,
+        store_api_key,
+        is_active: row.is_active,
+        is_superuser: row.is_superuser,
+        create_at: row.create_at,
+        updated_at: row.updated_at,
+        last_login_at: row.last_login_at,
+    };
+    Ok(Ok(Account { user, hash: PasswordHash::new(row.password), keys: Vec::new() }))
+}
+
+fn key(row: LangflowKey, secrets: &Secrets, now: Timestamp) -> Result<(ApiKey, [u8; 32]), String> {
+    let plain = if row.api_key.starts_with(FERNET) {
+        secrets.theirs.as_ref().and_then(|theirs| theirs.decrypt(&row.api_key)).map(|text| text.expose().to_owned())
+    } else {
+        Some(row.api_key)
+    };
+    let sha256 = match (&row.api_key_hash, &plain) {
+        (Some(hash), _) => from_hex(hash).ok_or("`api_key_hash` is no SHA-256")?,
+        (None, Some(plain)) => api_key::sha256(plain),
+        (None, None) => {
+            return Err("it is encrypted, and this secret key does not open it; see --secret-key-file".to_owned());
+        }
+    };
+    let key = ApiKey {
+        id: row.id,
+        user_id: row.user_id,
+        name: row.name,
+        prefix: plain.as_ref().map_or_else(|| "sk-".to_owned(), |plain| plain.chars().take(SHOWN_CHARS).collect()),
+        length: plain.as_ref().map_or(KEY_LENGTH, |plain| u32::try_from(plain.chars().count()).unwrap_or(u32::MAX)),
+        is_active: row.is_active,
+        created_at: row.created_at.unwrap_or(now),
+        expires_at: row.expires_at,
+        last_used_at: row.last_used_at,
+        total_uses: row.total_uses,
+    };
+    Ok((key, sha256))
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let bytes = text.as_bytes();
+    if bytes.len() != 64 || !bytes.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let mut whole = [0; 32];
+    for (byte, at) in whole.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
+    }
+    Some(whole)
+}

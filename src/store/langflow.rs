@@ -1,0 +1,242 @@
+//! Owns how the original's database is read: its tables `user` and `apikey` as versions 1.3 to 1.13 write them, and
+//! nothing is ever written there. Must not know what becomes of the rows; keys are handed on as they stand.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags, Row};
+use uuid::Uuid;
+
+use super::error::StoreError;
+use crate::domain::clock::Timestamp;
+
+/// How long to wait while the original writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What every version's table of users has.
+const USER_COLUMNS: [&str; 7] = ["id", "username", "password", "is_active", "is_superuser", "create_at", "updated_at"];
+/// What every version's table of keys has.
+const KEY_COLUMNS: [&str; 3] = ["id", "api_key", "user_id"];
+
+/// Why the file cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LangflowError {
+    /// It is not there, or SQLite cannot read it.
+    #[error("{path} cannot be read: {}", cause.described())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite said.
+        cause: StoreError,
+    },
+    /// It is some other database.
+    #[error("{path} is no database of Langflow: it has no table `{table}` with a column `{column}`")]
+    NotLangflow {
+        /// Which file.
+        path: PathBuf,
+        /// The table that was looked for.
+        table: &'static str,
+        /// The column that is not there.
+        column: &'static str,
+    },
+}
+
+/// A row that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The row's id or name as far as it has one.
+    pub label: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// A user as the original keeps one; times and id are read, the rest is as it stands.
+#[derive(Clone, Debug)]
+pub struct LangflowUser {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub username: String,
+    /// Its password's hash.
+    pub password: String,
+    /// Its picture.
+    pub profile_image: Option<String>,
+    /// Fernet-encrypted.
+    pub store_api_key: Option<String>,
+    /// May sign in.
+    pub is_active: bool,
+    /// Administers.
+    pub is_superuser: bool,
+    /// When it was made.
+    pub create_at: Timestamp,
+    /// When it was changed.
+    pub updated_at: Timestamp,
+    /// When it signed in last.
+    pub last_login_at: Option<Timestamp>,
+}
+
+/// A key as the original keeps one.
+#[derive(Clone, Debug)]
+pub struct LangflowKey {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose it is.
+    pub user_id: Uuid,
+    /// What its owner calls it.
+    pub name: Option<String>,
+    /// In plain text, or Fernet-encrypted since 1.7.
+    pub api_key: String,
+    /// SHA-256 in hexadecimal, in newer versions.
+    pub api_key_hash: Option<String>,
+    /// Whether it works.
+    pub is_active: bool,
+    /// When it was made.
+    pub created_at: Option<Timestamp>,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+    /// When it was used last.
+    pub last_used_at: Option<Timestamp>,
+    /// How often it was used.
+    pub total_uses: i64,
+}
+
+/// Everything that concerns accounts, from one moment.
+#[derive(Debug)]
+pub struct Langflow {
+    /// The users, oldest first.
+    pub users: Vec<Result<LangflowUser, Broken>>,
+    /// Their keys, oldest first.
+    pub keys: Vec<Result<LangflowKey, Broken>>,
+}
+
+/// Reads the file, also while the original runs.
+pub fn read(path: &Path) -> Result<Langflow, LangflowError> {
+    let unreadable = |error: rusqlite::Error| LangflowError::Unreadable { path: path.to_owned(), cause: error.into() };
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(unreadable)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(unreadable)?;
+    // Users and keys of the same moment.
+    connection.execute_batch("BEGIN").map_err(unreadable)?;
+    for (table, columns) in [("user", &USER_COLUMNS[..]), ("apikey", &KEY_COLUMNS[..])] {
+        let found = columns_of(&connection, table).map_err(unreadable)?;
+        if let Some(&column) = columns.iter().find(|&&column| !found.iter().any(|name| name == column)) {
+            return Err(LangflowError::NotLangflow { path: path.to_owned(), table, column });
+        }
+    }
+    let users = rows(&connection, "SELECT * FROM user ORDER BY create_at, rowid", user).map_err(unreadable)?;
+    let keys = rows(&connection, "SELECT * FROM apikey ORDER BY rowid", key).map_err(unreadable)?;
+    Ok(Langflow { users, keys })
+}
+
+fn columns_of(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    connection.prepare("SELECT name FROM pragma_table_info(?)")?.query_map([table], |row| row.get(0))?.collect()
+}
+
+fn rows<T>(
+    connection: &Connection,
+    sql: &str,
+    read: fn(&Fields<'_>) -> Result<T, String>,
+) -> rusqlite::Result<Vec<Result<T, Broken>>> {
+    let mut statement = connection.prepare(sql)?;
+    let mut found = statement.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = found.next()? {
+        let fields = Fields(row);
+        all.push(read(&fields).map_err(|why| Broken { label: fields.label(), why }));
+    }
+    Ok(all)
+}
+
+/// One row, read by name: versions differ in which columns there are and in what order.
+struct Fields<'a>(&'a Row<'a>);
+
+impl Fields<'_> {
+    fn value(&self, column: &str) -> ValueRef<'_> {
+        self.0.get_ref(column).unwrap_or(ValueRef::Null)
+    }
+
+    fn label(&self) -> String {
+        let text = |column| self.text(column).ok().flatten();
+        match (text("username").or_else(|| text("name")), text("id")) {
+            (Some(name), Some(id)) => format!("{name} ({id})"),
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => "a row without a name".to_owned(),
+        }
+    }
+
+    fn text(&self, column: &str) -> Result<Option<String>, String> {
+        match self.value(column) {
+            ValueRef::Null => Ok(None),
+            ValueRef::Text(bytes) => {
+                let text = std::str::from_utf8(bytes).map_err(|_| format!("`{column}` is not UTF-8"))?;
+                Ok(Some(text.to_owned()))
+            }
+            _ => Err(format!("`{column}` is not a text")),
+        }
+    }
+
+    fn needed(&self, column: &str) -> Result<String, String> {
+        self.text(column)?.ok_or_else(|| format!("`{column}` is empty"))
+    }
+
+    fn id(&self, column: &str) -> Result<Uuid, String> {
+        Uuid::try_parse(&self.needed(column)?).map_err(|_| format!("`{column}` is no UUID"))
+    }
+
+    fn number(&self, column: &str) -> Result<Option<i64>, String> {
+        match self.value(column) {
+            ValueRef::Null => Ok(None),
+            ValueRef::Integer(number) => Ok(Some(number)),
+            _ => Err(format!("`{column}` is not a number")),
+        }
+    }
+
+    fn flag(&self, column: &str) -> Result<bool, String> {
+        match self.number(column)? {
+            Some(0) => Ok(false),
+            Some(1) => Ok(true),
+            _ => Err(format!("`{column}` is neither 0 nor 1")),
+        }
+    }
+
+    fn time(&self, column: &str) -> Result<Option<Timestamp>, String> {
+        let Some(text) = self.text(column)? else { return Ok(None) };
+        // Without an offset, as SQLAlchemy writes them, times are UTC.
+        let naive = |format| NaiveDateTime::parse_from_str(&text, format).map(|time| time.and_utc());
+        let time = naive("%Y-%m-%d %H:%M:%S%.f")
+            .or_else(|_| naive("%Y-%m-%dT%H:%M:%S%.f"))
+            .or_else(|_| DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()));
+        time.map(Some).map_err(|_| format!("`{column}` is no time"))
+    }
+}
+
+fn user(row: &Fields<'_>) -> Result<LangflowUser, String> {
+    let create_at = row.time("create_at")?.ok_or("`create_at` is empty")?;
+    Ok(LangflowUser {
+        id: row.id("id")?,
+        username: row.needed("username")?,
+        password: row.needed("password")?,
+        profile_image: row.text("profile_image")?,
+        store_api_key: row.text("store_api_key")?.filter(|text| !text.is_empty()),
+        is_active: row.flag("is_active")?,
+        is_superuser: row.flag("is_superuser")?,
+        create_at,
+        updated_at: row.time("updated_at")?.unwrap_or(create_at),
+        last_login_at: row.time("last_login_at")?,
+    })
+}
+
+fn key(row: &Fields<'_>) -> Result<LangflowKey, String> {
+    Ok(LangflowKey {
+        id: row.id("id")?,
+        user_id: row.id("user_id")?,
+        name: row.text("name")?,
+        api_key: row.needed("api_key")?,
+        api_key_hash: row.text("api_key_hash")?.filter(|text| !text.is_empty()),
+        is_active: row.flag("is_active")?,
+        created_at: row.time("created_at")?,
+        expires_at: row.time("expires_at")?,
+        last_used_at: row.time("last_used_at")?,
+        total_uses: row.number("total_uses")?.unwrap_or(0).max(0),
+    })
+}
