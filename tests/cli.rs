@@ -1,6 +1,6 @@
 //! The command line, as the real program, beside a really running server on the same data directory.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-#[allow(unused_imports, reason = "each test binary uses a part of it")]
 #[path = "support/mod.rs"]
 mod support;
 
