@@ -1,5 +1,5 @@
 //! `usher import` and `usher export`, with the real binary beside a running server.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod support;
 

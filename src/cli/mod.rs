@@ -1,9 +1,11 @@
 //! Owns the command line: reads it, sets up the log, and leads to the commands, each a thin caller of the layers below.
 
 mod access;
+mod backup;
 mod desk;
 mod import;
 mod look;
+mod progress;
 mod reset_link;
 mod serve;
 mod user;
@@ -85,6 +87,25 @@ enum Command {
         #[command(subcommand)]
         source: import::Source,
     },
+    /// Copy the database to a new file, compressed and checked, also while the server runs.
+    Backup {
+        /// The file, which must not exist yet, such as usher.db.gz.
+        file: PathBuf,
+        /// Print the outcome as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put a backup in the place of the database, which is kept; ends all sessions. No server may run.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// Print the outcome as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Write all users, with their password hashes, to a file as lines of JSON.
     Export {
         /// The file, which must not exist yet.
@@ -114,6 +135,8 @@ pub fn run() -> ExitCode {
             Command::Healthcheck { url } => look::healthcheck(&config, url.as_deref()),
             // Answered above: it needs no settings.
             Command::Completions { .. } => Ok(()),
+            Command::Backup { file, json } => backup::make(&config, &file, json),
+            Command::Restore { file, yes, json } => backup::restore(&config, &file, yes, json),
             Command::Import { source } => import::run(&config, source),
             Command::Export { file } => import::export(&config, &file),
         }

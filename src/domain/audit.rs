@@ -36,6 +36,10 @@ pub enum Action {
     KeyDeleted,
     /// The store's key was saved.
     StoreKeySaved,
+    /// A backup was made.
+    BackedUp,
+    /// A backup took the database's place.
+    Restored,
 }
 
 impl Action {
@@ -57,6 +61,8 @@ impl Action {
             Self::KeyMade => "key.add",
             Self::KeyDeleted => "key.delete",
             Self::StoreKeySaved => "store_key.save",
+            Self::BackedUp => "backup",
+            Self::Restored => "restore",
         }
     }
 }

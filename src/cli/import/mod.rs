@@ -5,13 +5,14 @@ mod lines;
 mod plan;
 
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::Failure;
+use super::progress::Progress;
 use crate::auth::fernet::Fernet;
 use crate::auth::secret_key;
 use crate::config::Config;
@@ -116,8 +117,8 @@ async fn take(
     } else {
         let add = db.write(move |connection| {
             let (taken, mut findings) = plan::decide(connection, accounts)?;
-            let mut progress = Progress::new(taken.len());
-            for account in &taken {
+            let mut progress = Progress::new();
+            for (at, account) in taken.iter().enumerate() {
                 let event = Event {
                     actor: super::desk::command_line(),
                     action: Action::UserAdded,
@@ -129,45 +130,13 @@ async fn take(
                     let what = "not imported: it is here already, or twice in the file";
                     findings.push(Finding::new(format!("API key {key}"), what));
                 }
-                progress.step();
+                progress.show(at + 1, taken.len());
             }
             Ok::<_, StoreError>((taken, findings))
         });
         add.await
     };
     done.map_err(|error| error.described().into())
-}
-
-/// A line on a terminal that says how far the work is.
-struct Progress {
-    whole: usize,
-    done: usize,
-    shown: bool,
-}
-
-impl Progress {
-    fn new(whole: usize) -> Self {
-        Self { whole, done: 0, shown: io::stderr().is_terminal() && whole >= 1000 }
-    }
-
-    fn step(&mut self) {
-        const WIDTH: usize = 40;
-        self.done += 1;
-        if !self.shown || !(self.done.is_multiple_of(self.whole.div_ceil(100)) || self.done == self.whole) {
-            return;
-        }
-        let full = self.done * WIDTH / self.whole;
-        let end = if self.done == self.whole { "\n" } else { "" };
-        // Whoever closed the terminal does not look.
-        let _ = write!(
-            io::stderr(),
-            "\r[{}{}] {} of {}{end}",
-            "#".repeat(full),
-            " ".repeat(WIDTH - full),
-            self.done,
-            self.whole
-        );
-    }
 }
 
 fn report(taken: &[Account], findings: &[Finding], how: How) -> Result<(), Failure> {
