@@ -1,5 +1,4 @@
 //! `usher backup` and `usher restore`, with the real binary beside a running server.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
 mod support;
 

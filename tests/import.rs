@@ -30,7 +30,7 @@ fn beside(dir: &Arc<TempDir>, arguments: &[&str]) -> Ended {
 
 fn import_sample(dir: &Arc<TempDir>, more: &[&str]) -> Ended {
     let (database, key) = (sample("langflow-1.3.4.db"), sample("langflow-1.3.4.secret_key"));
-    let first = ["import", "langflow", &database, "--langflow-secret-key-file", &key];
+    let first = ["import", "langflow", &database, "--secret-key-file", &key];
     beside(dir, &[&first[..], more].concat())
 }
 
@@ -161,8 +161,7 @@ fn keys_of_every_later_version_keep_working_while_langflow_has_its_database_open
     add_key(&langflow, 14, "gAAAAAunreadable2", None, None);
 
     let (path, key) = (path.display().to_string(), dir.path().join("key").display().to_string());
-    let done =
-        outcome(&beside(&server.dir, &["import", "langflow", &path, "--langflow-secret-key-file", &key, "--json"]));
+    let done = outcome(&beside(&server.dir, &["import", "langflow", &path, "--secret-key-file", &key, "--json"]));
     assert_eq!((&done["api_keys"], done["findings"].as_array().unwrap().len()), (&json!(3), 1), "{done}");
     let whoami = |key: &str| server.request("GET", "/api/v1/users/whoami").key(key).send().status;
     assert_eq!([whoami("sk-encrypted"), whoami("sk-hashed")], [200, 200]);

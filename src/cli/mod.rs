@@ -123,7 +123,13 @@ pub fn run() -> ExitCode {
         if let Some(Command::Completions { shell }) = cli.command {
             return look::completions(shell, Cli::command().args(config::flags()));
         }
-        let config = Config::load(&Inputs::from_process(&matches)?)?;
+        let mut inputs = Inputs::from_process(&matches)?;
+        // Of an import, the flag for a secret key names the other server's: usher's own is where it always is.
+        let their_key = match cli.command {
+            Some(Command::Import { .. }) => inputs.flags.remove("secret_key").map(PathBuf::from),
+            _ => None,
+        };
+        let config = Config::load(&inputs)?;
         start_log(&config)?;
         match cli.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::run(config),
@@ -137,7 +143,7 @@ pub fn run() -> ExitCode {
             Command::Completions { .. } => Ok(()),
             Command::Backup { file, json } => backup::make(&config, &file, json),
             Command::Restore { file, yes, json } => backup::restore(&config, &file, yes, json),
-            Command::Import { source } => import::run(&config, source),
+            Command::Import { source } => import::run(&config, source, their_key.as_deref()),
             Command::Export { file } => import::export(&config, &file),
         }
     });

@@ -29,13 +29,12 @@ use plan::Finding;
 /// Where accounts come from.
 #[derive(Debug, Subcommand)]
 pub enum Source {
-    /// A database of Langflow 1.3 to 1.13, which may be running; nothing is written to it.
+    /// A database of Langflow 1.3 to 1.13, which may be running; nothing is written to it. Here `--secret-key-file`
+    /// names the file with Langflow's secret key, for what it keeps encrypted; without it, that is `secret_key` beside
+    /// the database.
     Langflow {
         /// Its file, `langflow.db`.
         file: PathBuf,
-        /// The file with its secret key, for what it keeps encrypted. Without: `secret_key` beside the database.
-        #[arg(long = "langflow-secret-key-file", value_name = "PATH")]
-        secret_key_file: Option<PathBuf>,
         #[command(flatten)]
         how: How,
     },
@@ -59,20 +58,20 @@ pub struct How {
     json: bool,
 }
 
-/// Runs an import.
-pub fn run(config: &Config, source: Source) -> Result<(), Failure> {
+/// Runs an import; `their_key` is the file that `--secret-key-file` named.
+pub fn run(config: &Config, source: Source, their_key: Option<&Path>) -> Result<(), Failure> {
     let db = Db::open(&Options { data_dir: config.data_dir.clone(), readers: 1, create: false })?;
     writeln!(io::stderr(), "database: {}", config.data_dir.join(crate::store::DATABASE_FILE).display())?;
-    let done = import_from(config, &db, source);
+    let done = import_from(config, &db, source, their_key);
     db.close();
     done
 }
 
-fn import_from(config: &Config, db: &Db, source: Source) -> Result<(), Failure> {
+fn import_from(config: &Config, db: &Db, source: Source, their_key: Option<&Path>) -> Result<(), Failure> {
     let (accounts, mut findings, from, how) = match source {
-        Source::Langflow { file, secret_key_file, how } => {
+        Source::Langflow { file, how } => {
             let rows = foreign::read(&file)?;
-            let secrets = secrets(config, &file, secret_key_file.as_deref())?;
+            let secrets = secrets(config, &file, their_key)?;
             let (accounts, findings) = langflow::accounts(rows, &secrets, Clock::system().now())?;
             (accounts, findings, "langflow", how)
         }
