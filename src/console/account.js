@@ -11,7 +11,12 @@ function Password({ me, setMe }) {
     const wrong = password === again ? null : 'The two passwords are not the same.';
     setFault(wrong);
     if (wrong) return undefined;
-    return call('PATCH', `users/${me.id}/reset-password`, { json: { current_password, password } });
+    return call('PATCH', `users/${me.id}/reset-password`, { json: { current_password, password } }).catch((error) => {
+      // The original's words for these two name no field.
+      if (error.message === 'Current password is incorrect') error.fields = { current_password: error.message };
+      if (error.message === 'You can\'t use your current password') error.fields = { password: error.message };
+      throw error;
+    });
   });
   const done = (user, form) => {
     form.reset();

@@ -1,0 +1,55 @@
+//! What everybody does with their own account.
+
+use crate::driver::Browser;
+use crate::support::Server;
+use crate::support::server::PASSWORD;
+
+#[test]
+fn a_password_is_changed_with_the_current_one_and_other_sessions_end() {
+    let server = Server::start();
+    let admin = server.admin();
+    let (_, elsewhere) = server.member(&admin, "erika");
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.sign_in("erika", PASSWORD);
+    browser.is_at("My account");
+    browser.fill("Current password", "wrong");
+    browser.fill("New password", "a fresh start 9");
+    browser.fill("The same again", "a fresh start 9");
+    browser.click("Change the password");
+    browser.faulted("Current password", "");
+    browser.fill("Current password", PASSWORD);
+    browser.click("Change the password");
+    browser.sees("Your password is changed");
+    server.whoami(&elsewhere.access).expect(401);
+    server.login("erika", "a fresh start 9");
+    browser.click("Sign out");
+    browser.is_at("Sign in");
+}
+
+#[test]
+fn an_api_key_is_shown_once_and_works_until_it_is_deleted() {
+    let server = Server::start();
+    let admin = server.admin();
+    server.member(&admin, "erika");
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.sign_in("erika", PASSWORD);
+    browser.is_at("My account");
+    browser.click("New key");
+    browser.meets("//dialog");
+    browser.fill("Name", "backup");
+    browser.choose("Ends", "In a week");
+    browser.click("Make the key");
+    let key = browser.value("API key");
+    server.get("/api/v1/users/whoami").key(&key).send().expect(200);
+    browser.click("Copy");
+    browser.sees("Copied.");
+    browser.click("Done");
+    browser.sees("backup");
+    let shown = browser.run("return document.documentElement.outerHTML");
+    assert!(!shown.as_str().unwrap().contains(&key));
+    browser.click("Delete key: backup");
+    browser.click("Delete");
+    browser.sees("The key was deleted.");
+    assert_ne!(server.get("/api/v1/users/whoami").key(&key).send().status, 200);
+    assert_eq!(browser.complaints(), [""; 0]);
+}

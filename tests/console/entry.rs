@@ -1,0 +1,75 @@
+//! Coming in and going out: setup, signing in, a new password by a link.
+
+use serde_json::json;
+use usher::server::FirstSuperuser;
+
+use crate::driver::Browser;
+use crate::support::Server;
+use crate::support::server::{ADMIN, PASSWORD};
+
+#[test]
+fn the_setup_link_makes_the_first_administrator_and_leaves_no_token_in_the_address() {
+    let server = Server::with().without_superuser().start();
+    let FirstSuperuser::Link(link) = &server.first_superuser else { panic!("{:?}", server.first_superuser) };
+    let Some(browser) = Browser::open(link.expose()) else { return };
+    browser.is_at("Welcome");
+    assert_eq!(browser.run("return location.hash"), "");
+    browser.fill("Name", "root");
+    browser.fill("New password", "short");
+    browser.fill("The same again", "shorter");
+    browser.click("Make the account");
+    browser.faulted("The same again", "not the same");
+    browser.fill("The same again", "short");
+    browser.click("Make the account");
+    browser.faulted("New password", "at least 8");
+    browser.fill("New password", PASSWORD);
+    browser.fill("The same again", PASSWORD);
+    browser.click("Make the account");
+    browser.is_at("Users");
+    browser.sees("root");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn signing_in_shows_the_users_and_leaves_nothing_that_a_script_can_steal() {
+    let server = Server::start();
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.sign_in(ADMIN.0, "wrong");
+    browser.sees("Incorrect username or password");
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    let kept = "return document.cookie + JSON.stringify([{...localStorage}, {...sessionStorage}])";
+    assert_eq!(browser.run(kept), "[{},{}]");
+    // A new tab, or this one loaded again, is signed in by the cookie that scripts cannot read.
+    browser.go(&server.url);
+    browser.is_at("Users");
+    browser.click("Sign out");
+    browser.is_at("Sign in");
+    browser.go(&server.url);
+    browser.is_at("Sign in");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn a_reset_link_sets_a_password_once() {
+    let server = Server::start();
+    let admin = server.admin();
+    let id = server.add_active(&admin, "erika");
+    let made = server.post(format!("/api/v1/users/{id}/reset-link")).bearer(&admin).json(&json!({})).send();
+    let link = made.expect(201).json()["link"].as_str().unwrap().to_owned();
+    let Some(browser) = Browser::open(&link) else { return };
+    browser.is_at("Set a new password");
+    browser.fill("New password", "a fresh start 9");
+    browser.fill("The same again", "a fresh start 9");
+    browser.click("Set the password");
+    browser.sees("Your password is set");
+    browser.sign_in("erika", "a fresh start 9");
+    browser.is_at("My account");
+    browser.go("about:blank");
+    browser.go(&link);
+    browser.fill("New password", "another start 9");
+    browser.fill("The same again", "another start 9");
+    browser.click("Set the password");
+    browser.meets("//*[@role=\"alert\" and contains(., \"link\")]");
+    server.login("erika", "a fresh start 9");
+}

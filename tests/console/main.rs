@@ -1,0 +1,13 @@
+//! The console as people meet it: headless Chromium, driven through its driver, against the real server. Without
+//! `chromium` and `chromedriver` in the path the tests pass and say that they were skipped.
+#![expect(clippy::panic, reason = "a test that cannot go on says so by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod account;
+mod driver;
+mod entry;
+mod faults;
+mod pages;
+mod users;

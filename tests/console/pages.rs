@@ -1,0 +1,100 @@
+//! Every page, in light and dark: axe finds nothing, nothing is cut off on a small screen, and what is loaded is small.
+//! Built with `USHER_SCREENSHOTS` set, the pictures in `docs/screenshots` are taken anew.
+
+use base64::Engine;
+use serde_json::json;
+use usher::server::FirstSuperuser;
+
+use crate::driver::Browser;
+use crate::support::Server;
+use crate::support::server::ADMIN;
+
+const AXE: &str = include_str!("vendor/axe.min.js");
+const RUN_AXE: &str = "return axe.run(document, { resultTypes: ['violations'] }).then((result) =>
+    result.violations.flatMap((fault) => fault.nodes.map((node) => `${fault.id}: ${node.html} ${node.failureSummary}`)))";
+
+fn inspect(browser: &Browser, name: &str) {
+    for scheme in ["light", "dark"] {
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        browser.cdp("Emulation.setEmulatedMedia", &features);
+        browser.cdp("Runtime.evaluate", &json!({ "expression": AXE }));
+        let found = browser.run(RUN_AXE);
+        assert_eq!(found, json!([]), "{name} in {scheme}");
+        if option_env!("USHER_SCREENSHOTS").is_some() {
+            let png = base64::engine::general_purpose::STANDARD.decode(browser.screenshot()).unwrap();
+            let path = format!("{}/docs/screenshots/{name}-{scheme}.png", env!("CARGO_MANIFEST_DIR"));
+            std::fs::write(path, png).unwrap();
+        }
+    }
+    let screen = |width| json!({ "width": width, "height": 740, "deviceScaleFactor": 1, "mobile": false });
+    browser.cdp("Emulation.setDeviceMetricsOverride", &screen(360));
+    let wide = browser.run("return document.documentElement.scrollWidth");
+    assert!(wide.as_u64().unwrap() <= 360, "{name} is {wide} wide on a screen of 360");
+    browser.cdp("Emulation.clearDeviceMetricsOverride", &json!({}));
+}
+
+#[test]
+fn axe_finds_nothing_on_the_pages_for_those_who_are_not_signed_in() {
+    let server = Server::with().without_superuser().start();
+    let FirstSuperuser::Link(link) = &server.first_superuser else { panic!("{:?}", server.first_superuser) };
+    let Some(browser) = Browser::open(link.expose()) else { return };
+    browser.is_at("Welcome");
+    inspect(&browser, "setup");
+    browser.go(&format!("{}/reset#token=any", server.url));
+    browser.is_at("Set a new password");
+    inspect(&browser, "reset");
+    browser.go(&server.url);
+    browser.is_at("Sign in");
+    inspect(&browser, "sign-in");
+    browser.go(&format!("{}/docs", server.url));
+    browser.meets("//h2");
+    inspect(&browser, "docs");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn axe_finds_nothing_on_the_pages_of_the_console() {
+    let server = Server::start();
+    let admin = server.admin();
+    let (id, tokens) = server.member(&admin, "erika");
+    server.create_key(&tokens.access, "backup");
+    server.create_key(&admin, "deploy");
+    for name in ["Anna", "bertil", "chao", "Δημήτρης", "eun-ji", "farid"] {
+        server.sign_up(name);
+    }
+    server.add_active(&admin, "greta");
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    browser.misses("You are signed in.");
+    inspect(&browser, "users");
+    browser.click("New user");
+    browser.meets("//dialog");
+    inspect(&browser, "new-user");
+    browser.click("Cancel");
+    for (path, heading, name) in [
+        (format!("users/{id}"), "erika", "user"),
+        ("audit".to_owned(), "Audit log", "audit"),
+        ("account".to_owned(), "My account", "account"),
+    ] {
+        browser.go(&format!("{}/#/{path}", server.url));
+        browser.is_at(heading);
+        browser.meets("//table/tbody/tr | //ul/li");
+        inspect(&browser, name);
+    }
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn what_a_page_loads_is_small() {
+    let server = Server::start();
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.is_at("Sign in");
+    let loaded = "return ['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind))
+        .reduce((sum, entry) => sum + entry.encodedBodySize, 0)";
+    let bytes = browser.run(loaded).as_u64().unwrap();
+    let paint = browser.run("return performance.getEntriesByName('first-contentful-paint')[0]?.startTime");
+    // The time is for people to read: on a busy machine it says little.
+    println!("{bytes} bytes, first paint after {paint} ms");
+    assert!((10_000..=100_000).contains(&bytes), "{bytes} bytes");
+}

@@ -1,0 +1,121 @@
+//! What a superuser does with other people's accounts, and the log of it.
+
+use serde_json::json;
+
+use crate::driver::Browser;
+use crate::support::Server;
+use crate::support::server::{ADMIN, PASSWORD};
+
+#[test]
+fn a_user_is_created_searched_for_renamed_promoted_deactivated_and_deleted() {
+    let server = Server::start();
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    browser.click("New user");
+    browser.fill("Name", "erika");
+    browser.fill("Password", "short");
+    browser.click("Create");
+    browser.faulted("Password", "at least 8");
+    browser.fill("Password", PASSWORD);
+    browser.click("Create");
+    browser.sees("erika was created.");
+    browser.fill("Search by name", "nobody-of-this-name");
+    browser.sees("Nobody matches.");
+    browser.fill("Search by name", "RIK");
+    browser.misses("Nobody matches.");
+    browser.click("erika");
+    browser.is_at("erika");
+    browser.fill("Name", ADMIN.0);
+    browser.click("Save");
+    browser.sees("This username is unavailable.");
+    browser.fill("Name", "rika");
+    browser.click("Save");
+    browser.is_at("rika");
+    browser.click("Make a superuser");
+    browser.click("Take superuser rights away");
+    browser.click("Deactivate");
+    browser.click("Approve");
+    browser.meets("//button[.=\"Deactivate\"]");
+    server.login("rika", PASSWORD);
+    browser.click("Delete this user");
+    browser.meets("//dialog//button[.=\"Delete for good\" and @disabled]");
+    browser.fill("Type the name “rika” to go on", "rika");
+    browser.click("Delete for good");
+    browser.is_at("Users");
+    browser.sees("rika was deleted.");
+    assert_eq!(server.try_login("rika", PASSWORD).status, 401);
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn those_who_wait_are_found_and_approved_in_the_table_which_sorts_and_pages() {
+    let server = Server::start();
+    let admin = server.admin();
+    for n in 0..30 {
+        server.sign_up(&format!("person-{n:02}"));
+    }
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    browser.sees("1–25 of 31");
+    browser.click("Next");
+    browser.sees("26–31 of 31");
+    browser.click("Name");
+    browser.meets("//th[@aria-sort=\"ascending\"]/button[contains(., \"Name\")]");
+    browser.meets("//tbody/tr[1]//a[contains(., \"admin\")]");
+    browser.click("Name ↑");
+    browser.meets("//tbody/tr[1]//a[contains(., \"person-29\")]");
+    browser.choose("Show", "Waiting");
+    browser.sees("1–25 of 30");
+    browser.click("Approve person-29");
+    browser.sees("1–25 of 29");
+    let active = server.get("/api/v1/users/?state=active").bearer(&admin).send().json();
+    assert_eq!(active["total_count"], 2);
+}
+
+#[test]
+fn a_reset_link_is_shown_and_sessions_are_seen_and_ended_and_the_log_tells_of_it() {
+    let server = Server::start();
+    let admin = server.admin();
+    let (id, tokens) = server.member(&admin, "erika");
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    browser.go(&format!("{}/#/users/{id}", server.url));
+    browser.is_at("erika");
+    browser.click("Make a reset link");
+    assert!(browser.value("Reset link").contains("/reset#token="));
+    browser.click("Done");
+    browser.click("End all");
+    browser.sees("Nobody is signed in with this account.");
+    server.whoami(&tokens.access).expect(401);
+    browser.click("Audit log");
+    browser.is_at("Audit log");
+    browser.meets("//tbody//td[contains(., \"Reset link made\")]");
+    browser.choose("Kind", "User added");
+    browser.meets("//tbody[count(tr)=1]//td[contains(., \"User added\")]");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn what_somebody_else_changed_meanwhile_is_shown_before_it_is_lost() {
+    let server = Server::start();
+    let admin = server.admin();
+    let id = server.add_active(&admin, "erika");
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    browser.go(&format!("{}/#/users/{id}", server.url));
+    browser.is_at("erika");
+    let theirs = json!({ "username": "elsewhere" });
+    server.patch(format!("/api/v1/users/{id}")).bearer(&admin).json(&theirs).send().expect(200);
+    browser.fill("Name", "rika");
+    browser.click("Save");
+    browser.sees("the name is now “elsewhere”");
+    browser.click("Show theirs");
+    browser.is_at("elsewhere");
+    browser.fill("Name", "rika");
+    browser.click("Save");
+    browser.is_at("rika");
+}
