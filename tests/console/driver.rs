@@ -1,8 +1,6 @@
 //! Owns the browser: starts `chromedriver`, and says to it what a person does and sees. Waiting is left to the driver
 //! (its implicit wait), so that nothing here sleeps.
 
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
-
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
