@@ -1,6 +1,8 @@
 //! Every page, in light and dark: axe finds nothing, nothing is cut off on a small screen, and what is loaded is small.
 //! Built with `USHER_SCREENSHOTS` set, the pictures in `docs/screenshots` are taken anew.
 
+use std::io::Write;
+
 use base64::Engine;
 use serde_json::json;
 use usher::server::FirstSuperuser;
@@ -95,6 +97,6 @@ fn what_a_page_loads_is_small() {
     let bytes = browser.run(loaded).as_u64().unwrap();
     let paint = browser.run("return performance.getEntriesByName('first-contentful-paint')[0]?.startTime");
     // The time is for people to read: on a busy machine it says little.
-    println!("{bytes} bytes, first paint after {paint} ms");
+    writeln!(std::io::stderr().lock(), "{bytes} bytes, first paint after {paint} ms").unwrap();
     assert!((10_000..=100_000).contains(&bytes), "{bytes} bytes");
 }
