@@ -51,7 +51,7 @@ pub fn rows(args: &Args) -> Result<Vec<Line>, Failure> {
 
 fn seeded(dir: &Path, count: u32) -> Result<Line, Failure> {
     let start = Instant::now();
-    let db = seed::open(dir)?;
+    let db = seed::open_to_seed(dir)?;
     actix_web::rt::System::new().block_on(seed::seed(&db, count))?;
     db.close();
     let seconds = start.elapsed().as_secs_f64();
