@@ -23,7 +23,7 @@ impl OpenFiles {
         Self { files, replaced: false }
     }
 
-    /// Whether they are still there; two looks at the file system, a few microseconds beside a sync of milliseconds.
+    /// Whether they are still there; two looks at the file system, for each group of writes and not for each write.
     ///
     /// # Errors
     /// [`StoreError::Replaced`] from the first time that they are not.

@@ -250,7 +250,7 @@ fn assert_sound(dir: &Path) {
 
 #[test]
 fn a_killed_server_has_lost_and_undone_nothing_that_it_acknowledged() {
-    let (cycles, begun) = (crate::long_or("USHER_KILLS", 5_u64), Instant::now());
+    let (cycles, begun) = (crate::long_or("USHER_KILLS", 3_u64), Instant::now());
     let dir = TempDir::new().unwrap();
     let mut ledgers: Vec<Ledger> = (0..CLIENTS).map(|_| Ledger::default()).collect();
     let mut server = Process::start(dir.path());
