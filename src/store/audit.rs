@@ -17,7 +17,9 @@ const MAX_ENTRIES: i64 = 500_000;
 /// follows when both are on the disk.
 pub fn record(connection: &Connection, event: &Event, now: Timestamp) -> Result<(), StoreError> {
     record_quietly(connection, event, now)?;
-    LINES.with_borrow_mut(|lines| lines.push(line(event)));
+    if log::log_enabled!(target: "usher::audit", log::Level::Info) {
+        LINES.with_borrow_mut(|lines| lines.push(line(event)));
+    }
     Ok(())
 }
 
