@@ -1,0 +1,110 @@
+//! The gate, with hashing cheap enough to be done many times.
+
+use super::*;
+use std::net::Ipv4Addr;
+
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const COST: u32 = 4;
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text)
+}
+
+#[tokio::test]
+async fn a_password_verifies_against_its_hash_and_no_other() {
+    let hasher = Hasher::start(COST, 1).unwrap();
+    let hash = hasher.hash(&secret("zebra-mug-41"), HERE).await.unwrap();
+    assert!(hash.expose().starts_with("$2b$04$"));
+    let verify = |text: &'static str, hash: Option<PasswordHash>| hasher.verify_text(text, hash);
+    assert_eq!(verify("zebra-mug-41", Some(hash.clone())).await, Verdict::Right);
+    assert_eq!(verify("zebra-mug-42", Some(hash)).await, Verdict::Wrong);
+    assert_eq!(verify("zebra-mug-41", None).await, Verdict::Wrong);
+}
+
+#[tokio::test]
+async fn every_answer_costs_one_hash_whoever_asks_for_whom() {
+    let hasher = Hasher::start(COST, 1).unwrap();
+    let hash = hasher.hash(&secret("zebra-mug-41"), HERE).await.unwrap();
+    let long = "x".repeat(100);
+    let tries = [
+        ("zebra-mug-41", Some(&hash)),
+        ("wrong", Some(&hash)),
+        ("wrong", None),
+        ("a\0b", Some(&hash)),
+        (long.as_str(), None),
+    ];
+    for (text, hash) in tries {
+        let before = hasher.computed();
+        hasher.verify(&secret(text), hash.cloned(), HERE).await.unwrap();
+        assert_eq!(hasher.computed(), before + 1, "{text:?}");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "whether bcrypt reads it is the question")]
+#[test]
+fn the_hash_that_unknown_names_are_compared_with_is_one_that_bcrypt_computes() {
+    for cost in [4, 10, 12] {
+        let hash = nobodys_hash(cost);
+        assert!(matches!(bcrypt::verify("", hash.expose()), Ok(false)), "{}", hash.expose());
+    }
+}
+
+#[tokio::test]
+async fn passwords_that_bcrypt_would_cut_are_refused_and_match_nothing() {
+    let hasher = Hasher::start(COST, 1).unwrap();
+    let fits = "x".repeat(72);
+    let hash = hasher.hash(&secret(&fits), HERE).await.unwrap();
+    for unfit in [format!("{fits}y"), "a\0a".to_owned()] {
+        assert_eq!(hasher.hash(&secret(&unfit), HERE).await, Err(HashError::Unfit));
+        assert_eq!(hasher.verify(&secret(&unfit), Some(hash.clone()), HERE).await, Ok(Verdict::Wrong));
+    }
+    // bcrypt repeats the password with its NUL, so that these two would be one.
+    let short = hasher.hash(&secret("a"), HERE).await.unwrap();
+    assert_eq!(hasher.verify(&secret("a\0a"), Some(short), HERE).await, Ok(Verdict::Wrong));
+}
+
+#[tokio::test]
+async fn hashes_of_lower_cost_or_older_notation_still_verify_and_ask_to_be_renewed() {
+    let weak = Hasher::start(COST, 1).unwrap().hash(&secret("zebra-mug-41"), HERE).await.unwrap();
+    let hasher = Hasher::start(COST + 1, 1).unwrap();
+    assert_eq!(hasher.verify_text("zebra-mug-41", Some(weak)).await, Verdict::RightButStale);
+    let strong = hasher.hash(&secret("zebra-mug-41"), HERE).await.unwrap();
+    for version in ["$2a$", "$2y$"] {
+        let old = PasswordHash::new(strong.expose().replacen("$2b$", version, 1));
+        assert_eq!(hasher.verify_text("zebra-mug-41", Some(old)).await, Verdict::RightButStale, "{version}");
+    }
+    for broken in ["", "$2b$", "not a hash", "$2b$99$abcdefghijklmnopqrstuuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"] {
+        assert_eq!(hasher.verify_text("x", Some(PasswordHash::new(broken))).await, Verdict::Wrong);
+    }
+}
+
+#[test]
+fn one_place_fills_no_more_than_half_of_the_queue_and_a_full_queue_refuses_at_once() {
+    // Without threads, so that nothing is taken from the queue while it is filled.
+    let shared = Shared {
+        cost: COST,
+        nobody: nobodys_hash(COST),
+        computed: AtomicU64::new(0),
+        queue: Mutex::default(),
+        filled: Condvar::new(),
+    };
+    let fill = |address: &str| {
+        let from = place(address.parse().unwrap());
+        (0..QUEUE).take_while(|_| shared.enqueue(from, Box::new(|_| {})).is_ok()).count()
+    };
+    assert_eq!(fill("2001:db8::1"), QUEUE / 2);
+    assert_eq!(fill("2001:db8::2"), 0);
+    assert_eq!(fill("192.0.2.1"), QUEUE / 2);
+    assert_eq!(fill("192.0.2.2"), 0);
+    while shared.lock().jobs.len() > QUEUE / 2 {
+        drop(shared.next());
+    }
+    assert_eq!(fill("192.0.2.2"), QUEUE / 2);
+    assert_eq!(shared.lock().held.len(), 2);
+}
+
+impl Hasher {
+    async fn verify_text(&self, text: &str, hash: Option<PasswordHash>) -> Verdict {
+        self.verify(&secret(text), hash, HERE).await.unwrap()
+    }
+}
