@@ -122,6 +122,19 @@ impl Browser {
         self.post(&format!("/element/{id}/click"), &json!({}));
     }
 
+    /// Clicks on what is at an XPath.
+    pub fn press_on(&self, xpath: &str) {
+        let id = self.find(xpath);
+        self.post(&format!("/element/{id}/click"), &json!({}));
+    }
+
+    /// Presses keys wherever the focus is; those without a letter as WebDriver writes them.
+    pub fn keys(&self, keys: &str) {
+        let press = |key: char| [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })];
+        let strokes: Vec<Value> = keys.replace('\t', "\u{e004}").chars().flat_map(press).collect();
+        self.post("/actions", &json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes }] }));
+    }
+
     /// The field with this label, in the form of this name if there is one of several.
     fn field(&self, label: &str) -> String {
         self.find(&format!(

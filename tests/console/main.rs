@@ -7,8 +7,11 @@
 mod support;
 
 mod account;
+mod docs;
 mod driver;
 mod entry;
 mod faults;
+mod links;
 mod pages;
+mod people;
 mod users;

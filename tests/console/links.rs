@@ -1,0 +1,76 @@
+//! One-time reset links, made in the browser and by the API: which of them still work, and what using one ends.
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use crate::driver::Browser;
+use crate::support::Server;
+use crate::support::server::{ADMIN, PASSWORD};
+
+const VOID: &str = "The reset link is not valid any more; ask for a new one";
+
+fn set_password(browser: &Browser, link: &str, password: &str) {
+    // The same page with another fragment would not be loaded again.
+    browser.go("about:blank");
+    browser.go(link);
+    browser.is_at("Set a new password");
+    browser.fill("New password", password);
+    browser.fill("The same again", password);
+    browser.click("Set the password");
+}
+
+#[test]
+fn a_link_made_in_the_browser_voids_the_one_before_and_using_it_ends_all_sessions() {
+    let server = Server::start();
+    let admin = server.admin();
+    let (id, erika) = server.member(&admin, "erika");
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    browser.go(&format!("{}/#/users/{id}", server.url));
+    browser.is_at("erika");
+    browser.click("Make a reset link");
+    let older = browser.value("Reset link");
+    browser.click("Done");
+    browser.click("Make a reset link");
+    let newer = browser.value("Reset link");
+    assert_ne!(older, newer);
+    browser.click("Done");
+
+    set_password(&browser, &older, "a fresh start 9");
+    browser.sees(VOID);
+    server.whoami(&erika.access).expect(200);
+    set_password(&browser, &newer, "short");
+    browser.faulted("New password", "at least 8");
+    browser.fill("New password", "a fresh start 9");
+    browser.fill("The same again", "a fresh start 9");
+    browser.click("Set the password");
+    browser.sees("Your password is set");
+    server.whoami(&erika.access).expect(401);
+    assert_eq!(server.try_login("erika", PASSWORD).status, 401);
+    server.login("erika", "a fresh start 9");
+    server.whoami(&admin).expect(200);
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn a_link_works_within_24_hours_and_not_later() {
+    let server = Server::with().manual_clock().start();
+    let admin = server.admin();
+    let id = server.add_active(&admin, "erika");
+    let make = || {
+        let admin = server.admin();
+        let made = server.post(format!("/api/v1/users/{id}/reset-link")).bearer(&admin).json(&json!({})).send();
+        made.expect(201).json()["link"].as_str().unwrap().to_owned()
+    };
+    let late = make();
+    server.clock.advance(TimeDelta::hours(24));
+    let Some(browser) = Browser::open(&server.url) else { return };
+    set_password(&browser, &late, "a fresh start 9");
+    browser.sees(VOID);
+    let in_time = make();
+    server.clock.advance(TimeDelta::hours(24) - TimeDelta::seconds(1));
+    set_password(&browser, &in_time, "a fresh start 9");
+    browser.sees("Your password is set");
+    server.login("erika", "a fresh start 9");
+}

@@ -1,0 +1,107 @@
+//! What is left of the pages: pictures, the log of one person, the keyboard alone, and a server that restarts.
+
+use crate::driver::Browser;
+use crate::support::Server;
+use crate::support::server::ADMIN;
+
+/// A picture of 200 × 120 in a file, as the browser would be given one.
+const BITMAP: (u32, u32) = (200, 120);
+
+fn bitmap() -> Vec<u8> {
+    let (width, height) = BITMAP;
+    let size = width * height * 3;
+    let mut file = b"BM".to_vec();
+    for number in [54 + size, 0, 54, 40, width, height, 1 | 24 << 16, 0, size, 0, 0, 0, 0] {
+        file.extend(number.to_le_bytes());
+    }
+    file.extend((0..size).map(|at| (at / 7 % 256) as u8));
+    file
+}
+
+#[test]
+fn a_picture_is_made_small_by_the_browser_and_taken_away_again() {
+    let server = Server::start();
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    browser.click("My account");
+    browser.is_at("My account");
+    let file = server.dir.path().join("picture.bmp");
+    std::fs::write(&file, bitmap()).unwrap();
+    browser.choose("Picture file", file.to_str().unwrap());
+    browser.sees("Saved.");
+    browser.meets("//header//img[starts-with(@src, \"data:image/\")]");
+    let length: i64 = server.query("SELECT length(profile_image) FROM users");
+    assert!((100..=4096).contains(&length), "{length}");
+    browser.click("Remove it");
+    browser.meets("//body[not(.//img)]");
+
+    std::fs::write(&file, "no picture").unwrap();
+    browser.choose("Picture file", file.to_str().unwrap());
+    browser.sees("This file is no picture");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn the_log_is_narrowed_to_a_person_whom_one_types() {
+    let server = Server::start();
+    let admin = server.admin();
+    server.add_active(&admin, "erika");
+    server.add_active(&admin, "greta");
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    browser.click("Audit");
+    browser.is_at("Audit log");
+    browser.meets("//tbody[contains(., \"greta\") and contains(., \"erika\")]");
+    browser.fill("Person", "erika");
+    browser.meets("//tbody[contains(., \"erika\") and not(contains(., \"greta\"))]");
+    assert_eq!(browser.value("Person"), "erika");
+    browser.choose("Kind", "User added");
+    browser.meets("//tbody[count(tr)=1]//td[contains(., \"User added\")]");
+    browser.fill("Person", "");
+    browser.choose("Person", "greta");
+    browser.meets("//tbody[count(tr)=1]//td[.=\"greta\"]");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn the_keyboard_alone_is_enough_to_sign_in_and_make_somebody() {
+    const ENTER: &str = "\u{e007}";
+    let server = Server::start();
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.is_at("Sign in");
+    browser.meets("//input[@name=\"username\"]");
+    browser.keys(&format!("admin\t{}{ENTER}", ADMIN.1));
+    browser.is_at("Users");
+    // The heading has the focus, the button for a new user is next.
+    browser.keys(&format!("\t{ENTER}"));
+    browser.meets("//dialog[@open]");
+    browser.keys(&format!("erika\tcorrect horse 1{ENTER}"));
+    browser.sees("erika was created.");
+    browser.meets("//body[not(.//dialog)]//td[contains(., \"erika\")]");
+    assert_eq!(browser.run("return document.activeElement.textContent"), "New user", "the focus is given back");
+    // Escape closes a dialog.
+    browser.keys(ENTER);
+    browser.meets("//dialog[@open]");
+    browser.keys("\u{e00c}");
+    browser.meets("//body[not(.//dialog)]");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn a_server_that_restarts_finds_the_page_signed_in_as_before() {
+    let server = Server::start();
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    let address = server.address.to_string();
+    let dir = server.stop();
+    browser.click("Audit");
+    browser.sees("The server can’t be reached");
+    let server = Server::with().set("bind", &address).in_dir(&dir).start();
+    browser.misses("The server can’t be reached");
+    browser.is_at("Audit log");
+    browser.meets("//tbody/tr");
+    server.stop();
+}
