@@ -93,13 +93,13 @@ function Operation({ document, path, method, operation, apiKey }) {
     ${open && html`<div class="inside">
       ${operation.description && html`<p>${operation.description}</p>`}
       ${operation.security && html`<p class="quiet small">Needs an access token or an API key.</p>`}
-      ${content && html`<h4>Body</h4><${Fields} document=${document} schema=${content.schema} />`}
-      <h4>Answers</h4>
+      ${content && html`<h3>Body</h3><${Fields} document=${document} schema=${content.schema} />`}
+      <h3>Answers</h3>
       <dl>${Object.entries(operation.responses).map(([status, response]) => {
         const schema = Object.values(response.content ?? {})[0]?.schema;
         return html`<dt><code>${status}</code></dt><dd>${response.description}${schema?.$ref && html` <span class="quiet">${kindOf(document, schema)}</span>`}</dd>`;
       })}</dl>
-      <h4>Try it</h4>
+      <h3>Try it</h3>
       <${Try} document=${document} path=${path} method=${method} operation=${operation} apiKey=${apiKey} />
     </div>`}</details>`;
 }

@@ -107,9 +107,10 @@ export function Dialog({ title, onClose, children }) {
   const dialog = useRef();
   const id = useId();
   useEffect(() => {
-    const opener = document.activeElement;
-    dialog.current.showModal();
-    return () => { if (opener?.isConnected) opener.focus(); };
+    const shown = dialog.current;
+    shown.showModal();
+    // Closed before it is taken away: as long as it is open, nothing behind it can have the focus.
+    return () => shown.close();
   }, []);
   return html`<dialog ref=${dialog} aria-labelledby=${id} onClose=${onClose} onCancel=${onClose}>
     <h2 id=${id}>${title}</h2>

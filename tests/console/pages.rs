@@ -51,6 +51,9 @@ fn axe_finds_nothing_on_the_pages_for_those_who_are_not_signed_in() {
     browser.go(&format!("{}/docs", server.url));
     browser.meets("//h2");
     inspect(&browser, "docs");
+    browser.press_on("//summary[contains(., \"/api/v1/login\")]");
+    browser.meets("//form[contains(@class, \"try\")]");
+    inspect(&browser, "docs-try");
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
@@ -84,6 +87,29 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
         browser.meets("//table/tbody/tr | //ul/li");
         inspect(&browser, name);
     }
+    browser.click("New key");
+    browser.fill("Name", "backup");
+    browser.click("Make the key");
+    browser.value("API key");
+    inspect(&browser, "new-key");
+    browser.click("Done");
+    browser.go(&format!("{}/#/users/{id}", server.url));
+    browser.is_at("erika");
+    browser.click("Make a reset link");
+    browser.value("Reset link");
+    inspect(&browser, "reset-link");
+    browser.click("Done");
+    browser.click("Delete this user");
+    browser.meets("//dialog//form");
+    inspect(&browser, "delete");
+    browser.click("Cancel");
+    let theirs = json!({ "username": "elsewhere" });
+    server.patch(format!("/api/v1/users/{id}")).bearer(&admin).json(&theirs).send().expect(200);
+    browser.fill("Name", "rika");
+    browser.click("Save");
+    browser.sees("the name is now “elsewhere”");
+    browser.misses("Saved.");
+    inspect(&browser, "conflict");
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
