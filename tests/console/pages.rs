@@ -53,6 +53,7 @@ fn axe_finds_nothing_on_the_pages_for_those_who_are_not_signed_in() {
     inspect(&browser, "docs");
     browser.press_on("//summary[contains(., \"/api/v1/login\")]");
     browser.meets("//form[contains(@class, \"try\")]");
+    browser.run("document.querySelector('details[open]').scrollIntoView()");
     inspect(&browser, "docs-try");
     assert_eq!(browser.complaints(), [""; 0]);
 }
