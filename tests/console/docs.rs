@@ -4,11 +4,6 @@ use crate::driver::Browser;
 use crate::support::Server;
 use crate::support::server::{ADMIN, PASSWORD};
 
-/// Sends the request of an operation that is open.
-fn send(browser: &Browser) {
-    browser.click("Send");
-}
-
 #[test]
 fn the_api_is_tried_as_nobody_as_whoever_is_signed_in_and_with_a_key() {
     let server = Server::start();
@@ -19,7 +14,7 @@ fn the_api_is_tried_as_nobody_as_whoever_is_signed_in_and_with_a_key() {
     browser.is_at("API");
     browser.sees("Requests are made as nobody");
     browser.press_on("//summary[contains(., \"/api/v1/users/whoami\")]");
-    send(&browser);
+    browser.click("Send");
     browser.meets("//form[contains(@class, \"try\")]//span[contains(., \"403\") or contains(., \"401\")]");
 
     browser.go(&server.url);
@@ -28,10 +23,10 @@ fn the_api_is_tried_as_nobody_as_whoever_is_signed_in_and_with_a_key() {
     browser.go(&format!("{}/docs", server.url));
     browser.sees("as whoever is signed in");
     browser.press_on("//summary[contains(., \"/api/v1/users/whoami\")]");
-    send(&browser);
+    browser.click("Send");
     browser.meets("//form[contains(@class, \"try\")]//pre[contains(., '\"username\": \"admin\"')]");
     browser.fill("API key", &key);
-    send(&browser);
+    browser.click("Send");
     browser.meets("//form[contains(@class, \"try\")]//pre[contains(., '\"username\": \"erika\"')]");
     server.login("erika", PASSWORD);
     assert_eq!(browser.complaints(), [""; 0]);
