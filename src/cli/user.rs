@@ -1,7 +1,6 @@
 //! Owns `usher user`: accounts, managed on the machine itself, by the rules that hold over HTTP.
 
 use clap::{Args, Subcommand};
-use uuid::Uuid;
 
 use super::Failure;
 use super::desk::{self, Desk, Refused, ask_password, confirm, known, record};
@@ -103,17 +102,7 @@ async fn add(desk: &Desk<'_>, name: &str, is_superuser: bool) -> Result<(), Fail
     let password = ask_password(&format!("Password for {username}: "))?;
     rules::check_for(&password, desk.config.password_min_length, &username)?;
     let hash = desk.hash(&password).await?;
-    let user = User {
-        id: Uuid::new_v4(),
-        username,
-        profile_image: None,
-        store_api_key: None,
-        is_active: true,
-        is_superuser,
-        create_at: now,
-        updated_at: now,
-        last_login_at: None,
-    };
+    let user = User::new(username, true, is_superuser, now);
     let added = desk.db.write(move |connection| {
         users::insert(connection, &user, &hash).map_err(|error| or_taken(error, &user.username))?;
         record(connection, Action::UserAdded, &user, None, now)?;

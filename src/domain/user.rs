@@ -29,6 +29,23 @@ pub struct User {
     pub last_login_at: Option<Timestamp>,
 }
 
+impl User {
+    /// A new account, made at `now`, with an id of its own.
+    pub fn new(username: Username, is_active: bool, is_superuser: bool, now: Timestamp) -> Self {
+        Self {
+            id: Uuid::new_v4(),
+            username,
+            profile_image: None,
+            store_api_key: None,
+            is_active,
+            is_superuser,
+            create_at: now,
+            updated_at: now,
+            last_login_at: None,
+        }
+    }
+}
+
 /// The most characters of a profile image, enough for a small `data:` URL.
 pub const MAX_PROFILE_IMAGE_CHARS: usize = 4096;
 

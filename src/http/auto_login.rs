@@ -2,7 +2,6 @@
 //! from that machine.
 
 use actix_web::HttpRequest;
-use uuid::Uuid;
 
 use super::body::Kind;
 use super::call::{Call, Input, Source};
@@ -110,17 +109,7 @@ fn person(connection: &Connection) -> Result<Option<User>, ApiError> {
 }
 
 fn newcomer(now: Timestamp) -> User {
-    User {
-        id: Uuid::new_v4(),
-        username: Username::parse(NAME).expect("the constant is a name"),
-        profile_image: None,
-        store_api_key: None,
-        is_active: true,
-        is_superuser: true,
-        create_at: now,
-        updated_at: now,
-        last_login_at: None,
-    }
+    User::new(Username::parse(NAME).expect("the constant is a name"), true, true, now)
 }
 
 fn add(

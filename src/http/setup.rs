@@ -3,7 +3,6 @@
 use std::sync::PoisonError;
 
 use actix_web::http::Method;
-use uuid::Uuid;
 
 use super::body::Kind;
 use super::call::{Call, Input, Source};
@@ -70,17 +69,7 @@ async fn set_up(call: Call<Anyone, Setup>) -> Result<Reply, ApiError> {
         return Err(ApiError::BadSetupToken);
     }
     let hash = app.hasher.hash(&user.password, client.address).await?;
-    let user = User {
-        id: Uuid::new_v4(),
-        username: user.username,
-        profile_image: None,
-        store_api_key: None,
-        is_active: true,
-        is_superuser: true,
-        create_at: now,
-        updated_at: now,
-        last_login_at: None,
-    };
+    let user = User::new(user.username, true, true, now);
     let actor = Actor { id: None, name: None, address: Some(client.address.to_string()) };
     let made = app.db.write(move |connection| {
         if users::superuser_exists(connection)? {

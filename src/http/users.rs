@@ -1,7 +1,6 @@
 //! Owns the routes of people's accounts.
 
 use actix_web::http::Method;
-use uuid::Uuid;
 
 use super::call::{Call, Nothing, UserId};
 use super::caller::{Perhaps, SignedIn, Superuser};
@@ -83,17 +82,7 @@ async fn add(call: Call<Perhaps, UserCreate>) -> Result<Reply, ApiError> {
     app.db.read(may_sign_up).await?;
     // Hashed before the name is looked up, so that a taken name takes as long as a free one.
     let hash = app.hasher.hash(&input.password, client.address).await?;
-    let user = User {
-        id: Uuid::new_v4(),
-        username: input.username,
-        profile_image: None,
-        store_api_key: None,
-        is_active: app.config.signup != Signup::Approval,
-        is_superuser: false,
-        create_at: now,
-        updated_at: now,
-        last_login_at: None,
-    };
+    let user = User::new(input.username, app.config.signup != Signup::Approval, false, now);
     let actor = match superuser {
         Some(superuser) => superuser.actor(client.address),
         None => Actor { id: None, name: None, address: Some(client.address.to_string()) },

@@ -4,8 +4,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
-use uuid::Uuid;
-
 use crate::auth::password::HashError;
 use crate::auth::random::{self, NoRandomness};
 use crate::auth::rules::{self, WeakPassword};
@@ -105,17 +103,7 @@ async fn make(app: &App, name: &str, password: &Secret) -> Result<String, FirstS
     let hash = app.hasher.hash(password, std::net::IpAddr::from([127, 0, 0, 1])).await?;
     let now = app.clock.now();
     let made = app.db.write(move |connection| {
-        let user = User {
-            id: Uuid::new_v4(),
-            username,
-            profile_image: None,
-            store_api_key: None,
-            is_active: true,
-            is_superuser: true,
-            create_at: now,
-            updated_at: now,
-            last_login_at: None,
-        };
+        let user = User::new(username, true, true, now);
         users::insert(connection, &user, &hash)?;
         let event = Event {
             actor: Actor::default(),
