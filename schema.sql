@@ -1,4 +1,4 @@
--- The whole schema of usher's database, version 1 (PRAGMA user_version). It is applied to an empty file on the
+-- The whole schema of usher's database, version 2 (PRAGMA user_version). It is applied to an empty file on the
 -- first start; src/store/schema.rs holds the steps that bring an older file here.
 --
 -- Two habits run through all tables. A row has an integer `id`, which is SQLite's rowid: it is the order of creation,
@@ -90,7 +90,9 @@ CREATE TABLE sessions (
     expires_at   TEXT NOT NULL,
     generation   INTEGER NOT NULL,
     address      TEXT NOT NULL,
-    client       TEXT
+    client       TEXT,
+    -- Begun without a password (`auto_login`): only the newest few of these are kept.
+    automatic    INTEGER NOT NULL DEFAULT 0 CHECK (automatic IN (0, 1))
 ) STRICT;
 CREATE INDEX sessions_of_user ON sessions (user_id);
 CREATE INDEX sessions_by_end ON sessions (expires_at);

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
+pub mod parent;
+
 /// Where this platform keeps a program's data for the current user: `$XDG_DATA_HOME/usher` or `~/.local/share/usher` on
 /// Linux, `~/Library/Application Support/usher` on macOS, `%APPDATA%\usher` on Windows. `None` without a home directory.
 pub fn data_dir() -> Option<PathBuf> {
@@ -113,7 +115,8 @@ pub fn yield_to_others() {
     }
 }
 
-/// What asks the process to stop: SIGTERM and SIGINT, or Ctrl-C where there are no signals.
+/// What asks the process to stop: SIGTERM and SIGINT, or Ctrl-C where there are no signals. (Not SIGHUP: who starts it
+/// with `nohup` wants it to go on, and what was acknowledged is on the disk however the process ends.)
 pub struct StopSignals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,

@@ -11,6 +11,7 @@ use actix_cors::Cors;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::Condition;
 use actix_web::{App as WebApp, HttpServer, web};
+use serde_json::json;
 
 use crate::auth::fernet::Fernet;
 use crate::auth::password::Hasher;
@@ -27,8 +28,12 @@ use crate::platform::{self, DirLock};
 use crate::store::{Db, OpenError, Options, StoreError, audit, reset_links, sessions, throttle as attempts};
 
 mod first_superuser;
+mod port_file;
 
 pub use first_superuser::{FirstSuperuser, SETUP_LINK_FILE, keep_link};
+pub use port_file::PortFileError;
+
+use port_file::PortFile;
 
 /// How long open requests may take to finish when the server stops.
 const DRAIN_SECONDS: u64 = 10;
@@ -70,6 +75,9 @@ pub enum StartError {
     /// `auto_login` where others could use it.
     #[error("`auto_login` signs in whoever asks, so it needs a loopback `bind` and no `trusted_proxies`")]
     AutoLoginExposed,
+    /// Where the server listens cannot be written down.
+    #[error(transparent)]
+    PortFile(#[from] PortFileError),
     /// The first superuser cannot be made.
     #[error(transparent)]
     FirstSuperuser(#[from] first_superuser::FirstSuperuserError),
@@ -88,6 +96,8 @@ pub struct Built {
     pub first_superuser: FirstSuperuser,
     app: web::Data<App>,
     server: Server,
+    // Given up before the lock, so that the next server on this directory finds its place free.
+    _port_file: Option<PortFile>,
     _lock: DirLock,
 }
 
@@ -108,6 +118,7 @@ pub async fn build(config: Config, clock: Clock) -> Result<Built, StartError> {
     let listener = TcpListener::bind(addresses.as_slice());
     let listener = listener.map_err(|cause| StartError::Bind { bind: config.bind.to_string(), cause })?;
     let address = listener.local_addr().map_err(StartError::Threads)?;
+    let mut port_file = config.port_file.clone().map(PortFile::claim).transpose()?;
 
     let db = Db::open(&Options { data_dir: dir.clone(), readers: config.workers.max(2), create: true })?;
     let secret = match &config.secret_key {
@@ -130,7 +141,22 @@ pub async fn build(config: Config, clock: Clock) -> Result<Built, StartError> {
     });
     let first_superuser = first_superuser::ensure(&app, &url).await?;
     let server = listen(&app, listener).map_err(StartError::Threads)?;
-    Ok(Built { address, url, first_superuser, app, server, _lock: lock })
+    if let Some(file) = &mut port_file {
+        file.publish(ready_line(address))?;
+    }
+    Ok(Built { address, url, first_superuser, app, server, _port_file: port_file, _lock: lock })
+}
+
+/// What a program is told that waits for the server: one line of JSON.
+pub fn ready_line(address: SocketAddr) -> String {
+    let ready = json!({
+        "event": "ready",
+        "url": local_url(address),
+        "port": address.port(),
+        "pid": std::process::id(),
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    format!("{ready}\n")
 }
 
 /// An address of this machine that a program on it can open; "all addresses" is none.
@@ -161,7 +187,7 @@ fn listen(app: &web::Data<App>, listener: TcpListener) -> io::Result<Server> {
 fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allowed_methods(["GET", "POST", "PATCH", "DELETE"])
-        .allowed_headers(["authorization", "content-type", "x-api-key"])
+        .allowed_headers(["authorization", "content-type", "x-api-key", "x-launch-secret"])
         .expose_headers(["location", "retry-after", "x-request-id"])
         .supports_credentials()
         .block_on_origin_mismatch(false)

@@ -2,12 +2,10 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use serde_json::json;
-
 use super::Failure;
-use crate::config::Config;
+use crate::config::{Config, ExitWith};
 use crate::domain::clock::Clock;
-use crate::platform;
+use crate::platform::{self, parent};
 use crate::server::{self, Built, FirstSuperuser};
 
 /// Runs the server until it is asked to stop.
@@ -22,6 +20,8 @@ async fn serve(config: Config) -> Result<(), Failure> {
     }
     let data_dir = std::path::absolute(&config.data_dir)?;
     log::info!("data directory: {}", data_dir.display());
+    // Looked for first, so that nothing is done for a program that has ended.
+    let parent = watch(config.exit_with_parent)?;
     // Listened for before anybody is told that the server is ready.
     let stop = platform::StopSignals::listen()?;
     let built = server::build(config, Clock::system()).await?;
@@ -34,13 +34,32 @@ async fn serve(config: Config) -> Result<(), Failure> {
     announce(&built);
     let handle = built.handle();
     actix_web::rt::spawn(async move {
-        stop.received().await;
-        log::info!("stopping: open requests may finish");
+        let why = tokio::select! {
+            () = stop.received() => "stopping",
+            () = ended(parent) => "the program that started this one has ended; stopping",
+        };
+        log::info!("{why}: open requests may finish");
         handle.stop(true).await;
     });
     built.run().await?;
     log::info!("stopped");
     Ok(())
+}
+
+fn watch(exit_with: ExitWith) -> Result<Option<parent::Watch>, parent::ParentError> {
+    match exit_with {
+        ExitWith::Nobody => Ok(None),
+        ExitWith::Parent => parent::Watch::begin(None).map(Some),
+        ExitWith::Process(id) => parent::Watch::begin(Some(id)).map(Some),
+    }
+}
+
+/// Returns when the watched program has ended; never without one.
+async fn ended(watch: Option<parent::Watch>) {
+    match watch {
+        Some(watch) => watch.ended().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// One line for a program, or a banner for a person.
@@ -51,12 +70,10 @@ fn announce(built: &Built) {
             FirstSuperuser::Link(link) => format!("\n  To make the first superuser, open\n  {}\n", link.expose()),
             FirstSuperuser::Exists | FirstSuperuser::Made(_) => String::new(),
         };
-        format!("\n  usher {} is ready: {}\n{setup}", env!("CARGO_PKG_VERSION"), built.url)
+        format!("\n  usher {} is ready: {}\n{setup}\n", env!("CARGO_PKG_VERSION"), built.url)
     } else {
-        let url = server::local_url(built.address);
-        let version = env!("CARGO_PKG_VERSION");
-        json!({ "event": "ready", "url": url, "pid": std::process::id(), "version": version }).to_string()
+        server::ready_line(built.address)
     };
     // Whoever started the server and closed its output does not want to know.
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

@@ -88,6 +88,9 @@ pub enum ConfigError {
     /// The superuser's name and password only make sense together.
     #[error("{place} is set, but `{missing}` is not; set both or neither")]
     Alone { place: Place, missing: &'static str },
+    /// A setting without which another one does nothing is off: it would seem to be in force.
+    #[error("{place} is set, but `{needs}` is not on; set `{needs} = true` as well, or leave it out")]
+    Idle { place: Place, needs: &'static str },
     /// A session could not outlive its first access token.
     #[error(
         "{refresh} gives {refresh_seconds} seconds, less than the {access_seconds} of {access}; \

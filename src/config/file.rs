@@ -129,6 +129,9 @@ fn as_text(kind: Kind, value: &Value) -> Result<String, &'static str> {
     match (kind, value) {
         (Kind::Bool, Value::Boolean(value)) => Ok(value.to_string()),
         (Kind::Bool, _) => Err("true or false, without quotes"),
+        (Kind::Process, Value::Boolean(value)) => Ok(value.to_string()),
+        (Kind::Process, Value::Integer(value)) => Ok(value.to_string()),
+        (Kind::Process, _) => Err("true, false or the id of a process, without quotes"),
         (Kind::Number { .. }, Value::Integer(value)) => Ok(value.to_string()),
         (Kind::Number { .. }, _) => Err("a whole number, without quotes"),
         (Kind::List, Value::Array(items)) => {

@@ -22,6 +22,8 @@ pub enum Kind {
     Secret,
     /// True or false.
     Bool,
+    /// True or false, or the id of a process.
+    Process,
     /// One of a few words; `shown` is how help names them.
     Choice { words: &'static [&'static str], shown: &'static str },
     /// A whole number within these bounds.
@@ -41,6 +43,7 @@ impl Kind {
             Self::Url => "URL",
             Self::Text => "NAME",
             Self::Bool => "true|false",
+            Self::Process => "true|false|ID",
             Self::Choice { shown, .. } => shown,
             Self::Number { .. } => "NUMBER",
             Self::List => "LIST",
@@ -123,6 +126,10 @@ pub static KEYS: &[Key] = &[
         "What people type to get here, used in links."),
     key("workers", "workers", Kind::Number { least: 0, most: 256 }, "0", "one for each core",
         "How many threads answer requests."),
+    key("port_file", "port-file", Kind::Path, "", "none",
+        "A file that says, from readiness to stop, where the server listens; for the program that starts it."),
+    key("exit_with_parent", "exit-with-parent", Kind::Process, "false", "",
+        "Whether the server stops when the program that started it ends; its process id instead rules out that it ended before."),
     key("signup", "signup", SIGNUP, "approval", "",
         "Who may add users: anyone but inactive until approved, anyone and active at once (open), or superusers only (closed)."),
     key("superuser", "superuser", Kind::Text, "", "none",
@@ -145,6 +152,8 @@ pub static KEYS: &[Key] = &[
         "Whether setting a new password needs the current one."),
     key("auto_login", "auto-login", Kind::Bool, "false", "",
         "Whether programs on this machine may log in without a password."),
+    key("launch_secret", "launch-secret-file", Kind::Secret, "", "none",
+        "What programs must send to log in without a password, at least 32 characters; `launch_secret_file` reads it from a file."),
     key("cookie_secure", "cookie-secure", COOKIE_SECURE, "auto", "",
         "Whether cookies are sent over HTTPS alone; auto: if the request came by HTTPS."),
     key("access_cookie_readable", "access-cookie-readable", Kind::Bool, "false", "",
@@ -194,7 +203,7 @@ pub fn flags() -> Vec<Arg> {
         let arg = arg.help(format!("{help} [default: {}]", key.shown_default())).long(key.flag);
         match key.kind {
             // `--auto-login` alone means true; the equals sign keeps it from eating a command's name.
-            Kind::Bool => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+            Kind::Bool | Kind::Process => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
             Kind::List => arg.action(ArgAction::Append),
             _ => arg,
         }

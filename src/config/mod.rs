@@ -18,14 +18,14 @@ use ipnet::IpNet;
 pub use error::{ConfigError, Place, Source};
 pub use inputs::Inputs;
 pub use keys::{KEYS, Key, Kind, flags, markdown_table};
-pub use values::{Bind, CookieSecure, Signup};
+pub use values::{Bind, CookieSecure, ExitWith, Signup};
 
 use crate::domain::secret::Secret;
 use file::ConfigFile;
 use settings::Settings;
 
-/// How long a secret key must be: HS256 with less could be guessed.
-const SECRET_KEY_CHARACTERS: usize = 32;
+/// How long a secret must be that is given by hand: with less it could be guessed.
+const SECRET_CHARACTERS: usize = 32;
 
 /// Every setting, read and checked. [`KEYS`] says what each means.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +38,10 @@ pub struct Config {
     pub public_url: Option<String>,
     /// At least 1.
     pub workers: usize,
+    /// Says where the server listens while it does. Absolute.
+    pub port_file: Option<PathBuf>,
+    /// With which program the server ends.
+    pub exit_with_parent: ExitWith,
     /// Who may add users.
     pub signup: Signup,
     /// There if and only if `superuser_password` is.
@@ -60,6 +64,8 @@ pub struct Config {
     pub require_current_password: bool,
     /// Whether local programs may log in without a password.
     pub auto_login: bool,
+    /// What they must send for it, if anything: at least 32 characters. Only with `auto_login`.
+    pub launch_secret: Option<Secret>,
     /// Whether cookies carry `Secure`.
     pub cookie_secure: CookieSecure,
     /// Whether scripts may read the access cookie.
@@ -104,6 +110,8 @@ impl Config {
             bind: settings.get("bind", values::bind)?,
             public_url: settings.optional("public_url", values::public_url)?,
             workers: workers(settings.number("workers")?),
+            port_file: settings.path("port_file")?,
+            exit_with_parent: settings.get("exit_with_parent", values::exit_with)?,
             signup: settings.get("signup", values::choice)?,
             superuser: settings.optional("superuser", |name| Ok(name.to_owned()))?,
             superuser_password: settings.secret("superuser_password", |_| Ok(()))?,
@@ -115,6 +123,7 @@ impl Config {
             password_min_length: settings.number("password_min_length")? as usize,
             require_current_password: settings.get("require_current_password", values::boolean)?,
             auto_login: settings.get("auto_login", values::boolean)?,
+            launch_secret: settings.secret("launch_secret", long_enough)?,
             cookie_secure: settings.get("cookie_secure", values::choice)?,
             access_cookie_readable: settings.get("access_cookie_readable", values::boolean)?,
             cors_origins: settings.list("cors_origins", values::origin)?,
@@ -145,6 +154,9 @@ impl Config {
             }
             _ => {}
         }
+        if self.launch_secret.is_some() && !self.auto_login {
+            return Err(ConfigError::Idle { place: settings.place("launch_secret"), needs: "auto_login" });
+        }
         if self.refresh_token_seconds < self.access_token_seconds {
             return Err(ConfigError::Lifetimes {
                 refresh: settings.place("refresh_token_seconds"),
@@ -164,6 +176,8 @@ impl Config {
             "bind" => self.bind.to_string(),
             "public_url" => self.public_url.clone().unwrap_or_default(),
             "workers" => self.workers.to_string(),
+            "port_file" => self.port_file.as_deref().map(error::shown_path).unwrap_or_default(),
+            "exit_with_parent" => self.exit_with_parent.to_string(),
             "signup" => values::word(&self.signup).to_owned(),
             "superuser" => self.superuser.clone().unwrap_or_default(),
             "superuser_password" => secret(&self.superuser_password),
@@ -175,6 +189,7 @@ impl Config {
             "password_min_length" => self.password_min_length.to_string(),
             "require_current_password" => self.require_current_password.to_string(),
             "auto_login" => self.auto_login.to_string(),
+            "launch_secret" => secret(&self.launch_secret),
             "cookie_secure" => values::word(&self.cookie_secure).to_owned(),
             "access_cookie_readable" => self.access_cookie_readable.to_string(),
             "cors_origins" => self.cors_origins.join(", "),
@@ -188,10 +203,10 @@ impl Config {
     }
 }
 
-fn long_enough(secret_key: &str) -> Result<(), &'static str> {
-    match secret_key.chars().count() {
-        SECRET_KEY_CHARACTERS.. => Ok(()),
-        _ => Err("give at least 32 characters; `openssl rand -base64 32` makes a good key"),
+fn long_enough(secret: &str) -> Result<(), &'static str> {
+    match secret.chars().count() {
+        SECRET_CHARACTERS.. => Ok(()),
+        _ => Err("give at least 32 characters; `openssl rand -base64 32` makes a good one"),
     }
 }
 

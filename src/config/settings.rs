@@ -60,6 +60,13 @@ impl<'a> Settings<'a> {
         if setting.text.is_empty() { Ok(None) } else { setting.read(reader).map(Some) }
     }
 
+    /// A path that may be empty, which means that it is not set.
+    pub(super) fn path(&mut self, name: &str) -> Result<Option<PathBuf>, ConfigError> {
+        let setting = self.take(name)?;
+        let base = setting.base;
+        if setting.text.is_empty() { Ok(None) } else { setting.read(|text| values::path(text, base)).map(Some) }
+    }
+
     /// A number within the bounds that the table gives.
     pub(super) fn number(&mut self, name: &str) -> Result<u32, ConfigError> {
         let (least, most) = match known(name)?.kind {
@@ -105,10 +112,8 @@ impl<'a> Settings<'a> {
     /// The data directory, if anything names one. It has two more sources than other settings: what systemd made for
     /// the service, and what the platform is used to.
     pub(super) fn data_dir(&mut self) -> Result<Option<PathBuf>, ConfigError> {
-        let setting = self.take("data_dir")?;
-        if !setting.text.is_empty() {
-            let base = setting.base;
-            return setting.read(|text| values::path(text, base)).map(Some);
+        if let Some(path) = self.path("data_dir")? {
+            return Ok(Some(path));
         }
         // systemd names several directories in one variable, ours first.
         let state = self.inputs.variable("STATE_DIRECTORY").and_then(|dirs| std::env::split_paths(dirs).next());

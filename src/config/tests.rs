@@ -247,7 +247,7 @@ fn secrets_come_from_a_file_or_a_source_but_not_from_both() {
 
 #[test]
 fn settings_must_fit_together() {
-    let short = "must give at least 32 characters; `openssl rand -base64 32` makes a good key";
+    let short = "must give at least 32 characters; `openssl rand -base64 32` makes a good one";
     let key = "0123456789012345678901234567890";
     assert_eq!(Machine::new().env("USHER_SECRET_KEY", key).refusal(), format!("USHER_SECRET_KEY {short}"));
     let file = from_file("secret_key_file = 'k'").file("work/k", "short\n");
@@ -260,6 +260,10 @@ fn settings_must_fit_together() {
     assert_eq!(
         from_file(&format!("superuser_password = '{SENTINEL}'")).refusal(),
         "`superuser_password` in /work/config.toml is set, but `superuser` is not; set both or neither"
+    );
+    assert_eq!(
+        Machine::new().env("USHER_LAUNCH_SECRET", SENTINEL).refusal(),
+        "USHER_LAUNCH_SECRET is set, but `auto_login` is not on; set `auto_login = true` as well, or leave it out"
     );
     let pair = from_file("superuser = 'ann'").env("USHER_SUPERUSER_PASSWORD", SENTINEL).load();
     assert_eq!((pair.superuser.as_deref(), pair.superuser_password.is_some()), (Some("ann"), true));

@@ -63,6 +63,38 @@ pub(super) fn choice<T: Word + Clone>(text: &str) -> Result<T, String> {
     })
 }
 
+/// With which program the server ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitWith {
+    /// With none.
+    Nobody,
+    /// With the one that started it.
+    Parent,
+    /// With the one of this process id.
+    Process(u32),
+}
+
+impl fmt::Display for ExitWith {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nobody => f.write_str("false"),
+            Self::Parent => f.write_str("true"),
+            Self::Process(id) => id.fmt(f),
+        }
+    }
+}
+
+/// Reads true or false in any of the usual words (of which 1 is one: process 1 never ends first), or a process id.
+pub(super) fn exit_with(text: &str) -> Result<ExitWith, String> {
+    // Process ids are positive and fit an i32 on every Unix.
+    let id = || text.trim().parse().ok().filter(|id| (2..=i32::MAX.cast_unsigned()).contains(id));
+    match boolean(text) {
+        Ok(true) => Ok(ExitWith::Parent),
+        Ok(false) => Ok(ExitWith::Nobody),
+        Err(_) => id().map(ExitWith::Process).ok_or_else(|| "true, false or the id of a process".to_owned()),
+    }
+}
+
 /// Where to listen: an address, or a name that is looked up when the server starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bind(Host);

@@ -24,6 +24,8 @@ pub struct Session {
     pub address: String,
     /// The `User-Agent` that signed in, shortened.
     pub client: Option<String>,
+    /// Whether it began without a password, by automatic log-in.
+    pub automatic: bool,
 }
 
 /// What a refresh token that belongs to a living session gets.
@@ -70,6 +72,7 @@ mod tests {
             generation: 3,
             address: String::new(),
             client: None,
+            automatic: false,
         };
         let leeway = TimeDelta::seconds(10);
         assert_eq!(session.refresh(3, at, leeway), Refresh::Rotate);

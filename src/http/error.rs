@@ -46,6 +46,8 @@ pub enum ApiError {
     BadRefreshToken,
     AutoLoginOff,
     AutoLoginNotLocal,
+    /// The launch secret is missing or wrong.
+    LaunchSecret,
     UserNotFound,
     UsernameTaken,
     SignupClosed,
@@ -104,6 +106,7 @@ impl ApiError {
             Self::NoRefreshToken | Self::BadRefreshToken => (StatusCode::UNAUTHORIZED, say::BAD_REFRESH_TOKEN),
             Self::AutoLoginOff => (StatusCode::BAD_REQUEST, say::AUTO_LOGIN_OFF),
             Self::AutoLoginNotLocal => (StatusCode::FORBIDDEN, say::AUTO_LOGIN_LOCAL),
+            Self::LaunchSecret => (StatusCode::FORBIDDEN, say::LAUNCH_SECRET),
             Self::UserNotFound => (StatusCode::NOT_FOUND, say::USER_NOT_FOUND),
             Self::UsernameTaken => (StatusCode::BAD_REQUEST, say::USERNAME_TAKEN),
             Self::SignupClosed => (StatusCode::FORBIDDEN, say::SIGNUP_CLOSED),

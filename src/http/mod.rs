@@ -19,6 +19,7 @@ mod form;
 mod health;
 pub mod key_uses;
 mod lenient;
+mod local;
 mod login;
 mod openapi;
 mod passwords;

@@ -36,6 +36,13 @@ impl Operation {
         self.parameters.push(parameter);
     }
 
+    /// A header that may be left out.
+    pub fn header(&mut self, name: &'static str, description: &'static str) {
+        let parameter =
+            json!({ "name": name, "in": "header", "required": false, "schema": string(), "description": description });
+        self.parameters.push(parameter);
+    }
+
     /// The body, of this media type.
     pub fn body(&mut self, media_type: &'static str, name: &'static str, schema: Value) {
         self.schemas.insert(name, schema);
@@ -75,7 +82,8 @@ impl Operation {
             self.refusal(408, "The body did not arrive in time");
             self.refusal(413, "The body is too large");
         }
-        if body != Kind::None || !self.parameters.is_empty() {
+        // Any text may stand in a header.
+        if body != Kind::None || self.parameters.iter().any(|parameter| parameter["in"] != "header") {
             self.schemas.insert("ValidationError", validation_error());
             self.schemas.insert("HTTPValidationError", http_validation_error());
             self.reply(422, "Validation Error", json!({ "$ref": "#/components/schemas/HTTPValidationError" }));

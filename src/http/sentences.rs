@@ -23,6 +23,7 @@ pub const BAD_REFRESH_TOKEN: &str = "Invalid refresh token";
 pub const LOGGED_OUT: &str = "Logout successful";
 pub const AUTO_LOGIN_OFF: &str = "Auto login is disabled. Please enable it in the settings";
 pub const AUTO_LOGIN_LOCAL: &str = "Auto login works only on this machine, without a proxy";
+pub const LAUNCH_SECRET: &str = "Auto login needs the launch secret of the program that started this server";
 
 pub const USER_NOT_FOUND: &str = "User not found";
 pub const USERNAME_TAKEN: &str = "This username is unavailable.";

@@ -28,6 +28,7 @@ pub fn new_session(app: &App, user: &User, client: &Client, now: Timestamp) -> S
         generation: 0,
         address: client.address.to_string(),
         client: client.agent.clone(),
+        automatic: false,
     }
 }
 

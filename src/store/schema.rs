@@ -5,14 +5,15 @@ use rusqlite::Connection;
 use super::error::StoreError;
 
 /// The version that this program reads and writes, kept in `PRAGMA user_version`.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// `PRAGMA application_id`: the letters `usHR`. Tells usher's files from other programs' databases.
 pub(super) const APPLICATION_ID: i32 = 0x7573_4852;
 
 /// The whole schema, for a new file.
 const WHOLE: &str = include_str!("../../schema.sql");
 /// `STEPS[n]` turns version `n + 1` into version `n + 2`.
-const STEPS: &[&str] = &[];
+const STEPS: &[&str] =
+    &["ALTER TABLE sessions ADD COLUMN automatic INTEGER NOT NULL DEFAULT 0 CHECK (automatic IN (0, 1));"];
 
 /// The version of the open database; 0 is an empty file.
 pub(super) fn version(connection: &Connection) -> Result<u32, StoreError> {
@@ -64,5 +65,29 @@ mod tests {
         assert_eq!(version(&connection).unwrap(), VERSION);
         let users: i64 = connection.query_row("SELECT n FROM user_count", [], |row| row.get(0)).unwrap();
         assert_eq!(users, 0);
+    }
+
+    /// Every column of every table: name, type, whether it may be NULL, default.
+    fn columns(connection: &Connection) -> Vec<String> {
+        let sql = "SELECT printf('%s.%s %s %d %s', t.name, c.name, c.type, c.\"notnull\", c.dflt_value) \
+             FROM pragma_table_list t, pragma_table_info(t.name) c WHERE t.schema = 'main' ORDER BY t.name, c.cid";
+        let mut statement = connection.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn a_file_of_version_1_has_the_columns_of_a_new_one_after_its_steps_and_keeps_its_rows() {
+        let older = Connection::open_in_memory().unwrap();
+        older.execute_batch(include_str!("../../tests/samples/schema-1.sql")).unwrap();
+        older.pragma_update(None, "user_version", 1).unwrap();
+        let rows = "INSERT INTO users VALUES (1, zeroblob(16), 'a', 'a', 'h', NULL, NULL, 1, 1, 't', 't', NULL); \
+             INSERT INTO sessions VALUES (1, zeroblob(16), 1, 't', 't', 't', 0, '::1', NULL);";
+        older.execute_batch(rows).unwrap();
+        bring_up_to_date(&older).unwrap();
+        let new = Connection::open_in_memory().unwrap();
+        bring_up_to_date(&new).unwrap();
+        assert_eq!(columns(&older), columns(&new));
+        let automatic: bool = older.query_row("SELECT automatic FROM sessions", [], |row| row.get(0)).unwrap();
+        assert!(!automatic);
     }
 }

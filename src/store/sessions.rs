@@ -14,7 +14,7 @@ use crate::domain::user::User;
 macro_rules! session_columns {
     () => {
         "sessions.uuid, users.uuid, sessions.created_at, sessions.refreshed_at, sessions.expires_at, \
-         sessions.generation, sessions.address, sessions.client"
+         sessions.generation, sessions.address, sessions.client, sessions.automatic"
     };
 }
 
@@ -28,6 +28,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Session> {
         generation: row.get(5)?,
         address: row.get(6)?,
         client: row.get(7)?,
+        automatic: row.get(8)?,
     })
 }
 
@@ -67,8 +68,8 @@ pub fn find(connection: &Connection, id: Uuid, now: Timestamp) -> Result<Option<
 
 /// Adds a session.
 pub fn insert(connection: &Connection, session: &Session) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO sessions (uuid, user_id, created_at, refreshed_at, expires_at, generation, address, client) \
-         SELECT :uuid, id, :created, :refreshed, :expires, :generation, :address, :client FROM users WHERE uuid = :user";
+    const SQL: &str = "INSERT INTO sessions (uuid, user_id, created_at, refreshed_at, expires_at, generation, address, client, \
+         automatic) SELECT :uuid, id, :created, :refreshed, :expires, :generation, :address, :client, :automatic FROM users WHERE uuid = :user";
     connection.prepare_cached(SQL)?.execute(named_params! {
         ":uuid": session.id,
         ":user": session.user_id,
@@ -78,8 +79,17 @@ pub fn insert(connection: &Connection, session: &Session) -> Result<(), StoreErr
         ":generation": session.generation,
         ":address": session.address,
         ":client": session.client,
+        ":automatic": session.automatic,
     })?;
     Ok(())
+}
+
+/// Ends a user's automatic sessions but the `most` that were refreshed last.
+pub fn end_older_automatic(connection: &Connection, user_id: Uuid, most: u32) -> Result<usize, StoreError> {
+    let sql = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
+         WHERE user_id = (SELECT id FROM users WHERE uuid = ?) AND automatic = 1 \
+         ORDER BY refreshed_at DESC, id DESC LIMIT -1 OFFSET ?)";
+    Ok(connection.prepare_cached(sql)?.execute(params![user_id, most])?)
 }
 
 /// Writes that the session's refresh token was replaced: its new number and times, and from where.

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod auto_login;
 mod bodies;
 mod checks;
 mod harness;
@@ -15,4 +16,5 @@ mod router;
 mod routing;
 mod schema;
 mod setup;
+mod sidecar;
 mod wire;

@@ -93,7 +93,12 @@ impl Program {
     }
 
     /// Starts a server and waits for its line.
-    pub fn start(mut self) -> Running {
+    pub fn start(self) -> Running {
+        self.try_start().unwrap_or_else(|ended| panic!("the server did not become ready: {}", ended.stderr))
+    }
+
+    /// The same, where it may also end instead.
+    pub fn try_start(mut self) -> Result<Running, Ended> {
         let mut child = self.spawn();
         let stderr = Arc::new(Mutex::new(String::new()));
         let log = collect(child.stderr.take().unwrap(), Arc::clone(&stderr));
@@ -106,14 +111,16 @@ impl Program {
             let _ = reader.read_to_string(&mut text);
             text
         });
-        let ready = first_line(&first).unwrap_or_else(|| {
+        let Some(ready) = first_line(&first) else {
             let _ = child.kill();
-            let _ = child.wait();
-            panic!("the server did not become ready: {}", stderr.lock().unwrap())
-        });
+            let status = child.wait().unwrap();
+            log.join().unwrap();
+            let stderr = stderr.lock().unwrap().clone();
+            return Err(Ended { status, stdout: stdout.join().unwrap(), stderr });
+        };
         let url = ready["url"].as_str().unwrap();
         let address = url.strip_prefix("http://").unwrap().parse().unwrap();
-        Running { address, ready, dir: Arc::clone(&self.dir), child, stdout, stderr, log }
+        Ok(Running { address, ready, dir: Arc::clone(&self.dir), child, stdout, stderr, log })
     }
 
     /// Runs a command to its end.

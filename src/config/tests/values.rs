@@ -13,6 +13,9 @@ fn values_of_every_kind_are_read() {
         ("cookie_secure", "true", "true"),
         ("auto_login", "Yes", "true"),
         ("throttle", "0", "false"),
+        ("exit_with_parent", "on", "true"),
+        ("exit_with_parent", "1", "true"),
+        ("exit_with_parent", " 4711", "4711"),
         (
             "cors_origins",
             "https://A.org:443, http://b:81,,tauri://localhost,https://a.org",
@@ -62,6 +65,7 @@ fn bad_values_are_refused_with_what_would_be_right() {
         ("bcrypt_cost", &["9", "21", "99999999999999999999"], "it must be a whole number from 10 to 20"),
         ("password_min_length", &["0", "73"], "it must be a whole number from 1 to 72"),
         ("auto_login", &["maybe", "2", "truee"], "it must be true or false"),
+        ("exit_with_parent", &["-1", "2147483648", "parent", "1.5"], "it must be true, false or the id of a process"),
         ("cookie_secure", &["always"], "it must be one of `auto`, `true`, `false`"),
         (
             "cors_origins",
@@ -121,6 +125,7 @@ fn values_of_another_type_are_refused_in_the_file() {
         ("workers = 2.0", "is a number with a fraction; it must be a whole number, without quotes"),
         ("throttle = 'true'", "is a text; it must be true or false, without quotes"),
         ("throttle = 1", "is a whole number; it must be true or false"),
+        ("exit_with_parent = '4711'", "is a text; it must be true, false or the id of a process, without quotes"),
         ("signup = true", "is true or false; it must be a text in quotes"),
         ("cors_origins = 'https://a.org'", "is a text; it must be a list of texts in quotes"),
         ("trusted_proxies = ['::1', 1]", "is a list; it must be a list of texts in quotes"),

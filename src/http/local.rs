@@ -1,0 +1,173 @@
+//! Owns whether a request came straight from this machine and on nobody else's behalf. Every sign of a proxy or of
+//! another site is enough to doubt it; what no sign tells of (a tunnel, a proxy that hides) only a secret keeps out.
+
+use actix_web::HttpRequest;
+use actix_web::http::Version;
+use actix_web::http::header::{HOST, HeaderMap, ORIGIN};
+
+/// Headers by which proxies and tunnels tell of themselves, besides all that begin with `x-forwarded`.
+const FORWARDING: [&str; 8] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-original-forwarded-for",
+    "x-envoy-external-address",
+    "cf-connecting-ip",
+    "true-client-ip",
+];
+
+/// From a loopback address, through no proxy, to a loopback name (another name that leads here is another site's trick,
+/// DNS rebinding), and not for the page of another site unless its origin is one of `origins`. Another port of this
+/// machine is another site too, although browsers call it the same one: anybody's server may listen there.
+pub fn is_local(request: &HttpRequest, origins: &[String]) -> bool {
+    let headers = request.headers();
+    let by_loopback = request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+    // What nginx speaks to servers behind it unless told otherwise; neither browsers nor HTTP libraries do.
+    let outdated = request.version() < Version::HTTP_11;
+    by_loopback && !outdated && !is_forwarded(headers) && is_to_loopback(headers) && is_for_itself(headers, origins)
+}
+
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| name.as_str().starts_with("x-forwarded") || FORWARDING.contains(&name.as_str()))
+}
+
+fn is_to_loopback(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(HOST);
+    let host = hosts.next().and_then(|host| host.to_str().ok()).filter(|_| hosts.next().is_none());
+    host.is_some_and(is_loopback_name)
+}
+
+/// `localhost`, or a loopback address in the spelling that browsers send, with or without a port.
+fn is_loopback_name(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        // The last colon of an IPv6 address stands within its brackets.
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let v6 = || name.strip_prefix('[')?.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().ok();
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+        || v6().is_some_and(|address| address.to_canonical().is_loopback())
+}
+
+/// Whether no page sent it, or one of this server or of a configured origin. What a page of the same origin gets,
+/// carries no `Origin`, or this one; older browsers know no `Sec-Fetch-Site`.
+fn is_for_itself(headers: &HeaderMap, origins: &[String]) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let origin = text(ORIGIN.as_str());
+    if origin.is_some_and(|origin| origins.iter().any(|known| known == origin)) {
+        return true;
+    }
+    let own = origin.is_none_or(|origin| {
+        let host = origin.strip_prefix("http://");
+        host.is_some_and(|host| text(HOST.as_str()).is_some_and(|own| own.eq_ignore_ascii_case(host)))
+    });
+    // "none": no page, but the person, by the address bar or a bookmark.
+    own && text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn local_from(peer: &str, headers: &[(&'static str, &'static str)]) -> bool {
+        let mut request = TestRequest::default().peer_addr(peer.parse().unwrap());
+        for header in headers {
+            request = request.append_header(*header);
+        }
+        is_local(&request.to_http_request(), &["tauri://localhost".to_owned()])
+    }
+
+    fn to_host(host: &'static str) -> bool {
+        local_from("127.0.0.1:5", &[("host", host)])
+    }
+
+    fn with(header: &'static str, value: &'static str) -> bool {
+        local_from("127.0.0.1:5", &[("host", "localhost:7860"), (header, value)])
+    }
+
+    #[test]
+    fn requests_count_as_local_only_from_a_loopback_address() {
+        for (peer, expected) in [
+            ("127.0.0.1:5", true),
+            ("127.8.9.1:5", true),
+            ("[::1]:5", true),
+            ("[::ffff:127.0.0.1]:5", true),
+            ("192.0.2.1:5", false),
+            ("[::ffff:192.0.2.1]:5", false),
+            ("0.0.0.0:5", false),
+        ] {
+            assert_eq!(local_from(peer, &[("host", "localhost")]), expected, "{peer}");
+        }
+    }
+
+    #[test]
+    fn only_loopback_names_are_local_however_a_rebound_name_is_spelled() {
+        for host in
+            ["localhost", "LocalHost:7860", "127.0.0.1", "127.0.0.2:1", "[::1]", "[::1]:7860", "[::ffff:127.0.0.1]:1"]
+        {
+            assert!(to_host(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:7860",
+            "localhost.",
+            "localhost.:7860",
+            "localhost.evil.example",
+            "evil.localhost",
+            "127.0.0.1.",
+            "127.0.0.1.nip.example:7860",
+            "127.1",
+            "2130706433",
+            "0x7f.0.0.1",
+            "0.0.0.0:7860",
+            "[::]:7860",
+            "::1",
+            "::1:7860",
+            "[::1",
+            "::1]",
+            "[::1]x",
+            "[[::1]]",
+            "[fe80::1%lo]",
+            "[127.0.0.1]",
+            "192.0.2.1",
+            "me@localhost",
+            "localhost, evil.example",
+            "localhost:7860:7860",
+            "localhost/",
+            "ｌｏｃａｌｈｏｓｔ",
+        ] {
+            assert!(!to_host(host), "{host}");
+        }
+        assert!(!local_from("127.0.0.1:5", &[]));
+        assert!(!local_from("127.0.0.1:5", &[("host", "localhost"), ("host", "evil.example")]));
+    }
+
+    #[test]
+    fn what_a_proxy_sent_is_not_local() {
+        let names = FORWARDING.into_iter().chain(["x-forwarded-for", "x-forwarded-host", "x-forwarded-anything"]);
+        for name in names {
+            assert!(!with(name, "127.0.0.1"), "{name}");
+            assert!(!with(name, ""), "{name}, empty");
+        }
+        let older = TestRequest::default().version(Version::HTTP_10).peer_addr("127.0.0.1:5".parse().unwrap());
+        assert!(!is_local(&older.insert_header(("host", "localhost")).to_http_request(), &[]));
+    }
+
+    #[test]
+    fn pages_of_other_origins_are_not_local_and_another_port_is_another_origin() {
+        assert!(with("sec-fetch-site", "same-origin") && with("sec-fetch-site", "none"));
+        assert!(with("origin", "http://localhost:7860"));
+        for site in ["cross-site", "same-site", "", "SAME-ORIGIN", "unheard-of"] {
+            assert!(!with("sec-fetch-site", site), "{site}");
+        }
+        for origin in ["null", "", "http://localhost:3000", "http://localhost", "https://localhost:7860", "file://"] {
+            assert!(!with("origin", origin), "{origin}");
+        }
+        let page = [("host", "127.0.0.1:7860"), ("origin", "tauri://localhost"), ("sec-fetch-site", "cross-site")];
+        assert!(local_from("127.0.0.1:5", &page), "this origin is configured");
+    }
+}

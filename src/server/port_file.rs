@@ -1,0 +1,149 @@
+//! Owns the file that tells the program which started this one where the server listens: there while it is ready, whole
+//! or not at all, and never one that something else wrote.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::platform;
+
+/// Longer than any port file; what is longer is something else.
+const LONGEST: u64 = 4096;
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum PortFileError {
+    /// It cannot be written.
+    #[error("`port_file` {path}: {cause}; its directory must exist, and usher must be able to write there")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        cause: io::Error,
+    },
+    /// Something else has the name.
+    #[error("`port_file` {0} is there and is no port file; choose another path, or move it away")]
+    Foreign(PathBuf),
+}
+
+/// The file, from when its place is known to be free until the server has stopped.
+#[derive(Debug)]
+pub struct PortFile {
+    path: PathBuf,
+    /// What was written.
+    text: Option<String>,
+}
+
+impl PortFile {
+    /// Removes what a server left that was killed, and makes sure that the file can be written.
+    ///
+    /// # Errors
+    /// When it cannot, or when the path names something else, which is left alone.
+    pub fn claim(path: PathBuf) -> Result<Self, PortFileError> {
+        let failed = |cause| PortFileError::Io { path: path.clone(), cause };
+        match read(&path) {
+            Ok(Some(text)) if text.is_empty() || is_port_file(&text) => fs::remove_file(&path).map_err(failed)?,
+            Ok(_) => return Err(PortFileError::Foreign(path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+        let beside = beside(&path);
+        platform::create_private(&beside).and_then(|_| fs::remove_file(&beside)).map_err(failed)?;
+        Ok(Self { path, text: None })
+    }
+
+    /// Writes the file, for its owner alone. Whoever reads it meanwhile finds all of it or none.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn publish(&mut self, text: String) -> Result<(), PortFileError> {
+        let beside = beside(&self.path);
+        let write = || {
+            let mut file = platform::create_private(&beside)?;
+            file.set_len(0)?;
+            file.write_all(text.as_bytes())?;
+            fs::rename(&beside, &self.path)
+        };
+        write().map_err(|cause| PortFileError::Io { path: self.path.clone(), cause })?;
+        self.text = Some(text);
+        Ok(())
+    }
+}
+
+/// Where the server is not any more, the file must not lead; another server's stays.
+impl Drop for PortFile {
+    fn drop(&mut self) {
+        let Some(text) = &self.text else { return };
+        if read(&self.path).is_ok_and(|found| found.as_ref() == Some(text))
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            log::warn!("{} could not be removed: {error}", self.path.display());
+        }
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+/// The text of a small file; `None` for what is none.
+fn read(path: &Path) -> io::Result<Option<String>> {
+    let found = fs::metadata(path)?;
+    if !found.is_file() || found.len() > LONGEST {
+        return Ok(None);
+    }
+    Ok(String::from_utf8(fs::read(path)?).ok())
+}
+
+fn is_port_file(text: &str) -> bool {
+    serde_json::from_str::<Value>(text).is_ok_and(|value| value["event"] == "ready" && value["pid"].is_u64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "{\"event\":\"ready\",\"pid\":1}\n";
+
+    #[test]
+    fn it_is_there_from_publishing_to_dropping_and_for_its_owner_alone() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("port");
+        fs::write(&path, TEXT).unwrap();
+        let mut file = PortFile::claim(path.clone()).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "what a killed server left is gone");
+        file.publish(TEXT.to_owned()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), TEXT);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        drop(file);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_another_server_wrote_since_is_left_and_so_is_what_is_no_port_file() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("port");
+        fs::write(&path, "").unwrap();
+        let mut file = PortFile::claim(path.clone()).unwrap();
+        file.publish(TEXT.to_owned()).unwrap();
+        fs::write(&path, "another's").unwrap();
+        drop(file);
+        for text in ["another's", "{}", "[1]", "{\"event\":\"ready\"}", "\u{0}", &"x".repeat(5000)] {
+            fs::write(&path, text).unwrap();
+            assert!(matches!(PortFile::claim(path.clone()), Err(PortFileError::Foreign(_))), "{text}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        assert!(matches!(PortFile::claim(dir.path().to_owned()), Err(PortFileError::Foreign(_))));
+        let nowhere = PortFile::claim(dir.path().join("absent/port")).unwrap_err().to_string();
+        assert!(nowhere.contains("absent/port") && nowhere.contains("`port_file`"), "{nowhere}");
+    }
+}

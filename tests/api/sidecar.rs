@@ -1,0 +1,141 @@
+//! usher beside another program: where it says that it listens, with whom it ends, and that two never share a directory.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::process::mode;
+use crate::support::{Program, Request};
+
+#[test]
+fn the_port_file_says_where_the_server_listens_from_readiness_to_stop() {
+    let dir = Arc::new(TempDir::new().unwrap());
+    let path = dir.path().join("port.json");
+    let server = Program::in_dir(&dir, &["--port-file", "port.json"]).superuser().start();
+    let told: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(told, server.ready);
+    assert_eq!(told["port"], server.address.port());
+    assert_eq!(told["pid"], server.id());
+    assert_eq!(mode(&path), 0o600);
+    // A second one that cannot start takes nothing from the first.
+    let second = Program::in_dir(&dir, &["--port-file", "port.json"]).finish();
+    assert!(second.stderr.contains("another usher is running on"), "{second:?}");
+    assert!(path.exists());
+    assert!(server.stop().status.success());
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_port_file_that_a_killed_server_left_is_replaced() {
+    let dir = Arc::new(TempDir::new().unwrap());
+    let path = dir.path().join("port.json");
+    let start = || Program::in_dir(&dir, &["--port-file", "port.json"]).superuser().start();
+    let killed = start();
+    let stale = fs::read_to_string(&path).unwrap();
+    killed.kill();
+    assert_eq!(fs::read_to_string(&path).unwrap(), stale);
+    let again = start();
+    let told: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(told, again.ready);
+    assert_ne!(told["pid"], serde_json::from_str::<Value>(&stale).unwrap()["pid"]);
+}
+
+#[test]
+fn a_port_file_that_cannot_be_written_or_is_something_else_stops_the_start() {
+    let dir = Arc::new(TempDir::new().unwrap());
+    fs::write(dir.path().join("thesis.txt"), "years of work").unwrap();
+    for (path, words) in [
+        ("absent/port.json", "its directory must exist"),
+        ("/proc/port.json", "must be able to write there"),
+        ("thesis.txt", "is no port file"),
+        (".", "is no port file"),
+    ] {
+        let ended = Program::in_dir(&dir, &["--port-file", path]).superuser().finish();
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        assert!(ended.stderr.contains("`port_file`") && ended.stderr.contains(words), "{ended:?}");
+        assert_eq!(ended.stdout, "");
+        assert!(!dir.path().join("data/usher.db").exists());
+    }
+    assert_eq!(fs::read_to_string(dir.path().join("thesis.txt")).unwrap(), "years of work");
+}
+
+#[test]
+fn of_many_that_start_at_once_on_one_directory_one_runs() {
+    let dir = Arc::new(TempDir::new().unwrap());
+    let start = || {
+        let program = Program::in_dir(&dir, &["--port-file", "port.json"]).superuser();
+        std::thread::spawn(move || program.try_start())
+    };
+    let starting: Vec<_> = (0..6).map(|_| start()).collect();
+    let mut running = Vec::new();
+    for thread in starting {
+        match thread.join().unwrap() {
+            Ok(server) => running.push(server),
+            Err(ended) => assert!(ended.stderr.contains("another usher is running on"), "{ended:?}"),
+        }
+    }
+    let running = running.pop().filter(|_| running.is_empty()).expect("exactly one runs");
+    running.request("GET", "/health_check").send().expect(200);
+    let told: Value = serde_json::from_str(&fs::read_to_string(dir.path().join("port.json")).unwrap()).unwrap();
+    assert_eq!(told, running.ready);
+}
+
+/// A shell that starts usher and waits for it; what usher prints comes from the shell's standard output.
+fn host(dir: &TempDir, arguments: &str) -> std::process::Child {
+    let script = format!("\"$USHER\" --port-file port.json {arguments} & wait");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).env_clear().current_dir(dir.path()).env("USHER", env!("CARGO_BIN_EXE_usher"));
+    shell.env("USHER_DATA_DIR", "data").env("USHER_BIND", "127.0.0.1:0").env("USHER_AUTO_LOGIN", "true");
+    shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn a_server_ends_in_order_when_the_program_that_started_it_is_killed() {
+    for arguments in ["--exit-with-parent", "--exit-with-parent=$$"] {
+        let dir = TempDir::new().unwrap();
+        let mut host = host(&dir, arguments);
+        let mut output = BufReader::new(host.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        let address = ready["url"].as_str().unwrap().strip_prefix("http://").unwrap().parse().unwrap();
+        Request::new(address, "GET", "/api/v1/auto_login").send().expect(200);
+        host.kill().unwrap();
+        // The pipe is at its end when nobody holds it open any more.
+        let (ended, waiting) = channel();
+        std::thread::spawn(move || ended.send(output.read_to_end(&mut Vec::new())));
+        waiting.recv_timeout(Duration::from_secs(30)).expect("the server ends").unwrap();
+        host.wait().unwrap();
+        assert!(!dir.path().join("port.json").exists());
+        assert!(!dir.path().join("data/usher.db-wal").exists(), "it ended in order");
+        let mut log = String::new();
+        host.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        assert!(log.contains("the program that started this one has ended"), "{log}");
+    }
+}
+
+#[test]
+fn a_server_whose_parent_has_ended_before_does_not_start() {
+    let mut short = Command::new("true").spawn().unwrap();
+    let id = short.id();
+    short.wait().unwrap();
+    let ended = Program::new(&[&format!("--exit-with-parent={id}")]).superuser().finish();
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("has ended already") && ended.stdout.is_empty(), "{ended:?}");
+    assert!(!ended.stderr.contains("adminpw123"));
+}
+
+#[test]
+fn the_end_of_the_thread_that_started_the_server_is_not_the_end_of_the_program() {
+    let start = || Program::new(&["--exit-with-parent"]).superuser().start();
+    let server = std::thread::spawn(start).join().unwrap();
+    server.request("GET", "/health").send().expect(200);
+    let ended = server.stop();
+    assert!(ended.status.success() && !ended.stderr.contains("has ended"), "{ended:?}");
+}
