@@ -7,6 +7,9 @@ let token = null;
 let renewAt = 0;
 let renewing = null;
 let reachable = true;
+// With `auto_login` a page of this machine needs no password, perhaps a secret of the program that shows it.
+let alone = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname);
+let launchSecret = null;
 
 /** Hears of `signed-out` (with a reason), `down` and `back`; returns how to stop hearing. */
 export function on(name, hear) {
@@ -106,11 +109,30 @@ export function renew() {
   renewing ??= send('POST', 'api/v1/refresh').then(read).then(
     (tokens) => { keep(tokens); return true; },
     (error) => {
-      if (error instanceof Refused && error.status === 401) { token = null; return false; }
+      if (error instanceof Refused && error.status === 401) { token = null; return enter(); }
       throw error;
     },
   ).finally(() => { renewing = null; });
   return renewing;
+}
+
+/** Signs in without a password where the server lets this page; true when it did. */
+async function enter() {
+  if (!alone) return false;
+  const headers = launchSecret ? { 'x-launch-secret': launchSecret } : {};
+  try {
+    keep(await send('GET', 'api/v1/auto_login', { headers }).then(read));
+    return true;
+  } catch (error) {
+    if (!(error instanceof Refused) || error.status >= 500) throw error;
+    alone = false;
+    return false;
+  }
+}
+
+/** Takes the secret with which `enter` is let in. */
+export function knowLaunchSecret(secret) {
+  launchSecret = secret;
 }
 
 export async function signIn(username, password) {
@@ -120,6 +142,8 @@ export async function signIn(username, password) {
 export async function signOut() {
   await send('POST', 'api/v1/logout', { headers: authorization() }).then(read);
   token = null;
+  // Who leaves does not want to be back at once.
+  alone = false;
 }
 
 export function authorization() {

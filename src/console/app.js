@@ -1,7 +1,7 @@
 // Where the console begins: finds out who is signed in, and leads addresses to pages.
 
 import { html, render, useState, useEffect, Avatar, Connection, Notices, say } from './ui.js';
-import { base, call, on, renew, signOut } from './api.js';
+import { base, call, knowLaunchSecret, on, renew, signOut } from './api.js';
 import { SignIn, Setup, Reset } from './entry.js';
 import { Users } from './users.js';
 import { UserPage } from './user.js';
@@ -60,15 +60,16 @@ function Shell({ me, setMe, onLeave }) {
   <footer class="quiet small"><a href=${new URL('docs', base)}>API</a></footer>`;
 }
 
-/** The token of a one-time link; taken out of the address at once, so that no history keeps it. */
-function takeToken() {
-  const token = new URLSearchParams(location.hash.slice(1)).get('token');
-  if (token) history.replaceState(null, '', location.pathname);
-  return token;
+/** What a link carries under this name; taken out of the address at once, so that no history keeps it. */
+function take(name) {
+  const value = new URLSearchParams(location.hash.slice(1)).get(name);
+  if (value) history.replaceState(null, '', location.pathname);
+  return value;
 }
 
 const entry = location.pathname.slice(base.pathname.length);
-const token = entry ? takeToken() : null;
+const token = entry ? take('token') : null;
+if (!entry) knowLaunchSecret(take('launch'));
 
 function App() {
   const [me, setMe] = useState(undefined);

@@ -1,7 +1,7 @@
 //! usher beside another program: where it says that it listens, with whom it ends, and that two never share a directory.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -138,4 +138,82 @@ fn the_end_of_the_thread_that_started_the_server_is_not_the_end_of_the_program()
     server.request("GET", "/health").send().expect(200);
     let ended = server.stop();
     assert!(ended.status.success() && !ended.stderr.contains("has ended"), "{ended:?}");
+}
+
+/// The example of a desktop program, running; its lines come from its standard output.
+struct Example {
+    dir: TempDir,
+    host: std::process::Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Example {
+    /// `None`, and a line on standard error, where there is no Python.
+    fn start() -> Option<Self> {
+        let dir = TempDir::new().unwrap();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/sidecar/host.py");
+        let mut python = Command::new("python3");
+        python.args([script, env!("CARGO_BIN_EXE_usher")]).arg(dir.path().join("app"));
+        let Ok(mut host) = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else {
+            writeln!(std::io::stderr().lock(), "the example is not run: python3 is not installed").unwrap();
+            return None;
+        };
+        let lines = BufReader::new(host.stdout.take().unwrap()).lines();
+        Some(Self { dir, host, lines })
+    }
+
+    fn line(&mut self) -> String {
+        self.lines.next().unwrap_or_else(|| panic!("{}", self.log())).unwrap()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("app/usher.log")).unwrap()
+    }
+
+    fn port_file(&self) -> Value {
+        serde_json::from_str(&fs::read_to_string(self.dir.path().join("app/usher.json")).unwrap()).unwrap()
+    }
+
+    fn is_running(&mut self) {
+        let first = self.line();
+        let told = self.port_file();
+        let (pid, url) = (&told["pid"], told["url"].as_str().unwrap());
+        assert_eq!(first, format!("usher {pid} listens on {url}"));
+        assert_eq!(self.line(), "signed in as local; press Enter to quit");
+        // Whoever else finds the port knows no secret.
+        let address = url.strip_prefix("http://").unwrap().parse().unwrap();
+        Request::new(address, "GET", "/api/v1/auto_login").send().expect(403);
+    }
+
+    fn left_nothing(&self) {
+        let app = self.dir.path().join("app");
+        assert!(!app.join("usher.json").exists() && !app.join("usher/usher.db-wal").exists());
+    }
+}
+
+#[test]
+fn the_example_starts_usher_signs_in_and_stops_it() {
+    let Some(mut example) = Example::start() else { return };
+    example.is_running();
+    drop(example.host.stdin.take());
+    assert_eq!(example.line(), "stopped");
+    assert!(example.host.wait().unwrap().success());
+    example.left_nothing();
+    assert!(!example.log().contains("has ended"), "{}", example.log());
+}
+
+#[test]
+fn when_the_example_is_killed_usher_ends_with_it() {
+    let Some(mut example) = Example::start() else { return };
+    example.is_running();
+    let usher = i32::try_from(example.port_file()["pid"].as_i64().unwrap()).unwrap();
+    let usher = rustix::process::Pid::from_raw(usher).unwrap();
+    let usher = rustix::process::pidfd_open(usher, rustix::process::PidfdFlags::empty()).unwrap();
+    example.host.kill().unwrap();
+    example.host.wait().unwrap();
+    let half_a_minute = rustix::event::Timespec { tv_sec: 30, tv_nsec: 0 };
+    let mut ended = [rustix::event::PollFd::new(&usher, rustix::event::PollFlags::IN)];
+    assert_eq!(rustix::event::poll(&mut ended, Some(&half_a_minute)), Ok(1), "{}", example.log());
+    example.left_nothing();
+    assert!(example.log().contains("the program that started this one has ended"));
 }

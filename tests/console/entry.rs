@@ -73,3 +73,34 @@ fn a_reset_link_sets_a_password_once() {
     browser.meets("//*[@role=\"alert\" and contains(., \"link\")]");
     server.login("erika", "a fresh start 9");
 }
+
+#[test]
+fn with_automatic_log_in_nobody_types_a_password_and_who_signs_out_stays_out() {
+    let server = Server::with().without_superuser().set("auto_login", "true").start();
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.is_at("Users");
+    browser.sees("local");
+    browser.click("Sign out");
+    browser.is_at("Sign in");
+    browser.go("about:blank");
+    browser.go(&server.url);
+    browser.is_at("Users");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn a_launch_secret_lets_in_the_page_that_is_given_it_and_is_not_left_in_the_address() {
+    let secret = "abcdefghijklmnopqrstuvwxyz012345";
+    let server = Server::with().without_superuser().set("auto_login", "true").set("launch_secret", secret).start();
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.is_at("Sign in");
+    browser.go("about:blank");
+    browser.go(&format!("{}/#launch={secret}", server.url));
+    browser.is_at("Users");
+    let kept = "return location.href + document.cookie + JSON.stringify([{...localStorage}, {...sessionStorage}])";
+    assert_eq!(browser.run(kept), format!("{}/[{{}},{{}}]", server.url));
+    // Loaded again, it is signed in by the refresh cookie.
+    browser.go(&server.url);
+    browser.is_at("Users");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
