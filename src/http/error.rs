@@ -19,7 +19,7 @@ pub enum ApiError {
     /// No such path.
     NotFound,
     /// The path exists, with the methods named here.
-    MethodNotAllowed(String),
+    MethodNotAllowed(&'static str),
     /// Fields at fault, all of them.
     Invalid(Faults),
     UnparsableBody,
@@ -141,7 +141,7 @@ impl ApiError {
             | Self::WrongLogin
             | Self::NoRefreshToken => Some((WWW_AUTHENTICATE, "Bearer".to_owned())),
             Self::TooMany(seconds) => Some((RETRY_AFTER, seconds.to_string())),
-            Self::MethodNotAllowed(methods) => Some((ALLOW, methods.clone())),
+            Self::MethodNotAllowed(methods) => Some((ALLOW, (*methods).to_owned())),
             _ if self.sentence().0 == StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, "1".to_owned())),
             _ => None,
         }

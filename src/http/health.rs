@@ -22,8 +22,8 @@ pub fn routes() -> Vec<Route> {
             .named("Health Check", "health_check_health_check_get", "Health Check")
             .about("Whether the database can be read and written, found out by doing both.")
             .gives::<HealthResponse>(200)
-            .replies(503, "The database cannot be used", reference::<HealthResponse>())
-            .replies(507, "The disk is full", reference::<HealthResponse>()),
+            .replies(503, "The database cannot be used", reference::<HealthResponse>)
+            .replies(507, "The disk is full", reference::<HealthResponse>),
     ]
 }
 

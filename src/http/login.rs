@@ -48,7 +48,7 @@ pub fn routes() -> Vec<Route> {
             .named(TAG, "auto_login_api_v1_auto_login_get", "Auto Login")
             .about("Signs in without a password, on this machine and where the settings say so.")
             .gives::<Token<'_>>(200)
-            .replies(400, "Not configured", auto_login::off_schema())
+            .replies(400, "Not configured", auto_login::off_schema)
             .refuses(403, "Not from this machine, or without the launch secret")
             .refuses(429, "Too many wrong launch secrets; `Retry-After` says when to try again"),
     ]

@@ -9,6 +9,7 @@ use super::body::Kind;
 use super::schema::{self, Described, object, string};
 
 /// One route's description, filled in by its table entry and by the types of its handler.
+#[derive(Default)]
 pub struct Operation {
     pub method: &'static str,
     pub path: &'static str,

@@ -1,7 +1,7 @@
 //! Owns the route table: which path and method leads to which handler, and what it is called in the API's description.
 //! Everything that is no route ends here too: 404, 405, and the redirect to the other spelling of a path.
 
-use std::sync::Arc;
+use std::sync::LazyLock;
 
 use actix_web::dev::ResourceDef;
 use actix_web::http::Method;
@@ -18,12 +18,17 @@ use super::openapi::{self, Operation};
 use super::reply::{self, Reply};
 use super::{api_keys, audit, console, docs, health, login, reset_links, sessions, setup, users, visitor};
 
+type Describe = Box<dyn Fn(&mut Operation) + Send + Sync>;
+
 /// One line of the table.
 pub struct Route {
-    operation: Operation,
+    method: Method,
+    path: &'static str,
     /// Whether it is part of the API, and so of its description.
     listed: bool,
-    handler: Box<dyn Fn(Resource) -> Resource>,
+    /// Run in turn when the description is asked for, which most servers never are.
+    describe: Vec<Describe>,
+    handler: Box<dyn Fn(Resource) -> Resource + Send + Sync>,
 }
 
 impl Route {
@@ -34,27 +39,12 @@ impl Route {
         I: Input + 'static,
         F: Future<Output = Result<Reply, ApiError>> + 'static,
     {
-        let verb = match method {
-            Method::GET => "GET",
-            Method::POST => "POST",
-            Method::PATCH => "PATCH",
-            _ => "DELETE",
-        };
-        let mut operation = Operation {
-            method: verb,
-            path,
-            id: "",
-            tag: "",
-            summary: "",
-            description: "",
-            needs_credentials: W::NEEDS_CREDENTIALS,
-            parameters: Vec::new(),
-            request_body: None,
-            responses: std::collections::BTreeMap::new(),
-            schemas: std::collections::BTreeMap::new(),
-        };
-        I::describe(&mut operation);
-        operation.common_refusals(I::BODY, method.is_safe());
+        let safe = method.is_safe();
+        let describe: Describe = Box::new(move |operation: &mut Operation| {
+            operation.needs_credentials = W::NEEDS_CREDENTIALS;
+            I::describe(operation);
+            operation.common_refusals(I::BODY, safe);
+        });
         let (guard, is_get) = (method.clone(), method == Method::GET);
         let handler = Box::new(move |resource: Resource| {
             let run = move |request: HttpRequest, payload: Payload, app: Data<App>| async move {
@@ -67,13 +57,17 @@ impl Route {
             let resource = resource.route(web::method(guard.clone()).to(run));
             if is_get { resource.route(web::head().to(run)) } else { resource }
         });
-        Self { operation, listed: true, handler }
+        Self { method, path, listed: true, describe: vec![describe], handler }
+    }
+
+    fn described(mut self, describe: impl Fn(&mut Operation) + Send + Sync + 'static) -> Self {
+        self.describe.push(Box::new(describe));
+        self
     }
 
     /// Names the operation: the original's id where the original has it.
-    pub fn named(mut self, tag: &'static str, id: &'static str, summary: &'static str) -> Self {
-        (self.operation.tag, self.operation.id, self.operation.summary) = (tag, id, summary);
-        self
+    pub fn named(self, tag: &'static str, id: &'static str, summary: &'static str) -> Self {
+        self.described(move |operation| (operation.tag, operation.id, operation.summary) = (tag, id, summary))
     }
 
     /// No part of the API: a page for people.
@@ -82,32 +76,40 @@ impl Route {
     }
 
     /// Describes what the name does not say.
-    pub fn about(mut self, description: &'static str) -> Self {
-        self.operation.description = description;
-        self
+    pub fn about(self, description: &'static str) -> Self {
+        self.described(move |operation| operation.description = description)
     }
 
     /// What a success looks like.
-    pub fn gives<T: super::schema::Described>(mut self, status: u16) -> Self {
-        self.operation.success::<T>(status);
-        self
+    pub fn gives<T: super::schema::Described>(self, status: u16) -> Self {
+        self.described(move |operation| operation.success::<T>(status))
     }
 
     /// What a success looks like when it is no named object.
-    pub fn replies(mut self, status: u16, description: &'static str, schema: Value) -> Self {
-        self.operation.reply(status, description, schema);
-        self
+    pub fn replies(self, status: u16, description: &'static str, schema: fn() -> Value) -> Self {
+        self.described(move |operation| operation.reply(status, description, schema()))
     }
 
     /// A refusal that the handler alone knows of.
-    pub fn refuses(mut self, status: u16, description: &'static str) -> Self {
-        self.operation.refusal(status, description);
-        self
+    pub fn refuses(self, status: u16, description: &'static str) -> Self {
+        self.described(move |operation| operation.refusal(status, description))
+    }
+
+    fn operation(&self) -> Operation {
+        let method = match self.method {
+            Method::GET => "GET",
+            Method::POST => "POST",
+            Method::PATCH => "PATCH",
+            _ => "DELETE",
+        };
+        let mut operation = Operation { method, path: self.path, ..Operation::default() };
+        self.describe.iter().for_each(|describe| describe(&mut operation));
+        operation
     }
 }
 
 /// Every route there is.
-fn table() -> Vec<Route> {
+fn all() -> Vec<Route> {
     [
         health::routes(),
         users::routes(),
@@ -128,65 +130,89 @@ fn table() -> Vec<Route> {
 
 /// The API's description.
 pub fn describe_routes() -> Value {
-    let operations: Vec<Operation> =
-        table().into_iter().filter(|route| route.listed).map(|route| route.operation).collect();
+    let operations: Vec<Operation> = TABLE.routes.iter().filter(|route| route.listed).map(Route::operation).collect();
     openapi::document(&operations)
+}
+
+/// The table, and what follows from it: made once for all workers, before the first of them can answer.
+static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
+
+struct Table {
+    routes: Vec<Route>,
+    paths: Vec<Path>,
+}
+
+/// Everything that answers at one path.
+struct Path {
+    path: &'static str,
+    pattern: ResourceDef,
+    /// Its own routes, and for methods that it has none for, those of a pattern that also matches it
+    /// (`PATCH /users/whoami` is an id that is none); by their places in the table.
+    routes: Vec<usize>,
+    /// Their methods, as the header `Allow` names them.
+    allowed: String,
+}
+
+impl Table {
+    fn new() -> Self {
+        let routes = all();
+        let mut names: Vec<&'static str> = routes.iter().map(|route| route.path).collect();
+        // Paths without parameters come first: `whoami` is no id.
+        names.sort_by_key(|path| path.contains('{'));
+        let mut seen = std::collections::HashSet::new();
+        names.retain(|path| seen.insert(*path));
+        let patterns: Vec<ResourceDef> = names.iter().map(|path| ResourceDef::new(*path)).collect();
+        let answering = |path: &'static str| -> Vec<usize> {
+            let wider = names.iter().zip(&patterns).filter(|(name, pattern)| {
+                **name != path && name.contains('{') && !path.contains('{') && pattern.is_match(path)
+            });
+            let mut found: Vec<usize> = Vec::new();
+            for name in std::iter::once(path).chain(wider.map(|(name, _)| *name)) {
+                for (place, route) in routes.iter().enumerate().filter(|(_, route)| route.path == name) {
+                    if found.iter().all(|&other| routes[other].method != route.method) {
+                        found.push(place);
+                    }
+                }
+            }
+            found
+        };
+        let answering: Vec<Vec<usize>> = names.iter().map(|path| answering(path)).collect();
+        let path = |((path, pattern), places): ((&'static str, ResourceDef), Vec<usize>)| {
+            let mut allowed: Vec<&str> = places.iter().map(|&place| routes[place].method.as_str()).collect();
+            if allowed.contains(&"GET") {
+                allowed.push("HEAD");
+            }
+            Path { path, pattern, routes: places, allowed: allowed.join(", ") }
+        };
+        let paths = names.into_iter().zip(patterns).zip(answering).map(path).collect();
+        Self { routes, paths }
+    }
 }
 
 /// Puts all routes into a worker's application.
 pub fn configure(config: &mut ServiceConfig) {
-    let routes = table();
-    let mut paths: Vec<&'static str> = routes.iter().map(|route| route.operation.path).collect();
-    // Paths without parameters come first: `whoami` is no id.
-    paths.sort_by_key(|path| path.contains('{'));
-    let mut seen = std::collections::HashSet::new();
-    paths.retain(|path| seen.insert(*path));
-    for path in &paths {
-        config.service(resource(path, &routes));
+    for path in &TABLE.paths {
+        config.service(resource(path));
     }
-    let patterns: Arc<[ResourceDef]> = paths.iter().map(|path| ResourceDef::new(*path)).collect();
-    config.default_service(web::to(move |request: HttpRequest, payload: Payload| {
-        let patterns = Arc::clone(&patterns);
-        async move { elsewhere(&request, payload, &patterns).await }
-    }));
+    config.default_service(web::to(elsewhere));
 }
 
-/// Everything that answers at `path`: its own routes, and for methods that it has none for, those of a pattern that
-/// also matches it (`PATCH /users/whoami` is an id that is none).
-fn resource(path: &'static str, routes: &[Route]) -> Resource {
-    let own = routes.iter().filter(|route| route.operation.path == path);
-    let wider = routes.iter().filter(|route| {
-        let pattern = route.operation.path;
-        pattern != path && !path.contains('{') && ResourceDef::new(pattern).is_match(path)
-    });
-    let mut allowed: Vec<&str> = Vec::new();
-    let mut resource = web::resource(path);
-    for route in own.chain(wider) {
-        if !allowed.contains(&route.operation.method) {
-            allowed.push(route.operation.method);
-            resource = (route.handler)(resource);
-        }
-    }
-    if allowed.contains(&"GET") {
-        allowed.push("HEAD");
-    }
-    let allowed: Arc<str> = allowed.join(", ").into();
-    resource.default_service(web::to(move |request: HttpRequest, payload: Payload| {
-        let allowed = Arc::clone(&allowed);
-        async move {
-            body::drain(&request, payload).await;
-            reply::send(&request, Err(ApiError::MethodNotAllowed(allowed.to_string())))
-        }
+fn resource(path: &'static Path) -> Resource {
+    let routes = path.routes.iter().map(|&place| &TABLE.routes[place]);
+    let resource = routes.fold(web::resource(path.path), |resource, route| (route.handler)(resource));
+    resource.default_service(web::to(move |request: HttpRequest, payload: Payload| async move {
+        body::drain(&request, payload).await;
+        reply::send(&request, Err(ApiError::MethodNotAllowed(&path.allowed)))
     }))
 }
 
 /// A path that is no route: perhaps the other spelling is one.
-async fn elsewhere(request: &HttpRequest, payload: Payload, patterns: &[ResourceDef]) -> HttpResponse {
-    body::drain(request, payload).await;
+async fn elsewhere(request: HttpRequest, payload: Payload) -> HttpResponse {
+    body::drain(&request, payload).await;
     let path = request.path();
     let other = if path.ends_with('/') { path.trim_end_matches('/').to_owned() } else { format!("{path}/") };
-    if patterns.iter().any(|pattern| pattern.is_match(&other)) {
-        return reply::redirect(request, &other);
+    if TABLE.paths.iter().any(|known| known.pattern.is_match(&other)) {
+        return reply::redirect(&request, &other);
     }
-    reply::send(request, Err(ApiError::NotFound))
+    reply::send(&request, Err(ApiError::NotFound))
 }
