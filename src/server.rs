@@ -78,6 +78,9 @@ pub enum StartError {
     /// Where the server listens cannot be written down.
     #[error(transparent)]
     PortFile(#[from] PortFileError),
+    /// The prefix could not be told from a route.
+    #[error("`base_path` is {0}, which begins as paths of usher's own do; choose another one, such as /usher")]
+    BasePathTaken(String),
     /// The first superuser cannot be made.
     #[error(transparent)]
     FirstSuperuser(#[from] first_superuser::FirstSuperuserError),
@@ -112,6 +115,9 @@ pub async fn build(config: Config, clock: Clock) -> Result<Built, StartError> {
     if config.auto_login && !(addresses.iter().all(|at| at.ip().is_loopback()) && config.trusted_proxies.is_empty()) {
         return Err(StartError::AutoLoginExposed);
     }
+    if !config.base_path.is_empty() && http::uses(&config.base_path) {
+        return Err(StartError::BasePathTaken(config.base_path));
+    }
     platform::create_private_dir(dir).map_err(failed)?;
     let lock = platform::lock_dir(dir).map_err(failed)?.ok_or_else(|| StartError::Running(dir.clone()))?;
     // Before anything is written: a port that is taken leaves the directory as it was.
@@ -126,7 +132,7 @@ pub async fn build(config: Config, clock: Clock) -> Result<Built, StartError> {
         None => secret_key::load_or_create(dir)?,
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let url = config.public_url.clone().unwrap_or_else(|| local_url(address));
+    let url = config.public_url.clone().unwrap_or_else(|| local_url(address) + &config.base_path);
     let app = web::Data::new(App {
         url: url.clone(),
         clock,
@@ -175,7 +181,7 @@ fn listen(app: &web::Data<App>, listener: TcpListener) -> io::Result<Server> {
         WebApp::new()
             .app_data(state.clone())
             .wrap(Condition::new(!origins.is_empty(), cors(origins)))
-            .configure(http::configure)
+            .configure(|config| http::configure(config, &state.config.base_path))
     });
     // No worker ever blocks on purpose: the store and the hasher have threads of their own.
     let server = server.workers(workers).worker_max_blocking_threads(1).keep_alive(KEEP_ALIVE);

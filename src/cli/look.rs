@@ -53,7 +53,7 @@ pub fn healthcheck(config: &Config, url: Option<&str>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The status of `/health_check`, by the least HTTP there is.
+/// The status of `/health_check` below `url`, by the least HTTP there is.
 fn status(url: &Url) -> io::Result<u16> {
     let host = url.host_str().unwrap_or("127.0.0.1");
     let port = url.port_or_known_default().unwrap_or(80);
@@ -62,7 +62,8 @@ fn status(url: &Url) -> io::Result<u16> {
         match TcpStream::connect_timeout(&address, PATIENCE) {
             Ok(mut stream) => {
                 stream.set_read_timeout(Some(PATIENCE))?;
-                write!(stream, "GET /health_check HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n")?;
+                let base = url.path().trim_end_matches('/');
+                write!(stream, "GET {base}/health_check HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n")?;
                 let mut head = String::new();
                 // "HTTP/1.1 200", and nothing of the rest.
                 stream.take(12).read_to_string(&mut head)?;

@@ -27,7 +27,7 @@ pub(super) async fn run(config: &Config, db: &Db, name: &str) -> Result<(), Fail
     });
     let found = made.await.map_err(|error| error.described())?;
     let username = found.ok_or_else(|| format!("nobody is called {name:?}"))?;
-    let url = config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.bind));
+    let url = config.public_url.clone().unwrap_or_else(|| format!("http://{}{}", config.bind, config.base_path));
     writeln!(io::stdout(), "{}", link(&url, &token))?;
     writeln!(io::stderr(), "{username} can set a new password with this link, once, until {}", rfc3339(&end))?;
     Ok(())

@@ -97,6 +97,9 @@ pub enum ConfigError {
          `refresh_token_seconds` must be at least `access_token_seconds`"
     )]
     Lifetimes { refresh: Place, refresh_seconds: u32, access: Place, access_seconds: u32 },
+    /// Links and answers would lead to different places.
+    #[error("{place} is {base}, but the path of `public_url` is {path}; make them the same, or leave `base_path` out")]
+    TwoPaths { place: Place, base: String, path: String },
     /// The file that was found in the data directory says that the data directory is another one.
     #[error(
         "{file} was found because it lies in the data directory, but its `data_dir` names another one, {named}; \

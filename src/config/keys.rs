@@ -16,6 +16,8 @@ pub enum Kind {
     Address,
     /// An http or https URL.
     Url,
+    /// The beginning of a URL's path.
+    Prefix,
     /// Any text.
     Text,
     /// A text that nobody may see: no flag of its own, only one that names a file.
@@ -41,6 +43,7 @@ impl Kind {
             Self::Path | Self::Secret => "PATH",
             Self::Address => "HOST:PORT",
             Self::Url => "URL",
+            Self::Prefix => "/PREFIX",
             Self::Text => "NAME",
             Self::Bool => "true|false",
             Self::Process => "true|false|ID",
@@ -124,6 +127,8 @@ pub static KEYS: &[Key] = &[
         "The address and port to listen on; port 0 picks a free one."),
     key("public_url", "public-url", Kind::Url, "", "made from `bind`",
         "What people type to get here, used in links."),
+    key("base_path", "base-path", Kind::Prefix, "", "the path of `public_url`",
+        "The part of the path in front of every address, where a proxy has usher below another site, such as `/usher`."),
     key("workers", "workers", Kind::Number { least: 0, most: 256 }, "0", "one for each core",
         "How many threads answer requests."),
     key("port_file", "port-file", Kind::Path, "", "none",

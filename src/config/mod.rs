@@ -36,6 +36,8 @@ pub struct Config {
     pub bind: Bind,
     /// Without a slash at its end; `None` stands for what `bind` becomes.
     pub public_url: Option<String>,
+    /// What stands in front of every path: empty, or with a slash at its beginning and none at its end.
+    pub base_path: String,
     /// At least 1.
     pub workers: usize,
     /// Says where the server listens while it does. Absolute.
@@ -109,6 +111,7 @@ impl Config {
             data_dir,
             bind: settings.get("bind", values::bind)?,
             public_url: settings.optional("public_url", values::public_url)?,
+            base_path: settings.optional("base_path", values::base_path)?.unwrap_or_default(),
             workers: workers(settings.number("workers")?),
             port_file: settings.path("port_file")?,
             exit_with_parent: settings.get("exit_with_parent", values::exit_with)?,
@@ -135,10 +138,29 @@ impl Config {
             file: None,
             origins: BTreeMap::new(),
         };
+        config.find_base_path(settings)?;
         config.check(settings)?;
         config.origins = std::mem::take(&mut settings.origins);
         config.file = file.map(|file| file.path);
         Ok(config)
+    }
+
+    /// Takes `base_path` from `public_url` where it is not set; where both are, they must say the same.
+    fn find_base_path(&mut self, settings: &Settings<'_>) -> Result<(), ConfigError> {
+        let Some(url) = &self.public_url else { return Ok(()) };
+        let path = values::path_of(url);
+        let place = settings.place("base_path");
+        if place.source != Source::Default && path != self.base_path {
+            let (base, path) = (error::quoted(&self.base_path), error::quoted(path));
+            return Err(ConfigError::TwoPaths { place, base, path });
+        }
+        if !path.is_empty() {
+            self.base_path = values::base_path(path).map_err(|_| {
+                let wanted = "a URL whose path, if it has one, is of letters, digits and `-._~`".to_owned();
+                ConfigError::Value { place: settings.place("public_url"), found: error::quoted(url), wanted }
+            })?;
+        }
+        Ok(())
     }
 
     /// The rules that need more than one setting.
@@ -175,6 +197,7 @@ impl Config {
             "data_dir" => error::shown_path(&self.data_dir),
             "bind" => self.bind.to_string(),
             "public_url" => self.public_url.clone().unwrap_or_default(),
+            "base_path" => self.base_path.clone(),
             "workers" => self.workers.to_string(),
             "port_file" => self.port_file.as_deref().map(error::shown_path).unwrap_or_default(),
             "exit_with_parent" => self.exit_with_parent.to_string(),

@@ -275,6 +275,19 @@ fn settings_must_fit_together() {
 }
 
 #[test]
+fn the_prefix_of_every_path_is_that_of_the_public_address() {
+    let with = |url: &str| Machine::new().flag("public_url", url);
+    assert_eq!(with("https://h/a/b").load().base_path, "/a/b");
+    assert_eq!(with("https://h:81").load().base_path, "");
+    assert_eq!(with("https://h/a").flag("base_path", "/a").load().base_path, "/a");
+    assert_eq!(
+        with("https://h").flag("base_path", "/a").refusal(),
+        "--base-path is \"/a\", but the path of `public_url` is \"\"; make them the same, or leave `base_path` out"
+    );
+    assert!(with("https://h/a b").refusal().contains("it must be a URL whose path, if it has one, is of letters"));
+}
+
+#[test]
 fn the_shipped_file_changes_nothing_and_shows_every_default() {
     let shipped = include_str!("../../config.toml");
     assert!(shipped.lines().all(|line| line.is_empty() || line.starts_with('#')));

@@ -211,6 +211,25 @@ pub(super) fn public_url(text: &str) -> Result<String, String> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
+/// The path of a URL that [`public_url`] has read.
+pub(super) fn path_of(public_url: &str) -> &str {
+    let (_, rest) = public_url.split_once("://").unwrap_or(("", public_url));
+    rest.find('/').map_or("", |at| &rest[at..])
+}
+
+/// Reads the prefix of every path: segments that mean the same encoded and not.
+pub(super) fn base_path(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let segment = |segment: &str| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+        !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)
+    };
+    match text.strip_prefix('/') {
+        Some(rest) if rest.split('/').all(segment) => Ok(text.to_owned()),
+        _ => Err("a path such as /usher, without a slash at its end, of letters, digits and `-._~`".to_owned()),
+    }
+}
+
 /// Reads an origin and writes it as browsers do: lower case, without the scheme's own port.
 pub(super) fn origin(text: &str) -> Result<String, String> {
     let wanted = || {

@@ -67,6 +67,14 @@ function take(name) {
   return value;
 }
 
+/** A prefix that the proxy knows and the server does not, or the other way round: cookies and links lead elsewhere. */
+function Misplaced() {
+  const told = document.querySelector('meta[name="usher-base"]').content;
+  if (told === base.pathname) return null;
+  return html`<p class="banner" role="alert">This page is reached at <code>${base.pathname}</code>, but the server’s
+    setting <code>base_path</code> says <code>${told}</code>: signing in will not last and links will lead elsewhere.</p>`;
+}
+
 const entry = location.pathname.slice(base.pathname.length);
 const token = entry ? take('token') : null;
 if (!entry) knowLaunchSecret(take('launch'));
@@ -104,7 +112,7 @@ function App() {
     page = html`<${Reset} token=${token} onDone=${() => finish('Your password is set. Sign in with it.')} />`;
   } else if (me === null) page = html`<${SignIn} notice=${notice} onSignedIn=${signedIn} />`;
   else if (me) page = html`<${Shell} me=${me} setMe=${setMe} onLeave=${leave} />`;
-  return html`<${Connection} />${page}<${Notices} />`;
+  return html`<${Misplaced} /><${Connection} />${page}<${Notices} />`;
 }
 
 const root = document.getElementById('app');

@@ -25,6 +25,8 @@ pub const APP: &str = include_str!("index.html");
 pub const DOCS: &str = include_str!("docs.html");
 /// Stands in the pages where the files' version belongs.
 pub const VERSION_MARK: &str = "VERSION";
+/// Stands in the pages where the path's prefix belongs, by which a page knows whether it is where the server thinks.
+pub const BASE_MARK: &str = "BASE_PATH";
 
 /// What both load.
 pub const FILES: &[File] = &[

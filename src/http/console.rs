@@ -14,7 +14,8 @@ use super::fault::Faults;
 use super::openapi::Operation;
 use super::reply::Reply;
 use super::route::Route;
-use crate::console::{APP, DOCS, FILES, VERSION_MARK};
+use crate::config::Config;
+use crate::console::{APP, BASE_MARK, DOCS, FILES, VERSION_MARK};
 
 /// A page runs and shows what came with it and asks its own server, nothing else. Pictures are either its own or, as
 /// people's pictures are, written out in full: one that is fetched from elsewhere would tell that place who looks.
@@ -40,19 +41,18 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     let hash = FILES.iter().fold(Sha256::new(), |hash, file| hash.chain_update(file.body));
     hash.finalize().iter().take(6).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 });
-static APP_PAGE: LazyLock<String> = LazyLock::new(|| APP.replace(VERSION_MARK, &VERSION));
-static DOCS_PAGE: LazyLock<String> = LazyLock::new(|| DOCS.replace(VERSION_MARK, &VERSION));
 
-async fn app(_: Call<Anyone, Nothing>) -> Result<Reply, ApiError> {
-    Ok(page(&APP_PAGE))
+async fn app(call: Call<Anyone, Nothing>) -> Result<Reply, ApiError> {
+    Ok(page(APP, &call.app.config))
 }
 
-async fn docs(_: Call<Anyone, Nothing>) -> Result<Reply, ApiError> {
-    Ok(page(&DOCS_PAGE))
+async fn docs(call: Call<Anyone, Nothing>) -> Result<Reply, ApiError> {
+    Ok(page(DOCS, &call.app.config))
 }
 
-fn page(text: &'static str) -> Reply {
-    Reply::file(text.as_bytes(), "text/html; charset=utf-8").instead(CONTENT_SECURITY_POLICY, POLICY)
+fn page(text: &str, config: &Config) -> Reply {
+    let text = text.replace(VERSION_MARK, &VERSION).replace(BASE_MARK, &config.base_path);
+    Reply::text(text, "text/html; charset=utf-8").instead(CONTENT_SECURITY_POLICY, POLICY)
 }
 
 /// A file's name and the version that it is asked for in.

@@ -13,27 +13,30 @@ pub const STORE_KEY: &str = "apikey_tkn_lflw";
 
 /// How cookies are set for one request.
 #[derive(Clone, Copy, Debug)]
-pub struct Jar {
+pub struct Jar<'a> {
     secure: bool,
     access_readable: bool,
+    path: &'a str,
 }
 
-impl Jar {
+impl<'a> Jar<'a> {
     /// By the settings, and by whether the request came over HTTPS.
-    pub fn new(config: &Config, https: bool) -> Self {
+    pub fn new(config: &'a Config, https: bool) -> Self {
         let secure = match config.cookie_secure {
             CookieSecure::Auto => https,
             CookieSecure::Always => true,
             CookieSecure::Never => false,
         };
-        Self { secure, access_readable: config.access_cookie_readable }
+        // Below another site, they are none of that site's business.
+        let path = if config.base_path.is_empty() { "/" } else { &config.base_path };
+        Self { secure, access_readable: config.access_cookie_readable, path }
     }
 
     /// A `Set-Cookie` header's value.
     pub fn set(self, name: &str, value: &str, seconds: u64) -> String {
         let http_only = if name == ACCESS && self.access_readable { "" } else { "; HttpOnly" };
         let secure = if self.secure { "; Secure" } else { "" };
-        format!("{name}={value}; Max-Age={seconds}; Path=/; SameSite=Lax{http_only}{secure}")
+        format!("{name}={value}; Max-Age={seconds}; Path={}; SameSite=Lax{http_only}{secure}", self.path)
     }
 
     /// The same cookie, gone.
@@ -42,14 +45,20 @@ impl Jar {
     }
 }
 
-/// The last cookie of this name that the client sent.
-pub fn get<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+/// The cookie of this name that the client sent; of several the last, as the original does. Below another site it is the
+/// first: that site may have cookies of the same names, and browsers send those of the longest path first (RFC 6265,
+/// section 5.4).
+pub fn get<'a>(config: &Config, headers: &'a HeaderMap, name: &'a str) -> Option<&'a str> {
+    let mut found = all(headers, name);
+    if config.base_path.is_empty() { found.last() } else { found.next() }
+}
+
+fn all<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     let sent = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
     sent.filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(found, _)| found.trim() == name)
+        .filter(move |(found, _)| found.trim() == name)
         .map(|(_, value)| value.trim().trim_matches('"'))
         .filter(|value| !value.is_empty())
-        .last()
 }
 
 #[cfg(test)]
@@ -62,8 +71,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(COOKIE, HeaderValue::from_static("a=1;refresh_token_lf=\"x.y.z\" ; =; b"));
         headers.append(COOKIE, HeaderValue::from_static("access_token_lf=first; access_token_lf=second"));
-        assert_eq!(get(&headers, REFRESH), Some("x.y.z"));
-        assert_eq!(get(&headers, ACCESS), Some("second"));
-        assert_eq!(get(&headers, STORE_KEY), None);
+        let found = |name| all(&headers, name).collect::<Vec<_>>();
+        assert_eq!((found(REFRESH), found(ACCESS)), (vec!["x.y.z"], vec!["first", "second"]));
+        assert_eq!(found(STORE_KEY), [""; 0]);
     }
 }

@@ -23,6 +23,12 @@ pub fn routes() -> Vec<Route> {
 /// Made when it is first asked for: most servers never are.
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| route::describe_routes().to_string());
 
-async fn openapi(_: Call<Anyone, Nothing>) -> Result<Reply, ApiError> {
-    Ok(Reply::file(DOCUMENT.as_bytes(), "application/json"))
+async fn openapi(call: Call<Anyone, Nothing>) -> Result<Reply, ApiError> {
+    let base_path = &call.app.config.base_path;
+    if base_path.is_empty() {
+        return Ok(Reply::file(DOCUMENT.as_bytes(), "application/json"));
+    }
+    let mut document = route::describe_routes();
+    document["servers"] = json!([{ "url": base_path }]);
+    Ok(Reply::json(&document))
 }

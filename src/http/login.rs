@@ -212,7 +212,7 @@ impl Input for RefreshCookie {
     const BODY: Kind = Kind::None;
 
     fn read(source: &Source<'_>, _: &mut Faults) -> Option<Self> {
-        Some(Self(cookies::get(source.request.headers(), cookies::REFRESH).map(ToOwned::to_owned)))
+        Some(Self(cookies::get(source.config, source.request.headers(), cookies::REFRESH).map(ToOwned::to_owned)))
     }
 
     fn describe(_: &mut Operation) {}
@@ -258,7 +258,7 @@ impl Input for Tokens {
     const BODY: Kind = Kind::None;
 
     fn read(source: &Source<'_>, _: &mut Faults) -> Option<Self> {
-        Some(Self(Pair::of(source.request.headers())))
+        Some(Self(Pair::of(source.config, source.request.headers())))
     }
 
     fn describe(_: &mut Operation) {}

@@ -40,4 +40,4 @@ mod wire;
 // What the command line prints as JSON is what the API answers.
 pub use wire::{ApiKeyRead, AuditRead, SessionRead, UserRead};
 
-pub use route::{configure, describe_routes};
+pub use route::{configure, describe_routes, uses};

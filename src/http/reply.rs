@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
-use actix_web::web::Bytes;
+use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
+use super::app::App;
 use super::error::ApiError;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -54,6 +55,12 @@ impl Reply {
         }
     }
 
+    /// 200 with a text that was made for this answer.
+    pub fn text(body: String, content_type: &'static str) -> Self {
+        let content_type = HeaderValue::from_static(content_type);
+        Self { status: StatusCode::OK, body: body.into(), content_type, headers: Vec::new(), instead: Vec::new() }
+    }
+
     /// The same with another status.
     pub fn status(self, status: StatusCode) -> Self {
         Self { status, ..self }
@@ -90,7 +97,7 @@ pub fn send(request: &HttpRequest, outcome: Result<Reply, ApiError>) -> HttpResp
             let mut builder = start(reply.status, &id);
             builder.insert_header((CONTENT_TYPE, reply.content_type));
             for header in reply.headers {
-                builder.append_header(header);
+                builder.append_header(if header.0 == LOCATION { below_base(request, header) } else { header });
             }
             for header in reply.instead {
                 builder.insert_header(header);
@@ -139,10 +146,24 @@ fn next_id() -> String {
 /// 307 to the spelling of the path that exists, with the query as it came. Relative, so that it holds behind any proxy.
 pub fn redirect(request: &HttpRequest, path: &str) -> HttpResponse {
     let query = request.query_string();
-    let location = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    let base = base_path(request);
+    let location = if query.is_empty() { format!("{base}{path}") } else { format!("{base}{path}?{query}") };
     let mut builder = start(StatusCode::TEMPORARY_REDIRECT, &next_id());
     if let Ok(location) = HeaderValue::from_str(&location) {
         builder.insert_header((LOCATION, location));
     }
     builder.finish()
+}
+
+/// What stands in front of every path that clients are shown.
+pub fn base_path(request: &HttpRequest) -> &str {
+    request.app_data::<Data<App>>().map_or("", |app| app.config.base_path.as_str())
+}
+
+/// Handlers name places by their route's path; another site's address stays as it is.
+fn below_base(request: &HttpRequest, (name, value): (HeaderName, HeaderValue)) -> (HeaderName, HeaderValue) {
+    let base = base_path(request);
+    let path = value.to_str().ok().filter(|path| !base.is_empty() && path.starts_with('/'));
+    let below = path.and_then(|path| HeaderValue::from_str(&format!("{base}{path}")).ok());
+    (name, below.unwrap_or(value))
 }

@@ -20,6 +20,9 @@ use super::{api_keys, audit, console, docs, health, login, reset_links, sessions
 
 type Describe = Box<dyn Fn(&mut Operation) + Send + Sync>;
 
+/// How many parts in front of a path are taken for a proxy's prefix.
+const MOST_PREFIXES: usize = 4;
+
 /// One line of the table.
 pub struct Route {
     method: Method,
@@ -189,8 +192,22 @@ impl Table {
     }
 }
 
-/// Puts all routes into a worker's application.
-pub fn configure(config: &mut ServiceConfig) {
+/// Puts all routes into a worker's application; under `base_path` too, as some proxies leave the prefix in the path and
+/// others, and whoever asks directly, do not.
+pub fn configure(config: &mut ServiceConfig, base_path: &str) {
+    if !base_path.is_empty() {
+        config.service(web::scope(base_path).configure(add_routes));
+    }
+    add_routes(config);
+}
+
+/// Whether a route's path begins with the first part of `base_path`: which of both is meant could not be told.
+pub fn uses(base_path: &str) -> bool {
+    let first = |path: &str| path.split('/').nth(1).map(ToOwned::to_owned);
+    TABLE.paths.iter().any(|path| first(path.path) == first(base_path))
+}
+
+fn add_routes(config: &mut ServiceConfig) {
     for path in &TABLE.paths {
         config.service(resource(path));
     }
@@ -210,9 +227,33 @@ fn resource(path: &'static Path) -> Resource {
 async fn elsewhere(request: HttpRequest, payload: Payload) -> HttpResponse {
     body::drain(&request, payload).await;
     let path = request.path();
+    // Only what a scope took in still has the prefix; a path that merely begins so, such as `/ushers`, does not.
+    let inner = path.strip_prefix(reply::base_path(&request)).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let path = inner.unwrap_or(path);
     let other = if path.ends_with('/') { path.trim_end_matches('/').to_owned() } else { format!("{path}/") };
     if TABLE.paths.iter().any(|known| known.pattern.is_match(&other)) {
         return reply::redirect(&request, &other);
     }
+    hint_at_prefix(path);
     reply::send(&request, Err(ApiError::NotFound))
+}
+
+/// Says in the log, once, that a route would have been met without what stands in front of it in the path: the mark of
+/// a proxy whose prefix usher was not told.
+fn hint_at_prefix(path: &str) {
+    static SAID: std::sync::Once = std::sync::Once::new();
+    if SAID.is_completed() {
+        return;
+    }
+    let inner = path.match_indices('/').map(|(at, _)| at).filter(|&at| at > 0).take(MOST_PREFIXES);
+    // Scanners ask for /x/docs and the like; nobody but a client of usher asks for a route of its API.
+    let found = inner
+        .filter(|&at| path[at..].starts_with("/api/v1/") || path[at..].starts_with("/assets/"))
+        .find(|&at| TABLE.paths.iter().any(|known| known.pattern.is_match(&path[at..])));
+    if let Some(at) = found {
+        SAID.call_once(|| {
+            let (path, base) = (path.escape_debug(), path[..at].escape_debug());
+            log::warn!("{path} is asked for: if a proxy has usher below {base}, set `base_path = \"{base}\"`");
+        });
+    }
 }

@@ -12,6 +12,7 @@ use super::error::ApiError;
 use super::reply::Reply;
 use super::wire::Token;
 use crate::auth::token::{Claims, Kind};
+use crate::config::Config;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 use crate::domain::session::Session;
@@ -44,7 +45,7 @@ pub fn leeway(app: &App) -> TimeDelta {
 
 /// The answer to a log-in or refresh: both tokens, as JSON and as cookies, and the store key's cookie where there is
 /// one. The refresh token says only what the session's row says, so that it comes out the same each time.
-pub fn reply(app: &App, session: &Session, user: Option<&User>, jar: Jar, now: Timestamp) -> Reply {
+pub fn reply(app: &App, session: &Session, user: Option<&User>, jar: Jar<'_>, now: Timestamp) -> Reply {
     let (access, access_seconds) = access_token(app, session, now);
     let refresh = app.tokens.sign(&Claims {
         sub: session.user_id,
@@ -92,11 +93,11 @@ pub struct Pair {
 
 impl Pair {
     /// Reads the `Authorization` header and both cookies.
-    pub fn of(headers: &HeaderMap) -> Self {
-        let access = bearer(headers).into_iter().chain(cookies::get(headers, cookies::ACCESS));
+    pub fn of(config: &Config, headers: &HeaderMap) -> Self {
+        let access = bearer(headers).into_iter().chain(cookies::get(config, headers, cookies::ACCESS));
         Self {
             access: access.map(ToOwned::to_owned).collect(),
-            refresh: cookies::get(headers, cookies::REFRESH).map(ToOwned::to_owned),
+            refresh: cookies::get(config, headers, cookies::REFRESH).map(ToOwned::to_owned),
         }
     }
 

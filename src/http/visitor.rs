@@ -30,8 +30,8 @@ impl Who for Visitor {
 
     async fn identify(app: &App, request: &HttpRequest, query: &Pairs<'_>) -> Result<Self, ApiError> {
         let mut found = SignedIn::identify(app, request, query).await;
-        if let (Err(ApiError::NoCredentials), Some(token)) = (&found, cookies::get(request.headers(), cookies::ACCESS))
-        {
+        let cookie = cookies::get(&app.config, request.headers(), cookies::ACCESS);
+        if let (Err(ApiError::NoCredentials), Some(token)) = (&found, cookie) {
             found = caller::by_token(app, token).await;
         }
         match found {

@@ -5,6 +5,7 @@
 mod support;
 
 mod auto_login;
+mod base_path;
 mod bodies;
 mod checks;
 mod harness;

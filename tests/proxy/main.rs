@@ -1,0 +1,10 @@
+//! usher behind real proxies, with the configurations in `packaging/` as they stand there: only addresses and
+//! certificates are put in. Where nginx or Caddy is not installed, its tests pass and say that they were skipped.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod own_host;
+mod proxies;
+mod sub_path;

@@ -1,0 +1,70 @@
+//! usher at `https://home.example.org/usher/`, through each proxy, with the prefix left in the path and taken away.
+
+use serde_json::json;
+
+use crate::proxies::{Proxy, Setting, caddy, nginx};
+use crate::support::Server;
+use crate::support::server::{ADMIN, PASSWORD};
+
+const HOME: &str = "home.example.org";
+
+fn server() -> Server {
+    let server = Server::with().set("public_url", "https://home.example.org/usher");
+    server.set("trusted_proxies", "127.0.0.1").start()
+}
+
+/// Every proxy that is installed, leaving the prefix and taking it away.
+fn everywhere(test: fn(&Server, &Proxy)) {
+    let stripping_nginx = [("proxy_pass http://usher;", "proxy_pass http://usher/;")];
+    let stripping_caddy = [("handle /usher/*", "handle_path /usher/*")];
+    for (is_nginx, put) in [(true, &[][..]), (true, &stripping_nginx), (false, &[]), (false, &stripping_caddy)] {
+        let (server, setting) = (server(), Setting { put, https: false });
+        let proxy = if is_nginx {
+            nginx(&["home"], server.address, &setting)
+        } else {
+            caddy("sub-path.Caddyfile", server.address, &setting)
+        };
+        if let Some(proxy) = proxy {
+            test(&server, &proxy);
+        }
+    }
+}
+
+#[test]
+fn signing_in_refreshing_and_signing_out_work_below_another_site() {
+    everywhere(|server, proxy| {
+        let form = [("username", ADMIN.0), ("password", ADMIN.1)];
+        let login = proxy.request("POST", HOME, "/usher/api/v1/login").form(&form).send().expect(200);
+        assert!(login.set_cookie("refresh_token_lf").unwrap().contains("; Path=/usher;"), "{login:?}");
+        let refresh = login.cookie("refresh_token_lf").unwrap();
+        let next = proxy.request("POST", HOME, "/usher/api/v1/refresh").cookie("refresh_token_lf", refresh).send();
+        let access = next.expect(200).json()["access_token"].as_str().unwrap().to_owned();
+        proxy.request("GET", HOME, "/usher/api/v1/users/whoami").bearer(&access).send().expect(200);
+        proxy.request("POST", HOME, "/usher/api/v1/logout").bearer(&access).send().expect(200);
+        server.whoami(&access).refused(401, "Session has ended.");
+    });
+}
+
+#[test]
+fn pages_links_and_answers_lead_to_what_is_there() {
+    everywhere(|_, proxy| {
+        let outside = proxy.get(HOME, "/usher").expect(308);
+        assert!(outside.header("location").unwrap().ends_with("/usher/"), "{outside:?}");
+        for page in ["/usher/", "/usher/docs", "/usher/setup", "/usher/reset"] {
+            let text = proxy.get(HOME, page).expect(200).text();
+            assert!(text.contains(r#"content="/usher/""#), "{text}");
+            for part in text.split("=\"assets/").skip(1) {
+                proxy.get(HOME, &format!("/usher/assets/{}", part.split('"').next().unwrap())).expect(200);
+            }
+        }
+        assert_eq!(proxy.get(HOME, "/usher/openapi.json").expect(200).json()["servers"], json!([{ "url": "/usher" }]));
+        assert_eq!(
+            proxy.get(HOME, "/usher/api/v1/users?skip=1").expect(307).header("location"),
+            Some("/usher/api/v1/users/?skip=1")
+        );
+        let new = json!({ "username": "erika", "password": PASSWORD });
+        let made = proxy.request("POST", HOME, "/usher/api/v1/users/").json(&new).send().expect(201);
+        proxy.get(HOME, made.header("location").unwrap()).expect(403);
+        proxy.get(HOME, "/usher/health_check").expect(200);
+    });
+}
