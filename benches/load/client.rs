@@ -145,9 +145,12 @@ pub fn run(address: SocketAddr, load: Load, next: &mut Next<'_>) -> io::Result<O
                     idle.push(token);
                 }
                 Err(_) => {
-                    outcome.broken += 1;
+                    // One that the server closed because nothing was asked on it for long is none that broke.
+                    if connection.since.is_some() {
+                        outcome.broken += 1;
+                        idle.push(token);
+                    }
                     *connection = Connection::open(address, &poll, token)?;
-                    idle.push(token);
                 }
             }
         }

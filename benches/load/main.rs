@@ -31,9 +31,9 @@ struct Args {
     /// How many users the large database gets; 0 leaves its rows out.
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     seed_users: u32,
-    /// A program to measure beside it.
-    #[arg(long, value_name = "pocketbase=PATH", value_parser = peer)]
-    peer: Option<PathBuf>,
+    /// A program to measure beside it: PocketBase, or another build of usher.
+    #[arg(long, value_name = "pocketbase=PATH|usher=PATH", value_parser = peer)]
+    peer: Option<Peer>,
     /// Only these: start, health, whoami, list, patch, login, mixed, overload, large.
     #[arg(long, value_delimiter = ',')]
     rows: Vec<String>,
@@ -47,8 +47,19 @@ struct Args {
     bare_server: bool,
 }
 
-fn peer(text: &str) -> Result<PathBuf, String> {
-    text.strip_prefix("pocketbase=").map(PathBuf::from).ok_or_else(|| "should be pocketbase=PATH".to_owned())
+/// What is measured beside usher.
+#[derive(Clone)]
+enum Peer {
+    PocketBase(PathBuf),
+    Usher(PathBuf),
+}
+
+fn peer(text: &str) -> Result<Peer, String> {
+    match text.split_once('=') {
+        Some(("pocketbase", path)) => Ok(Peer::PocketBase(path.into())),
+        Some(("usher", path)) => Ok(Peer::Usher(path.into())),
+        _ => Err("should be pocketbase=PATH or usher=PATH".to_owned()),
+    }
 }
 
 impl Args {

@@ -9,7 +9,7 @@ use usher::domain::secret::PasswordHash;
 use usher::store::{DATABASE_FILE, StoreError, users};
 
 use super::client::{self, Load, Outcome, percentile, request};
-use super::process::Server;
+use super::process::{OURS, Server};
 use super::report::{Line, median, shown};
 use super::target::{Target, body, in_turn};
 use super::{Args, Failure, seed};
@@ -27,16 +27,19 @@ pub fn rows(args: &Args) -> Result<Vec<Line>, Failure> {
         lines.push(line);
     };
     // One start makes the superuser; what is measured is a start like any other.
-    drop(Server::usher(&large, args.usher_flags())?);
+    drop(Server::usher(Path::new(OURS), &large, args.usher_flags())?);
     let starts: Result<Vec<f64>, Failure> =
-        (0..5).map(|_| Ok(Server::usher(&large, &[])?.started_in.as_secs_f64() * 1000.0)).collect();
+        (0..5).map(|_| Ok(Server::usher(Path::new(OURS), &large, &[])?.started_in.as_secs_f64() * 1000.0)).collect();
     let mut line = Line::new("start", "12 ms");
     let middle = median(starts?);
     line.usher = format!("{middle:.1} ms");
     line.met = vec![middle < 12.0];
     keep(line);
     {
-        let (few, many) = (Target::usher(&small, args.usher_flags())?, Target::usher(&large, args.usher_flags())?);
+        let (few, many) = (
+            Target::usher(Path::new(OURS), &small, args.usher_flags())?,
+            Target::usher(Path::new(OURS), &large, args.usher_flags())?,
+        );
         keep(beside(args, "whoami", 16, &few, &many, |target| &target.whoami)?);
         keep(beside(args, "PATCH", 64, &few, &many, |target| &target.patch)?);
         pages(args, &many, count, &mut keep)?;

@@ -14,6 +14,9 @@ use super::client;
 pub const SUPERUSER: &str = "admin";
 pub const PASSWORD: &str = "quiet-otter-7";
 
+/// The usher that is measured: built with the driver.
+pub const OURS: &str = env!("CARGO_BIN_EXE_usher");
+
 /// A server that runs; dropping it ends it.
 pub struct Server {
     child: Child,
@@ -24,15 +27,15 @@ pub struct Server {
 
 impl Server {
     /// usher on a data directory, with a superuser who can sign in.
-    pub fn usher(data_dir: &Path, flags: &[&str]) -> Result<Self, Failure> {
-        let mut command = usher(data_dir);
+    pub fn usher(program: &Path, data_dir: &Path, flags: &[&str]) -> Result<Self, Failure> {
+        let mut command = usher(program, data_dir);
         command.args(flags).env("USHER_SUPERUSER", SUPERUSER).env("USHER_SUPERUSER_PASSWORD", PASSWORD);
         Self::announced(command)
     }
 
     /// usher as somebody finds it who starts it for the first time: no password to hash, but a link to set it up.
     pub fn without_superuser(data_dir: &Path) -> Result<Self, Failure> {
-        Self::announced(usher(data_dir))
+        Self::announced(usher(Path::new(OURS), data_dir))
     }
 
     /// The driver itself, as a server of one bare route.
@@ -99,8 +102,8 @@ impl Drop for Server {
     }
 }
 
-fn usher(data_dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
+fn usher(program: &Path, data_dir: &Path) -> Command {
+    let mut command = Command::new(program);
     command.args(["--data-dir".as_ref(), data_dir.as_os_str()]);
     command.args(["--bind=127.0.0.1:0", "--throttle=false", "--signup=open", "--log=error"]);
     command

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::client::{self, Load, Outcome};
-use super::process::{PASSWORD, Server};
+use super::process::{OURS, PASSWORD, Server};
 use super::report::{Line, median, shown};
 use super::target::{Target, from_many_places, in_turn};
 use super::{Args, Failure, cores, overload};
@@ -92,8 +92,9 @@ pub fn small(args: &Args) -> Result<Vec<Line>, Failure> {
         start(args, dir.path())?.into_iter().for_each(&mut keep);
     }
     let bare = Server::bare()?;
-    let usher = Target::usher(&usher_dir, args.usher_flags())?;
-    let peer = args.peer.as_deref().map(|program| Target::pocketbase(program, &dir.path().join("peer"))).transpose()?;
+    let usher = Target::usher(Path::new(OURS), &usher_dir, args.usher_flags())?;
+    let peer = args.peer.as_ref().map(|peer| Target::peer(peer, &dir.path().join("peer"), args.usher_flags()));
+    let peer = peer.transpose()?;
     for row in TURNS.iter().filter(|turns| args.wants(turns.row)) {
         keep(turns(args, row, &bare, &usher, peer.as_ref())?);
     }
@@ -114,7 +115,7 @@ pub fn small(args: &Args) -> Result<Vec<Line>, Failure> {
     if args.wants("mixed") {
         // The same people, now seen as coming from several places, as one may not fill the queue of the hashers.
         let flags: Vec<&str> = args.usher_flags().iter().copied().chain(["--trusted-proxies=127.0.0.1"]).collect();
-        let usher = Target::usher(&usher_dir, &flags)?;
+        let usher = Target::usher(Path::new(OURS), &usher_dir, &flags)?;
         mixed(args, &usher, peer.as_ref())?.into_iter().for_each(&mut keep);
     }
     Ok(lines)
@@ -123,7 +124,7 @@ pub fn small(args: &Args) -> Result<Vec<Line>, Failure> {
 fn start(args: &Args, dir: &Path) -> Result<Vec<Line>, Failure> {
     let (times, data) = (if args.smoke { 1 } else { 9 }, dir.join("start"));
     let milliseconds = |data: &Path| -> Result<f64, Failure> {
-        Ok(Server::usher(data, &["--bcrypt-cost=10"])?.started_in.as_secs_f64() * 1000.0)
+        Ok(Server::usher(Path::new(OURS), data, &["--bcrypt-cost=10"])?.started_in.as_secs_f64() * 1000.0)
     };
     // The superuser is there after the first start, so that the second finds no password to hash; a new database's
     // start is measured without one.
@@ -142,7 +143,7 @@ fn start(args: &Args, dir: &Path) -> Result<Vec<Line>, Failure> {
         line.met = vec![middle < most];
         lines.push(line);
     }
-    let server = Server::usher(&data, &[])?;
+    let server = Server::usher(Path::new(OURS), &data, &[])?;
     let mut line = Line::new("resident memory (PSS) idle", "12 MiB");
     line.usher = format!("{:.1} MiB", server.pss());
     line.met = vec![server.pss() < 12.0];
@@ -183,18 +184,23 @@ fn turns(args: &Args, row: &Turns, bare: &Server, usher: &Target, peer: Option<&
 
 /// How many log-ins a second, beside how many hashes the cores can do and nothing else.
 fn logins(args: &Args, usher: &Target, peer: Option<&Target>) -> Result<Line, Failure> {
-    let (cost, each) = if args.smoke { (10, 1) } else { (12, 16) };
-    let (mut raw, mut ours) = (Vec::new(), Outcome::default());
+    let (cost, each, rounds) = if args.smoke { (10, 1, 1) } else { (12, 8, 6) };
+    let (mut raw, mut ratios, mut ours) = (Vec::new(), Vec::new(), Outcome::default());
     let load = Load { answers: each * cores(), ..Load::closed(8, args.time(60)) };
-    for _ in 0..if args.smoke { 1 } else { 3 } {
-        raw.push(hashes_a_second(cost, each));
-        ours = ours.and(client::run(usher.address(), load, &mut in_turn(&usher.login))?);
+    for _ in 0..rounds {
+        // What the server still hashes for connections that are closed would be taken from the raw limit.
+        std::thread::sleep(args.time(1));
+        let limit = hashes_a_second(cost, each);
+        let round = client::run(usher.address(), load, &mut in_turn(&usher.login))?;
+        raw.push(limit);
+        ratios.push(round.rate() / limit);
+        ours = ours.and(round);
     }
-    let raw = median(raw);
+    let (raw, ratio) = (median(raw), median(ratios));
     let mut line = Line::new(format!("log-ins at bcrypt cost {cost}, 8 clients"), "0.92 × the raw limit");
     line.check("usher", &ours);
-    line.usher = format!("{}: {:.2} × the raw limit of {raw:.2} /s", shown(ours.rate(), &ours), ours.rate() / raw);
-    line.met = vec![ours.rate() / raw >= 0.92];
+    line.usher = format!("{}: {ratio:.2} × the raw limit of {raw:.2} /s", shown(ours.rate(), &ours));
+    line.met = vec![ratio >= 0.92];
     if let Some(peer) = peer {
         let theirs = client::run(peer.address(), load, &mut in_turn(&peer.login))?;
         line.check("peer", &theirs);

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Failure;
 use super::client::{self, Load, request};
 use super::process::{PASSWORD, SUPERUSER, Server};
+use super::{Failure, Peer};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -29,8 +29,8 @@ pub struct Target {
 
 impl Target {
     /// usher with its people; those that are missing are added.
-    pub fn usher(data_dir: &Path, flags: &[&str]) -> Result<Self, Failure> {
-        let server = Server::usher(data_dir, flags)?;
+    pub fn usher(program: &Path, data_dir: &Path, flags: &[&str]) -> Result<Self, Failure> {
+        let server = Server::usher(program, data_dir, flags)?;
         let at = server.address;
         let token = usher_token(at, SUPERUSER)?;
         let listed = body(client::once(at, &request("GET", "/api/v1/users/?limit=12", Some(&token), None))?)?;
@@ -69,8 +69,16 @@ impl Target {
         Ok(target)
     }
 
+    /// The peer that was asked for, with a data directory of its own.
+    pub fn peer(peer: &Peer, data_dir: &Path, flags: &[&str]) -> Result<Self, Failure> {
+        match peer {
+            Peer::PocketBase(program) => Self::pocketbase(program, data_dir),
+            Peer::Usher(program) => Self::usher(program, data_dir, flags),
+        }
+    }
+
     /// PocketBase, asked for the nearest that it has: `whoami` is one's own record.
-    pub fn pocketbase(program: &Path, data_dir: &Path) -> Result<Self, Failure> {
+    fn pocketbase(program: &Path, data_dir: &Path) -> Result<Self, Failure> {
         let dir = format!("--dir={}", data_dir.display());
         let superuser = "admin@example.com";
         let made = std::process::Command::new(program)
