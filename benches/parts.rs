@@ -114,7 +114,7 @@ fn commits(criterion: &mut Criterion) {
                 || people[..writes].to_vec(),
                 |people| {
                     let all = people.into_iter().map(|person| {
-                        db.write::<(), StoreError, _>(move |connection| users::update(connection, &person))
+                        db.write::<(), StoreError, _>(move |connection| users::update(connection, &person, &person))
                     });
                     runtime.block_on(async {
                         for done in futures_util::future::join_all(all).await {

@@ -170,7 +170,7 @@ async fn change(desk: &Desk<'_>, name: String, patch: UserPatch, becomes: &str) 
         }
         policy::keeps_a_superuser(&before, &after, users::other_superuser_exists(connection, before.id)?)
             .map_err(|_| Refused::LastSuperuser(before.username.to_string()))?;
-        users::update(connection, &after).map_err(|error| or_taken(error, &after.username))?;
+        users::update(connection, &before, &after).map_err(|error| or_taken(error, &after.username))?;
         if !after.is_active {
             sessions::end_all(connection, after.id, None)?;
         }

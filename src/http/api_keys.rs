@@ -207,7 +207,8 @@ async fn store(call: Call<SignedIn, ApiKeyCreateRequest>) -> Result<Reply, ApiEr
     let (id, actor, kept) = (who.user.id, who.actor(client.address), encrypted.clone());
     let saved = app.db.write(move |connection| {
         let user = users::find(connection, id)?.ok_or(ApiError::UserGone)?;
-        users::update(connection, &User { store_api_key: Some(kept), updated_at: now, ..user })?;
+        let after = User { store_api_key: Some(kept), updated_at: now, ..user.clone() };
+        users::update(connection, &user, &after)?;
         let event = about(actor, Action::StoreKeySaved, &who.user, None);
         Ok::<_, ApiError>(audit::record(connection, &event, now)?)
     });

@@ -133,8 +133,10 @@ async fn change(call: Call<SignedIn, (UserId, UserPatch)>) -> Result<Reply, ApiE
     let changed = app.db.write(move |connection| {
         let before = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
         let after = patch.applied_to(&before, now);
-        policy::keeps_a_superuser(&before, &after, users::other_superuser_exists(connection, id)?)?;
-        users::update(connection, &after)?;
+        // Asked only about superusers: nobody else can be the last of them.
+        let others = !before.is_superuser || users::other_superuser_exists(connection, id)?;
+        policy::keeps_a_superuser(&before, &after, others)?;
+        users::update(connection, &before, &after)?;
         if let Some(hash) = &hash {
             users::set_password(connection, id, hash, now)?;
             sessions::end_all(connection, id, own_session)?;

@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::fmt::Write as _;
 
-use rusqlite::{Connection, named_params};
+use rusqlite::{Connection, named_params, params};
 use uuid::Uuid;
 
 use super::error::StoreError;
+use super::time;
 use crate::domain::audit::Event;
 use crate::domain::clock::Timestamp;
 
@@ -26,18 +27,18 @@ pub fn record(connection: &Connection, event: &Event, now: Timestamp) -> Result<
 /// Writes an entry of which no line in the log tells.
 pub(super) fn record_quietly(connection: &Connection, event: &Event, now: Timestamp) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO audit (at, action, success, actor, actor_name, address, target, target_name, detail) \
-         VALUES (:at, :action, :success, :actor, :actor_name, :address, :target, :target_name, :detail)";
-    connection.prepare_cached(SQL)?.execute(named_params! {
-        ":at": now,
-        ":action": event.action.as_str(),
-        ":success": event.success,
-        ":actor": event.actor.id,
-        ":actor_name": event.actor.name,
-        ":address": event.actor.address,
-        ":target": event.target.as_ref().map(|(id, _)| *id),
-        ":target_name": event.target.as_ref().map(|(_, name)| name),
-        ":detail": event.detail,
-    })?;
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    connection.prepare_cached(SQL)?.execute(params![
+        time::text(now),
+        event.action.as_str(),
+        event.success,
+        event.actor.id,
+        event.actor.name,
+        event.actor.address,
+        event.target.as_ref().map(|(id, _)| *id),
+        event.target.as_ref().map(|(_, name)| name),
+        event.detail,
+    ])?;
     Ok(())
 }
 

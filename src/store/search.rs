@@ -257,7 +257,8 @@ mod tests {
                     Step::Add(name) => drop(users::insert(&connection, &user(&name), &PasswordHash::new("x"))),
                     Step::Rename(at, name) if !people.is_empty() => {
                         let username = Username::parse(&name).unwrap();
-                        drop(users::update(&connection, &User { username, ..people[at % people.len()].clone() }));
+                        let before = &people[at % people.len()];
+                        drop(users::update(&connection, before, &User { username, ..before.clone() }));
                     }
                     Step::Delete(at) if !people.is_empty() => {
                         prop_assert!(users::delete(&connection, people[at % people.len()].id).unwrap());
@@ -300,7 +301,7 @@ mod tests {
         let person = everybody(&connection).remove(0);
         for round in 0..1100 {
             let username = Username::parse(&format!("cid {round}")).unwrap();
-            users::update(&connection, &User { username, ..person.clone() }).unwrap();
+            users::update(&connection, &person, &User { username, ..person.clone() }).unwrap();
         }
         let kept: i64 = connection.query_row("SELECT count(*) FROM name_changes", [], |row| row.get(0)).unwrap();
         assert_eq!(kept, 1000);

@@ -1,10 +1,10 @@
-//! Owns how times are read from the database. rusqlite's own mapping reads any form by a format string, which takes
-//! longer than reading the rest of the row; this reads the one form that is written, and leaves others to it.
+//! Owns how times are read from the database and written to it. rusqlite's own mapping reads and writes by a format
+//! string, which takes longer than the rest of the row; this knows the one form that is written, and leaves others to it.
 
 use chrono::NaiveDate;
 use rusqlite::Row;
 
-use crate::domain::clock::Timestamp;
+use crate::domain::clock::{Timestamp, spelled};
 
 /// The time in this column.
 pub(super) fn get(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
@@ -20,6 +20,17 @@ pub(super) fn maybe(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Tim
         rusqlite::types::ValueRef::Null => Ok(None),
         _ => get(row, column).map(Some),
     }
+}
+
+/// The time as rusqlite would write it: with as many groups of three digits as it needs.
+pub(super) fn text(time: Timestamp) -> String {
+    let Some(mut text) = spelled(&time, b' ') else { return time.format("%F %T%.f%:z").to_string() };
+    match time.timestamp_subsec_micros() {
+        0 => text.truncate(19),
+        micros if micros.is_multiple_of(1000) => text.truncate(23),
+        _ => {}
+    }
+    text + "+00:00"
 }
 
 /// `2026-01-31 12:00:00.000001+00:00`, the fraction with as many digits as it needs.
@@ -54,7 +65,9 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_written_is_read_back_without_rusqlites_help(
-            seconds in -60_000_000_000i64..200_000_000_000, nanos in prop_oneof![Just(0u32), 0u32..1_000_000_000],
+            seconds in -60_000_000_000i64..200_000_000_000, nanos in prop_oneof![
+                Just(0u32), (0u32..1000).prop_map(|n| n * 1_000_000), (0u32..1_000_000).prop_map(|n| n * 1000), 0u32..1_000_000_000,
+            ],
         ) {
             let connection = Connection::open_in_memory().unwrap();
             let time = Timestamp::from_timestamp(seconds, nanos).unwrap();
@@ -62,6 +75,7 @@ mod tests {
                 connection.query_row("SELECT ?1, ?1", [time], |row| Ok((row.get(0)?, get(row, 1)?))).unwrap();
             prop_assert_eq!(read, time);
             prop_assert_eq!(parse(&text), Some(time), "{}", text);
+            prop_assert_eq!(super::text(time), text);
         }
 
         #[test]

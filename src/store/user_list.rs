@@ -216,9 +216,9 @@ mod tests {
                 .map(|state| count_of(&connection, state).unwrap())
         };
         assert_eq!(counts(), [1, 3, 1, 1]);
-        update(&connection, &User { is_active: true, is_superuser: true, ..people[1].clone() }).unwrap();
+        update(&connection, &people[1], &User { is_active: true, is_superuser: true, ..people[1].clone() }).unwrap();
         assert_eq!(counts(), [0, 4, 1, 2]);
-        update(&connection, &User { is_active: false, ..people[3].clone() }).unwrap();
+        update(&connection, &people[3], &User { is_active: false, ..people[3].clone() }).unwrap();
         assert_eq!(counts(), [0, 3, 2, 2]);
         delete(&connection, people[0].id).unwrap();
         delete(&connection, people[2].id).unwrap();

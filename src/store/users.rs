@@ -1,11 +1,11 @@
 //! Owns the SQL of people's accounts.
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::error::{StoreError, violates_unique};
 use super::reset_links;
-use super::time;
+use super::time::{self, text};
 pub use super::user_list::{Page, Sort, State, list};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
@@ -106,43 +106,50 @@ pub fn other_superuser_exists(connection: &Connection, id: Uuid) -> Result<bool,
 /// [`StoreError::UsernameTaken`] when somebody has the name already.
 pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO users (uuid, username, username_folded, password_hash, profile_image, store_api_key, \
-         is_active, is_superuser, create_at, updated_at, last_login_at) VALUES (:uuid, :username, :folded, :hash, :image, \
-         :store_key, :active, :superuser, :created, :updated, :last_login)";
-    let done = connection.prepare_cached(SQL)?.execute(named_params! {
-        ":uuid": user.id,
-        ":username": user.username.as_str(),
-        ":folded": user.username.folded(),
-        ":hash": hash.expose(),
-        ":image": user.profile_image,
-        ":store_key": user.store_api_key,
-        ":active": user.is_active,
-        ":superuser": user.is_superuser,
-        ":created": user.create_at,
-        ":updated": user.updated_at,
-        ":last_login": user.last_login_at,
-    });
+         is_active, is_superuser, create_at, updated_at, last_login_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let done = connection.prepare_cached(SQL)?.execute(params![
+        user.id,
+        user.username.as_str(),
+        user.username.folded(),
+        hash.expose(),
+        user.profile_image,
+        user.store_api_key,
+        user.is_active,
+        user.is_superuser,
+        text(user.create_at),
+        text(user.updated_at),
+        user.last_login_at.map(text),
+    ]);
     taken_or(done).map(drop)
 }
 
-/// Writes all fields of `user` but its password and its date of creation, which never changes.
+/// Writes the row of `before` as `after`, but for the password, and the date of creation, which never changes. What
+/// indexes and triggers look at is written only when it changes: SQLite takes a column that is named for one that
+/// changed, and would rewrite three indexes for a picture.
 ///
 /// # Errors
 /// [`StoreError::UsernameTaken`] when somebody else has the name.
-pub fn update(connection: &Connection, user: &User) -> Result<(), StoreError> {
-    const SQL: &str = "UPDATE users SET username = :username, username_folded = :folded, profile_image = :image, \
-         store_api_key = :store_key, is_active = :active, is_superuser = :superuser, updated_at = :updated, \
-         last_login_at = :last_login WHERE uuid = :uuid";
-    let done = connection.prepare_cached(SQL)?.execute(named_params! {
-        ":uuid": user.id,
-        ":username": user.username.as_str(),
-        ":folded": user.username.folded(),
-        ":image": user.profile_image,
-        ":store_key": user.store_api_key,
-        ":active": user.is_active,
-        ":superuser": user.is_superuser,
-        ":updated": user.updated_at,
-        ":last_login": user.last_login_at,
-    });
+pub fn update(connection: &Connection, before: &User, after: &User) -> Result<(), StoreError> {
+    const PLAIN: &str = "UPDATE users SET profile_image = ?2, store_api_key = ?3, updated_at = ?4 WHERE uuid = ?1";
+    const ALL: &str = "UPDATE users SET profile_image = ?2, store_api_key = ?3, updated_at = ?4, username = ?5, \
+         username_folded = ?6, is_active = ?7, is_superuser = ?8, last_login_at = ?9 WHERE uuid = ?1";
+    let seen_by_indexes = |user: &User| (user.is_active, user.is_superuser, user.last_login_at);
+    let (id, picture, key, updated) = (before.id, &after.profile_image, &after.store_api_key, text(after.updated_at));
+    if before.username.as_str() == after.username.as_str() && seen_by_indexes(before) == seen_by_indexes(after) {
+        connection.prepare_cached(PLAIN)?.execute(params![id, picture, key, updated])?;
+        return Ok(());
+    }
+    let done = connection.prepare_cached(ALL)?.execute(params![
+        id,
+        picture,
+        key,
+        updated,
+        after.username.as_str(),
+        after.username.folded(),
+        after.is_active,
+        after.is_superuser,
+        after.last_login_at.map(text),
+    ]);
     taken_or(done).map(drop)
 }
 

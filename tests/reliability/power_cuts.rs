@@ -74,9 +74,9 @@ async fn work(db: &Db, watch: &vfs::Watch, task: u64, steps: u64) {
             }
             Step::Change => {
                 db.write(move |connection| {
-                    let (mut user, _) = users::find_by_name(connection, &format!("t{task}-0"))?.unwrap();
-                    user.profile_image = Some(format!("picture {step}"));
-                    users::update(connection, &user)
+                    let (before, _) = users::find_by_name(connection, &format!("t{task}-0"))?.unwrap();
+                    let picture = Some(format!("picture {step}"));
+                    users::update(connection, &before, &User { profile_image: picture, ..before.clone() })
                 })
                 .await
             }
