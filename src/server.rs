@@ -21,6 +21,7 @@ use crate::auth::token::Tokens;
 use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::http::app::App;
+use crate::http::console::Pages;
 use crate::http::key_uses::KeyUses;
 use crate::http::throttle::Throttle;
 use crate::http::{self};
@@ -142,6 +143,7 @@ pub async fn build(config: Config, clock: Clock) -> Result<Built, StartError> {
         fernet: Fernet::new(&secret),
         throttle: Throttle::new(throttle::Keys::new(&secret)),
         key_uses: KeyUses::default(),
+        pages: Pages::default(),
         setup_token: Mutex::new(None),
         config,
     });
@@ -193,8 +195,8 @@ fn listen(app: &web::Data<App>, listener: TcpListener) -> io::Result<Server> {
 fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allowed_methods(["GET", "POST", "PATCH", "DELETE"])
-        .allowed_headers(["authorization", "content-type", "x-api-key", "x-launch-secret"])
-        .expose_headers(["location", "retry-after", "x-request-id"])
+        .allowed_headers(["authorization", "content-type", "if-match", "x-api-key", "x-launch-secret"])
+        .expose_headers(["etag", "location", "retry-after", "x-request-id"])
         .supports_credentials()
         .block_on_origin_mismatch(false)
         .max_age(600);

@@ -1,8 +1,9 @@
 // One's own account: profile, password, sessions, API keys.
 
-import { html, Field, Form, Heading, say, useState, useWork } from './ui.js';
+import { html, Field, Form, Heading, say, useState } from './ui.js';
+import { useWork } from './work.js';
 import { call } from './api.js';
-import { Profile } from './user.js';
+import { Profile } from './profile.js';
 import { Keys, Sessions } from './lists.js';
 
 function Password({ me, setMe }) {
@@ -37,5 +38,5 @@ function Password({ me, setMe }) {
 export function Account({ me, setMe }) {
   return html`<${Heading} title="My account" />
     <div class="columns"><div><${Profile} user=${me} put=${setMe} /><${Password} me=${me} setMe=${setMe} /></div>
-      <div><${Sessions} path="sessions" own /><${Keys} path="api_key/" own /></div></div>`;
+      <div><${Sessions} path="sessions" own version=${me.updated_at} /><${Keys} path="api_key/" own /></div></div>`;
 }

@@ -1,7 +1,10 @@
 // The client of the public API. The access token lives in this module's memory and nowhere else; the refresh token is
 // in a cookie that scripts cannot read.
 
-export const base = new URL('./', document.baseURI);
+import { base } from './route.js';
+
+/** A server that does not answer for so long, in milliseconds, is as good as gone. */
+const PATIENCE = 30000;
 const events = new EventTarget();
 let token = null;
 let renewAt = 0;
@@ -11,7 +14,7 @@ let reachable = true;
 let alone = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname);
 let launchSecret = null;
 
-/** Hears of `signed-out` (with a reason), `down` and `back`; returns how to stop hearing. */
+/** Hears of `signed-out` (with a reason), `refused`, `down` and `back`; returns how to stop hearing. */
 export function on(name, hear) {
   const listener = (event) => hear(event.detail);
   events.addEventListener(name, listener);
@@ -39,8 +42,9 @@ export class Refused extends Error {
 
 /** A validator's words as one says them to people. */
 function spoken(text) {
-  return text.replace('Value error, ', '').replace(/^(String|Input|Field) (should|required)/,
-    (_, _noun, verb) => (verb === 'required' ? 'Please fill this in' : 'This should'));
+  return text.replace('Value error, ', '')
+    .replace(/^(Field required|String should have at least 1 character)$/, 'Please fill this in.')
+    .replace(/^(String|Input|Field|Username|Password) should/, 'This should');
 }
 
 /** The server cannot be reached; what was asked did perhaps not arrive. */
@@ -62,20 +66,30 @@ async function send(method, path, { query, json, form, headers = {}, signal } = 
   } else if (form) {
     body = new URLSearchParams(form);
   }
-  let response;
-  try {
-    response = await fetch(url, { method, headers, body, signal, cache: 'no-store' });
-  } catch (error) {
+  const patience = AbortSignal.timeout(PATIENCE);
+  const until = signal ? AbortSignal.any([signal, patience]) : patience;
+  const response = await fetch(url, { method, headers, body, signal: until, cache: 'no-store' }).catch((error) => {
     if (error.name === 'AbortError') throw error;
-    wentDown();
-    throw new Unreachable();
-  }
-  return response;
+    return null;
+  });
+  // A proxy answers for a server that is gone, but not in JSON.
+  const isProxy = response?.status >= 502 && !response.headers.get('content-type')?.includes('json');
+  if (response && !isProxy) return response;
+  wentDown();
+  throw new Unreachable();
 }
 
 async function read(response) {
-  const body = await response.json().catch(() => null);
-  if (response.ok) return body;
+  const body = await response.json().catch((error) => {
+    if (error.name === 'AbortError') throw error;
+    return null;
+  });
+  if (response.ok && body) return body;
+  if (response.ok) {
+    // It ended in the middle of its answer.
+    wentDown();
+    throw new Unreachable();
+  }
   throw new Refused(response.status, body, response.headers.get('retry-after'));
 }
 
@@ -158,7 +172,7 @@ export async function open(method, path, options) {
 /** Asks as whoever is signed in; renews the token when it is old or refused, and tells when that no longer works. */
 export async function call(method, path, options = {}) {
   if (token && performance.now() > renewAt) await renew();
-  const ask = () => send(method, `api/v1/${path}`, { ...options, headers: authorization() });
+  const ask = () => send(method, `api/v1/${path}`, { ...options, headers: { ...options.headers, ...authorization() } });
   let response = token ? await ask() : null;
   if (!response || response.status === 401) {
     const refusal = response && await response.clone().json().catch(() => null);
@@ -168,6 +182,7 @@ export async function call(method, path, options = {}) {
     }
     response = await ask();
   }
+  if (response.status === 403) tell('refused');
   return read(response);
 }
 

@@ -1,86 +1,39 @@
-// Where the console begins: finds out who is signed in, and leads addresses to pages.
+// Where the console begins: finds out who is signed in. What is only for them is loaded when it is needed, or else once
+// everything else is there.
 
-import { html, render, useState, useEffect, Avatar, Connection, Notices, say } from './ui.js';
-import { base, call, knowLaunchSecret, on, renew, signOut } from './api.js';
+import { html, render, useState, useEffect, Brand, Connection, Notices, Problem } from './ui.js';
+import { base, entry, known, take, told } from './route.js';
+import { keepFocus } from './focus.js';
+import { call, knowLaunchSecret, on, renew } from './api.js';
 import { SignIn, Setup, Reset } from './entry.js';
-import { Users } from './users.js';
-import { UserPage } from './user.js';
-import { Account } from './account.js';
-import { Audit } from './audit.js';
 
-/** `#/users/ID?state=waiting` as its parts. */
-function route() {
-  const [path, query = ''] = location.hash.replace(/^#\/?/, '').split('?');
-  const [page = '', id] = path.split('/');
-  return { page, id, query: Object.fromEntries(new URLSearchParams(query)) };
-}
-
-function useRoute() {
-  const [now, set] = useState(route());
-  useEffect(() => {
-    const changed = () => set(route());
-    addEventListener('hashchange', changed);
-    return () => removeEventListener('hashchange', changed);
-  }, []);
-  return now;
-}
-
-function Page({ at, me, setMe }) {
-  if (at.page === 'account' || !me.is_superuser) return html`<${Account} me=${me} setMe=${setMe} />`;
-  if (at.page === 'audit') return html`<${Audit} query=${at.query} />`;
-  if (at.page === 'users' && at.id) return html`<${UserPage} key=${at.id} id=${at.id} me=${me} setMe=${setMe} />`;
-  return html`<${Users} query=${at.query} />`;
-}
-
-function Shell({ me, setMe, onLeave }) {
-  const at = useRoute();
-  const page = me.is_superuser ? at.page || 'users' : 'account';
-  const link = (name, text) =>
-    html`<a href="#/${name}" aria-current=${page === name ? 'page' : undefined}>${text}</a>`;
-  const leave = async () => {
-    await signOut().catch(() => {});
-    onLeave('You are signed out.');
-  };
-  const skip = (event) => {
-    event.preventDefault();
-    document.querySelector('h1')?.focus();
-  };
-  return html`<a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
-  <header class="top">
-    <div class="brand"><span class="logo" aria-hidden="true"></span>usher</div>
-    <nav aria-label="Main">
-      ${me.is_superuser && link('users', 'Users')}
-      ${me.is_superuser && link('audit', 'Audit')}
-      ${link('account', 'My account')}
-    </nav>
-    <div class="who"><${Avatar} user=${me} /><span class="name">${me.username}</span>
-      <button onClick=${leave}>Sign out</button></div>
-  </header>
-  <main id="main"><${Page} at=${at} me=${me} setMe=${setMe} /></main>
-  <footer class="quiet small"><a href=${new URL('docs', base)}>API</a></footer>`;
-}
-
-/** What a link carries under this name; taken out of the address at once, so that no history keeps it. */
-function take(name) {
-  const value = new URLSearchParams(location.hash.slice(1)).get(name);
-  if (value) history.replaceState(null, '', location.pathname);
-  return value;
-}
+const shell = () => import('./shell.js').then((loaded) => loaded.Shell);
+const token = entry ? take('token') : null;
+if (!entry) knowLaunchSecret(take('launch'));
 
 /** A prefix that the proxy knows and the server does not, or the other way round: cookies and links lead elsewhere. */
 function Misplaced() {
-  const told = document.querySelector('meta[name="usher-base"]').content;
   if (told === base.pathname) return null;
   return html`<p class="banner" role="alert">This page is reached at <code>${base.pathname}</code>, but the server’s
     setting <code>base_path</code> says <code>${told}</code>: signing in will not last and links will lead elsewhere.</p>`;
 }
 
-const entry = location.pathname.slice(base.pathname.length);
-const token = entry ? take('token') : null;
-if (!entry) knowLaunchSecret(take('launch'));
+/** The pages for somebody who is signed in, as soon as they are loaded. */
+function Inside(props) {
+  const [Shell, setShell] = useState(null);
+  const [failed, setFailed] = useState(false);
+  useEffect(() => {
+    shell().then((loaded) => setShell(() => loaded), () => setFailed(true));
+  }, []);
+  if (Shell) return html`<${Shell} ...${props} />`;
+  const again = () => location.reload();
+  return html`<header class="top"><${Brand} /></header>
+    ${failed && html`<main><${Problem} text="The page could not be loaded whole." again=${again} /></main>`}`;
+}
 
 function App() {
-  const [me, setMe] = useState(undefined);
+  // Nobody (null), somebody, or not known yet.
+  const [me, setMe] = useState(known ? undefined : null);
   const [notice, setNotice] = useState(null);
   const [special, setSpecial] = useState(entry);
   const arrive = async () => {
@@ -97,24 +50,30 @@ function App() {
     if (why) leave(why); else arrive();
   };
   useEffect(() => {
-    if (!special) arrive();
-    return on('signed-out', leave);
+    if (known && !special) arrive();
+    // Loaded while somebody types; should that fail, it is tried once more when it is needed.
+    else shell().catch(() => {});
+    // Rights that were taken away elsewhere: the pages follow.
+    const look = () => call('GET', 'users/whoami').then(setMe, () => {});
+    const stop = [on('signed-out', leave), on('refused', look)];
+    return () => stop.forEach((end) => end());
   }, []);
   useEffect(() => on('back', () => { if (me === undefined && !special) arrive(); }), [me, special]);
   const signedIn = async () => {
+    const somebody = await call('GET', 'users/whoami').catch(() => null);
     setNotice(null);
-    await arrive();
-    say('You are signed in.');
+    setMe(somebody);
   };
-  let page = html`<main class="entry"><p class="quiet">Loading…</p></main>`;
+  let page = html`<header class="top"><${Brand} /></header>`;
   if (special === 'setup') page = html`<${Setup} token=${token} onDone=${() => finish()} />`;
   else if (special === 'reset') {
     page = html`<${Reset} token=${token} onDone=${() => finish('Your password is set. Sign in with it.')} />`;
   } else if (me === null) page = html`<${SignIn} notice=${notice} onSignedIn=${signedIn} />`;
-  else if (me) page = html`<${Shell} me=${me} setMe=${setMe} onLeave=${leave} />`;
+  else if (me) page = html`<${Inside} me=${me} setMe=${setMe} onLeave=${leave} />`;
   return html`<${Misplaced} /><${Connection} />${page}<${Notices} />`;
 }
 
+keepFocus();
 const root = document.getElementById('app');
 root.replaceChildren();
 render(html`<${App} />`, root);

@@ -1,7 +1,9 @@
 // A page to read and try the API, made from its own description.
 
-import { html, render, useEffect, useState, Badge, Field, Problem, useLoad } from './ui.js';
-import { authorization, base, raw, renew } from './api.js';
+import { html, render, useEffect, useState, Badge, Brand, Field, Problem } from './ui.js';
+import { useLoad } from './work.js';
+import { base } from './route.js';
+import { authorization, raw, renew } from './api.js';
 
 const order = ['get', 'post', 'patch', 'delete'];
 
@@ -49,12 +51,14 @@ function Try({ document, path, method, operation, apiKey }) {
     event.preventDefault();
     const values = Object.fromEntries(new FormData(event.target));
     const query = {};
+    const headers = apiKey ? { 'x-api-key': apiKey } : authorization();
     let filled = path.slice(1);
     for (const { name, in: place } of operation.parameters ?? []) {
       if (place === 'path') filled = filled.replace(`{${name}}`, encodeURIComponent(values[`p-${name}`] ?? ''));
-      else query[name] = values[`p-${name}`];
+      else if (place === 'query') query[name] = values[`p-${name}`];
+      else if (values[`p-${name}`]) headers[name] = values[`p-${name}`];
     }
-    const options = { query, headers: apiKey ? { 'x-api-key': apiKey } : authorization() };
+    const options = { query, headers };
     setError(null);
     try {
       if (isForm) {
@@ -118,7 +122,7 @@ function Docs() {
       tags.set(tag, [...(tags.get(tag) ?? []), { path, method, operation: methods[method] }]);
     }
   }
-  return html`<header class="top"><div class="brand"><span class="logo" aria-hidden="true"></span>usher</div>
+  return html`<header class="top"><${Brand} />
       <nav aria-label="Main"><a href=${base}>Console</a><a href="docs" aria-current="page">API</a></nav></header>
     <main id="main"><h1>API</h1>
     <p>${description.info.description} Version ${description.info.version}. The same for programs: <a href="openapi.json">openapi.json</a>.</p>

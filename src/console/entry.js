@@ -1,11 +1,12 @@
 // The pages for people who are not signed in: sign in, first-run setup, a new password by a one-time link.
 
-import { html, Field, Form, Heading, useWork, useState } from './ui.js';
+import { html, Brand, Field, Form, Heading, useState } from './ui.js';
+import { useWork } from './work.js';
 import { open, signIn } from './api.js';
 
 function Entry({ title, children }) {
   return html`<main class="entry">
-    <div class="brand"><span class="logo" aria-hidden="true"></span>usher</div>
+    <${Brand} />
     <section class="card"><${Heading} title=${title} />${children}</section>
   </main>`;
 }
@@ -16,10 +17,10 @@ export function SignIn({ notice, onSignedIn }) {
     return true;
   });
   return html`<${Entry} title="Sign in">
-    ${notice && html`<p class="note" role="status">${notice}</p>`}
+    ${notice && html`<p class="note" role="status" id="notice">${notice}</p>`}
     <${Form} work=${work} submit="Sign in" label="Sign in" onDone=${onSignedIn}>
       <${Field} label="Name" name="username" autocomplete="username" autofocus autocapitalize="none" spellcheck=${false}
-        error=${work.fields.username} />
+        describedby=${notice && 'notice'} error=${work.fields.username} />
       <${Field} label="Password" name="password" type="password" autocomplete="current-password"
         error=${work.fields.password} />
     <//>
@@ -32,10 +33,10 @@ function sameTwice({ password, again }) {
   return password === again ? null : 'The two passwords are not the same.';
 }
 
-function NewPassword({ work, fault }) {
+function NewPassword({ work, fault, focus }) {
   return html`
     <${Field} label="New password" name="password" type="password" autocomplete="new-password"
-      hint="A few words that nobody would guess; common passwords are refused." error=${work.fields.password} />
+      autofocus=${focus} hint="A few words that nobody would guess; common passwords are refused." error=${work.fields.password} />
     <${Field} label="The same again" name="again" type="password" autocomplete="new-password" error=${fault} />`;
 }
 
@@ -76,7 +77,7 @@ export function Reset({ token, onDone }) {
     ${token ? null : html`<p class="problem" role="alert">This address has no reset token. Open the whole link that you
       were given.</p>`}
     <${Form} work=${work} submit="Set the password" label="New password" disabled=${!token} onDone=${onDone}>
-      <${NewPassword} work=${work} fault=${fault} />
+      <${NewPassword} work=${work} fault=${fault} focus />
     <//>
   <//>`;
 }

@@ -23,19 +23,68 @@ macro_rules! file {
 pub const APP: &str = include_str!("index.html");
 /// The page to read and try the API.
 pub const DOCS: &str = include_str!("docs.html");
-/// Stands in the pages where the files' version belongs.
-pub const VERSION_MARK: &str = "VERSION";
-/// Stands in the pages where the path's prefix belongs, by which a page knows whether it is where the server thinks.
-pub const BASE_MARK: &str = "BASE_PATH";
+/// How the pages look. It is part of each page, as a page that must ask for it is shown later.
+pub const STYLE: &str = include_str!("style.css");
+/// Loads a page's scripts once its frame was shown; part of each page too.
+pub const BOOT: &str = include_str!("boot.js");
+/// The picture beside the name, which the pages' scripts use too, by its id.
+pub const LOGO: &str = include_str!("icon.svg");
+/// The name of the file that browsers show beside a page's title.
+pub const ICON: &str = "icon.svg";
+
+/// What the console's page loads: the last one leads to all others.
+pub const OUTSIDE: &[&str] = &[
+    "vendor/preact.js",
+    "vendor/hooks.js",
+    "vendor/htm.js",
+    "route.js",
+    "api.js",
+    "work.js",
+    "ui.js",
+    "focus.js",
+    "entry.js",
+    "app.js",
+];
+/// What it loads for somebody who is signed in, besides.
+pub const INSIDE: &[&str] =
+    &["shell.js", "users.js", "people.js", "user.js", "profile.js", "lists.js", "account.js", "audit.js"];
+/// What the page about the API loads.
+pub const READING: &[&str] =
+    &["vendor/preact.js", "vendor/hooks.js", "vendor/htm.js", "route.js", "api.js", "work.js", "ui.js", "docs.js"];
+
+/// Words that stand in the pages where something else belongs.
+pub mod mark {
+    /// [`super::STYLE`].
+    pub const STYLE: &str = "STYLE";
+    /// [`super::BOOT`].
+    pub const BOOT: &str = "BOOT";
+    /// [`super::LOGO`].
+    pub const LOGO: &str = "LOGO";
+    /// The path's prefix, by which a page knows whether it is where the server thinks.
+    pub const BASE: &str = "BASE_PATH";
+    /// The files' version.
+    pub const VERSION: &str = "VERSION";
+    /// Whether the browser is `known` or `new`.
+    pub const VISITOR: &str = "VISITOR";
+    /// The names of the scripts that are loaded, as a JavaScript array.
+    pub const FILES: &str = "FILES";
+    /// The one of them that leads to the others.
+    pub const MAIN: &str = "MAIN";
+}
 
 /// What both load.
 pub const FILES: &[File] = &[
-    file!("style.css", "", "text/css; charset=utf-8"),
     file!("icon.svg", "", "image/svg+xml"),
     file!("app.js", "", SCRIPT),
     file!("api.js", "", SCRIPT),
     file!("ui.js", "", SCRIPT),
+    file!("work.js", "", SCRIPT),
+    file!("route.js", "", SCRIPT),
+    file!("focus.js", "", SCRIPT),
+    file!("shell.js", "", SCRIPT),
     file!("lists.js", "", SCRIPT),
+    file!("people.js", "", SCRIPT),
+    file!("profile.js", "", SCRIPT),
     file!("entry.js", "", SCRIPT),
     file!("users.js", "", SCRIPT),
     file!("user.js", "", SCRIPT),

@@ -1,121 +1,134 @@
 // What all pages are made of: fields, forms, dialogs, messages. Nothing here knows what they are for.
 
 import { h, render, Fragment } from './vendor/preact.js';
-import { useState, useEffect, useRef, useId, useCallback } from './vendor/hooks.js';
+import { useState, useEffect, useRef, useId } from './vendor/hooks.js';
 import htm from './vendor/htm.js';
-import { on, Refused, Unreachable } from './api.js';
+import { on } from './api.js';
+import { useCountdown } from './work.js';
 
 export const html = htm.bind(h);
-export { render, Fragment, useState, useEffect, useRef, useId, useCallback };
+export { render, Fragment, useState, useEffect, useRef };
 
-const fullTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'long' });
+const minute = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 const dayOnly = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 const count = new Intl.NumberFormat();
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufefc]/;
 
 export const number = (n) => count.format(n);
 
-/** A moment, short, with all of it to be seen on hovering. */
+/** A name within a sentence: not too long, and kept from turning the words around it. */
+export function short(name) {
+  const letters = [...name];
+  const cut = letters.length > 40 ? `${letters.slice(0, 38).join('')}…` : name;
+  return RIGHT_TO_LEFT.test(cut) ? `\u2068${cut}\u2069` : cut;
+}
+
+/** A moment in local time, short, with all of it to be seen on hovering. */
 export function When({ at, never = '–', time }) {
   if (!at) return html`<span class="quiet">${never}</span>`;
   const date = new Date(at);
-  return html`<time datetime=${at} title=${date.toString()}>${(time ? fullTime : dayOnly).format(date)}</time>`;
+  return html`<time datetime=${at} title=${exact.format(date)}>${(time ? minute : dayOnly).format(date)}</time>`;
 }
 
-/** One labelled input with its hint and its fault. */
-export function Field({ label, hint, error, type = 'text', options, ...rest }) {
+/** A name as somebody typed it, in its own direction; a long one is cut off by the style and seen on hovering. */
+export function Name({ text }) {
+  return html`<bdi class="name" title=${text.length > 20 ? text : undefined}>${text}</bdi>`;
+}
+
+export function Logo() {
+  return html`<svg class="logo" aria-hidden="true"><use href="#logo" /></svg>`;
+}
+
+export function Brand() {
+  return html`<div class="brand"><${Logo} />usher</div>`;
+}
+
+/** One labelled input with its hint and its fault; what is typed into one for a password can be looked at. */
+export function Field({ label, hint, error, type = 'text', options, field, describedby, ...rest }) {
   const id = useId();
-  const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(' ') || undefined;
-  const common = { id, 'aria-describedby': described, 'aria-invalid': error ? 'true' : undefined, ...rest };
+  const own = useRef();
+  const input = field ?? own;
+  const [open, setOpen] = useState(false);
+  useEffect(() => { if (rest.autofocus) input.current.focus(); }, []);
+  const described = [hint && `${id}-hint`, error && `${id}-error`, describedby].filter(Boolean).join(' ');
+  const common = { id, ref: input, 'aria-describedby': described || undefined, 'aria-invalid': error ? 'true' : undefined, ...rest };
+  let control;
+  if (options) {
+    control = html`<select ...${common}>${options.map(([value, text]) => html`<option value=${value}>${text}</option>`)}</select>`;
+  } else if (type === 'password') {
+    control = html`<div class="secret"><input type=${open ? 'text' : 'password'} autocapitalize="none" spellcheck=${false} ...${common} />
+      <button type="button" onClick=${() => setOpen(!open)} aria-label="${open ? 'Hide' : 'Show'} what is typed: ${label}">${open ? 'Hide' : 'Show'}</button></div>`;
+  } else control = html`<input type=${type} dir=${type === 'text' ? 'auto' : undefined} ...${common} />`;
   return html`<div class="field">
     <label for=${id}>${label}</label>
-    ${options
-      ? html`<select ...${common}>${options.map(([value, text]) => html`<option value=${value}>${text}</option>`)}</select>`
-      : html`<input type=${type} ...${common} />`}
+    ${control}
     ${hint && html`<p class="hint" id="${id}-hint">${hint}</p>`}
     ${error && html`<p class="fault" id="${id}-error">${error}</p>`}
   </div>`;
 }
 
-/** Runs `work` for a form and keeps what went wrong with it. */
-export function useWork(work) {
-  const [state, set] = useState({ busy: false, error: null, fields: {}, until: 0 });
-  const run = async (...args) => {
-    set((now) => ({ ...now, busy: true }));
-    try {
-      const result = await work(...args);
-      set({ busy: false, error: null, fields: {}, until: 0 });
-      return result;
-    } catch (error) {
-      if (!(error instanceof Refused || error instanceof Unreachable)) {
-        set({ busy: false, error: 'Something went wrong on this page.', fields: {}, until: 0 });
-        throw error;
-      }
-      const until = error.retryAfter ? Date.now() + error.retryAfter * 1000 : 0;
-      set({ busy: false, error: error.message, fields: error.fields ?? {}, until });
-      return undefined;
-    }
-  };
-  return { ...state, run, clear: () => set({ busy: false, error: null, fields: {}, until: 0 }) };
-}
-
-/** How many seconds are left until then. */
-function useCountdown(until) {
-  const [now, tick] = useState(Date.now());
-  useEffect(() => {
-    if (!until) return undefined;
-    tick(Date.now());
-    const timer = setInterval(() => tick(Date.now()), 500);
-    return () => clearInterval(timer);
-  }, [until]);
-  return until ? Math.max(0, Math.ceil((until - now) / 1000)) : 0;
+function wait(seconds) {
+  return seconds < 100 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
 }
 
 /** A form with its message and its button, which waits as long as the server asks. */
-export function Form({ work, submit, label, danger, disabled, onCancel, children, onDone, class: kind = '' }) {
+export function Form({ work, submit, label, danger, disabled, onCancel, children, onDone }) {
   const form = useRef();
   const left = useCountdown(work.until);
   const send = async (event) => {
     event.preventDefault();
     if (work.busy || left) return;
-    const values = Object.fromEntries(new FormData(form.current));
-    const result = await work.run(values);
+    const result = await work.run(Object.fromEntries(new FormData(form.current)));
     if (result !== undefined) onDone?.(result, form.current);
   };
-  useEffect(() => {
-    if (Object.keys(work.fields).length) form.current.querySelector('[aria-invalid=true]')?.focus();
-  }, [work.fields]);
-  return html`<form ref=${form} onSubmit=${send} novalidate class=${kind} aria-label=${label}>
+  useEffect(() => { form.current.querySelector('[aria-invalid=true]')?.focus(); }, [work.fields]);
+  return html`<form ref=${form} onSubmit=${send} novalidate aria-label=${label}>
     ${children}
-    <${Problem} text=${left ? null : work.until ? null : work.error} />
-    ${left > 0 && html`<p class="problem" role="alert">Too many attempts. Please wait.</p>`}
+    <${Problem} text=${work.until ? null : work.error} />
+    ${left > 0 && html`<p class="problem" role="alert">Too many attempts. Please wait ${wait(work.wait)}.</p>`}
     <div class="actions">
       ${onCancel && html`<button type="button" onClick=${onCancel}>Cancel</button>`}
       <button class=${danger ? 'danger' : 'primary'} disabled=${disabled} aria-disabled=${work.busy || left > 0 ? 'true' : undefined}>
-        ${left ? `Wait ${left} s` : work.busy ? 'One moment…' : submit}
+        ${left ? `Wait ${wait(left)}` : work.busy ? 'One moment…' : submit}
       </button>
     </div>
   </form>`;
 }
 
-/** Something went wrong, said at once. */
-export function Problem({ text, children }) {
-  return text || children ? html`<div class="problem" role="alert">${text}${children}</div>` : null;
+/** Something went wrong, said at once; `again` tries once more. */
+export function Problem({ text, again, children }) {
+  return text || children ? html`<div class="problem" role="alert">${text}${children}
+    ${again && html`<div class="actions start"><button onClick=${again}>Try again</button></div>`}</div>` : null;
 }
 
 /** A modal dialog; the browser keeps the focus inside and gives it back. */
 export function Dialog({ title, onClose, children }) {
   const dialog = useRef();
+  const answered = useRef(false);
   const id = useId();
   useEffect(() => {
     const shown = dialog.current;
     shown.showModal();
     // Closed before it is taken away: as long as it is open, nothing behind it can have the focus.
-    return () => shown.close();
+    return () => {
+      answered.current = true;
+      shown.close();
+    };
   }, []);
-  return html`<dialog ref=${dialog} aria-labelledby=${id} onClose=${onClose} onCancel=${onClose}>
+  const close = () => { if (!answered.current) onClose(); };
+  return html`<dialog ref=${dialog} aria-labelledby=${id} onClose=${close}>
     <h2 id=${id}>${title}</h2>
     ${children}
   </dialog>`;
+}
+
+/** Asks before something is done that is not easily undone. */
+export function Confirm({ title, submit, danger, work, onClose, children }) {
+  return html`<${Dialog} title=${title} onClose=${onClose}>
+    ${children}
+    <${Form} work=${work} submit=${submit} danger=${danger} label=${title} onCancel=${onClose} onDone=${onClose} />
+  <//>`;
 }
 
 export function Badge({ kind, children }) {
@@ -126,21 +139,25 @@ export function Badge({ kind, children }) {
 export function Avatar({ user, large }) {
   const picture = user.profile_image?.startsWith('data:image/') ? user.profile_image : null;
   const kind = large ? 'avatar large' : 'avatar';
+  const [letter = ''] = new Intl.Segmenter().segment(user.username);
   return picture
     ? html`<img class=${kind} src=${picture} alt="" />`
-    : html`<span class=${kind} aria-hidden="true">${[...user.username][0]?.toUpperCase()}</span>`;
+    : html`<span class=${kind} aria-hidden="true">${letter.segment?.toUpperCase()}</span>`;
 }
 
 export function Pager({ skip, limit, total, go, what }) {
   const last = Math.min(skip + limit, total);
   const end = Math.max(0, Math.floor((total - 1) / limit) * limit);
+  // Not disabled, as a button that has the focus would lose it.
+  const button = (to, usable, text, name) => html`<button onClick=${() => usable && go(to)} aria-label=${name}
+    aria-disabled=${usable ? undefined : 'true'}>${text}</button>`;
+  const back = skip > 0;
+  const on = last < total;
   return html`<nav class="pager" aria-label="Pages of ${what}">
     <span>${total ? `${number(skip + 1)}–${number(last)} of ${number(total)}` : 'None'}</span>
     <span class="buttons">
-      <button onClick=${() => go(0)} disabled=${skip === 0} aria-label="First page">«</button>
-      <button onClick=${() => go(Math.max(0, skip - limit))} disabled=${skip === 0}>Previous</button>
-      <button onClick=${() => go(skip + limit)} disabled=${last >= total}>Next</button>
-      <button onClick=${() => go(end)} disabled=${last >= total} aria-label="Last page">»</button>
+      ${button(0, back, '«', 'First page')}${button(Math.max(0, skip - limit), back, 'Previous')}
+      ${button(skip + limit, on, 'Next')}${button(end, on, '»', 'Last page')}
     </span>
   </nav>`;
 }
@@ -150,17 +167,18 @@ let announce = () => {};
 export const say = (text) => announce(text);
 
 export function Notices() {
-  const [text, set] = useState('');
+  const [said, set] = useState(null);
   useEffect(() => {
     let timer;
-    announce = (said) => {
+    announce = (text) => {
       clearTimeout(timer);
-      set(said);
-      timer = setTimeout(set, 5000, '');
+      // Another key each time, so that the same words are read out again.
+      set((before) => ({ text, key: (before?.key ?? 0) + 1 }));
+      timer = setTimeout(set, 4000 + 50 * text.length, null);
     };
     return () => clearTimeout(timer);
   }, []);
-  return html`<div class="notices" role="status" aria-live="polite">${text && html`<p>${text}</p>`}</div>`;
+  return html`<div class="notices" role="status">${said && html`<p key=${said.key}>${said.text}</p>`}</div>`;
 }
 
 /** Says that the server is gone, and that it is back. */
@@ -171,27 +189,6 @@ export function Connection() {
     return () => stop.forEach((end) => end());
   }, []);
   return html`<div role="alert">${down && html`<p class="banner">The server can’t be reached. Trying again…</p>`}</div>`;
-}
-
-/** Loads when `key` changes and when the server is back; keeps what it had until the new one is there. */
-export function useLoad(load, key) {
-  const [state, set] = useState({ value: null, error: null, loading: true });
-  const [again, repeat] = useState(0);
-  useEffect(() => {
-    const control = new AbortController();
-    set((now) => ({ ...now, loading: true }));
-    load(control.signal).then(
-      (value) => { if (!control.signal.aborted) set({ value, error: null, loading: false }); },
-      (error) => {
-        if (error.name === 'AbortError' || control.signal.aborted) return;
-        set((now) => ({ ...now, error: error.message, loading: false }));
-      },
-    );
-    return () => control.abort();
-  }, [key, again]);
-  const reload = useCallback(() => repeat((n) => n + 1), []);
-  useEffect(() => on('back', reload), []);
-  return { ...state, reload, put: (value) => set({ value, error: null, loading: false }) };
 }
 
 /** The page's heading, which has the focus when the page is gone to. */
@@ -207,20 +204,19 @@ export function Heading({ children, title }) {
 /** Text that is to be taken away, with a button that does it. */
 export function Copy({ text, label }) {
   const field = useRef();
-  const [done, set] = useState(false);
+  const [done, set] = useState('');
   const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
+    let worked = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+    if (!worked) {
       // Pages that came without HTTPS have no clipboard but this.
       field.current.select();
-      document.execCommand('copy');
+      worked = document.execCommand('copy');
     }
-    set(true);
-    say('Copied.');
+    set(worked ? 'Copied' : '');
+    say(worked ? 'Copied.' : 'The browser does not let this page copy: press Ctrl+C, or ⌘C.');
   };
   return html`<div class="copy">
-    <input ref=${field} readonly value=${text} aria-label=${label} onFocus=${(event) => event.target.select()} />
-    <button type="button" onClick=${copy}>${done ? 'Copied' : 'Copy'}</button>
+    <input ref=${field} readonly autofocus value=${text} aria-label=${label} onFocus=${() => field.current.setSelectionRange(0, text.length, 'backward')} />
+    <button type="button" class="primary" onClick=${copy}>${done || 'Copy'}</button>
   </div>`;
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use super::console::Pages;
 use super::key_uses::KeyUses;
 use super::throttle::Throttle;
 use crate::auth::fernet::Fernet;
@@ -32,6 +33,8 @@ pub struct App {
     pub throttle: Throttle,
     /// Uses of API keys that are not written yet.
     pub key_uses: KeyUses,
+    /// The console's pages.
+    pub pages: Pages,
     /// Opens the one-time setup, until the first superuser exists.
     pub setup_token: Mutex<Option<Secret>>,
 }

@@ -50,6 +50,8 @@ pub enum ApiError {
     LaunchSecret,
     UserNotFound,
     UsernameTaken,
+    /// The account is not what the client says that it saw.
+    ChangedMeanwhile,
     SignupClosed,
     WrongCurrentPassword,
     SamePassword,
@@ -109,6 +111,7 @@ impl ApiError {
             Self::LaunchSecret => (StatusCode::FORBIDDEN, say::LAUNCH_SECRET),
             Self::UserNotFound => (StatusCode::NOT_FOUND, say::USER_NOT_FOUND),
             Self::UsernameTaken => (StatusCode::BAD_REQUEST, say::USERNAME_TAKEN),
+            Self::ChangedMeanwhile => (StatusCode::PRECONDITION_FAILED, say::CHANGED_MEANWHILE),
             Self::SignupClosed => (StatusCode::FORBIDDEN, say::SIGNUP_CLOSED),
             Self::WrongCurrentPassword => (StatusCode::BAD_REQUEST, say::WRONG_CURRENT),
             Self::SamePassword => (StatusCode::BAD_REQUEST, say::SAME_PASSWORD),

@@ -32,16 +32,18 @@ impl Operation {
 
     /// A parameter of the query that may be left out.
     pub fn query(&mut self, name: &'static str, schema: &Value, description: &'static str) {
+        self.parameter("query", name, schema, description);
+    }
+
+    fn parameter(&mut self, place: &str, name: &str, schema: &Value, description: &str) {
         let parameter =
-            json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": description });
+            json!({ "name": name, "in": place, "required": false, "schema": schema, "description": description });
         self.parameters.push(parameter);
     }
 
     /// A header that may be left out.
     pub fn header(&mut self, name: &'static str, description: &'static str) {
-        let parameter =
-            json!({ "name": name, "in": "header", "required": false, "schema": string(), "description": description });
-        self.parameters.push(parameter);
+        self.parameter("header", name, &string(), description);
     }
 
     /// The body, of this media type.

@@ -43,20 +43,8 @@ impl Reply {
         Self { status: StatusCode::OK, body: body.into(), content_type: JSON, headers: Vec::new(), instead: Vec::new() }
     }
 
-    /// 200 with a file that is compiled in.
-    pub fn file(body: &'static [u8], content_type: &'static str) -> Self {
-        let content_type = HeaderValue::from_static(content_type);
-        Self {
-            status: StatusCode::OK,
-            body: Bytes::from_static(body),
-            content_type,
-            headers: Vec::new(),
-            instead: Vec::new(),
-        }
-    }
-
-    /// 200 with a text that was made for this answer.
-    pub fn text(body: String, content_type: &'static str) -> Self {
+    /// 200 with a file or a text of this type.
+    pub fn file(body: impl Into<Bytes>, content_type: &'static str) -> Self {
         let content_type = HeaderValue::from_static(content_type);
         Self { status: StatusCode::OK, body: body.into(), content_type, headers: Vec::new(), instead: Vec::new() }
     }
@@ -78,8 +66,8 @@ impl Reply {
     }
 
     /// With this header in the place of the one that all answers carry.
-    pub fn instead(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.instead.push((name, HeaderValue::from_static(value)));
+    pub fn instead(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.instead.push((name, value));
         self
     }
 

@@ -27,6 +27,7 @@ pub const LAUNCH_SECRET: &str = "Auto login needs the launch secret of the progr
 
 pub const USER_NOT_FOUND: &str = "User not found";
 pub const USERNAME_TAKEN: &str = "This username is unavailable.";
+pub const CHANGED_MEANWHILE: &str = "The user was changed meanwhile";
 pub const SIGNUP_CLOSED: &str = "Public user registration is disabled.";
 pub const PERMISSION_DENIED: &str = "Permission denied";
 pub const DEACTIVATE_SELF: &str = "You can't deactivate your own user account";

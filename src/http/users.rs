@@ -6,6 +6,7 @@ use super::call::{Call, Nothing, UserId};
 use super::caller::{Perhaps, SignedIn, Superuser};
 use super::error::ApiError;
 use super::fields;
+use super::if_match::{IfMatch, tagged};
 use super::passwords;
 use super::reply::Reply;
 use super::route::Route;
@@ -48,7 +49,7 @@ pub fn routes() -> Vec<Route> {
             .refuses(404, "No such user"),
         Route::new(Method::PATCH, ONE, change)
             .named(TAG, "patch_user_api_v1_users__user_id__patch", "Patch User")
-            .about("Changes what is given; `null` and absent fields stay as they are.")
+            .about("Changes what is given; `null` and absent fields stay as they are. `If-Match` keeps two from undoing each other's changes.")
             .gives::<UserRead<'_>>(200)
             .refuses(404, "No such user"),
         Route::new(Method::PATCH, RESET, passwords::reset)
@@ -113,11 +114,11 @@ async fn read(call: Call<SignedIn, UserId>) -> Result<Reply, ApiError> {
     let UserId(id) = call.input;
     policy::may_read(&call.who.user, id)?;
     let user = call.app.db.read(move |connection| users::find(connection, id)).await?;
-    Ok(Reply::json(&UserRead::from(&user.ok_or(ApiError::UserNotFound)?)))
+    Ok(tagged(&user.ok_or(ApiError::UserNotFound)?))
 }
 
-async fn change(call: Call<SignedIn, (UserId, UserPatch)>) -> Result<Reply, ApiError> {
-    let Call { app, now, client, who, input: (UserId(id), patch) } = call;
+async fn change(call: Call<SignedIn, ((UserId, UserPatch), IfMatch)>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, who, input: ((UserId(id), patch), seen) } = call;
     policy::may_patch(&who.user, who.session().is_some(), id, &patch)?;
     let hash = match &patch.password {
         Some(password) => {
@@ -132,6 +133,7 @@ async fn change(call: Call<SignedIn, (UserId, UserPatch)>) -> Result<Reply, ApiE
     let (actor, own_session) = (who.actor(client.address), who.session());
     let changed = app.db.write(move |connection| {
         let before = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
+        seen.check(&before)?;
         let after = patch.applied_to(&before, now);
         // Asked only about superusers: nobody else can be the last of them.
         let others = !before.is_superuser || users::other_superuser_exists(connection, id)?;
@@ -148,7 +150,7 @@ async fn change(call: Call<SignedIn, (UserId, UserPatch)>) -> Result<Reply, ApiE
         audit::record(connection, &about(actor, action, &before, Some(patch.fields().join(" "))), now)?;
         Ok::<_, ApiError>(after)
     });
-    Ok(Reply::json(&UserRead::from(&changed.await?)))
+    Ok(tagged(&changed.await?))
 }
 
 async fn delete(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {

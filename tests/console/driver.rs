@@ -4,15 +4,20 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::client::{Connection, Request};
 
-/// How long something may take to appear, in milliseconds.
-const PATIENCE: u64 = 10_000;
+/// How long something may take to appear, in milliseconds: nothing takes so long that works, whatever else the machine does.
+const PATIENCE: u64 = 30_000;
+/// How long the driver may take for one answer.
+const DRIVER_PATIENCE: Duration = Duration::from_mins(2);
+/// What may be wrong with an element that was just found, and right when it is found once more: the page drew itself anew.
+const PASSING: [&str; 3] = ["stale element reference", "element click intercepted", "element not interactable"];
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 const ARGUMENTS: [&str; 10] = [
     "--headless",
@@ -29,6 +34,16 @@ const ARGUMENTS: [&str; 10] = [
 /// One at a time: several browsers on a small machine slow each other down until they seem broken.
 static TURN: Mutex<()> = Mutex::new(());
 
+/// Where a person can do something: in a dialog, when one is open.
+const TOP: &str = "//dialog|//body[not(.//dialog)]";
+
+/// The field with this label.
+fn field(label: &str) -> String {
+    format!(
+        "({TOP})//*[@id=//label[normalize-space()=\"{label}\"]/@for] | ({TOP})//*[@aria-label=\"{label}\" and self::input]"
+    )
+}
+
 /// A browser with a profile of its own, which lasts until it is dropped.
 pub struct Browser {
     address: SocketAddr,
@@ -39,22 +54,25 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts one at `url`; `None`, and a line on standard error, where there is none to start.
+    /// Starts one at `url`; `None`, and once a line on standard error, where no browser is asked for.
     pub fn open(url: &str) -> Option<Self> {
+        static SAID: Once = Once::new();
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         #[expect(clippy::disallowed_methods, reason = "which tests run is no setting of usher's")]
         let wanted = std::env::var_os("USHER_BROWSER_TESTS").is_some();
+        let installed =
+            |name: &str| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success());
+        let missing = ["chromium", "chromedriver"].into_iter().find(|name| !installed(name));
         if !wanted {
-            writeln!(std::io::stderr().lock(), "browser test skipped: set USHER_BROWSER_TESTS=1 to run it").unwrap();
-            return None;
-        }
-        let installed = |name| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success());
-        if !installed("chromium") || !installed("chromedriver") {
             // Not `eprintln!`, which is only shown for tests that fail.
-            writeln!(std::io::stderr().lock(), "browser test skipped: chromium or chromedriver is not installed")
-                .unwrap();
+            SAID.call_once(|| {
+                let why = missing.map_or_else(String::new, |name| format!("; {name} is not installed"));
+                let line = format!("\nbrowser tests skipped: set USHER_BROWSER_TESTS=1 to run them{why}\n");
+                std::io::stderr().lock().write_all(line.as_bytes()).unwrap();
+            });
             return None;
         }
+        assert_eq!(missing, None, "is needed for USHER_BROWSER_TESTS and not installed");
         let mut driver =
             Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
@@ -72,7 +90,7 @@ impl Browser {
         let capabilities = json!({
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
-            "timeouts": { "implicit": PATIENCE, "script": 30_000 },
+            "timeouts": { "implicit": PATIENCE, "script": 60_000 },
         });
         let made = browser.send("POST", "/session", &json!({ "capabilities": { "alwaysMatch": capabilities } }));
         made["sessionId"].as_str().unwrap().clone_into(&mut browser.session);
@@ -80,17 +98,36 @@ impl Browser {
         Some(browser)
     }
 
-    fn send(&self, method: &str, path: &str, body: &Value) -> Value {
+    /// What the driver answers, and whether it did what it was asked.
+    fn ask(&self, method: &str, path: &str, body: &Value) -> (bool, Value) {
         let request = Request::new(self.address, method, path);
         let request = if method == "POST" { request.json(body) } else { request };
-        let answer = request.send_on(&mut Connection::open(self.address));
-        let value = answer.json()["value"].clone();
-        assert_eq!(answer.status, 200, "{path} {body}: {} {}", value["error"], value["message"]);
+        let answer = request.send_on(&mut Connection::open(self.address).patient(DRIVER_PATIENCE));
+        (answer.status == 200, answer.json()["value"].clone())
+    }
+
+    fn send(&self, method: &str, path: &str, body: &Value) -> Value {
+        let (done, value) = self.ask(method, path, body);
+        assert!(done, "{path} {body}: {} {}", value["error"], value["message"]);
         value
     }
 
     fn post(&self, path: &str, body: &Value) -> Value {
         self.send("POST", &format!("/session/{}{path}", self.session), body)
+    }
+
+    /// Does something to the element at an XPath; found anew if the page was just drawing it.
+    fn act(&self, xpath: &str, action: &str, body: &Value) {
+        let end = Instant::now() + Duration::from_millis(PATIENCE);
+        loop {
+            let path = format!("/session/{}/element/{}/{action}", self.session, self.find(xpath));
+            let (done, value) = self.ask("POST", &path, body);
+            if done {
+                return;
+            }
+            let passing = value["error"].as_str().is_some_and(|error| PASSING.contains(&error));
+            assert!(passing && Instant::now() < end, "{action} {xpath}: {} {}", value["error"], value["message"]);
+        }
     }
 
     /// A command of Chromium's own protocol, for what the standard has no word for.
@@ -116,16 +153,15 @@ impl Browser {
 
     /// Clicks on the button or link that is called so.
     pub fn click(&self, name: &str) {
-        let id = self.find(&format!(
-            "(//dialog|//body[not(.//dialog)])//*[self::button or self::a][normalize-space()=\"{name}\" or span[2]=\"{name}\" or @aria-label=\"{name}\"]"
+        self.press_on(&format!(
+            "({TOP})//*[self::button or self::a][normalize-space()=\"{name}\" or text()[normalize-space()=\"{name}\"] \
+             or .//bdi=\"{name}\" or @aria-label=\"{name}\"]"
         ));
-        self.post(&format!("/element/{id}/click"), &json!({}));
     }
 
     /// Clicks on what is at an XPath.
     pub fn press_on(&self, xpath: &str) {
-        let id = self.find(xpath);
-        self.post(&format!("/element/{id}/click"), &json!({}));
+        self.act(xpath, "click", &json!({}));
     }
 
     /// Presses keys wherever the focus is; those without a letter as WebDriver writes them.
@@ -135,30 +171,20 @@ impl Browser {
         self.post("/actions", &json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes }] }));
     }
 
-    /// The field with this label, in the form of this name if there is one of several.
-    fn field(&self, label: &str) -> String {
-        self.find(&format!(
-            "(//dialog|//body[not(.//dialog)])//*[@id=//label[normalize-space()=\"{label}\"]/@for] | //*[@aria-label=\"{label}\" and self::input]"
-        ))
-    }
-
     /// Empties the field with this label and types into it.
     pub fn fill(&self, label: &str, text: &str) {
-        let id = self.field(label);
-        self.post(&format!("/element/{id}/clear"), &json!({}));
-        self.post(&format!("/element/{id}/value"), &json!({ "text": text }));
+        self.act(&field(label), "clear", &json!({}));
+        self.choose(label, text);
     }
 
     /// Types into the field with this label, or chooses the option that begins so.
     pub fn choose(&self, label: &str, text: &str) {
-        let id = self.field(label);
-        self.post(&format!("/element/{id}/value"), &json!({ "text": text }));
+        self.act(&field(label), "value", &json!({ "text": text }));
     }
 
     /// What is in the field with this label.
     pub fn value(&self, label: &str) -> String {
-        let id = self.field(label);
-        let path = format!("/session/{}/element/{id}/property/value", self.session);
+        let path = format!("/session/{}/element/{}/property/value", self.session, self.find(&field(label)));
         self.send("GET", &path, &Value::Null).as_str().unwrap().to_owned()
     }
 
@@ -196,6 +222,28 @@ impl Browser {
         self.fill("Name", name);
         self.fill("Password", password);
         self.click("Sign in");
+    }
+
+    /// Waits until the element that has the focus is shown, or called, so.
+    pub fn has_focus(&self, name: &str) {
+        let look = "const [name, patience] = arguments, end = performance.now() + patience;
+            const called = (one) => one.ariaLabel ?? one.labels?.[0]?.textContent ?? one.textContent;
+            return new Promise((done) => {
+                const look = () => {
+                    const now = called(document.activeElement).trim();
+                    if (now === name || performance.now() > end) done(now);
+                    else setTimeout(look, 10);
+                };
+                look();
+            });";
+        let found = self.post("/execute/sync", &json!({ "script": look, "args": [name, PATIENCE / 2] }));
+        let body: String = found.as_str().unwrap().chars().take(200).collect();
+        assert_eq!(body, name);
+    }
+
+    /// Waits until this was said to those who do not see: a status line that holds the text.
+    pub fn is_told(&self, text: &str) {
+        self.find(&format!("//*[@role=\"status\" and contains(normalize-space(.), \"{text}\")]"));
     }
 
     /// The page as a PNG, in base64.

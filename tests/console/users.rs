@@ -14,6 +14,7 @@ fn a_user_is_created_searched_for_renamed_promoted_deactivated_and_deleted() {
     browser.is_at("Users");
     browser.click("New user");
     browser.fill("Name", "erika");
+    browser.choose("How they get in", "With a password");
     browser.fill("Password", "short");
     browser.click("Create");
     browser.faulted("Password", "at least 8");
@@ -33,7 +34,12 @@ fn a_user_is_created_searched_for_renamed_promoted_deactivated_and_deleted() {
     browser.click("Save");
     browser.is_at("rika");
     browser.click("Make a superuser");
+    browser.meets("//dialog[contains(., \"change and delete every account\")]");
+    browser.click("Make a superuser");
+    browser.is_told("rika is a superuser now.");
     browser.click("Take superuser rights away");
+    browser.click("Take them away");
+    browser.is_told("rika is no superuser any more.");
     browser.click("Deactivate");
     browser.click("Approve");
     browser.meets("//button[.=\"Deactivate\"]");
@@ -64,7 +70,7 @@ fn those_who_wait_are_found_and_approved_in_the_table_which_sorts_and_pages() {
     browser.click("Name");
     browser.meets("//th[@aria-sort=\"ascending\"]/button[contains(., \"Name\")]");
     browser.meets("//tbody/tr[1]//a[contains(., \"admin\")]");
-    browser.click("Name ↑");
+    browser.click("Name");
     browser.meets("//tbody/tr[1]//a[contains(., \"person-29\")]");
     browser.choose("Show", "Waiting");
     browser.sees("1–25 of 30");

@@ -202,6 +202,12 @@ impl Connection {
         Self { stream, rest: Vec::new() }
     }
 
+    /// Waits longer for an answer than servers of usher's may take.
+    pub fn patient(self, patience: Duration) -> Self {
+        self.stream.set_read_timeout(Some(patience)).unwrap();
+        self
+    }
+
     /// Sends bytes. A server that answered and closed before it had them all is no error here: the answer tells.
     pub fn write(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
@@ -287,7 +293,7 @@ impl Connection {
                 true
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                panic!("the server was silent for {PATIENCE:?}")
+                panic!("the server was silent for {:?}", self.stream.read_timeout())
             }
             Err(_) => false,
         }
