@@ -154,6 +154,8 @@ impl Example {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/sidecar/host.py");
         let mut python = Command::new("python3");
         python.args([script, env!("CARGO_BIN_EXE_usher")]).arg(dir.path().join("app"));
+        // What tells the tests apart is no setting.
+        python.env_remove("USHER_BROWSER_TESTS");
         let Ok(mut host) = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else {
             writeln!(std::io::stderr().lock(), "the example is not run: python3 is not installed").unwrap();
             return None;
