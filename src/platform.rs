@@ -107,6 +107,31 @@ pub fn lock_dir(dir: &Path) -> io::Result<Option<DirLock>> {
     }
 }
 
+/// Lets this process have as many files and connections open as the system allows it, and says how many those are.
+/// Many systems give a process 1,024, or 256, unless it asks.
+pub fn allow_open_files() -> u64 {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        // Fails on macOS where "infinity" is said and not meant.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+        getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+    }
+    #[cfg(not(unix))]
+    u64::MAX
+}
+
+/// Lets more connections wait to be accepted than the 128 of the standard library: many may come at once.
+pub fn widen_backlog(listener: &std::net::TcpListener) {
+    #[cfg(unix)]
+    if let Err(error) = rustix::net::listen(listener, 1024) {
+        log::warn!("128 connections may wait to be accepted: {error}");
+    }
+    #[cfg(not(unix))]
+    let _ = listener;
+}
+
 /// Lets everything else go before this thread, as far as the system can tell threads apart.
 pub fn yield_to_others() {
     #[cfg(target_os = "linux")]

@@ -7,10 +7,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use actix_cors::Cors;
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::middleware::Condition;
-use actix_web::{App as WebApp, HttpServer, web};
+use actix_web::web;
 use serde_json::json;
 
 use crate::auth::fernet::Fernet;
@@ -20,15 +18,20 @@ use crate::auth::throttle;
 use crate::auth::token::Tokens;
 use crate::config::Config;
 use crate::domain::clock::Clock;
+use crate::http;
 use crate::http::app::App;
 use crate::http::console::Pages;
 use crate::http::key_uses::KeyUses;
 use crate::http::throttle::Throttle;
-use crate::http::{self};
 use crate::platform::{self, DirLock};
 use crate::store::{Db, OpenError, Options, StoreError, audit, reset_links, sessions, throttle as attempts};
 
+mod connection;
 mod first_superuser;
+mod head;
+mod lane;
+mod listen;
+mod peers;
 mod port_file;
 
 pub use first_superuser::{FirstSuperuser, SETUP_LINK_FILE, keep_link};
@@ -36,12 +39,6 @@ pub use port_file::PortFileError;
 
 use port_file::PortFile;
 
-/// How long open requests may take to finish when the server stops.
-const DRAIN_SECONDS: u64 = 10;
-/// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a client may take to send a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often ended sessions, old counts and old entries of the audit log are deleted.
 const SWEEP: Duration = Duration::from_mins(10);
 
@@ -148,7 +145,7 @@ pub async fn build(config: Config, clock: Clock) -> Result<Built, StartError> {
         config,
     });
     let first_superuser = first_superuser::ensure(&app, &url).await?;
-    let server = listen(&app, listener).map_err(StartError::Threads)?;
+    let server = listen::listen(&app, listener).map_err(StartError::Threads)?;
     if let Some(file) = &mut port_file {
         file.publish(ready_line(address))?;
     }
@@ -174,33 +171,6 @@ pub fn local_url(address: SocketAddr) -> String {
         IpAddr::V6(ip) if ip.is_unspecified() => format!("http://[::1]:{}", address.port()),
         _ => format!("http://{address}"),
     }
-}
-
-fn listen(app: &web::Data<App>, listener: TcpListener) -> io::Result<Server> {
-    let (workers, state) = (app.config.workers, app.clone());
-    let server = HttpServer::new(move || {
-        let origins = &state.config.cors_origins;
-        WebApp::new()
-            .app_data(state.clone())
-            .wrap(Condition::new(!origins.is_empty(), cors(origins)))
-            .configure(|config| http::configure(config, &state.config.base_path))
-    });
-    // No worker ever blocks on purpose: the store and the hasher have threads of their own.
-    let server = server.workers(workers).worker_max_blocking_threads(1).keep_alive(KEEP_ALIVE);
-    let server = server.client_request_timeout(HEAD_TIMEOUT).shutdown_timeout(DRAIN_SECONDS).disable_signals();
-    Ok(server.listen(listener)?.run())
-}
-
-/// Lets pages of the configured origins call, with credentials; never any origin.
-fn cors(origins: &[String]) -> Cors {
-    let cors = Cors::default()
-        .allowed_methods(["GET", "POST", "PATCH", "DELETE"])
-        .allowed_headers(["authorization", "content-type", "if-match", "x-api-key", "x-launch-secret"])
-        .expose_headers(["etag", "location", "retry-after", "x-request-id"])
-        .supports_credentials()
-        .block_on_origin_mismatch(false)
-        .max_age(600);
-    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
 
 impl Built {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::error::ApiError;
 use super::fault::{Fault, Faults, Place};
 use super::sentences::field as say;
+use super::turn::Turn;
 
 /// The most bytes of a body.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -50,6 +51,9 @@ pub async fn read(kind: Kind, request: &HttpRequest, payload: Payload) -> Result
         drain(request, payload).await;
         return Ok(Body::None);
     }
+    if let Some(turn) = Turn::of(request) {
+        turn.take_body(request);
+    }
     let bytes = collect(payload).await?;
     if bytes.is_empty() {
         return Ok(Body::None);
@@ -64,6 +68,9 @@ pub async fn read(kind: Kind, request: &HttpRequest, payload: Payload) -> Result
 pub async fn drain(request: &HttpRequest, mut payload: Payload) {
     if !request.headers().contains_key(CONTENT_LENGTH) && !request.chunked().unwrap_or(false) {
         return;
+    }
+    if let Some(turn) = Turn::of(request) {
+        turn.take_body(request);
     }
     let mut left = MAX_DRAINED;
     let all = async {

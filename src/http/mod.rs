@@ -33,6 +33,7 @@ mod session_start;
 mod sessions;
 mod setup;
 pub mod throttle;
+pub mod turn;
 mod user_inputs;
 mod users;
 mod visitor;

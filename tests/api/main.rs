@@ -8,6 +8,7 @@ mod auto_login;
 mod base_path;
 mod bodies;
 mod checks;
+mod connections;
 mod console;
 mod harness;
 mod if_match;

@@ -84,6 +84,22 @@ impl Program {
         self
     }
 
+    /// With at most so many open files.
+    #[cfg(unix)]
+    pub fn limit_files(mut self, most: u64) -> Self {
+        let program = self.command.get_program().to_owned();
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]).arg(program);
+        limited.args(self.command.get_args()).env_clear().current_dir(self.dir.path());
+        for (name, value) in self.command.get_envs() {
+            if let Some(value) = value {
+                limited.env(name, value);
+            }
+        }
+        self.command = limited;
+        self
+    }
+
     fn spawn(&mut self) -> Child {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap();
