@@ -3,58 +3,52 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
-use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
-use tempfile::TempDir;
 use usher::domain::clock::Clock;
 
-use crate::client::{ADMIN, Answer, Client, Here, PASSWORD, Process, config, new_user};
+use crate::assert_sound;
+use crate::client::{Client, new_user};
+use crate::support::server::{ADMIN, PASSWORD};
+use crate::support::{Program, Response, Server};
 use crate::vfs::{self, Fault, Watch};
 
 /// A server on a disk that can fail.
 struct Machine {
-    watch: std::sync::Arc<Watch>,
+    watch: Arc<Watch>,
     client: Client,
     /// The superuser.
     path: String,
-    server: Here,
-    dir: TempDir,
+    server: Server,
 }
 
 impl Machine {
     fn new() -> Self {
         let dir = crate::scratch();
-        let watch = vfs::watch(dir.path());
-        let server = Here::start(config(dir.path()), Clock::system());
-        let mut client = Client::signed_in(server.address, ADMIN, PASSWORD);
-        let me = client.get("/api/v1/users/whoami").unwrap();
-        let path = format!("/api/v1/users/{}", me.body["id"].as_str().unwrap());
-        Self { watch, client, path, server, dir }
+        fs::create_dir(dir.path().join("data")).unwrap();
+        let watch = vfs::watch(&dir.path().join("data"));
+        let server = Server::with().in_dir(&dir).start();
+        let mut client = Client::admin(server.address);
+        let me = client.get("/api/v1/users/whoami").unwrap().json();
+        let path = format!("/api/v1/users/{}", me["id"].as_str().unwrap());
+        Self { watch, client, path, server }
     }
 
-    fn set_picture(&mut self, picture: &str) -> Answer {
+    fn set_picture(&mut self, picture: &str) -> Response {
         self.client.json("PATCH", &self.path, &json!({ "profile_image": picture })).unwrap()
     }
 
     fn picture(&mut self) -> String {
-        let me = self.client.get("/api/v1/users/whoami").unwrap();
-        assert_eq!(me.status, 200, "{me:?}");
-        me.body["profile_image"].as_str().unwrap_or_default().to_owned()
+        let me = self.client.get("/api/v1/users/whoami").unwrap().expect(200).json();
+        me["profile_image"].as_str().unwrap_or_default().to_owned()
     }
 
     fn health(&mut self) -> (u16, String) {
         let answer = self.client.get("/health_check").unwrap();
-        (answer.status, answer.body["db"].as_str().unwrap().to_owned())
+        (answer.status, answer.json()["db"].as_str().unwrap().to_owned())
     }
-}
-
-fn assert_sound(dir: &Path) {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let connection = Connection::open_with_flags(dir.join("usher.db"), flags).unwrap();
-    let verdict: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-    assert_eq!(verdict, "ok");
 }
 
 /// While the disk fails so: writes get `status` and a sentence, `/health_check` says `sentence`, reads go on; after
@@ -70,10 +64,10 @@ fn survives(fault: Fault, status: u16, sentence: &str) {
         assert_eq!(refused.header("retry-after").is_some(), status == 503, "{refused:?}");
         let added = machine.client.json("POST", "/api/v1/users/", &new_user("somebody", PASSWORD)).unwrap();
         assert_eq!(added.status, status, "{added:?}");
-        assert_eq!(machine.client.login(ADMIN, PASSWORD).unwrap().status, status);
+        assert_eq!(machine.client.login(ADMIN.0, ADMIN.1).unwrap().status, status);
         assert_eq!(machine.health(), (status, sentence.to_owned()));
         assert_eq!(machine.client.get("/health").unwrap().status, 200);
-        assert_eq!(machine.client.get("/api/v1/users/").unwrap().body["total_count"], 1);
+        assert_eq!(machine.client.get("/api/v1/users/").unwrap().json()["total_count"], 1);
         let before = if round == 0 { "before".to_owned() } else { format!("after {}", round - 1) };
         assert_eq!(machine.picture(), before, "what was refused is not to be seen");
         machine.watch.fail(None);
@@ -82,12 +76,10 @@ fn survives(fault: Fault, status: u16, sentence: &str) {
         assert_eq!(machine.health(), (200, "ok".to_owned()));
     }
     // What is on the disk is what was answered, also for the next server.
-    let Machine { server, dir, .. } = machine;
-    drop(server);
-    assert_sound(dir.path());
-    let again = Here::start(config(dir.path()), Clock::system());
-    let me = Client::signed_in(again.address, ADMIN, PASSWORD).get("/api/v1/users/whoami").unwrap();
-    assert_eq!(me.body["profile_image"], "after 2");
+    let dir = machine.server.stop();
+    assert_sound(&dir.path().join("data"));
+    let again = Server::with().in_dir(&dir).start();
+    assert_eq!(again.whoami(&again.admin()).json()["profile_image"], "after 2");
 }
 
 #[test]
@@ -133,23 +125,22 @@ fn a_disk_that_fails_altogether_refuses_with_a_sentence_and_recovers() {
 
 #[test]
 fn a_clock_that_jumps_back_and_forth_breaks_nothing() {
-    let dir = crate::scratch();
     let clock = Clock::manual(Clock::system().now());
-    let server = Here::start(usher::config::Config { throttle: true, ..config(dir.path()) }, clock.clone());
-    let mut client = Client::signed_in(server.address, ADMIN, PASSWORD);
+    let server = Server::with().set("throttle", "true").clock(&clock).in_dir(&crate::scratch()).start();
+    let mut client = Client::admin(server.address);
     let first = client.token.clone();
     for days in [1, -1, 400, -800, 400, 36_500, -36_500] {
         clock.advance(TimeDelta::days(days));
         // Failures that were counted in another time hold nobody up.
         for _ in 0..6 {
-            let wrong = client.login(ADMIN, "wrong").unwrap();
+            let wrong = client.login(ADMIN.0, "wrong").unwrap();
             assert!([401, 429].contains(&wrong.status), "{days}: {wrong:?}");
         }
         clock.advance(TimeDelta::minutes(16));
-        let here = client.login(ADMIN, PASSWORD).unwrap();
+        let here = client.login(ADMIN.0, ADMIN.1).unwrap();
         assert_eq!(here.status, 200, "{days}: {here:?}");
         let mut other = Client::new(server.address);
-        other.token = here.body["access_token"].as_str().map(ToOwned::to_owned);
+        other.token = here.json()["access_token"].as_str().map(ToOwned::to_owned);
         assert_eq!(other.get("/api/v1/users/whoami").unwrap().status, 200, "{days}");
         let me = client.get("/api/v1/users/whoami").unwrap();
         assert!([200, 401].contains(&me.status), "{days}: {me:?}");
@@ -168,19 +159,18 @@ fn assert_refuses(client: &mut Client) {
     for name in ["first", "second"] {
         let refused = client.json("POST", "/api/v1/users/", &new_user(name, PASSWORD)).unwrap();
         assert_eq!(refused.status, 503, "{refused:?}");
-        assert_eq!(client.login(ADMIN, PASSWORD).unwrap().status, 503);
+        assert_eq!(client.login(ADMIN.0, ADMIN.1).unwrap().status, 503);
     }
     let health = client.get("/health_check").unwrap();
     assert_eq!(health.status, 503);
-    assert_eq!(health.body["db"], "The database file was deleted or replaced; restart the server");
+    assert_eq!(health.json()["db"], "The database file was deleted or replaced; restart the server");
     assert_eq!(client.get("/api/v1/users/whoami").unwrap().status, 200);
 }
 
 fn refuses_after(damage: impl FnOnce(&Path)) {
-    let dir = crate::scratch();
-    let server = Here::start(config(dir.path()), Clock::system());
-    let mut client = Client::signed_in(server.address, ADMIN, PASSWORD);
-    damage(dir.path());
+    let server = Server::with().in_dir(&crate::scratch()).start();
+    let mut client = Client::admin(server.address);
+    damage(&server.data_dir());
     assert_refuses(&mut client);
 }
 
@@ -204,15 +194,13 @@ fn nothing_is_acknowledged_once_the_log_beside_the_database_is_deleted() {
 
 #[test]
 fn nothing_is_acknowledged_once_the_database_is_deleted_and_the_log_says_to_restart_which_helps() {
-    let dir = TempDir::new().unwrap();
-    let server = Process::start(dir.path());
-    let mut client = Client::signed_in(server.address, ADMIN, PASSWORD);
-    fs::remove_file(dir.path().join("data/usher.db")).unwrap();
+    let server = Program::new(&[]).superuser().start();
+    let mut client = Client::admin(server.address);
+    fs::remove_file(server.data_dir().join("usher.db")).unwrap();
     assert_refuses(&mut client);
     assert!(server.log().contains("restart usher"), "{}", server.log());
-    drop(server);
-    let server = Process::start(dir.path());
-    let mut client = Client::signed_in(server.address, ADMIN, PASSWORD);
-    assert_eq!(client.json("POST", "/api/v1/users/", &new_user("third", PASSWORD)).unwrap().status, 201);
-    assert_sound(&dir.path().join("data"));
+    let server = Program::in_dir(&server.kill(), &[]).superuser().start();
+    let mut client = Client::admin(server.address);
+    client.json("POST", "/api/v1/users/", &new_user("third", PASSWORD)).unwrap().expect(201);
+    assert_sound(&server.data_dir());
 }

@@ -2,18 +2,17 @@
 //! was deleted or ended must stay so.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::time::Instant;
 
-use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::client::{ADMIN, Client, PASSWORD, Process, new_user};
+use crate::client::{Client, new_user};
 use crate::disk::Seeded;
+use crate::support::{Program, Running};
 
 /// How many clients change things at the same time.
 const CLIENTS: u64 = 4;
@@ -77,7 +76,7 @@ impl Ledger {
     }
 
     /// One thing after another, until the server is gone.
-    fn work(&mut self, mine: u64, admin: &mut Client, seeded: &mut Seeded, stop: &AtomicBool) -> io::Result<()> {
+    fn work(&mut self, mine: u64, admin: &mut Client, seeded: &mut Seeded, stop: &AtomicBool) -> Option<()> {
         while !stop.load(Ordering::Relaxed) {
             let living: Vec<String> = self
                 .people
@@ -99,10 +98,10 @@ impl Ledger {
                 _ => self.change_picture(name, &format!("picture {:x}", seeded.next()), admin)?,
             }
         }
-        Ok(())
+        Some(())
     }
 
-    fn add(&mut self, name: String, admin: &mut Client) -> io::Result<()> {
+    fn add(&mut self, name: String, admin: &mut Client) -> Option<()> {
         let mut exists = Fact::new(false);
         exists.ask(true);
         let person = Person {
@@ -114,17 +113,15 @@ impl Ledger {
             changed: true,
         };
         let person = self.people.entry(name.clone()).or_insert(person);
-        let answer = admin.json("POST", "/api/v1/users/", &new_user(&name, "first password"))?;
-        assert_eq!(answer.status, 201, "{answer:?}");
-        let id = answer.body["id"].as_str().unwrap().to_owned();
+        let answer = admin.json("POST", "/api/v1/users/", &new_user(&name, "first password"))?.expect(201);
+        let id = answer.json()["id"].as_str().unwrap().to_owned();
         person.exists.acknowledged();
         // New users wait for approval.
-        let active = admin.json("PATCH", &format!("/api/v1/users/{id}"), &json!({ "is_active": true }))?;
-        assert_eq!(active.status, 200, "{active:?}");
+        admin.json("PATCH", &format!("/api/v1/users/{id}"), &json!({ "is_active": true }))?.expect(200);
         person.id = Some(id);
         self.count("creates");
         self.count("patches");
-        Ok(())
+        Some(())
     }
 
     fn person(&mut self, name: &str) -> (&mut Person, String) {
@@ -133,68 +130,63 @@ impl Ledger {
         (person, path)
     }
 
-    fn change_picture(&mut self, name: &str, picture: &str, admin: &mut Client) -> io::Result<()> {
+    fn change_picture(&mut self, name: &str, picture: &str, admin: &mut Client) -> Option<()> {
         let (person, path) = self.person(name);
         person.picture.ask(picture.to_owned());
-        let answer = admin.json("PATCH", &path, &json!({ "profile_image": picture }))?;
-        assert_eq!(answer.status, 200, "{answer:?}");
+        admin.json("PATCH", &path, &json!({ "profile_image": picture }))?.expect(200);
         person.picture.acknowledged();
         self.count("patches");
-        Ok(())
+        Some(())
     }
 
-    fn change_password(&mut self, name: &str, password: &str, admin: &mut Client) -> io::Result<()> {
+    fn change_password(&mut self, name: &str, password: &str, admin: &mut Client) -> Option<()> {
         let (person, path) = self.person(name);
         person.changed = true;
         person.password.ask(password.to_owned());
         for (_, lives) in &mut person.tokens {
             lives.ask(false);
         }
-        let answer = admin.json("PATCH", &path, &json!({ "password": password }))?;
-        assert_eq!(answer.status, 200, "{answer:?}");
+        admin.json("PATCH", &path, &json!({ "password": password }))?.expect(200);
         person.password.acknowledged();
         for (_, lives) in &mut person.tokens {
             lives.acknowledged();
         }
         self.count("password changes");
-        Ok(())
+        Some(())
     }
 
-    fn log_in(&mut self, name: &str, admin: &mut Client) -> io::Result<()> {
+    fn log_in(&mut self, name: &str, admin: &mut Client) -> Option<()> {
         let (person, _) = self.person(name);
-        let answer = admin.login(name, &person.password.certain)?;
-        assert_eq!(answer.status, 200, "{name}: {answer:?}");
-        person.tokens.push((answer.body["access_token"].as_str().unwrap().to_owned(), Fact::new(true)));
+        let answer = admin.login(name, &person.password.certain)?.expect(200).json();
+        person.tokens.push((answer["access_token"].as_str().unwrap().to_owned(), Fact::new(true)));
         self.count("log-ins");
-        Ok(())
+        Some(())
     }
 
-    fn log_out(&mut self, name: &str, admin: &Client) -> io::Result<()> {
+    fn log_out(&mut self, name: &str, admin: &Client) -> Option<()> {
         let (person, _) = self.person(name);
-        let Some((token, lives)) = person.tokens.iter_mut().find(|(_, lives)| lives.certain) else { return Ok(()) };
+        let Some((token, lives)) = person.tokens.iter_mut().find(|(_, lives)| lives.certain) else { return Some(()) };
         lives.ask(false);
         let mut client = admin.again(Some(token.clone()));
-        let answer = client.send("POST", "/api/v1/logout", "", "")?;
-        assert_eq!(answer.status, 200, "{answer:?}");
+        client.ask("POST", "/api/v1/logout")?.expect(200);
         lives.acknowledged();
         self.count("log-outs");
-        Ok(())
+        Some(())
     }
 
-    fn delete(&mut self, name: &str, admin: &mut Client) -> io::Result<()> {
+    fn delete(&mut self, name: &str, admin: &mut Client) -> Option<()> {
         let (person, path) = self.person(name);
         person.exists.ask(false);
         for (_, lives) in &mut person.tokens {
             lives.ask(false);
         }
-        let answer = admin.send("DELETE", &path, "", "")?;
-        assert_eq!(answer.status, 200, "{answer:?}");
+        admin.ask("DELETE", &path)?.expect(200);
         person.exists.acknowledged();
         for (_, lives) in &mut person.tokens {
             lives.acknowledged();
         }
         self.count("deletes");
-        Ok(())
+        Some(())
     }
 
     /// Holds everything against what the restarted server knows.
@@ -234,28 +226,26 @@ impl Ledger {
 }
 
 fn everybody(admin: &mut Client) -> BTreeMap<String, Value> {
-    let answer = admin.get("/api/v1/users/?limit=1000").unwrap();
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let users = answer.body["users"].as_array().unwrap();
-    assert_eq!(answer.body["total_count"], users.len());
+    let answer = admin.get("/api/v1/users/?limit=1000").unwrap().expect(200).json();
+    let users = answer["users"].as_array().unwrap();
+    assert_eq!(answer["total_count"], users.len());
     users.iter().map(|user| (user["username"].as_str().unwrap().to_owned(), user.clone())).collect()
 }
 
-fn assert_sound(dir: &Path) {
-    let path = dir.join("data/usher.db");
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    let verdict: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-    assert_eq!(verdict, "ok");
+/// The program with little work for each log-in.
+fn quick(dir: &Arc<TempDir>) -> Program {
+    Program::in_dir(dir, &[]).superuser().env("USHER_THROTTLE", "false").env("USHER_LOG", "warn")
 }
 
 #[test]
 fn a_killed_server_has_lost_and_undone_nothing_that_it_acknowledged() {
     let (cycles, begun) = (crate::long_or("USHER_KILLS", 3_u64), Instant::now());
-    let dir = TempDir::new().unwrap();
+    let dir = Arc::new(TempDir::new().unwrap());
+    let start = || quick(&dir).start();
     let mut ledgers: Vec<Ledger> = (0..CLIENTS).map(|_| Ledger::default()).collect();
-    let mut server = Process::start(dir.path());
+    let mut server: Running = start();
     // One session for all cycles: it was acknowledged, so it lasts.
-    let mut admin = Client::signed_in(server.address, ADMIN, PASSWORD);
+    let mut admin = Client::admin(server.address);
     for cycle in 0..cycles {
         let stop = AtomicBool::new(false);
         let (told, heard) = mpsc::channel();
@@ -273,13 +263,13 @@ fn a_killed_server_has_lost_and_undone_nothing_that_it_acknowledged() {
             server.kill();
             stop.store(true, Ordering::Relaxed);
         });
-        server = Process::start(dir.path());
+        server = start();
         admin = Client::with_token(server.address, admin.token);
         let users = everybody(&mut admin);
         for ledger in &mut ledgers {
             ledger.check(&users, &mut admin);
         }
-        assert_sound(dir.path());
+        crate::assert_sound(&server.data_dir());
     }
     let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
     for ledger in &ledgers {

@@ -7,6 +7,9 @@
     reason = "a test that cannot go on panics; figures are printed"
 )]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod client;
 mod disk;
 mod faults;
@@ -17,7 +20,9 @@ mod router;
 mod vfs;
 
 use std::path::Path;
+use std::sync::Arc;
 
+use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
 /// A number that the environment sets for a long run.
@@ -28,7 +33,16 @@ fn long_or<T: std::str::FromStr>(variable: &str, short: T) -> T {
 }
 
 /// A directory that is gone afterwards, in memory where the system has such: thousands of files are made in it.
-fn scratch() -> TempDir {
+fn scratch() -> Arc<TempDir> {
     let memory = Path::new("/dev/shm");
-    if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap()
+    Arc::new(if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap())
+}
+
+/// Fails the test unless SQLite finds the database of this data directory in order.
+#[track_caller]
+fn assert_sound(data: &Path) {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let connection = Connection::open_with_flags(data.join("usher.db"), flags).unwrap();
+    let verdict: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(verdict, "ok");
 }

@@ -5,10 +5,9 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
-use crate::client::{ADMIN, Client, PASSWORD, Process};
+use crate::client::Client;
 use crate::long_or;
+use crate::support::Program;
 
 /// How many honest clients there are. Every other one opens a connection for each request.
 const HONEST: usize = 4;
@@ -238,10 +237,9 @@ fn beside(address: SocketAddr, token: Option<&String>, kinds: &[Hostile], pause:
 fn hostile_peers_keep_nobody_from_being_answered() {
     let pause = Duration::from_millis(long_or("USHER_PEER_MILLIS", 100));
     let each: bool = long_or("USHER_PEER_KINDS", false);
-    let dir = TempDir::new().unwrap();
-    let server = Process::start(dir.path());
+    let server = Program::new(&[]).superuser().env("USHER_LOG", "warn").start();
     let (address, id) = (server.address, server.id());
-    let token = Client::signed_in(address, ADMIN, PASSWORD).token;
+    let token = Client::admin(address).token;
     let requests = long_or("USHER_PEER_REQUESTS", 250);
     measure(address, token.as_ref(), requests / 5);
     let mut runs: Vec<(&str, &[Hostile])> = Vec::new();

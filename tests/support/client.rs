@@ -195,11 +195,16 @@ pub struct Connection {
 
 impl Connection {
     pub fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::try_open(address).unwrap_or_else(|| panic!("nobody listens on {address}"))
+    }
+
+    /// The same, where the server may be gone.
+    pub fn try_open(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, rest: Vec::new() }
+        Some(Self { stream, rest: Vec::new() })
     }
 
     /// Waits longer for an answer than servers of usher's may take.

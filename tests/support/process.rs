@@ -54,7 +54,10 @@ impl Program {
 
     /// The same in a directory that exists.
     pub fn in_dir(dir: &Arc<TempDir>, arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
+        // Long runs are made with an optimized program.
+        #[expect(clippy::disallowed_methods, reason = "which program is tested is no setting of usher's")]
+        let program = std::env::var("USHER_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_usher").to_owned());
+        let mut command = Command::new(program);
         command.env_clear().current_dir(dir.path()).args(arguments);
         command.env("HOME", dir.path()).env("USHER_DATA_DIR", dir.path().join("data"));
         command.env("USHER_BIND", "127.0.0.1:0").env("USHER_BCRYPT_COST", "10");
