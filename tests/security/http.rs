@@ -2,20 +2,20 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{ADMIN, start};
+use crate::attack::{Attacked, start};
+use crate::support::server::ADMIN;
 
 #[test]
 fn every_answer_has_an_id_and_is_neither_sniffed_nor_framed_nor_kept() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), &[]);
-    let (admin, _) = server.login(ADMIN);
+    let server = start(&[]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
     let mut ids = std::collections::HashSet::new();
     for answer in [
-        server.send("GET", "/health", &[], ""),
-        server.send("GET", "/nothing", &[], ""),
-        server.send("PUT", "/health", &[], ""),
-        server.send("GET", "/api/v1/users", &[], ""),
-        server.send("GET", "/api/v1/users/whoami", &[], ""),
+        server.request("GET", "/health").send(),
+        server.request("GET", "/nothing").send(),
+        server.request("PUT", "/health").send(),
+        server.request("GET", "/api/v1/users").send(),
+        server.request("GET", "/api/v1/users/whoami").send(),
         server.call("GET", "/api/v1/users/whoami", &admin, &Value::Null),
         server.call("PATCH", "/api/v1/users/x", &admin, &json!({})),
     ] {
@@ -31,32 +31,25 @@ fn every_answer_has_an_id_and_is_neither_sniffed_nor_framed_nor_kept() {
 
 #[test]
 fn another_sites_pages_change_nothing_unless_that_site_is_configured() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), &[("USHER_CORS_ORIGINS", "https://app.example")]);
-    let (admin, _) = server.login(ADMIN);
-    let bearer = format!("Bearer {admin}");
-    let send = |site: &str, origin: &str| {
-        let headers = [("authorization", bearer.as_str()), ("sec-fetch-site", site), ("origin", origin)];
-        server.send("POST", "/api/v1/logout", &headers, "").status
+    let server = start(&[("cors_origins", "https://app.example")]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
+    let log_out = |token: &str, site: &str, origin: &str| {
+        server.post("/api/v1/logout").bearer(token).header("sec-fetch-site", site).header("origin", origin).send()
     };
-    assert_eq!(send("cross-site", "https://evil.example"), 403);
-    assert_eq!(server.whoami(&admin), 200);
-    assert_eq!(send("same-origin", "http://localhost"), 200);
-    let (admin, _) = server.login(ADMIN);
-    let bearer = format!("Bearer {admin}");
-    let headers =
-        [("authorization", bearer.as_str()), ("sec-fetch-site", "cross-site"), ("origin", "https://app.example")];
-    let answer = server.send("POST", "/api/v1/logout", &headers, "");
+    assert_eq!(log_out(&admin, "cross-site", "https://evil.example").status, 403);
+    assert_eq!(server.whoami(&admin).status, 200);
+    assert_eq!(log_out(&admin, "same-origin", "http://localhost").status, 200);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
+    let answer = log_out(&admin, "cross-site", "https://app.example");
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, Some("https://app.example")));
 }
 
 #[test]
 fn other_origins_are_answered_only_if_configured_and_never_as_any() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), &[("USHER_CORS_ORIGINS", "https://app.example")]);
+    let server = start(&[("cors_origins", "https://app.example")]);
     let preflight = |origin: &str| {
-        let headers = [("origin", origin), ("access-control-request-method", "PATCH")];
-        server.send("OPTIONS", "/api/v1/users/whoami", &headers, "")
+        let asked = server.request("OPTIONS", "/api/v1/users/whoami").header("access-control-request-method", "PATCH");
+        asked.header("origin", origin).send()
     };
     let known = preflight("https://app.example");
     assert_eq!(known.header("access-control-allow-origin"), Some("https://app.example"));
@@ -67,24 +60,19 @@ fn other_origins_are_answered_only_if_configured_and_never_as_any() {
 
 #[test]
 fn cookies_alone_authorize_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), &[]);
-    let (access, _) = server.login(ADMIN);
-    let cookie = format!("access_token_lf={access}");
-    assert_eq!(server.send("GET", "/api/v1/users/whoami", &[("cookie", &cookie)], "").status, 403);
-    assert_eq!(server.send("GET", "/api/v1/session", &[("cookie", &cookie)], "").body["authenticated"], true);
+    let server = start(&[]);
+    let access = server.login(ADMIN.0, ADMIN.1).access;
+    assert_eq!(server.get("/api/v1/users/whoami").cookie("access_token_lf", &access).send().status, 403);
+    assert_eq!(server.get("/api/v1/session").cookie("access_token_lf", &access).send().json()["authenticated"], true);
 }
 
 #[test]
 fn cookies_are_out_of_reach_for_scripts_and_secure_when_the_request_came_by_https() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), &[]);
-    let form = ("content-type", "application/x-www-form-urlencoded");
-    let login = |headers: &[(&str, &str)]| {
-        server.send("POST", "/api/v1/login", headers, "username=admin&password=adminpw123").headers
-    };
-    for (headers, secure) in [(vec![form], false), (vec![form, ("x-forwarded-proto", "https")], true)] {
-        let cookies: Vec<_> = login(&headers).into_iter().filter(|(name, _)| name == "set-cookie").collect();
+    let server = start(&[]);
+    for (proto, secure) in [("http", false), ("https", true)] {
+        let login = server.post("/api/v1/login").header("x-forwarded-proto", proto);
+        let headers = login.form(&[("username", ADMIN.0), ("password", ADMIN.1)]).send().expect(200).headers;
+        let cookies: Vec<_> = headers.into_iter().filter(|(name, _)| name == "set-cookie").collect();
         assert_eq!(cookies.len(), 2);
         for (_, cookie) in cookies {
             assert!(cookie.contains("; HttpOnly") && cookie.contains("; SameSite=Lax") && cookie.contains("; Path=/"));
@@ -95,22 +83,20 @@ fn cookies_are_out_of_reach_for_scripts_and_secure_when_the_request_came_by_http
 
 #[test]
 fn addresses_in_forwarding_headers_count_only_from_configured_proxies() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), &[("USHER_TRUSTED_PROXIES", "10.0.0.0/8")]);
-    let answer = server.try_login("203.0.113.9", ADMIN.0, ADMIN.1);
-    let admin = answer.text("access_token");
+    let server = start(&[("trusted_proxies", "10.0.0.0/8")]);
+    let answer = server.try_login_from("203.0.113.9", ADMIN.0, ADMIN.1);
+    let admin = answer.field("access_token");
     assert_eq!(server.audit(&admin, "login")[0]["address"], "127.0.0.1");
 }
 
 #[test]
 fn the_audit_log_says_who_did_what_to_whom_from_where_and_is_for_superusers() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), &[]);
-    let (admin, _) = server.login(ADMIN);
+    let server = start(&[]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
     let id = server.add(&admin, "alice", "quiet-otter-7");
-    let (alice, _) = server.login(("alice", "quiet-otter-7"));
+    let alice = server.login("alice", "quiet-otter-7").access;
     assert_eq!(server.call("GET", "/api/v1/audit", &alice, &Value::Null).status, 403);
-    let all = server.call("GET", &format!("/api/v1/audit?limit=100&user={id}"), &admin, &Value::Null).body;
+    let all = server.call("GET", &format!("/api/v1/audit?limit=100&user={id}"), &admin, &Value::Null).json();
     let seen: Vec<(&str, &str)> = all["entries"]
         .as_array()
         .unwrap()
@@ -121,5 +107,5 @@ fn the_audit_log_says_who_did_what_to_whom_from_where_and_is_for_superusers() {
     assert_eq!(all["total_count"], 3);
     let change = &all["entries"][1];
     assert_eq!((&change["target"], &change["detail"]), (&json!(id), &json!("is_active")));
-    assert_eq!(change["at"], "2027-01-15T08:00:00.000000Z");
+    assert_eq!(change["at"], "2026-06-01T12:00:00.000000Z");
 }

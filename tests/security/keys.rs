@@ -2,21 +2,21 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{ADMIN, start};
+use crate::attack::{Attacked, start, with};
+use crate::support::server::ADMIN;
 
 const WHOAMI: &str = "/api/v1/users/whoami";
 
 #[test]
 fn a_key_is_kept_as_a_hash_and_shown_once() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), &[]);
-    let (admin, _) = server.login(ADMIN);
-    let key = server.call("POST", "/api/v1/api_key/", &admin, &json!({"name": "ci"})).text("api_key");
-    let listed = server.call("GET", "/api/v1/api_key/", &admin, &Value::Null).body["api_keys"][0].clone();
+    let server = start(&[]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
+    let key = server.call("POST", "/api/v1/api_key/", &admin, &json!({"name": "ci"})).field("api_key");
+    let listed = server.call("GET", "/api/v1/api_key/", &admin, &Value::Null).json()["api_keys"][0].clone();
     assert_eq!(listed["api_key"].as_str().unwrap(), format!("{}{}", &key[..8], "*".repeat(key.len() - 8)));
     assert_eq!(server.call_by_key("GET", WHOAMI, &key, &Value::Null).status, 200);
-    drop(server);
-    for file in std::fs::read_dir(dir.path()).unwrap() {
+    let dir = server.stop();
+    for file in std::fs::read_dir(dir.path().join("data")).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         assert!(!String::from_utf8_lossy(&bytes).contains(&key[3..]));
     }
@@ -24,13 +24,12 @@ fn a_key_is_kept_as_a_hash_and_shown_once() {
 
 #[test]
 fn a_key_neither_sets_its_owners_password_nor_touches_sessions_nor_outlives_itself() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), &[]);
-    let (admin, _) = server.login(ADMIN);
-    let id = server.call("GET", WHOAMI, &admin, &Value::Null).text("id");
-    let made = server.call("POST", "/api/v1/api_key/", &admin, &json!({"expires_at": "2027-02-01T00:00:00Z"}));
-    let key = made.text("api_key");
-    assert_eq!(made.text("expires_at"), "2027-02-01T00:00:00.000000Z");
+    let server = start(&[]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
+    let id = server.call("GET", WHOAMI, &admin, &Value::Null).field("id");
+    let made = server.call("POST", "/api/v1/api_key/", &admin, &json!({"expires_at": "2026-07-01T00:00:00Z"}));
+    let key = made.field("api_key");
+    assert_eq!(made.field("expires_at"), "2026-07-01T00:00:00.000000Z");
     let by_key = |method: &str, path: &str, body: Value| server.call_by_key(method, path, &key, &body);
     let new = json!({"password": "zebra-mug-41", "current_password": ADMIN.1});
     for (method, path, body) in [
@@ -42,53 +41,52 @@ fn a_key_neither_sets_its_owners_password_nor_touches_sessions_nor_outlives_itse
     ] {
         let answer = by_key(method, &path, body);
         assert_eq!(answer.status, 403, "{method} {path}");
-        assert_eq!(answer.text("detail"), "Sign in interactively to change your password");
+        assert_eq!(answer.field("detail"), "Sign in interactively to change your password");
     }
     for (end, status) in
-        [(json!(null), 403), (json!("2027-02-01T00:00:01Z"), 403), (json!("2027-01-31T00:00:00Z"), 200)]
+        [(json!(null), 403), (json!("2026-07-01T00:00:01Z"), 403), (json!("2026-06-30T00:00:00Z"), 200)]
     {
         assert_eq!(by_key("POST", "/api/v1/api_key/", json!({"expires_at": end})).status, status, "{end}");
     }
-    assert_eq!(server.try_login("192.0.2.1", ADMIN.0, ADMIN.1).status, 200);
+    assert_eq!(server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1).status, 200);
 }
 
 #[test]
 fn a_key_ends_with_its_time_and_with_its_owners_account() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), &[]);
-    let (admin, _) = server.login(ADMIN);
+    let server = start(&[]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
     let id = server.add(&admin, "alice", "quiet-otter-7");
-    let (alice, _) = server.login(("alice", "quiet-otter-7"));
-    // The test's clock stands at 2027-01-15T08:00:00Z.
-    let past = server.call("POST", "/api/v1/api_key/", &alice, &json!({"expires_at": "2027-01-15T08:00:00Z"}));
-    assert_eq!((past.status, past.body["detail"][0]["type"].clone()), (422, json!("value_error")));
-    let short =
-        server.call("POST", "/api/v1/api_key/", &alice, &json!({"expires_at": "2027-01-15T08:01:00Z"})).text("api_key");
-    let long = server.call("POST", "/api/v1/api_key/", &alice, &json!({})).text("api_key");
+    let alice = server.login("alice", "quiet-otter-7").access;
+    // The test's clock stands at 2026-06-01T12:00:00Z.
+    let past = server.call("POST", "/api/v1/api_key/", &alice, &json!({"expires_at": "2026-06-01T12:00:00Z"}));
+    assert_eq!((past.status, past.json()["detail"][0]["type"].clone()), (422, json!("value_error")));
+    let short = server
+        .call("POST", "/api/v1/api_key/", &alice, &json!({"expires_at": "2026-06-01T12:01:00Z"}))
+        .field("api_key");
+    let long = server.call("POST", "/api/v1/api_key/", &alice, &json!({})).field("api_key");
     assert_eq!(server.call_by_key("GET", WHOAMI, &short, &Value::Null).status, 200);
     server.wait(60);
     let expired = server.call_by_key("GET", WHOAMI, &short, &Value::Null);
-    assert_eq!((expired.status, expired.text("detail").as_str()), (403, "Invalid or missing API key"));
+    assert_eq!((expired.status, expired.field("detail").as_str()), (403, "Invalid or missing API key"));
     server.call("PATCH", &format!("/api/v1/users/{id}"), &admin, &json!({"is_active": false}));
     let inactive = server.call_by_key("GET", WHOAMI, &long, &Value::Null);
-    assert_eq!((inactive.status, inactive.text("detail").as_str()), (401, "Inactive user"));
+    assert_eq!((inactive.status, inactive.field("detail").as_str()), (401, "Inactive user"));
     server.call("DELETE", &format!("/api/v1/users/{id}"), &admin, &Value::Null);
     assert_eq!(server.call_by_key("GET", WHOAMI, &long, &Value::Null).status, 403);
 }
 
 #[test]
 fn superusers_see_and_revoke_anybodys_keys_and_others_only_their_own() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), &[]);
-    let (admin, _) = server.login(ADMIN);
+    let server = start(&[]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
     let id = server.add(&admin, "alice", "quiet-otter-7");
-    let (alice, _) = server.login(("alice", "quiet-otter-7"));
+    let alice = server.login("alice", "quiet-otter-7").access;
     let made = server.call("POST", "/api/v1/api_key/", &alice, &json!({"name": "ci"}));
-    let (key, key_id) = (made.text("api_key"), made.text("id"));
+    let (key, key_id) = (made.field("api_key"), made.field("id"));
     let path = format!("/api/v1/users/{id}/api_keys");
     assert_eq!(server.call("GET", &path, &alice, &Value::Null).status, 403);
     assert_eq!(server.call("DELETE", &format!("/api/v1/api_key/{key_id}"), &admin, &Value::Null).status, 400);
-    assert_eq!(server.call("GET", &path, &admin, &Value::Null).body["api_keys"][0]["name"], "ci");
+    assert_eq!(server.call("GET", &path, &admin, &Value::Null).json()["api_keys"][0]["name"], "ci");
     assert_eq!(server.call("DELETE", &format!("{path}/{key_id}"), &admin, &Value::Null).status, 200);
     assert_eq!(server.call_by_key("GET", WHOAMI, &key, &Value::Null).status, 403);
     let entry = &server.audit(&admin, "key.delete")[0];
@@ -97,29 +95,27 @@ fn superusers_see_and_revoke_anybodys_keys_and_others_only_their_own() {
 
 #[test]
 fn uses_are_counted_without_a_write_for_each_and_written_at_the_latest_when_the_server_stops() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), &[]);
-    let (admin, _) = server.login(ADMIN);
-    let key = server.call("POST", "/api/v1/api_key/", &admin, &json!({})).text("api_key");
+    let server = start(&[]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
+    let key = server.call("POST", "/api/v1/api_key/", &admin, &json!({})).field("api_key");
     for _ in 0..5 {
         assert_eq!(server.call_by_key("GET", WHOAMI, &key, &Value::Null).status, 200);
     }
-    drop(server);
-    let server = start(dir.path(), &[]);
-    let (admin, _) = server.login(ADMIN);
-    let listed = server.call("GET", "/api/v1/api_key/", &admin, &Value::Null).body["api_keys"][0].clone();
-    assert_eq!((&listed["total_uses"], &listed["last_used_at"]), (&json!(5), &json!("2027-01-15T08:00:00.000000Z")));
+    let dir = server.stop();
+    let server = with(&[]).in_dir(&dir).start();
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
+    let listed = server.call("GET", "/api/v1/api_key/", &admin, &Value::Null).json()["api_keys"][0].clone();
+    assert_eq!((&listed["total_uses"], &listed["last_used_at"]), (&json!(5), &json!("2026-06-01T12:00:00.000000Z")));
 }
 
 #[test]
 fn store_keys_are_kept_encrypted_with_the_secret_key() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), &[]);
-    let (admin, _) = server.login(ADMIN);
+    let server = start(&[]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
     let saved = server.call("POST", "/api/v1/api_key/store", &admin, &json!({"api_key": "store-secret"}));
-    let kept = server.call("GET", WHOAMI, &admin, &Value::Null).text("store_api_key");
+    let kept = server.call("GET", WHOAMI, &admin, &Value::Null).field("store_api_key");
     assert_eq!(saved.cookie("apikey_tkn_lflw").unwrap(), kept);
     assert_eq!(server.app.fernet.decrypt(&kept).unwrap().expose(), "store-secret");
-    let again = server.try_login("192.0.2.1", ADMIN.0, ADMIN.1);
+    let again = server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1);
     assert_eq!(again.cookie("apikey_tkn_lflw").unwrap(), kept);
 }

@@ -1,9 +1,12 @@
 //! The security rules of the design, each on a real server: what an attacker tries, and what comes of it.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+#[path = "../support/mod.rs"]
+mod support;
+
+mod attack;
 mod http;
 mod keys;
 mod passwords;
-mod server;
 mod sessions;
 mod throttle;

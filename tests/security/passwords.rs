@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{ADMIN, start};
+use crate::attack::{Attacked, start};
+use crate::support::server::ADMIN;
 
 #[test]
 fn unknown_wrong_and_inactive_cost_one_hash_each_and_only_the_right_password_is_told_more() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), &[("USHER_THROTTLE", "false")]);
-    let (admin, _) = server.login(ADMIN);
+    let server = start(&[("throttle", "false")]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
     server.call("POST", "/api/v1/users/", &admin, &json!({"username": "waiting", "password": "quiet-otter-7"}));
     let id = server.add(&admin, "gone", "quiet-otter-8");
-    server.login(("gone", "quiet-otter-8"));
+    server.login("gone", "quiet-otter-8");
     server.call("PATCH", &format!("/api/v1/users/{id}"), &admin, &json!({"is_active": false}));
     let wrong = (401, json!("Incorrect username or password"));
     for (name, password, told) in [
@@ -25,20 +25,19 @@ fn unknown_wrong_and_inactive_cost_one_hash_each_and_only_the_right_password_is_
         ("gone", "quiet-otter-8", (401, json!("Inactive user"))),
     ] {
         let before = server.app.hasher.computed();
-        let answer = server.try_login("192.0.2.1", name, password);
-        assert_eq!((answer.status, answer.body["detail"].clone()), told, "{name} {password}");
+        let answer = server.try_login_from("192.0.2.1", name, password);
+        assert_eq!((answer.status, answer.json()["detail"].clone()), told, "{name} {password}");
         assert_eq!(server.app.hasher.computed() - before, 1, "{name} {password}");
     }
 }
 
 #[test]
 fn signing_up_with_a_taken_name_costs_as_much_as_with_a_free_one() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), &[]);
+    let server = start(&[]);
     for (name, status) in [("free", 201), (ADMIN.0, 400), ("ADMIN", 400)] {
         let before = server.app.hasher.computed();
-        let body = json!({"username": name, "password": "quiet-otter-7"}).to_string();
-        let answer = server.send("POST", "/api/v1/users/", &[("content-type", "application/json")], &body);
+        let body = json!({"username": name, "password": "quiet-otter-7"});
+        let answer = server.post("/api/v1/users/").json(&body).send();
         assert_eq!(answer.status, status);
         assert_eq!(server.app.hasher.computed() - before, 1, "{name}");
     }
@@ -46,11 +45,10 @@ fn signing_up_with_a_taken_name_costs_as_much_as_with_a_free_one() {
 
 #[test]
 fn weak_passwords_are_refused_wherever_one_is_set() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), &[]);
-    let (admin, _) = server.login(ADMIN);
+    let server = start(&[]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
     let id = server.add(&admin, "Brunhilde", "quiet-otter-7");
-    let (own, _) = server.login(("Brunhilde", "quiet-otter-7"));
+    let own = server.login("Brunhilde", "quiet-otter-7").access;
     let (user, reset) = (format!("/api/v1/users/{id}"), format!("/api/v1/users/{id}/reset-password"));
     let long = "é".repeat(37);
     for (weak, kind) in [
@@ -73,49 +71,37 @@ fn weak_passwords_are_refused_wherever_one_is_set() {
             ),
         ] {
             assert_eq!(answer.status, 422, "{weak} {answer:?}");
-            assert_eq!(answer.body["detail"][0]["type"], kind, "{weak} {answer:?}");
-            assert_eq!(answer.body["detail"][0]["loc"], json!(["body", "password"]));
-            assert!(!answer.body.to_string().contains(weak), "what was sent is not echoed");
+            assert_eq!(answer.json()["detail"][0]["type"], kind, "{weak} {answer:?}");
+            assert_eq!(answer.json()["detail"][0]["loc"], json!(["body", "password"]));
+            assert!(!answer.text().contains(weak), "what was sent is not echoed");
         }
     }
-    assert_eq!(server.whoami(&own), 200);
+    assert_eq!(server.whoami(&own).status, 200);
 }
 
 #[test]
 fn a_hash_of_lower_cost_is_renewed_at_the_next_log_in() {
-    let dir = tempfile::tempdir().unwrap();
-    let hash = |dir: &std::path::Path| -> String {
-        let database =
-            rusqlite::Connection::open_with_flags(dir.join("usher.db"), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY);
-        database.unwrap().query_row("SELECT password_hash FROM users", [], |row| row.get(0)).unwrap()
-    };
-    {
-        let _first = start(dir.path(), &[]);
-    }
-    let old = hash(dir.path());
-    let weaker =
-        rusqlite::Connection::open_with_flags(dir.path().join("usher.db"), rusqlite::OpenFlags::default()).unwrap();
-    weaker.execute("UPDATE users SET password_hash = replace(password_hash, '$2b$', '$2y$')", []).unwrap();
-    drop(weaker);
-    let server = start(dir.path(), &[]);
-    server.login(ADMIN);
-    let renewed = hash(dir.path());
+    let server = start(&[]);
+    let hash = || server.query::<String>("SELECT password_hash FROM users");
+    let old = hash();
+    server.database().execute("UPDATE users SET password_hash = replace(password_hash, '$2b$', '$2y$')", []).unwrap();
+    server.login(ADMIN.0, ADMIN.1);
+    let renewed = hash();
     assert!(renewed.starts_with("$2b$04$") && renewed != old, "{renewed}");
-    server.login(ADMIN);
-    assert_eq!(hash(dir.path()), renewed, "and only once");
+    server.login(ADMIN.0, ADMIN.1);
+    assert_eq!(hash(), renewed, "and only once");
 }
 
 #[test]
 fn what_people_type_as_a_name_is_kept_nowhere_when_nobody_has_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), &[]);
-    server.try_login("192.0.2.1", "my-secret-password", "whatever");
-    let (admin, _) = server.login(ADMIN);
+    let server = start(&[]);
+    server.try_login_from("192.0.2.1", "my-secret-password", "whatever");
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
     let failed = server.audit(&admin, "login").into_iter().find(|entry| entry["success"] == json!(false)).unwrap();
     assert_eq!((&failed["target"], &failed["target_name"]), (&Value::Null, &Value::Null));
     assert_eq!(failed["address"], "192.0.2.1");
-    drop(server);
-    for file in std::fs::read_dir(dir.path()).unwrap() {
+    let dir = server.stop();
+    for file in std::fs::read_dir(dir.path().join("data")).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         assert!(!String::from_utf8_lossy(&bytes).contains("my-secret-password"));
     }

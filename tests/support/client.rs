@@ -151,6 +151,13 @@ impl Response {
             .unwrap_or_else(|error| panic!("{} with a body that is no JSON ({error}): {:?}", self.status, self.text()))
     }
 
+    /// A text in the JSON body.
+    #[track_caller]
+    pub fn field(&self, name: &str) -> String {
+        let body = self.json();
+        body[name].as_str().unwrap_or_else(|| panic!("no {name} in {body}")).to_owned()
+    }
+
     /// The sentence of a refusal.
     #[track_caller]
     pub fn detail(&self) -> String {

@@ -1,0 +1,81 @@
+//! Owns what the attackers of these tests have in common: a server whose throttling is on and whose clock stands still,
+//! requests from any address, and a look into the audit log.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use crate::support::server::Builder;
+use crate::support::{Request, Response, Server};
+
+/// Starts a server with these settings besides.
+pub fn start(settings: &[(&str, &str)]) -> Server {
+    with(settings).start()
+}
+
+/// A trusted proxy stands on loopback, so that a test can come from any address. The clock stands at 2026-06-01T12:00:00Z.
+pub fn with(settings: &[(&str, &str)]) -> Builder {
+    let defaults = Server::with().manual_clock().set("throttle", "true").set("trusted_proxies", "127.0.0.1");
+    settings.iter().fold(defaults, |builder, (key, value)| builder.set(key, value))
+}
+
+/// What an attacker does.
+pub trait Attacked {
+    /// A request that the proxy says came from this address.
+    fn from(&self, address: &str, method: &str, path: &str) -> Request;
+    /// A log-in from an address.
+    fn try_login_from(&self, address: &str, name: &str, password: &str) -> Response;
+    /// JSON with an access token; `null` is no body.
+    fn call(&self, method: &str, path: &str, token: &str, body: &Value) -> Response;
+    /// JSON with an API key.
+    fn call_by_key(&self, method: &str, path: &str, key: &str, body: &Value) -> Response;
+    /// A refresh with a cookie.
+    fn refresh(&self, token: &str) -> Response;
+    /// Adds an active user with this password and gives the id.
+    fn add(&self, admin: &str, name: &str, password: &str) -> String;
+    /// The newest entries of the audit log of this kind.
+    fn audit(&self, admin: &str, action: &str) -> Vec<Value>;
+    /// Moves the server's clock.
+    fn wait(&self, seconds: i64);
+}
+
+impl Attacked for Server {
+    fn from(&self, address: &str, method: &str, path: &str) -> Request {
+        self.request(method, path).header("x-forwarded-for", address)
+    }
+
+    fn try_login_from(&self, address: &str, name: &str, password: &str) -> Response {
+        self.from(address, "POST", "/api/v1/login").form(&[("username", name), ("password", password)]).send()
+    }
+
+    fn call(&self, method: &str, path: &str, token: &str, body: &Value) -> Response {
+        with_body(self.request(method, path).bearer(token), body).send()
+    }
+
+    fn call_by_key(&self, method: &str, path: &str, key: &str, body: &Value) -> Response {
+        with_body(self.request(method, path).key(key), body).send()
+    }
+
+    fn refresh(&self, token: &str) -> Response {
+        self.post("/api/v1/refresh").cookie("refresh_token_lf", token).send()
+    }
+
+    fn add(&self, admin: &str, name: &str, password: &str) -> String {
+        let body = json!({ "username": name, "password": password });
+        let id = self.call("POST", "/api/v1/users/", admin, &body).expect(201).field("id");
+        self.call("PATCH", &format!("/api/v1/users/{id}"), admin, &json!({ "is_active": true })).expect(200);
+        id
+    }
+
+    fn audit(&self, admin: &str, action: &str) -> Vec<Value> {
+        let path = format!("/api/v1/audit?limit=100&action={action}");
+        self.call("GET", &path, admin, &Value::Null).json()["entries"].as_array().unwrap().clone()
+    }
+
+    fn wait(&self, seconds: i64) {
+        self.clock.advance(TimeDelta::seconds(seconds));
+    }
+}
+
+fn with_body(request: Request, body: &Value) -> Request {
+    if body.is_null() { request } else { request.json(body) }
+}
