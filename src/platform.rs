@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 
 pub mod parent;
+pub mod service;
 
 /// Where this platform keeps a program's data for the current user: `$XDG_DATA_HOME/usher` or `~/.local/share/usher` on
 /// Linux, `~/Library/Application Support/usher` on macOS, `%APPDATA%\usher` on Windows. `None` without a home directory.
@@ -29,6 +30,21 @@ pub fn create_private(path: &Path) -> io::Result<File> {
 /// Takes reading and writing a file from everybody but its owner.
 pub fn make_private(path: &Path) -> io::Result<()> {
     set_mode(path, 0o600)
+}
+
+/// Gives a file to whoever owns the directory that it is in, when root made it there: a command that root runs must not
+/// leave a service files that it cannot open.
+pub fn give_to_owner_of_dir(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, chown};
+        let dir = fs::metadata(path.parent().unwrap_or(path))?;
+        if rustix::process::geteuid().is_root() && dir.uid() != 0 {
+            return chown(path, Some(dir.uid()), Some(dir.gid()));
+        }
+    }
+    let _ = path;
+    Ok(())
 }
 
 /// Makes a directory, and those above it, that only its owner can enter; one that exists is left as it is but for

@@ -23,7 +23,7 @@ use crate::http::app::App;
 use crate::http::console::Pages;
 use crate::http::key_uses::KeyUses;
 use crate::http::throttle::Throttle;
-use crate::platform::{self, DirLock};
+use crate::platform::{self, DirLock, service};
 use crate::store::{Db, OpenError, Options, StoreError, audit, reset_links, sessions, throttle as attempts};
 
 mod connection;
@@ -33,11 +33,13 @@ mod lane;
 mod listen;
 mod peers;
 mod port_file;
+mod watchdog;
 
 pub use first_superuser::{FirstSuperuser, SETUP_LINK_FILE, keep_link};
 pub use port_file::PortFileError;
 
 use port_file::PortFile;
+use watchdog::Workers;
 
 /// How often ended sessions, old counts and old entries of the audit log are deleted.
 const SWEEP: Duration = Duration::from_mins(10);
@@ -97,6 +99,8 @@ pub struct Built {
     pub first_superuser: FirstSuperuser,
     app: web::Data<App>,
     server: Server,
+    /// What the service manager waits for a sign of life from, and for how long.
+    watched: Option<(Workers, Duration)>,
     // Given up before the lock, so that the next server on this directory finds its place free.
     _port_file: Option<PortFile>,
     _lock: DirLock,
@@ -107,9 +111,21 @@ pub struct Built {
 /// # Errors
 /// What is in the way, as a sentence; nothing of what was there before is touched then.
 pub async fn build(config: Config, clock: Clock) -> Result<Built, StartError> {
+    build_on(config, clock, Vec::new()).await
+}
+
+/// The same on sockets that listen already, instead of `bind`; without any, `bind` counts.
+///
+/// # Errors
+/// As [`build`].
+pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) -> Result<Built, StartError> {
     let dir = &config.data_dir;
     let failed = |cause| StartError::DataDir { path: dir.clone(), cause };
-    let addresses = config.bind.resolve().map_err(|cause| StartError::Bind { bind: config.bind.to_string(), cause })?;
+    let no_bind = |cause| StartError::Bind { bind: config.bind.to_string(), cause };
+    let addresses = match &*passed {
+        [] => config.bind.resolve().map_err(no_bind)?,
+        passed => passed.iter().map(TcpListener::local_addr).collect::<Result<_, _>>().map_err(no_bind)?,
+    };
     if config.auto_login && !(addresses.iter().all(|at| at.ip().is_loopback()) && config.trusted_proxies.is_empty()) {
         return Err(StartError::AutoLoginExposed);
     }
@@ -119,9 +135,11 @@ pub async fn build(config: Config, clock: Clock) -> Result<Built, StartError> {
     platform::create_private_dir(dir).map_err(failed)?;
     let lock = platform::lock_dir(dir).map_err(failed)?.ok_or_else(|| StartError::Running(dir.clone()))?;
     // Before anything is written: a port that is taken leaves the directory as it was.
-    let listener = TcpListener::bind(addresses.as_slice());
-    let listener = listener.map_err(|cause| StartError::Bind { bind: config.bind.to_string(), cause })?;
-    let address = listener.local_addr().map_err(StartError::Threads)?;
+    let listeners = match passed {
+        passed if passed.is_empty() => vec![TcpListener::bind(addresses.as_slice()).map_err(no_bind)?],
+        passed => passed,
+    };
+    let address = listeners[0].local_addr().map_err(no_bind)?;
     let mut port_file = config.port_file.clone().map(PortFile::claim).transpose()?;
 
     let db = Db::open(&Options { data_dir: dir.clone(), readers: config.workers.max(2), create: true })?;
@@ -145,11 +163,12 @@ pub async fn build(config: Config, clock: Clock) -> Result<Built, StartError> {
         config,
     });
     let first_superuser = first_superuser::ensure(&app, &url).await?;
-    let server = listen::listen(&app, listener).map_err(StartError::Threads)?;
+    let watched = service::patience().map(|patience| (Workers::default(), patience));
+    let server = listen::listen(&app, listeners, watched.clone()).map_err(StartError::Threads)?;
     if let Some(file) = &mut port_file {
         file.publish(ready_line(address))?;
     }
-    Ok(Built { address, url, first_superuser, app, server, _port_file: port_file, _lock: lock })
+    Ok(Built { address, url, first_superuser, app, server, watched, _port_file: port_file, _lock: lock })
 }
 
 /// What a program is told that waits for the server: one line of JSON.
@@ -191,9 +210,15 @@ impl Built {
     pub async fn run(self) -> io::Result<()> {
         let flusher = actix_web::rt::spawn(flush_uses(self.app.clone()));
         let sweeper = actix_web::rt::spawn(sweep(self.app.clone()));
+        let watchdog = self.watched.map(|(workers, patience)| {
+            actix_web::rt::spawn(watchdog::watch(self.app.clone().into_inner(), workers, patience))
+        });
         let outcome = self.server.await;
         flusher.abort();
         sweeper.abort();
+        if let Some(watchdog) = watchdog {
+            watchdog.abort();
+        }
         if let Err(error) = self.app.key_uses.flush(&self.app.db).await {
             log::error!("the last uses of API keys could not be counted: {}", error.described());
         }

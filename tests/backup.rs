@@ -99,3 +99,21 @@ fn a_damaged_or_foreign_backup_is_refused_before_anything_is_touched() {
     let left: Vec<_> = names.filter(|name| name.to_string_lossy().contains("restore")).collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn what_root_restores_belongs_to_whoever_the_data_directory_belongs_to() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let server = Program::new(&[]).superuser().start();
+    let dir = Arc::clone(&server.dir);
+    assert!(beside(&dir, &["backup", "copy.gz"]).status.success());
+    server.stop();
+    let data = dir.path().join("data");
+    // A service's own user; only root can play this part.
+    if chown(&data, Some(61_234), Some(61_234)).is_err() {
+        return;
+    }
+    let ended = beside(&dir, &["restore", "copy.gz", "--yes"]);
+    assert!(ended.status.success(), "{ended:?}");
+    let restored = std::fs::metadata(data.join("usher.db")).unwrap();
+    assert_eq!((restored.uid(), restored.gid()), (61_234, 61_234));
+}

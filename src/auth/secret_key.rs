@@ -67,6 +67,7 @@ fn write(path: &Path, key: &str) -> io::Result<()> {
     file.set_len(0)?;
     file.write_all(key.as_bytes())?;
     file.sync_all()?;
+    platform::give_to_owner_of_dir(&beside)?;
     fs::rename(&beside, path)?;
     if let Some(dir) = path.parent() {
         platform::sync_dir(dir)?;

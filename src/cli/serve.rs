@@ -1,19 +1,21 @@
 //! Owns `usher serve`: what the start shows, and how it ends.
 
 use std::io::{self, IsTerminal, Write};
+use std::net::TcpListener;
 
 use super::Failure;
 use crate::config::{Config, ExitWith};
 use crate::domain::clock::Clock;
-use crate::platform::{self, parent};
+use crate::platform::{self, parent, service};
 use crate::server::{self, Built, FirstSuperuser};
 
 /// Runs the server until it is asked to stop.
 pub fn run(config: Config) -> Result<(), Failure> {
-    actix_web::rt::System::new().block_on(serve(config))
+    let passed = service::sockets().map_err(|error| format!("a socket that was passed cannot be used: {error}"))?;
+    actix_web::rt::System::new().block_on(serve(config, passed))
 }
 
-async fn serve(config: Config) -> Result<(), Failure> {
+async fn serve(config: Config, passed: Vec<TcpListener>) -> Result<(), Failure> {
     match &config.file {
         Some(file) => log::info!("settings are read from {}", file.display()),
         None => log::info!("there is no configuration file; settings are the defaults, the environment and the flags"),
@@ -24,7 +26,12 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let parent = watch(config.exit_with_parent)?;
     // Listened for before anybody is told that the server is ready.
     let stop = platform::StopSignals::listen()?;
-    let built = server::build(config, Clock::system()).await?;
+    if !passed.is_empty() {
+        let addresses = passed.iter().map(|socket| socket.local_addr().map(|at| at.to_string()));
+        let addresses = addresses.collect::<Result<Vec<_>, _>>()?.join(", ");
+        log::info!("listening on what the service manager listens on, and not on `bind`: {addresses}");
+    }
+    let built = server::build_on(config, Clock::system(), passed).await?;
     if let FirstSuperuser::Link(link) = &built.first_superuser
         && !io::stdout().is_terminal()
     {
@@ -32,6 +39,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         log::warn!("nobody administers this server yet: open the link in {} to set it up", path.display());
     }
     announce(&built);
+    service::ready(&format!("listening on {}", built.address));
     let handle = built.handle();
     actix_web::rt::spawn(async move {
         let why = tokio::select! {
@@ -39,6 +47,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
             () = ended(parent) => "the program that started this one has ended; stopping",
         };
         log::info!("{why}: open requests may finish");
+        service::stopping();
         handle.stop(true).await;
     });
     built.run().await?;

@@ -19,6 +19,7 @@ use actix_web::{App as WebApp, web};
 
 use super::connection::{CLOSE_TIMEOUT, Connection, HEAD_TIMEOUT};
 use super::peers::Peers;
+use super::watchdog::Workers;
 use crate::http::app::App;
 use crate::http::turn::Turn;
 use crate::{http, platform};
@@ -35,16 +36,23 @@ const OTHER_FILES: u64 = 64;
 const BUSY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// Serves `app` on `listener`; the workers run when the server is awaited.
-pub(super) fn listen(app: &web::Data<App>, listener: TcpListener) -> io::Result<Server> {
-    platform::widen_backlog(&listener);
+/// Serves `app` on all `listeners`; the workers run when the server is awaited. Their turns are counted where somebody
+/// waits for signs of life, that long.
+pub(super) fn listen(
+    app: &web::Data<App>,
+    listeners: Vec<TcpListener>,
+    watched: Option<(Workers, Duration)>,
+) -> io::Result<Server> {
     let most = MAX_CONNECTIONS.min(platform::allow_open_files().saturating_sub(OTHER_FILES)).max(OTHER_FILES);
     let peers = Peers::new(usize::try_from(most).unwrap_or(usize::MAX), &app.config.trusted_proxies);
     // No worker ever blocks on purpose: the store and the hasher have threads of their own.
     let builder = Server::build().workers(app.config.workers).worker_max_blocking_threads(1);
     let builder = builder.shutdown_timeout(DRAIN_SECONDS).disable_signals();
     let (app, stopping) = (app.clone(), builder.graceful_shutdown_signal());
-    let builder = builder.listen("usher", listener, move || {
+    let serve = move || {
+        if let Some((workers, patience)) = &watched {
+            workers.count_this_one(*patience / 4);
+        }
         let (peers, stopping) = (Arc::clone(&peers), stopping.clone());
         let http = HttpService::build()
             .keep_alive(KEEP_ALIVE)
@@ -57,6 +65,10 @@ pub(super) fn listen(app: &web::Data<App>, listener: TcpListener) -> io::Result<
             .on_connect_ext(|connection: &Connection, data| drop(data.insert(connection.turn())))
             .h1(application(app.clone()));
         fn_service(move |stream| admit(Arc::clone(&peers), stream)).and_then(http)
+    };
+    let builder = listeners.into_iter().try_fold(builder, |builder, listener| {
+        platform::widen_backlog(&listener);
+        builder.listen("usher", listener, serve.clone())
     })?;
     Ok(builder.run())
 }

@@ -152,6 +152,7 @@ pub fn restore(backup: &Path, data_dir: &Path, event: &Event, now: Timestamp) ->
     };
     unpack(backup, &unpacked.0)?;
     check(&unpacked.0, backup)?;
+    platform::give_to_owner_of_dir(&unpacked.0).map_err(failed(&unpacked.0))?;
     let connection = Connection::open_with_flags(&unpacked.0, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.execute_batch("BEGIN; DELETE FROM sessions; DELETE FROM reset_links")?;
     audit::record(&connection, event, now)?;

@@ -20,6 +20,7 @@ use super::error::{Refusal, StoreError};
 use super::file::{self, DATABASE_FILE, OpenError};
 use super::manager::{Kind, Manager};
 use super::open_files::OpenFiles;
+use super::pulse::{Beat, Pulse};
 use super::search::NameIndex;
 use super::writer::{self, Job, Write};
 
@@ -51,6 +52,8 @@ struct Inner {
     writes: Sender<Option<Box<dyn Job>>>,
     readers: Mutex<Vec<JoinHandle<()>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// One for each thread.
+    beats: Vec<Beat>,
     names: NameIndex,
 }
 
@@ -87,18 +90,21 @@ impl Db {
         drop(first);
         let mut files = OpenFiles::of(&path);
         let (writes, jobs) = bounded::<Option<Box<dyn Job>>>(QUEUE);
-        let write = move || checked_out(&writer, |connection| writer::run(connection, &mut files, &jobs));
+        let beat = Beat::default();
+        let mut beats = vec![beat.clone()];
+        let write = move || checked_out(&writer, |connection| writer::run(connection, &mut files, &jobs, &beat));
         let writer = spawn("usher-writer", write).map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
         let (reads, jobs) = bounded::<Option<Read>>(QUEUE);
         let readers = (0..options.readers)
             .map(|_| {
-                let (pool, jobs) = (readers.clone(), jobs.clone());
-                spawn("usher-reader", move || checked_out(&pool, |connection| read(connection, &jobs)))
+                let (pool, jobs, beat) = (readers.clone(), jobs.clone(), Beat::default());
+                beats.push(beat.clone());
+                spawn("usher-reader", move || checked_out(&pool, |connection| read(connection, &jobs, &beat)))
             })
             .collect::<Result<_, _>>()
             .map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
         let (readers, writer) = (Mutex::new(readers), Mutex::new(Some(writer)));
-        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, names: NameIndex::default() })))
+        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, beats, names: NameIndex::default() })))
     }
 
     /// Runs `work` on a connection that can only read.
@@ -140,6 +146,15 @@ impl Db {
         answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
     }
 
+    /// How far each thread is; `None` when one has ended before [`Db::close`].
+    pub fn pulse(&self) -> Option<Pulse> {
+        let ended = |thread: &JoinHandle<()>| thread.is_finished();
+        let readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let all_live = !readers.iter().any(ended) && !writer.as_ref().is_some_and(ended);
+        all_live.then(|| Pulse::of(self.0.beats.iter()))
+    }
+
     /// Does what is queued, folds the write-ahead log into the file, and ends the threads. Later calls through other
     /// clones get [`StoreError::Stopped`].
     pub fn close(&self) {
@@ -167,9 +182,9 @@ fn refused<T>(error: TrySendError<T>) -> StoreError {
     }
 }
 
-fn read(connection: &Connection, jobs: &Receiver<Option<Read>>) {
+fn read(connection: &Connection, jobs: &Receiver<Option<Read>>, beat: &Beat) {
     while let Ok(Some(job)) = jobs.recv() {
-        if catch_unwind(AssertUnwindSafe(|| job(connection))).is_err() {
+        if beat.during(|| catch_unwind(AssertUnwindSafe(|| job(connection)))).is_err() {
             log::error!("a read panicked");
         }
     }

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::audit;
 use super::error::{Refusal, StoreError};
 use super::open_files::OpenFiles;
+use super::pulse::Beat;
 
 /// The most writes in one transaction, so that the first of them does not wait for an endless last.
 const GROUP: usize = 256;
@@ -74,38 +75,50 @@ where
 }
 
 /// Writes until it is sent a `None`, which [`super::Db::close`] does after the last write.
-pub(super) fn run(connection: &Connection, files: &mut OpenFiles, jobs: &Receiver<Option<Box<dyn Job>>>) {
+pub(super) fn run(connection: &Connection, files: &mut OpenFiles, jobs: &Receiver<Option<Box<dyn Job>>>, beat: &Beat) {
     let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(GROUP);
     let mut open = true;
     while open && let Ok(Some(first)) = jobs.recv() {
         group.push(first);
-        let outcome = write(connection, files, &mut group, || match jobs.try_recv() {
-            Ok(Some(job)) => Some(job),
-            Ok(None) => {
-                open = false;
-                None
-            }
-            Err(_) => None,
+        beat.during(|| {
+            write_and_answer(connection, files, &mut group, || match jobs.try_recv() {
+                Ok(Some(job)) => Some(job),
+                Ok(None) => {
+                    open = false;
+                    None
+                }
+                Err(_) => None,
+            });
         });
-        if let Err(error) = &outcome {
-            log::error!("{} writes failed: {}", group.len(), error.described());
-            if !connection.is_autocommit() {
-                // What failed first is what everybody is told.
-                let _ = connection.execute_batch("ROLLBACK");
-            }
-        }
-        if outcome.is_ok() {
-            audit::log_lines();
-        } else {
-            audit::take_back_lines(0);
-        }
-        for job in group.drain(..) {
-            job.answer(outcome.clone());
-        }
     }
     // So that the next start finds one file and nothing to recover.
     if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
         log::warn!("the write-ahead log could not be checkpointed at the end: {error}");
+    }
+}
+
+/// Writes `group`, and what comes in meanwhile, and answers all of it.
+fn write_and_answer(
+    connection: &Connection,
+    files: &mut OpenFiles,
+    group: &mut Vec<Box<dyn Job>>,
+    queued: impl FnMut() -> Option<Box<dyn Job>>,
+) {
+    let outcome = write(connection, files, group, queued);
+    if let Err(error) = &outcome {
+        log::error!("{} writes failed: {}", group.len(), error.described());
+        if !connection.is_autocommit() {
+            // What failed first is what everybody is told.
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+    }
+    if outcome.is_ok() {
+        audit::log_lines();
+    } else {
+        audit::take_back_lines(0);
+    }
+    for job in group.drain(..) {
+        job.answer(outcome.clone());
     }
 }
 

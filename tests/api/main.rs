@@ -19,6 +19,7 @@ mod process;
 mod router;
 mod routing;
 mod schema;
+mod service;
 mod setup;
 mod sidecar;
 mod wire;

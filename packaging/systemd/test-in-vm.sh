@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs the Debian package in a virtual machine with a real systemd and tries it there (in-vm.sh). Takes minutes and
+# half a gigabyte under target/, so it is no part of CI. Needs root, debootstrap and qemu-system-x86, and cargo-deb in
+# the path or in target/tools/bin (cargo install cargo-deb --root target/tools).
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+PATH=$PATH:$PWD/target/tools/bin
+vm=target/vm
+mkdir -p "$vm"
+cargo deb --quiet --output "$vm/usher.deb"
+if [ ! -e "$vm/root/boot/ready" ]; then
+    rm -rf "$vm/root"
+    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,udev,curl,procps,strace,linux-image-cloud-amd64,initramfs-tools \
+        bookworm "$vm/root" > "$vm/debootstrap.log"
+    touch "$vm/root/boot/ready"
+fi
+cp "$vm/usher.deb" packaging/systemd/in-vm.sh "$vm/root/root/"
+cat > "$vm/root/etc/systemd/system/in-vm.service" <<'UNIT'
+[Unit]
+After=multi-user.target
+[Service]
+Type=oneshot
+ExecStart=/bin/bash /root/in-vm.sh
+ExecStopPost=/bin/systemctl poweroff --force --force
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS0
+[Install]
+WantedBy=multi-user.target
+UNIT
+mkdir -p "$vm/root/etc/systemd/system/multi-user.target.wants"
+ln -sf ../in-vm.service "$vm/root/etc/systemd/system/multi-user.target.wants/in-vm.service"
+rm -f "$vm/disk"
+truncate -s 2G "$vm/disk"
+mke2fs -q -t ext4 -d "$vm/root" "$vm/disk"
+# Emulated, which works everywhere; USHER_VM_ACCEL=kvm is faster where it works.
+
+timeout 1200 qemu-system-x86_64 -machine accel="${USHER_VM_ACCEL:-tcg}" -cpu max -m 1024 -smp 2 -display none -monitor none -no-reboot \
+    -serial file:"$vm/output" -nic none -drive file="$vm/disk",if=virtio,format=raw \
+    -kernel "$(ls "$vm"/root/boot/vmlinuz-*)" -initrd "$(ls "$vm"/root/boot/initrd.img-*)" \
+    -append "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0 loglevel=1"
+tr -d '\r' < "$vm/output" | grep -E '^(==|ok|NOT OK|all is well)|^ '
+grep -q '^all is well' "$vm/output"

@@ -1,0 +1,171 @@
+//! usher under a service manager: what it tells it, and the sockets it takes from it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Program, Request};
+
+/// The end of the manager's socket at which it listens.
+struct Manager {
+    dir: Arc<TempDir>,
+    socket: UnixDatagram,
+}
+
+impl Manager {
+    fn new() -> Self {
+        let dir = Arc::new(TempDir::new().unwrap());
+        let socket = UnixDatagram::bind(dir.path().join("notify")).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        Self { dir, socket }
+    }
+
+    fn program(&self) -> Program {
+        let program = Program::in_dir(&self.dir, &["--workers", "2"]).superuser();
+        program.env("NOTIFY_SOCKET", self.dir.path().join("notify"))
+    }
+
+    /// The next thing that it is told.
+    fn hears(&self) -> String {
+        let mut buffer = [0; 1024];
+        let length = self.socket.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    }
+}
+
+#[test]
+fn the_manager_is_told_when_the_server_is_ready_and_when_it_stops() {
+    let manager = Manager::new();
+    let server = manager.program().start();
+    assert_eq!(manager.hears(), format!("READY=1\nSTATUS=listening on {}\n", server.address));
+    assert!(server.stop().status.success());
+    assert!(manager.hears().starts_with("STOPPING=1\n"));
+}
+
+#[test]
+fn a_server_that_does_not_start_is_never_called_ready() {
+    let manager = Manager::new();
+    assert!(!manager.program().env("USHER_BIND", "192.0.2.1:1").finish().status.success());
+    manager.socket.set_nonblocking(true).unwrap();
+    assert!(manager.socket.recv(&mut [0; 16]).is_err());
+}
+
+#[test]
+fn signs_of_life_come_while_the_server_lives() {
+    let manager = Manager::new();
+    let server = manager.program().env("WATCHDOG_USEC", "400000").start();
+    assert!(manager.hears().starts_with("READY=1"));
+    assert_eq!([manager.hears(), manager.hears(), manager.hears()], ["WATCHDOG=1\n"; 3]);
+    assert!(server.stop().status.success());
+}
+
+#[test]
+fn a_watchdog_that_is_meant_for_another_process_is_left_alone() {
+    let manager = Manager::new();
+    let server = manager.program().env("WATCHDOG_USEC", "1").env("WATCHDOG_PID", "1").start();
+    assert!(manager.hears().starts_with("READY=1"));
+    server.stop();
+    assert!(manager.hears().starts_with("STOPPING=1"));
+}
+
+/// Holds a socket as a service manager does and starts usher on it, as often as a line comes; `None` without Python.
+/// A test cannot put a socket in its place by itself without unsafe code.
+fn activated(dir: &TempDir, settings: &[(&str, &str)]) -> Option<(Child, SocketAddr)> {
+    const SCRIPT: &str = "
+import os, socket, sys
+held = [socket.create_server((host, 0), family=family) for host, family in
+        (('127.0.0.1', socket.AF_INET), ('::1', socket.AF_INET6))]
+print(held[0].getsockname()[1], flush=True)
+sys.stdin.readline()
+while True:
+    child = os.fork()
+    if child == 0:
+        for number, one in enumerate(held):
+            os.dup2(one.fileno(), 3 + number)
+            os.set_inheritable(3 + number, True)
+        os.environ.update(LISTEN_FDS='2', LISTEN_PID=str(os.getpid()))
+        os.execv(sys.argv[1], sys.argv[1:])
+    if os.waitpid(child, 0)[1] != 0:
+        sys.exit('usher failed')
+    if not sys.stdin.readline():
+        break
+";
+    let mut python = Command::new("python3");
+    python.args(["-c", SCRIPT, env!("CARGO_BIN_EXE_usher")]).env_clear().current_dir(dir.path());
+    python.env("USHER_DATA_DIR", "data").env("USHER_AUTO_LOGIN", "true").envs(settings.iter().copied());
+    let python = python.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let Ok(mut python) = python else {
+        use std::io::Write as _;
+        writeln!(std::io::stderr().lock(), "socket activation is not tested: python3 is not installed").unwrap();
+        return None;
+    };
+    let port = line(&mut python).trim().parse().unwrap();
+    Some((python, SocketAddr::from(([127, 0, 0, 1], port))))
+}
+
+/// The next line of its standard output, read no further than that.
+fn line(child: &mut Child) -> String {
+    let bytes = child.stdout.as_mut().unwrap().bytes().map(Result::unwrap);
+    let line: Vec<u8> = bytes.take_while(|byte| *byte != b'\n').collect();
+    String::from_utf8(line).unwrap()
+}
+
+fn go_on(child: &mut Child) {
+    std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"\n").unwrap();
+}
+
+#[test]
+fn a_server_answers_on_the_sockets_that_it_is_passed_and_a_restart_refuses_no_connection() {
+    let dir = TempDir::new().unwrap();
+    let Some((mut manager, address)) = activated(&dir, &[]) else { return };
+    go_on(&mut manager);
+    let ready: Value = serde_json::from_str(&line(&mut manager)).unwrap();
+    assert_eq!(ready["url"], format!("http://{address}"));
+    Request::new(address, "GET", "/api/v1/auto_login").send().expect(200);
+    Request::new(address, "GET", "/health").send().expect(200);
+    let stop = |ready: &Value| {
+        let id = i32::try_from(ready["pid"].as_i64().unwrap()).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), rustix::process::Signal::TERM)
+            .unwrap();
+    };
+    stop(&ready);
+    let mut log = BufReader::new(manager.stderr.take().unwrap());
+    let mut last = String::new();
+    while !last.ends_with("stopped\n") {
+        assert_ne!(log.read_line(&mut last).unwrap(), 0, "{last}");
+    }
+    assert!(last.contains("listening on what the service manager listens on"), "{last}");
+    assert!(last.contains(&format!("{address}, [::1]:")), "{last}");
+    // Nobody runs; the connection is taken all the same, and answered by the next one.
+    let mut early = crate::support::client::Connection::open(address);
+    early.write(&Request::new(address, "GET", "/health").bytes(false));
+    go_on(&mut manager);
+    let again: Value = serde_json::from_str(&line(&mut manager)).unwrap();
+    assert_ne!(again["pid"], ready["pid"]);
+    assert_eq!(early.read(false).unwrap().status, 200);
+    stop(&again);
+    drop(manager.stdin.take());
+    assert!(manager.wait().unwrap().success());
+}
+
+#[test]
+fn automatic_log_in_is_refused_on_a_passed_socket_that_others_can_reach() {
+    let dir = TempDir::new().unwrap();
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let inputs = usher::config::Inputs {
+        env: [("USHER_AUTO_LOGIN", "true"), ("USHER_DATA_DIR", dir.path().to_str().unwrap())]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        ..usher::config::Inputs::default()
+    };
+    let config = usher::config::Config::load(&inputs).unwrap();
+    let clock = usher::domain::clock::Clock::system();
+    let refused = actix_web::rt::System::new().block_on(usher::server::build_on(config, clock, vec![listener]));
+    assert!(refused.err().unwrap().to_string().contains("auto_login"));
+}
