@@ -22,6 +22,7 @@ use crate::http;
 use crate::http::app::App;
 use crate::http::console::Pages;
 use crate::http::key_uses::KeyUses;
+use crate::http::metrics::Metrics;
 use crate::http::throttle::Throttle;
 use crate::platform::{self, DirLock, service};
 use crate::store::{Db, OpenError, Options, StoreError, audit, reset_links, sessions, throttle as attempts};
@@ -149,6 +150,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let url = config.public_url.clone().unwrap_or_else(|| local_url(address) + &config.base_path);
+    let metrics = Metrics::new(config.metrics, clock.now().timestamp());
     let app = web::Data::new(App {
         url: url.clone(),
         clock,
@@ -159,6 +161,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         throttle: Throttle::new(throttle::Keys::new(&secret)),
         key_uses: KeyUses::default(),
         pages: Pages::default(),
+        metrics,
         setup_token: Mutex::new(None),
         config,
     });

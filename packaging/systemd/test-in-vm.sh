@@ -21,6 +21,7 @@ After=multi-user.target
 [Service]
 Type=oneshot
 ExecStart=/bin/bash /root/in-vm.sh
+StandardInput=null
 ExecStopPost=/bin/systemctl poweroff --force --force
 StandardOutput=tty
 StandardError=tty
@@ -28,6 +29,8 @@ TTYPath=/dev/ttyS0
 [Install]
 WantedBy=multi-user.target
 UNIT
+# Its terminal is the output, and nobody logs in there.
+ln -sf /dev/null "$vm/root/etc/systemd/system/serial-getty@ttyS0.service"
 mkdir -p "$vm/root/etc/systemd/system/multi-user.target.wants"
 ln -sf ../in-vm.service "$vm/root/etc/systemd/system/multi-user.target.wants/in-vm.service"
 rm -f "$vm/disk"

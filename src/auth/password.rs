@@ -7,7 +7,10 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Instant;
 
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::oneshot;
 
 use crate::domain::address::place;
@@ -54,8 +57,25 @@ struct Shared {
     /// What an unknown name's password is compared with, so that it takes as long as a known one's.
     nobody: PasswordHash,
     computed: AtomicU64,
+    stats: HashingStats,
     queue: Mutex<Queue>,
     filled: Condvar,
+}
+
+/// What the gate counts of itself, for whoever watches the server.
+#[derive(Clone, Debug)]
+pub struct HashingStats {
+    /// How many seconds passwords waited until their turn came.
+    pub waited: Histogram,
+    /// Passwords that were not taken, as too many waited.
+    pub refused: Counter,
+}
+
+impl Default for HashingStats {
+    fn default() -> Self {
+        let waited = Histogram::new([0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0]);
+        Self { waited, refused: Counter::default() }
+    }
 }
 
 #[derive(Default)]
@@ -78,6 +98,7 @@ impl Hasher {
             cost,
             nobody: nobodys_hash(cost),
             computed: AtomicU64::new(0),
+            stats: HashingStats::default(),
             queue: Mutex::default(),
             filled: Condvar::new(),
         });
@@ -118,6 +139,16 @@ impl Hasher {
         self.queue(from, move |shared| shared.verify(&password, hash.as_ref())).await
     }
 
+    /// What was counted since the start.
+    pub fn stats(&self) -> &HashingStats {
+        &self.shared.stats
+    }
+
+    /// How many passwords wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().jobs.len()
+    }
+
     /// How many hashes were computed since the start.
     pub fn computed(&self) -> u64 {
         self.shared.computed.load(Ordering::Relaxed)
@@ -129,7 +160,9 @@ impl Hasher {
         work: impl FnOnce(&Shared) -> T + Send + 'static,
     ) -> Result<T, HashError> {
         let (reply, answer) = oneshot::channel();
+        let began = Instant::now();
         let job: Job = Box::new(move |shared| {
+            shared.stats.waited.observe(began.elapsed().as_secs_f64());
             // Whoever asked may have hung up while waiting; a quarter of a second is not spent on that.
             if !reply.is_closed() {
                 let _ = reply.send(work(shared));
@@ -158,6 +191,7 @@ impl Shared {
         let mut queue = self.lock();
         let held = queue.held.get(&from).copied().unwrap_or(0);
         if queue.jobs.len() >= QUEUE || held >= QUEUE / 2 {
+            self.stats.refused.inc();
             return Err(HashError::Busy);
         }
         queue.held.insert(from, held + 1);

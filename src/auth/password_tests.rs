@@ -85,6 +85,7 @@ fn one_place_fills_no_more_than_half_of_the_queue_and_a_full_queue_refuses_at_on
         cost: COST,
         nobody: nobodys_hash(COST),
         computed: AtomicU64::new(0),
+        stats: HashingStats::default(),
         queue: Mutex::default(),
         filled: Condvar::new(),
     };

@@ -2,12 +2,16 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::net::TcpListener;
+use std::time::Duration;
 
 use super::Failure;
 use crate::config::{Config, ExitWith};
 use crate::domain::clock::Clock;
 use crate::platform::{self, parent, service};
 use crate::server::{self, Built, FirstSuperuser};
+
+/// How long a connection takes at most from being taken in to its worker.
+const SETTLE: Duration = Duration::from_millis(100);
 
 /// Runs the server until it is asked to stop.
 pub fn run(config: Config) -> Result<(), Failure> {
@@ -26,7 +30,8 @@ async fn serve(config: Config, passed: Vec<TcpListener>) -> Result<(), Failure> 
     let parent = watch(config.exit_with_parent)?;
     // Listened for before anybody is told that the server is ready.
     let stop = platform::StopSignals::listen()?;
-    if !passed.is_empty() {
+    let sockets_stay = !passed.is_empty();
+    if sockets_stay {
         let addresses = passed.iter().map(|socket| socket.local_addr().map(|at| at.to_string()));
         let addresses = addresses.collect::<Result<Vec<_>, _>>()?.join(", ");
         log::info!("listening on what the service manager listens on, and not on `bind`: {addresses}");
@@ -48,6 +53,12 @@ async fn serve(config: Config, passed: Vec<TcpListener>) -> Result<(), Failure> 
         };
         log::info!("{why}: open requests may finish");
         service::stopping();
+        if sockets_stay {
+            // Whoever comes from now on waits for the next server on the socket, which stays open; whoever was taken in
+            // already must have reached a worker before the workers are stopped, or would be cut off.
+            handle.pause().await;
+            actix_web::rt::time::sleep(SETTLE).await;
+        }
         handle.stop(true).await;
     });
     built.run().await?;

@@ -173,6 +173,10 @@ pub static KEYS: &[Key] = &[
         "How many accounts may wait for approval before sign-ups are refused; `throttle = false` turns it off."),
     key("audit_days", "audit-days", Kind::Number { least: 1, most: 36500 }, "365", "",
         "How many days the audit log is kept."),
+    key("metrics", "metrics", Kind::Bool, "false", "",
+        "Whether `GET /metrics` answers, to superusers and to whoever has `metrics_token`."),
+    key("metrics_token", "metrics-token-file", Kind::Secret, "", "none",
+        "What Prometheus sends to read the metrics, at least 32 characters; `metrics_token_file` reads it from a file."),
     key("log", "log", Kind::LogFilter, "info", "",
         "What is logged: error, warn, info, debug, trace or off, for parts too, such as `info,usher::http=debug`."),
 ];

@@ -82,6 +82,10 @@ pub struct Config {
     pub signup_max_waiting: u32,
     /// How many days the audit log is kept.
     pub audit_days: u32,
+    /// Whether there are metrics.
+    pub metrics: bool,
+    /// What lets a program read them: at least 32 characters. Only with `metrics`.
+    pub metrics_token: Option<Secret>,
     /// A filter that `env_logger` reads without complaint.
     pub log: String,
     /// The configuration file that was read.
@@ -134,6 +138,8 @@ impl Config {
             throttle: settings.get("throttle", values::boolean)?,
             signup_max_waiting: settings.number("signup_max_waiting")?,
             audit_days: settings.number("audit_days")?,
+            metrics: settings.get("metrics", values::boolean)?,
+            metrics_token: settings.secret("metrics_token", long_enough)?,
             log: settings.get("log", values::log_filter)?,
             file: None,
             origins: BTreeMap::new(),
@@ -176,8 +182,12 @@ impl Config {
             }
             _ => {}
         }
-        if self.launch_secret.is_some() && !self.auto_login {
-            return Err(ConfigError::Idle { place: settings.place("launch_secret"), needs: "auto_login" });
+        let idle = [
+            ("launch_secret", self.launch_secret.is_some(), "auto_login", self.auto_login),
+            ("metrics_token", self.metrics_token.is_some(), "metrics", self.metrics),
+        ];
+        if let Some((name, _, needs, _)) = idle.into_iter().find(|(_, set, _, on)| *set && !on) {
+            return Err(ConfigError::Idle { place: settings.place(name), needs });
         }
         if self.refresh_token_seconds < self.access_token_seconds {
             return Err(ConfigError::Lifetimes {
@@ -220,6 +230,8 @@ impl Config {
             "throttle" => self.throttle.to_string(),
             "signup_max_waiting" => self.signup_max_waiting.to_string(),
             "audit_days" => self.audit_days.to_string(),
+            "metrics" => self.metrics.to_string(),
+            "metrics_token" => secret(&self.metrics_token),
             "log" => self.log.clone(),
             _ => String::new(),
         }

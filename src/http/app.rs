@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use super::console::Pages;
 use super::key_uses::KeyUses;
+use super::metrics::Metrics;
 use super::throttle::Throttle;
 use crate::auth::fernet::Fernet;
 use crate::auth::password::Hasher;
@@ -35,6 +36,8 @@ pub struct App {
     pub key_uses: KeyUses,
     /// The console's pages.
     pub pages: Pages,
+    /// What was counted, for whoever watches the server.
+    pub metrics: Metrics,
     /// Opens the one-time setup, until the first superuser exists.
     pub setup_token: Mutex<Option<Secret>>,
 }

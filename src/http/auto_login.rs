@@ -8,6 +8,7 @@ use super::cookies::Jar;
 use super::error::ApiError;
 use super::fault::Faults;
 use super::local::is_local;
+use super::metrics::LoginKind;
 use super::openapi::Operation;
 use super::reply::Reply;
 use super::schema::{boolean, object, string};
@@ -57,6 +58,13 @@ pub fn off_schema() -> serde_json::Value {
 }
 
 pub async fn auto_login(call: Call<Anyone, Launch>) -> Result<Reply, ApiError> {
+    let app = call.app.clone();
+    let outcome = enter(call).await;
+    app.metrics.log_in(LoginKind::Automatic, &outcome);
+    outcome
+}
+
+async fn enter(call: Call<Anyone, Launch>) -> Result<Reply, ApiError> {
     if !call.app.config.auto_login {
         return Err(ApiError::AutoLoginOff);
     }

@@ -11,6 +11,7 @@ use super::cookies::{self, Jar};
 use super::error::ApiError;
 use super::fault::{Fault, Faults, Place};
 use super::form::Pairs;
+use super::metrics::LoginKind;
 use super::openapi::Operation;
 use super::reply::Reply;
 use super::route::Route;
@@ -107,6 +108,13 @@ fn is_form(source: &Source<'_>) -> bool {
 }
 
 async fn login(call: Call<Anyone, Credentials>) -> Result<Reply, ApiError> {
+    let app = call.app.clone();
+    let outcome = log_in(call).await;
+    app.metrics.log_in(LoginKind::Password, &outcome);
+    outcome
+}
+
+async fn log_in(call: Call<Anyone, Credentials>) -> Result<Reply, ApiError> {
     let Credentials { username, password } = &call.input;
     let attempt = Attempt::begin(&call.app, username, call.client.address);
     let (typed, keys, now) = (username.clone(), attempt.as_ref().map(Attempt::keys), call.now);

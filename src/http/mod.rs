@@ -22,6 +22,7 @@ pub mod key_uses;
 mod lenient;
 mod local;
 mod login;
+pub mod metrics;
 mod openapi;
 mod passwords;
 mod reply;

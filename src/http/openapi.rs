@@ -72,6 +72,12 @@ impl Operation {
         self.responses.insert(status, json!({ "description": description, "content": content }));
     }
 
+    /// A reply that is plain text.
+    pub fn reply_text(&mut self, status: u16, description: &str) {
+        let content = json!({ "text/plain": { "schema": string() } });
+        self.responses.insert(status, json!({ "description": description, "content": content }));
+    }
+
     /// The refusals that follow from what the route takes and from who may call it.
     pub fn common_refusals(&mut self, body: Kind, safe: bool) {
         if self.needs_credentials {

@@ -14,6 +14,7 @@ use super::body;
 use super::call::{Call, Input};
 use super::caller::Who;
 use super::error::ApiError;
+use super::metrics::{self, Timing};
 use super::openapi::{self, Operation};
 use super::reply::{self, Reply};
 use super::{api_keys, audit, console, docs, health, login, reset_links, sessions, setup, users, visitor};
@@ -31,7 +32,8 @@ pub struct Route {
     listed: bool,
     /// Run in turn when the description is asked for, which most servers never are.
     describe: Vec<Describe>,
-    handler: Box<dyn Fn(Resource) -> Resource + Send + Sync>,
+    /// Puts the handler into a resource; the number is the route's place in the table.
+    handler: Box<dyn Fn(Resource, usize) -> Resource + Send + Sync>,
 }
 
 impl Route {
@@ -49,13 +51,16 @@ impl Route {
             operation.common_refusals(I::BODY, safe);
         });
         let (guard, is_get) = (method.clone(), method == Method::GET);
-        let handler = Box::new(move |resource: Resource| {
+        let handler = Box::new(move |resource: Resource, place: usize| {
             let run = move |request: HttpRequest, payload: Payload, app: Data<App>| async move {
+                let timing = Timing::begin(&app);
                 let outcome = match Call::<W, I>::receive(&request, payload, app).await {
                     Ok(call) => handler(call).await,
                     Err(error) => Err(error),
                 };
-                reply::send(&request, outcome)
+                let response = reply::send(&request, outcome);
+                timing.end(&request, Some(place), response.status());
+                response
             };
             let resource = resource.route(web::method(guard.clone()).to(run));
             if is_get { resource.route(web::head().to(run)) } else { resource }
@@ -93,19 +98,27 @@ impl Route {
         self.described(move |operation| operation.reply(status, description, schema()))
     }
 
+    /// What a success looks like when it is plain text.
+    pub fn gives_text(self, status: u16, description: &'static str) -> Self {
+        self.described(move |operation| operation.reply_text(status, description))
+    }
+
     /// A refusal that the handler alone knows of.
     pub fn refuses(self, status: u16, description: &'static str) -> Self {
         self.described(move |operation| operation.refusal(status, description))
     }
 
-    fn operation(&self) -> Operation {
-        let method = match self.method {
+    fn verb(&self) -> &'static str {
+        match self.method {
             Method::GET => "GET",
             Method::POST => "POST",
             Method::PATCH => "PATCH",
             _ => "DELETE",
-        };
-        let mut operation = Operation { method, path: self.path, ..Operation::default() };
+        }
+    }
+
+    fn operation(&self) -> Operation {
+        let mut operation = Operation { method: self.verb(), path: self.path, ..Operation::default() };
         self.describe.iter().for_each(|describe| describe(&mut operation));
         operation
     }
@@ -125,6 +138,7 @@ fn all() -> Vec<Route> {
         reset_links::routes(),
         console::routes(),
         docs::routes(),
+        metrics::routes(),
     ]
     .into_iter()
     .flatten()
@@ -135,6 +149,16 @@ fn all() -> Vec<Route> {
 pub fn describe_routes() -> Value {
     let operations: Vec<Operation> = TABLE.routes.iter().filter(|route| route.listed).map(Route::operation).collect();
     openapi::document(&operations)
+}
+
+/// How many routes there are.
+pub fn count() -> usize {
+    TABLE.routes.len()
+}
+
+/// Path and method of the route at this place.
+pub fn name(place: usize) -> Option<(&'static str, &'static str)> {
+    TABLE.routes.get(place).map(|route| (route.path, route.verb()))
 }
 
 /// The table, and what follows from it: made once for all workers, before the first of them can answer.
@@ -215,27 +239,39 @@ fn add_routes(config: &mut ServiceConfig) {
 }
 
 fn resource(path: &'static Path) -> Resource {
-    let routes = path.routes.iter().map(|&place| &TABLE.routes[place]);
-    let resource = routes.fold(web::resource(path.path), |resource, route| (route.handler)(resource));
-    resource.default_service(web::to(move |request: HttpRequest, payload: Payload| async move {
+    let places = path.routes.iter();
+    let resource =
+        places.fold(web::resource(path.path), |resource, &place| (TABLE.routes[place].handler)(resource, place));
+    resource.default_service(web::to(move |request: HttpRequest, payload: Payload, app: Data<App>| async move {
+        let timing = Timing::begin(&app);
         body::drain(&request, payload).await;
-        reply::send(&request, Err(ApiError::MethodNotAllowed(&path.allowed)))
+        let response = reply::send(&request, Err(ApiError::MethodNotAllowed(&path.allowed)));
+        timing.end(&request, None, response.status());
+        response
     }))
 }
 
-/// A path that is no route: perhaps the other spelling is one.
-async fn elsewhere(request: HttpRequest, payload: Payload) -> HttpResponse {
+/// A path that is no route.
+async fn elsewhere(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
+    let timing = Timing::begin(&app);
     body::drain(&request, payload).await;
+    let response = astray(&request);
+    timing.end(&request, None, response.status());
+    response
+}
+
+/// Perhaps the other spelling of the path is a route.
+fn astray(request: &HttpRequest) -> HttpResponse {
     let path = request.path();
     // Only what a scope took in still has the prefix; a path that merely begins so, such as `/ushers`, does not.
-    let inner = path.strip_prefix(reply::base_path(&request)).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let inner = path.strip_prefix(reply::base_path(request)).filter(|rest| rest.is_empty() || rest.starts_with('/'));
     let path = inner.unwrap_or(path);
     let other = if path.ends_with('/') { path.trim_end_matches('/').to_owned() } else { format!("{path}/") };
     if TABLE.paths.iter().any(|known| known.pattern.is_match(&other)) {
-        return reply::redirect(&request, &other);
+        return reply::redirect(request, &other);
     }
     hint_at_prefix(path);
-    reply::send(&request, Err(ApiError::NotFound))
+    reply::send(request, Err(ApiError::NotFound))
 }
 
 /// Says in the log, once, that a route would have been met without what stands in front of it in the path: the mark of

@@ -22,6 +22,7 @@ use super::manager::{Kind, Manager};
 use super::open_files::OpenFiles;
 use super::pulse::{Beat, Pulse};
 use super::search::NameIndex;
+use super::stats::{Queued, Stats};
 use super::writer::{self, Job, Write};
 
 /// How much work each queue holds before further work is refused.
@@ -54,6 +55,7 @@ struct Inner {
     writer: Mutex<Option<JoinHandle<()>>>,
     /// One for each thread.
     beats: Vec<Beat>,
+    stats: Stats,
     names: NameIndex,
 }
 
@@ -92,7 +94,11 @@ impl Db {
         let (writes, jobs) = bounded::<Option<Box<dyn Job>>>(QUEUE);
         let beat = Beat::default();
         let mut beats = vec![beat.clone()];
-        let write = move || checked_out(&writer, |connection| writer::run(connection, &mut files, &jobs, &beat));
+        let stats = Stats::default();
+        let counted = stats.clone();
+        let write = move || {
+            checked_out(&writer, |connection| writer::run(connection, &mut files, &jobs, &beat, &counted));
+        };
         let writer = spawn("usher-writer", write).map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
         let (reads, jobs) = bounded::<Option<Read>>(QUEUE);
         let readers = (0..options.readers)
@@ -104,7 +110,7 @@ impl Db {
             .collect::<Result<_, _>>()
             .map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
         let (readers, writer) = (Mutex::new(readers), Mutex::new(Some(writer)));
-        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, beats, names: NameIndex::default() })))
+        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, beats, stats, names: NameIndex::default() })))
     }
 
     /// Runs `work` on a connection that can only read.
@@ -144,6 +150,16 @@ impl Db {
         let (reply, answer) = oneshot::channel();
         self.0.writes.try_send(Some(Box::new(Write::new(work, reply)))).map_err(refused)?;
         answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
+    }
+
+    /// What the writing thread has counted so far.
+    pub fn stats(&self) -> &Stats {
+        &self.0.stats
+    }
+
+    /// How much waits.
+    pub fn queued(&self) -> Queued {
+        Queued { reads: self.0.reads.len(), writes: self.0.writes.len() }
     }
 
     /// How far each thread is; `None` when one has ended before [`Db::close`].

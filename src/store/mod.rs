@@ -18,6 +18,7 @@ pub mod reset_links;
 mod schema;
 pub mod search;
 pub mod sessions;
+pub mod stats;
 pub mod throttle;
 mod time;
 mod user_list;

@@ -2,6 +2,7 @@
 //! answers each only after the COMMIT, which has synced the log: one sync serves all who wait (group commit).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 use rusqlite::Connection;
@@ -11,6 +12,7 @@ use super::audit;
 use super::error::{Refusal, StoreError};
 use super::open_files::OpenFiles;
 use super::pulse::Beat;
+use super::stats::Stats;
 
 /// The most writes in one transaction, so that the first of them does not wait for an endless last.
 const GROUP: usize = 256;
@@ -75,13 +77,19 @@ where
 }
 
 /// Writes until it is sent a `None`, which [`super::Db::close`] does after the last write.
-pub(super) fn run(connection: &Connection, files: &mut OpenFiles, jobs: &Receiver<Option<Box<dyn Job>>>, beat: &Beat) {
+pub(super) fn run(
+    connection: &Connection,
+    files: &mut OpenFiles,
+    jobs: &Receiver<Option<Box<dyn Job>>>,
+    beat: &Beat,
+    stats: &Stats,
+) {
     let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(GROUP);
     let mut open = true;
     while open && let Ok(Some(first)) = jobs.recv() {
         group.push(first);
         beat.during(|| {
-            write_and_answer(connection, files, &mut group, || match jobs.try_recv() {
+            write_and_answer(connection, files, &mut group, stats, || match jobs.try_recv() {
                 Ok(Some(job)) => Some(job),
                 Ok(None) => {
                     open = false;
@@ -102,10 +110,17 @@ fn write_and_answer(
     connection: &Connection,
     files: &mut OpenFiles,
     group: &mut Vec<Box<dyn Job>>,
+    stats: &Stats,
     queued: impl FnMut() -> Option<Box<dyn Job>>,
 ) {
+    let began = Instant::now();
     let outcome = write(connection, files, group, queued);
+    stats.group_seconds.observe(began.elapsed().as_secs_f64());
+    // At most GROUP and as many again that waited in vain: exact as a float.
+    #[expect(clippy::cast_precision_loss, reason = "see above")]
+    stats.group_size.observe(group.len() as f64);
     if let Err(error) = &outcome {
+        stats.failed.inc_by(group.len() as u64);
         log::error!("{} writes failed: {}", group.len(), error.described());
         if !connection.is_autocommit() {
             // What failed first is what everybody is told.

@@ -13,6 +13,7 @@ mod console;
 mod harness;
 mod if_match;
 mod leniency;
+mod metrics;
 mod names;
 mod openapi;
 mod process;

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -109,10 +110,13 @@ while True:
     Some((python, SocketAddr::from(([127, 0, 0, 1], port))))
 }
 
-/// The next line of its standard output, read no further than that.
+/// The next line of its standard output, read no further than that: the next call reads on.
 fn line(child: &mut Child) -> String {
-    let bytes = child.stdout.as_mut().unwrap().bytes().map(Result::unwrap);
-    let line: Vec<u8> = bytes.take_while(|byte| *byte != b'\n').collect();
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while !line.ends_with(b"\n") && child.stdout.as_mut().unwrap().read(&mut byte).unwrap() == 1 {
+        line.push(byte[0]);
+    }
     String::from_utf8(line).unwrap()
 }
 
@@ -134,6 +138,16 @@ fn a_server_answers_on_the_sockets_that_it_is_passed_and_a_restart_refuses_no_co
         rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), rustix::process::Signal::TERM)
             .unwrap();
     };
+    // Four clients that come again and again, whatever happens meanwhile.
+    let busy = Arc::new(AtomicBool::new(true));
+    let client = |busy: Arc<AtomicBool>| {
+        move || {
+            while busy.load(Ordering::Relaxed) {
+                Request::new(address, "GET", "/health").send().expect(200);
+            }
+        }
+    };
+    let clients: Vec<_> = (0..4).map(|_| std::thread::spawn(client(Arc::clone(&busy)))).collect();
     stop(&ready);
     let mut log = BufReader::new(manager.stderr.take().unwrap());
     let mut last = String::new();
@@ -149,6 +163,10 @@ fn a_server_answers_on_the_sockets_that_it_is_passed_and_a_restart_refuses_no_co
     let again: Value = serde_json::from_str(&line(&mut manager)).unwrap();
     assert_ne!(again["pid"], ready["pid"]);
     assert_eq!(early.read(false).unwrap().status, 200);
+    busy.store(false, Ordering::Relaxed);
+    for client in clients {
+        client.join().expect("every connection is answered");
+    }
     stop(&again);
     drop(manager.stdin.take());
     assert!(manager.wait().unwrap().success());

@@ -1,0 +1,173 @@
+//! Owns the names of the metrics and what is said about each: the text that Prometheus reads. Must not count anything.
+
+use std::fmt;
+
+use actix_web::web::Data;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, prometheus_text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use super::{Answers, LOGIN_KINDS, LOGIN_OUTCOMES, STATUSES};
+use crate::http::app::App;
+use crate::http::route;
+use crate::store::stats::Amounts;
+
+/// What stands for a route where there is none.
+const NO_ROUTE: (&str, &str) = ("none", "other");
+
+/// Everything that is known at this moment, as text.
+pub fn text(app: Data<App>, amounts: Option<Amounts>) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Scrape { app, amounts }));
+    let mut text = String::new();
+    prometheus_text::encode(&mut text, &registry).expect("a text takes whatever is written to it");
+    text
+}
+
+struct Scrape {
+    app: Data<App>,
+    amounts: Option<Amounts>,
+}
+
+impl fmt::Debug for Scrape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scrape")
+    }
+}
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut page = Page(encoder);
+        self.requests(&mut page)?;
+        self.log_ins(&mut page)?;
+        self.database(&mut page)?;
+        let version = [[("version", env!("CARGO_PKG_VERSION"))]];
+        let one = ConstGauge::new(1_i64);
+        page.family("usher_build_info", "Which usher this is", GAUGE, version.into_iter().map(|v| (v, &one)))?;
+        let started = ConstGauge::new(self.app.metrics.started_at);
+        page.one("process_start_time_seconds", "When the server started, in seconds since 1970", &started)
+    }
+}
+
+impl Scrape {
+    fn requests(&self, page: &mut Page<'_>) -> fmt::Result {
+        let seen = || {
+            let used = |answers: &&Answers| answers.statuses.iter().any(|count| count.get() > 0);
+            let named = self.app.metrics.answers.iter().enumerate().filter(move |(_, answers)| used(answers));
+            named.map(|(place, answers)| {
+                let (route, method) = route::name(place).unwrap_or(NO_ROUTE);
+                ([("route", route), ("method", method)], answers)
+            })
+        };
+        let by_status = seen().flat_map(|([route, method], answers)| {
+            let words = STATUSES.iter().map(u16::to_string).chain(["other".to_owned()]);
+            let counted = words.zip(&answers.statuses).filter(|(_, count)| count.get() > 0);
+            counted.map(move |(status, count)| (Labels([route, method], status), count))
+        });
+        page.family("usher_http_requests", "Requests that were answered", COUNTER, by_status)?;
+        let help = "How long answers took, in seconds";
+        let seconds = seen().map(|(labels, answers)| (labels, &answers.seconds));
+        page.family("usher_http_request_duration_seconds", help, MetricType::Histogram, seconds)
+    }
+
+    fn log_ins(&self, page: &mut Page<'_>) -> fmt::Result {
+        let counts: Vec<([(&str, &str); 2], &Counter)> = LOGIN_KINDS
+            .iter()
+            .zip(&self.app.metrics.logins.0)
+            .flat_map(|(kind, counts)| {
+                let outcomes = LOGIN_OUTCOMES.iter().zip(counts);
+                outcomes.map(move |(outcome, count)| ([("kind", *kind), ("outcome", *outcome)], count))
+            })
+            .collect();
+        page.family("usher_logins", "Log-ins that were tried", COUNTER, counts.into_iter())?;
+        let hasher = &self.app.hasher;
+        page.one("usher_hashes", "Passwords that were hashed", &ConstCounter::new(hasher.computed()))?;
+        let waiting = ConstGauge::new(amount(hasher.waiting()));
+        page.one("usher_hashing_queue_length", "Passwords that wait to be hashed", &waiting)?;
+        let help = "How long passwords waited to be hashed, in seconds";
+        page.one("usher_hashing_wait_seconds", help, &hasher.stats().waited)?;
+        let help = "Passwords that were not taken, as too many waited";
+        page.one("usher_hashing_refused", help, &hasher.stats().refused)
+    }
+
+    fn database(&self, page: &mut Page<'_>) -> fmt::Result {
+        let (stats, queued) = (self.app.db.stats(), self.app.db.queued());
+        page.one("usher_write_batch_size", "How many writes one transaction held", &stats.group_size)?;
+        let help = "How long one transaction took, its sync to the disk included, in seconds";
+        page.one("usher_write_batch_seconds", help, &stats.group_seconds)?;
+        page.one("usher_writes_failed", "Writes that were lost with their transaction, and refused", &stats.failed)?;
+        page.gauges(
+            ("usher_database_queue_length", "How much waits for the database", "queue"),
+            [("read", amount(queued.reads)), ("write", amount(queued.writes))],
+        )?;
+        let Some(found) = self.amounts else { return Ok(()) };
+        page.one("usher_sessions", "Sessions that have not ended", &ConstGauge::new(found.sessions))?;
+        page.gauges(
+            ("usher_users", "Accounts", "state"),
+            [("active", found.active), ("waiting", found.waiting), ("inactive", found.inactive)],
+        )?;
+        page.gauges(
+            ("usher_database_bytes", "Sizes of the database's files", "file"),
+            [("database", found.database_bytes), ("log", found.log_bytes)],
+        )
+    }
+}
+
+const COUNTER: MetricType = MetricType::Counter;
+const GAUGE: MetricType = MetricType::Gauge;
+
+fn amount(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    fn one(&mut self, name: &str, help: &str, metric: &impl EncodeMetric) -> fmt::Result {
+        metric.encode(self.0.encode_descriptor(name, help, None, metric.metric_type())?)
+    }
+
+    fn family<'m, L: EncodeLabelSet, M: EncodeMetric + 'm>(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: MetricType,
+        members: impl Iterator<Item = (L, &'m M)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, kind)?;
+        for (labels, metric) in members {
+            metric.encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn gauges<const N: usize>(
+        &mut self,
+        (name, help, label): (&str, &str, &str),
+        values: [(&str, i64); N],
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, GAUGE)?;
+        for (value, number) in values {
+            ConstGauge::new(number).encode(family.encode_family(&[(label, value)])?)?;
+        }
+        Ok(())
+    }
+}
+
+/// The labels of a count: those of its route, and the status.
+#[derive(Debug)]
+struct Labels([(&'static str, &'static str); 2], String);
+
+impl EncodeLabelSet for Labels {
+    fn encode(&self, encoder: &mut prometheus_client::encoding::LabelSetEncoder<'_>) -> fmt::Result {
+        use prometheus_client::encoding::EncodeLabel;
+        let [route, method] = self.0;
+        for label in [route, method, ("status", self.1.as_str())] {
+            label.encode(encoder.encode_label())?;
+        }
+        Ok(())
+    }
+}
