@@ -58,7 +58,7 @@ async fn metrics(call: Call<Scraper, Nothing>) -> Result<Reply, ApiError> {
     let amounts: Result<_, StoreError> = call.app.db.read(move |connection| stats::amounts(connection, now)).await;
     // What cannot be read is left out: that the database is in trouble is just what the rest tells.
     let amounts = amounts.inspect_err(|error| log::warn!("metrics without the database: {}", error.described())).ok();
-    Ok(Reply::text(exposition::text(call.app, amounts), CONTENT_TYPE))
+    Ok(Reply::file(exposition::text(call.app, amounts), CONTENT_TYPE))
 }
 
 /// Every status that a route answers with; others are counted together.

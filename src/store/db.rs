@@ -179,14 +179,21 @@ impl Db {
             // Fails when the threads are gone, which is what is wanted.
             let _ = self.0.reads.send(None);
         }
+        join(readers);
+        // Last, and alone: SQLite removes the log with the last connection that is closed, and of two that are closed at
+        // once neither is the last.
         let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if writer.is_some() {
             let _ = self.0.writes.send(None);
         }
-        for thread in readers.into_iter().chain(writer) {
-            if thread.join().is_err() {
-                log::error!("a thread of the database panicked");
-            }
+        join(writer);
+    }
+}
+
+fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
+    for thread in threads {
+        if thread.join().is_err() {
+            log::error!("a thread of the database panicked");
         }
     }
 }
@@ -230,5 +237,26 @@ fn checked_out(pool: &Pool<Manager>, work: impl FnOnce(&Connection)) {
     match pool.get() {
         Ok(connection) => work(&connection),
         Err(error) => log::error!("no connection to the database: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn closing_leaves_one_file_without_a_log() {
+        let dir = tempfile::TempDir::new().unwrap();
+        for _ in 0..20 {
+            let options = Options { data_dir: dir.path().to_owned(), readers: 8, create: true };
+            let db = Db::open(&options).unwrap();
+            let all: Vec<_> = (0..8).map(|_| db.read(|_| Ok::<_, StoreError>(()))).collect();
+            for one in all {
+                one.await.unwrap();
+            }
+            db.close();
+            let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(left, [DATABASE_FILE]);
+        }
     }
 }
