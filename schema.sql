@@ -1,4 +1,4 @@
--- The whole schema of usher's database, version 2 (PRAGMA user_version). It is applied to an empty file on the
+-- The whole schema of usher's database, version 3 (PRAGMA user_version). It is applied to an empty file on the
 -- first start; src/store/schema.rs holds the steps that bring an older file here.
 --
 -- Two habits run through all tables. A row has an integer `id`, which is SQLite's rowid: it is the order of creation,
@@ -163,4 +163,11 @@ CREATE TABLE known_places (
 CREATE TABLE heartbeat (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     at TEXT NOT NULL
+) STRICT;
+
+-- By what the secret key is known again with which the store keys are encrypted and the counts above are keyed: a keyed
+-- hash that tells nothing of it. No row: no server has run on this database since it has this table.
+CREATE TABLE secret_key (
+    id          INTEGER PRIMARY KEY CHECK (id = 1),
+    fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 16)
 ) STRICT;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
+pub mod inspect;
 pub mod parent;
 pub mod service;
 
@@ -152,7 +153,7 @@ pub fn widen_backlog(listener: &std::net::TcpListener) {
 pub fn yield_to_others() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(19) {
-        log::warn!("hashing runs at normal priority: {error}");
+        log::warn!("what may wait runs at normal priority: {error}");
     }
 }
 

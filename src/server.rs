@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use serde_json::json;
 
 use crate::auth::fernet::Fernet;
 use crate::auth::password::Hasher;
-use crate::auth::secret_key::{self, SecretKeyError};
 use crate::auth::throttle;
 use crate::auth::token::Tokens;
 use crate::config::Config;
 use crate::domain::clock::Clock;
+use crate::domain::stop::Stop;
 use crate::http;
 use crate::http::app::App;
 use crate::http::console::Pages;
@@ -27,6 +27,7 @@ use crate::http::throttle::Throttle;
 use crate::platform::{self, DirLock, service};
 use crate::store::{Db, OpenError, Options, StoreError, audit, reset_links, sessions, throttle as attempts};
 
+mod backups;
 mod connection;
 mod first_superuser;
 mod head;
@@ -34,6 +35,7 @@ mod lane;
 mod listen;
 mod peers;
 mod port_file;
+pub mod secret;
 mod watchdog;
 
 pub use first_superuser::{FirstSuperuser, SETUP_LINK_FILE, keep_link};
@@ -44,6 +46,10 @@ use watchdog::Workers;
 
 /// How often ended sessions, old counts and old entries of the audit log are deleted.
 const SWEEP: Duration = Duration::from_mins(10);
+
+/// How often the lock on the data directory is tried again, and after how long.
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why the server does not start. Each reads as one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +70,7 @@ pub enum StartError {
     Database(#[from] OpenError),
     /// There is no secret key.
     #[error(transparent)]
-    SecretKey(#[from] SecretKeyError),
+    SecretKey(#[from] secret::SecretError),
     /// The address cannot be listened on.
     #[error("cannot listen on {bind}: {cause}; choose another address or port with `bind`, or stop what uses it")]
     Bind {
@@ -134,7 +140,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         return Err(StartError::BasePathTaken(config.base_path));
     }
     platform::create_private_dir(dir).map_err(failed)?;
-    let lock = platform::lock_dir(dir).map_err(failed)?.ok_or_else(|| StartError::Running(dir.clone()))?;
+    let lock = lock(dir).await.map_err(failed)?.ok_or_else(|| StartError::Running(dir.clone()))?;
     // Before anything is written: a port that is taken leaves the directory as it was.
     let listeners = match passed {
         passed if passed.is_empty() => vec![TcpListener::bind(addresses.as_slice()).map_err(no_bind)?],
@@ -144,10 +150,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     let mut port_file = config.port_file.clone().map(PortFile::claim).transpose()?;
 
     let db = Db::open(&Options { data_dir: dir.clone(), readers: config.workers.max(2), create: true })?;
-    let secret = match &config.secret_key {
-        Some(key) => key.clone(),
-        None => secret_key::load_or_create(dir)?,
-    };
+    let secret = secret::in_force(&config, &db, clock.now()).await?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let url = config.public_url.clone().unwrap_or_else(|| local_url(address) + &config.base_path);
     let metrics = Metrics::new(config.metrics, clock.now().timestamp());
@@ -172,6 +175,17 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         file.publish(ready_line(address))?;
     }
     Ok(Built { address, url, first_superuser, app, server, watched, _port_file: port_file, _lock: lock })
+}
+
+/// Takes the lock on the data directory. A command that only asks whether a server runs has it for a moment, too.
+async fn lock(dir: &Path) -> io::Result<Option<DirLock>> {
+    for _ in 0..LOCK_TRIES {
+        if let Some(lock) = platform::lock_dir(dir)? {
+            return Ok(Some(lock));
+        }
+        actix_web::rt::time::sleep(LOCK_PAUSE).await;
+    }
+    platform::lock_dir(dir)
 }
 
 /// What a program is told that waits for the server: one line of JSON.
@@ -216,7 +230,13 @@ impl Built {
         let watchdog = self.watched.map(|(workers, patience)| {
             actix_web::rt::spawn(watchdog::watch(self.app.clone().into_inner(), workers, patience))
         });
+        let stop = Stop::default();
+        let backups = actix_web::rt::spawn(backups::run(self.app.clone(), stop.clone()));
         let outcome = self.server.await;
+        stop.ask();
+        if let Err(error) = backups.await {
+            log::error!("backups ended by a fault: {error}");
+        }
         flusher.abort();
         sweeper.abort();
         if let Some(watchdog) = watchdog {

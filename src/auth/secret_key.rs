@@ -1,4 +1,4 @@
-//! Owns the secret key: where it is kept, how a new one is made, and what one must be.
+//! Owns the secret key: where it is kept, how a new one is made and takes the place of another, and what one must be.
 
 use std::fs;
 use std::io::{self, Write};
@@ -6,13 +6,18 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 
 use super::random::{self, NoRandomness};
-use crate::domain::secret::Secret;
+use crate::domain::clock::Timestamp;
+use crate::domain::secret::{Fingerprint, Secret};
 use crate::platform;
 
 /// The key's name in the data directory.
 pub const SECRET_KEY_FILE: &str = "secret_key";
+/// A key that is about to take its place, once the database goes with it.
+pub const NEXT_FILE: &str = "secret_key.next";
 /// The fewest characters of a secret key.
 pub const MIN_CHARS: usize = 32;
 
@@ -28,63 +33,125 @@ pub enum SecretKeyError {
         cause: io::Error,
     },
     /// The file holds something else.
-    #[error(
-        "{0} should hold at least {MIN_CHARS} characters; remove it to have a new key made, which ends all sessions"
-    )]
+    #[error("{0} should hold at least {MIN_CHARS} characters; put the right key back, or run `usher rotate-secret`")]
     TooShort(PathBuf),
     /// No new key could be made.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
 }
 
-/// Reads the key in `data_dir`, or makes one as the original does: 32 random bytes as url-safe base64.
-pub fn load_or_create(data_dir: &Path) -> Result<Secret, SecretKeyError> {
+/// The key in force.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The key.
+    pub key: Secret,
+    /// Whether it was made just now.
+    pub made: bool,
+}
+
+/// By what this key is known again.
+pub fn fingerprint(key: &Secret) -> Fingerprint {
+    let mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes keys of any length");
+    let mut fingerprint = Fingerprint([0; 16]);
+    let whole = mac.chain_update(b"usher fingerprint").finalize().into_bytes();
+    fingerprint.0.copy_from_slice(&whole[..16]);
+    fingerprint
+}
+
+/// Reads the key in `data_dir`, or makes one as the original does: 32 random bytes as url-safe base64. If the key that
+/// goes with the database, by its fingerprint `known`, waits to take its place, a rotation was cut off: it is completed.
+pub fn load_or_create(data_dir: &Path, known: Option<Fingerprint>, now: Timestamp) -> Result<Loaded, SecretKeyError> {
+    complete(data_dir, known, now)?;
     let path = data_dir.join(SECRET_KEY_FILE);
     let failed = |cause| SecretKeyError::Io { path: path.clone(), cause };
-    match fs::read_to_string(&path) {
-        Ok(text) => {
-            platform::make_private(&path).map_err(failed)?;
-            let key = text.trim();
-            if key.chars().count() < MIN_CHARS {
-                return Err(SecretKeyError::TooShort(path));
-            }
-            Ok(Secret::new(key))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = URL_SAFE.encode(random::bytes::<32>()?);
-            write(&path, &key).map_err(failed)?;
-            log::info!("a new secret key was made: {}", path.display());
-            Ok(Secret::new(key))
-        }
-        Err(error) => Err(failed(error)),
+    if let Some(key) = read(&path)? {
+        platform::make_private(&path).map_err(failed)?;
+        return Ok(Loaded { key, made: false });
+    }
+    let key = new_key()?;
+    write(&path, &data_dir.join("secret_key.new"), &key).map_err(failed)?;
+    log::info!("a new secret key was made: {}", path.display());
+    Ok(Loaded { key, made: true })
+}
+
+/// Completes a rotation that was cut off after the database had gone over to the key that waits.
+pub fn complete(data_dir: &Path, known: Option<Fingerprint>, now: Timestamp) -> Result<(), SecretKeyError> {
+    let fits = |file: &str| {
+        let key = read(&data_dir.join(file)).ok().flatten();
+        key.is_some_and(|key| known == Some(fingerprint(&key)))
+    };
+    if !fits(SECRET_KEY_FILE) && fits(NEXT_FILE) {
+        promote_next(data_dir, now)?;
+    }
+    Ok(())
+}
+
+/// The key in this file; `None` if there is no such file.
+pub fn read(path: &Path) -> Result<Option<Secret>, SecretKeyError> {
+    match fs::read_to_string(path) {
+        Ok(text) if text.trim().chars().count() < MIN_CHARS => Err(SecretKeyError::TooShort(path.to_owned())),
+        Ok(text) => Ok(Some(Secret::new(text.trim()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(SecretKeyError::Io { path: path.to_owned(), cause }),
     }
 }
 
+/// Makes a new key and lays it beside the one in force, on the disk for good.
+pub fn make_next(data_dir: &Path) -> Result<Secret, SecretKeyError> {
+    let (key, path) = (new_key()?, data_dir.join(NEXT_FILE));
+    write(&path, &data_dir.join("secret_key.new"), &key).map_err(|cause| SecretKeyError::Io { path, cause })?;
+    Ok(key)
+}
+
+/// Puts the key that waits in the place of the one in force. That one, which backups made until now go with, is kept
+/// under the name that is returned.
+pub fn promote_next(data_dir: &Path, now: Timestamp) -> Result<Option<PathBuf>, SecretKeyError> {
+    let (path, next) = (data_dir.join(SECRET_KEY_FILE), data_dir.join(NEXT_FILE));
+    let failed = |cause| SecretKeyError::Io { path: path.clone(), cause };
+    let before = data_dir.join(format!("{SECRET_KEY_FILE}.until-{}", now.format("%Y%m%dT%H%M%S%6f")));
+    let kept = if path.exists() {
+        platform::make_private(&path).map_err(failed)?;
+        // Not every file system has hard links.
+        fs::hard_link(&path, &before).or_else(|_| fs::copy(&path, &before).map(drop)).map_err(failed)?;
+        platform::give_to_owner_of_dir(&before).map_err(failed)?;
+        Some(before)
+    } else {
+        None
+    };
+    fs::rename(&next, &path).and_then(|()| platform::sync_dir(data_dir)).map_err(failed)?;
+    Ok(kept)
+}
+
+fn new_key() -> Result<Secret, NoRandomness> {
+    Ok(Secret::new(URL_SAFE.encode(random::bytes::<32>()?)))
+}
+
 /// Writes beside and renames, so that a start which is cut off leaves no half key.
-fn write(path: &Path, key: &str) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    let mut file = platform::create_private(&beside)?;
+fn write(path: &Path, beside: &Path, key: &Secret) -> io::Result<()> {
+    let mut file = platform::create_private(beside)?;
     file.set_len(0)?;
-    file.write_all(key.as_bytes())?;
+    file.write_all(key.expose().as_bytes())?;
     file.sync_all()?;
-    platform::give_to_owner_of_dir(&beside)?;
-    fs::rename(&beside, path)?;
-    if let Some(dir) = path.parent() {
-        platform::sync_dir(dir)?;
-    }
-    Ok(())
+    platform::give_to_owner_of_dir(beside)?;
+    fs::rename(beside, path)?;
+    path.parent().map_or(Ok(()), platform::sync_dir)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn load(dir: &Path, known: Option<Fingerprint>) -> Result<Loaded, SecretKeyError> {
+        load_or_create(dir, known, Timestamp::from_timestamp(1_700_000_000, 0).unwrap())
+    }
+
     #[test]
     fn a_key_is_made_once_and_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let key = load_or_create(dir.path()).unwrap();
-        assert_eq!(key.expose().len(), 44);
-        assert!(key == load_or_create(dir.path()).unwrap());
+        let first = load(dir.path(), None).unwrap();
+        assert_eq!((first.key.expose().len(), first.made), (44, true));
+        let again = load(dir.path(), Some(fingerprint(&first.key))).unwrap();
+        assert!(again.key == first.key && !again.made);
         assert!(!dir.path().join("secret_key.new").exists());
     }
 
@@ -92,7 +159,7 @@ mod tests {
     fn a_short_key_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(SECRET_KEY_FILE), "short\n").unwrap();
-        let error = load_or_create(dir.path()).unwrap_err().to_string();
+        let error = load(dir.path(), None).unwrap_err().to_string();
         assert!(error.contains("at least 32 characters") && !error.contains("short\n"), "{error}");
         assert_eq!(fs::read_to_string(dir.path().join(SECRET_KEY_FILE)).unwrap(), "short\n");
     }
@@ -102,8 +169,29 @@ mod tests {
     fn the_key_is_readable_by_its_owner_alone() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
-        load_or_create(dir.path()).unwrap();
+        load(dir.path(), None).unwrap();
         let mode = fs::metadata(dir.path().join(SECRET_KEY_FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_rotation_that_was_cut_off_is_completed_only_once_the_database_goes_with_the_new_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = load(dir.path(), None).unwrap().key;
+        let new = make_next(dir.path()).unwrap();
+        for known in [None, Some(fingerprint(&old)), Some(Fingerprint([7; 16]))] {
+            assert!(load(dir.path(), known).unwrap().key == old);
+        }
+        assert!(load(dir.path(), Some(fingerprint(&new))).unwrap().key == new);
+        assert!(!dir.path().join(NEXT_FILE).exists());
+        let kept = dir.path().join("secret_key.until-20231114T221320000000");
+        assert!(read(&kept).unwrap() == Some(old));
+    }
+
+    #[test]
+    fn a_fingerprint_tells_keys_apart_and_not_what_they_are() {
+        let of = |text: &str| fingerprint(&Secret::new(text));
+        assert_eq!(of("0123456789abcdef0123456789abcdef"), of("0123456789abcdef0123456789abcdef"));
+        assert_ne!(of("0123456789abcdef0123456789abcdef"), of("0123456789abcdef0123456789abcdeg"));
     }
 }

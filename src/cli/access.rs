@@ -99,7 +99,7 @@ async fn end_sessions(desk: &Desk<'_>, name: String, id: Option<Uuid>, yes: bool
         None => confirm(yes, &format!("End all sessions of {name}?"))?,
     }
     let now = desk.now;
-    let ended = desk.db.write(move |connection| {
+    let ended = desk.change(Action::SessionEnded, move |connection| {
         let user = known(connection, &name)?;
         let ended = match id {
             Some(id) => usize::from(sessions::end_of(connection, user.id, id)?),
@@ -134,7 +134,7 @@ async fn list_keys(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
 async fn delete_key(desk: &Desk<'_>, name: String, id: Uuid, yes: bool) -> Result<(), Failure> {
     confirm(yes, &format!("Delete the API key {id} of {name}?"))?;
     let now = desk.now;
-    let deleted = desk.db.write(move |connection| {
+    let deleted = desk.change(Action::KeyDeleted, move |connection| {
         let user = known(connection, &name)?;
         if !api_keys::delete(connection, user.id, id)? {
             return Err(Refused::Nothing(format!("{} has no such key", user.username)));

@@ -1,88 +1,119 @@
 //! Owns `usher backup` and `usher restore`.
 
-use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::thread;
 
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::Failure;
-use super::desk::command_line;
+use super::desk::{command_line, confirm, print, tell};
+use super::interrupt::{Interrupted, stoppable};
 use super::progress::Progress;
+use super::whereabouts;
 use crate::config::Config;
 use crate::domain::audit::{Action, Event};
 use crate::domain::clock::Clock;
-use crate::platform;
-use crate::store::{DATABASE_FILE, Db, Options, StoreError, audit, backup};
+use crate::platform::{self, DirLock};
+use crate::server::secret;
+use crate::store::backup::{self, BackupError, Stage, Watch};
+use crate::store::{audit, restore as store};
 
 /// Copies the database, which a server may be writing, to a new file.
 pub fn make(config: &Config, file: &Path, as_json: bool) -> Result<(), Failure> {
-    let db = Db::open(&Options { data_dir: config.data_dir.clone(), readers: 1, create: false })?;
-    writeln!(io::stderr(), "database: {}", config.data_dir.join(DATABASE_FILE).display())?;
-    let target = file.to_owned();
-    let done = actix_web::rt::System::new().block_on(async {
-        let mut progress = Progress::new();
-        let count = |pages: i32| usize::try_from(pages).unwrap_or(0);
-        let made = db.read(move |connection| {
-            backup::make(connection, &target, |done, whole| progress.show(count(done), count(whole)))
-        });
-        made.await.map_err(|error: backup::BackupError| error.to_string())?;
-        let event = event(Action::BackedUp);
-        let noted = db.write(move |connection| audit::record(connection, &event, Clock::system().now()));
-        noted.await.map_err(|error: StoreError| error.described())
-    });
-    db.close();
-    done?;
-    let size = std::fs::metadata(file)?.len();
-    if as_json {
-        writeln!(io::stdout(), "{}", json!({ "file": file.display().to_string(), "bytes": size }))?;
-    } else {
-        writeln!(io::stdout(), "checked and written: {} ({size} bytes)", file.display())?;
-    }
-    Ok(())
+    whereabouts::say(config);
+    let (database, target) = (whereabouts::database(config), file.to_owned());
+    let made = watched(move |watch| backup::make(&database, &target, watch))?;
+    note(config, &made);
+    let bytes = finished(made)?;
+    print(as_json, &json!({ "file": file.display().to_string(), "bytes": bytes }), || {
+        format!("checked and written: {} ({bytes} bytes)", file.display())
+    })
 }
 
 /// Puts a backup in the database's place, while no server runs.
 pub fn restore(config: &Config, file: &Path, yes: bool, as_json: bool) -> Result<(), Failure> {
-    let dir = &config.data_dir;
-    let path = dir.join(DATABASE_FILE);
-    writeln!(io::stderr(), "database: {}", path.display())?;
-    let failed = |error: io::Error| format!("{}: {error}", dir.display());
-    if !dir.is_dir() {
-        return Err(format!("{} does not exist; make it, or choose the server's `data_dir`", dir.display()).into());
-    }
-    let lock = platform::lock_dir(dir).map_err(failed)?;
-    let _lock = lock.ok_or_else(|| format!("a server is running on {}; stop it first", dir.display()))?;
+    let path = whereabouts::database(config);
+    whereabouts::say(config);
+    let _lock = alone(config)?;
     if path.exists() {
         confirm(yes, &format!("Replace {} by {}, and end all sessions?", path.display(), file.display()))?;
     }
-    let kept = backup::restore(file, dir, &event(Action::Restored), Clock::system().now())?;
-    if as_json {
-        let kept = kept.map(|path| path.display().to_string());
-        writeln!(io::stdout(), "{}", json!({ "restored": file.display().to_string(), "kept": kept }))?;
-    } else {
-        writeln!(io::stdout(), "restored {}; everybody has to log in again", file.display())?;
-        if let Some(kept) = kept {
-            writeln!(io::stdout(), "the database before is kept as {}", kept.display())?;
-        }
+    let (backup, dir) = (file.to_owned(), config.data_dir.clone());
+    let restored = watched(move |watch| store::restore(&backup, &dir, &event(Action::Restored, true), now(), watch))?;
+    let kept = finished(restored)?.map(|path| path.display().to_string());
+    let lost = secret::lost_store_keys(config)?;
+    let shown = json!({ "restored": file.display().to_string(), "kept": kept, "unreadable_store_keys": lost });
+    print(as_json, &shown, || {
+        let kept = kept.map(|kept| format!("\nthe database before is kept as {kept}")).unwrap_or_default();
+        format!("restored {}; everybody has to log in again{kept}", file.display())
+    })?;
+    if let Some(lost) = lost {
+        tell(format_args!(
+            "warning: this backup goes with another secret key, and {lost} stored store keys cannot be read; put that \
+             key back, or run `usher rotate-secret`"
+        ));
     }
     Ok(())
 }
 
-fn event(action: Action) -> Event {
-    Event { actor: command_line(), action, target: None, success: true, detail: None }
+/// The lock on the data directory, which a running server has.
+pub(super) fn alone(config: &Config) -> Result<DirLock, Failure> {
+    let dir = &config.data_dir;
+    if !dir.is_dir() {
+        return Err(format!("{} does not exist; make it, or choose the server's `data_dir`", dir.display()).into());
+    }
+    let lock = platform::lock_dir(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    lock.ok_or_else(|| format!("a server is running on {}; stop it first", dir.display()).into())
 }
 
-/// Asks on a terminal; elsewhere only `--yes` will do.
-fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
+/// Does the work on a thread of its own, with a line on the terminal, until it is done or somebody stops it.
+fn watched<T: Send + 'static>(
+    work: impl FnOnce(&mut Watch) -> Result<T, BackupError> + Send + 'static,
+) -> Result<Result<T, BackupError>, Failure> {
+    stoppable(async |stop| {
+        let (reply, answer) = oneshot::channel();
+        let worker = thread::spawn(move || {
+            let mut line = Progress::new();
+            let progress = Box::new(move |stage, done, whole| line.show(label(stage), done, whole));
+            // Whoever asked waits for it.
+            let _ = reply.send(work(&mut Watch { stop, progress }));
+        });
+        let done = answer.await;
+        worker.join().map_err(|_| "the work was cut off by a fault")?;
+        Ok(done?)
+    })
+}
+
+fn label(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Copying => "copying",
+        Stage::Checking => "checking",
+        Stage::Packing => "packing",
     }
-    if !io::stdin().is_terminal() {
-        return Err("this destroys something; say --yes to do it without being asked".into());
+}
+
+fn finished<T>(done: Result<T, BackupError>) -> Result<T, Failure> {
+    done.map_err(|error| if matches!(error, BackupError::Stopped) { Interrupted.into() } else { error.into() })
+}
+
+fn event(action: Action, success: bool) -> Event {
+    Event { actor: command_line(), action, target: None, success, detail: None }
+}
+
+fn now() -> crate::domain::clock::Timestamp {
+    Clock::system().now()
+}
+
+/// Writes to the audit log that a backup was made, or failed for another reason than how it was asked for.
+fn note(config: &Config, outcome: &Result<u64, BackupError>) {
+    let success = match outcome {
+        Ok(_) => true,
+        Err(BackupError::Io { .. } | BackupError::NoRoom(_) | BackupError::Unsound { .. }) => false,
+        Err(_) => return,
+    };
+    let noted = audit::note(&whereabouts::database(config), &event(Action::BackedUp, success), now());
+    if let Err(error) = noted {
+        tell(format_args!("warning: this is not in the audit log: {}", error.described()));
     }
-    write!(io::stderr(), "{question} [y/N] ")?;
-    io::stderr().flush()?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err("nothing was done".into()) }
 }

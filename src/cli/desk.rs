@@ -1,17 +1,20 @@
 //! Owns what the commands share: the database they work on and how it is named, who they act as, how they ask and print.
 
+use std::fmt::Arguments;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use serde::Serialize;
 
 use super::Failure;
+use super::whereabouts::{self, Server};
 use crate::auth::password::{HashError, Hasher};
+use crate::auth::random::NoRandomness;
 use crate::config::Config;
 use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::secret::{PasswordHash, Secret};
 use crate::domain::user::User;
-use crate::store::{Connection, DATABASE_FILE, Db, Options, Refusal, StoreError, audit, users};
+use crate::store::{self, Connection, Db, Options, Refusal, SCHEMA_VERSION, StoreError, audit, users};
 
 /// What a command works with.
 pub(super) struct Desk<'a> {
@@ -29,17 +32,32 @@ pub(super) enum Refused {
     #[error("nobody is called {0:?}; `usher user list` shows who there is")]
     Nobody(String),
     /// Nobody would be left to administer.
-    #[error("{0} is the last active superuser; promote or activate another one first")]
-    LastSuperuser(String),
+    #[error("{name} is the last active superuser; promote or activate another one first", name = .0.username)]
+    LastSuperuser(Box<User>),
     /// Things are as they were asked to be.
     #[error("{0}; nothing was changed")]
     Nothing(String),
-    /// Somebody else has the name.
+    /// Somebody else, who is named second, has the name.
     #[error("somebody is called {0:?} already; choose another name")]
-    Taken(String),
+    Taken(String, Box<User>),
+    /// Nothing can be encrypted.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
     /// The store's failure.
     #[error("{}", .0.described())]
     Store(#[from] StoreError),
+}
+
+impl Refused {
+    /// Whom the refusal concerns, and the word for it, if the audit log should have it. A name that nobody has may be
+    /// something else that was typed, and is written nowhere.
+    fn noted(&self) -> Option<(User, &'static str)> {
+        match self {
+            Self::LastSuperuser(user) => Some((User::clone(user), "refused: last superuser")),
+            Self::Taken(_, user) => Some((User::clone(user), "refused: name taken")),
+            Self::Nobody(_) | Self::Nothing(_) | Self::Randomness(_) | Self::Store(_) => None,
+        }
+    }
 }
 
 impl Refusal for Refused {
@@ -48,26 +66,60 @@ impl Refusal for Refused {
     }
 }
 
-/// Opens the database of the data directory, which must exist, says which one it is, and lets `work` have it.
+/// Says which database is worked on, opens it, and lets `work` have it. It must exist.
 pub(super) fn at<F>(config: &Config, json: bool, work: F) -> Result<(), Failure>
 where
     F: AsyncFnOnce(&Desk<'_>) -> Result<(), Failure>,
 {
-    let db = Db::open(&Options { data_dir: config.data_dir.clone(), readers: 1, create: false })?;
-    let desk = Desk { config, db, now: Clock::system().now(), json };
-    // On standard error, so that what programs read stays clean; to nobody when that is closed.
-    let _ = writeln!(io::stderr(), "database: {}", config.data_dir.join(DATABASE_FILE).display());
+    let desk = Desk::open(config, json)?;
     let done = actix_web::rt::System::new().block_on(work(&desk));
     desk.db.close();
     done
 }
 
-impl Desk<'_> {
+impl<'a> Desk<'a> {
+    /// Says which database it is, and opens it.
+    pub fn open(config: &'a Config, json: bool) -> Result<Self, Failure> {
+        let server = whereabouts::say(config);
+        let path = whereabouts::database(config);
+        // A server that is older than this program would find a database that it does not know.
+        if server == Server::Here && store::schema_version(&path).is_ok_and(|found| found < SCHEMA_VERSION) {
+            return Err("the server that runs on this database is older than this program; restart it first".into());
+        }
+        let db = Db::open(&Options { data_dir: config.data_dir.clone(), readers: 1, create: false })?;
+        Ok(Self { config, db, now: Clock::system().now(), json })
+    }
+
+    /// Runs `work` as [`Db::write`] does. What is refused is written to the audit log, if it concerns somebody known.
+    pub async fn change<T, F>(&self, action: Action, work: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Refused> + Send + 'static,
+    {
+        let refused = match self.db.write(work).await {
+            Ok(done) => return Ok(done),
+            Err(refused) => refused,
+        };
+        if let Some((user, why)) = refused.noted() {
+            self.note_refusal(action, Some(&user), why).await;
+        }
+        Err(refused.into())
+    }
+
+    /// Writes to the audit log that something was refused. That it was is said to whoever asked in any case.
+    pub async fn note_refusal(&self, action: Action, user: Option<&User>, why: &str) {
+        let target = user.map(|user| (user.id, user.username.to_string()));
+        let event = Event { actor: command_line(), action, target, success: false, detail: Some(why.to_owned()) };
+        let now = self.now;
+        let noted = self.db.write(move |connection| audit::record(connection, &event, now)).await;
+        if let Err::<_, StoreError>(error) = noted {
+            tell(format_args!("warning: this is not in the audit log: {}", error.described()));
+        }
+    }
+
     /// Prints `value` for a program, or else `text` for a person.
     pub fn print(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
-        let shown = if self.json { serde_json::to_string_pretty(value)? } else { text() };
-        writeln!(io::stdout(), "{}", shown.trim_end_matches('\n'))?;
-        Ok(())
+        print(self.json, value, text)
     }
 
     /// Hashes a password at the cost of the settings.
@@ -76,6 +128,26 @@ impl Desk<'_> {
         let hashed: Result<_, HashError> = Hasher::start(self.config.bcrypt_cost, 1)?.hash(password, here).await;
         Ok(hashed?)
     }
+}
+
+/// Prints `value` for a program, or else `text` for a person.
+pub(super) fn print(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+    let shown = if json { serde_json::to_string_pretty(value)? } else { text() };
+    out(format!("{}\n", shown.trim_end_matches('\n')).as_bytes())
+}
+
+/// Writes to standard output. What nobody wants to read any more, as behind `| head`, is left out.
+pub(super) fn out(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Says something on standard error, so that what programs read stays clean; to nobody when that is closed.
+pub(super) fn tell(text: Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Who the audit log names for what is done on the machine itself.
@@ -108,8 +180,7 @@ pub(super) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err("this cannot be undone; say --yes to do it without being asked".into());
     }
-    write!(io::stderr(), "{question} [y/N] ")?;
-    io::stderr().flush()?;
+    let _ = write!(io::stderr(), "{question} [y/N] ").and_then(|()| io::stderr().flush());
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) { Ok(()) } else { Err("nothing was done".into()) }

@@ -9,7 +9,8 @@ use serde_json::json;
 use url::Url;
 
 use super::Failure;
-use super::desk::table;
+use super::desk::{out, print, table, tell};
+use super::whereabouts;
 use crate::config::{Config, KEYS};
 
 /// How long a healthy server may take.
@@ -18,23 +19,21 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Shows every setting in force, and where it came from; secrets as `***`.
 pub fn config(config: &Config, as_json: bool) -> Result<(), Failure> {
     let source = |key: &str| config.origins.get(key).map(ToString::to_string).unwrap_or_default();
-    let text = if as_json {
-        let settings: serde_json::Map<_, _> = KEYS
-            .iter()
-            .map(|key| (key.name.to_owned(), json!({ "value": config.shown(key.name), "source": source(key.name) })))
-            .collect();
-        serde_json::to_string_pretty(&settings)?
-    } else {
-        let rows: Vec<_> =
-            KEYS.iter().map(|key| vec![key.name.to_owned(), config.shown(key.name), source(key.name)]).collect();
-        table(&["SETTING", "VALUE", "FROM"], &rows)
-    };
-    writeln!(io::stdout(), "{}", text.trim_end())?;
-    Ok(())
+    let entry = |key: &str| json!({ "value": config.shown(key), "source": source(key) });
+    let settings: serde_json::Map<_, _> = KEYS.iter().map(|key| (key.name.to_owned(), entry(key.name))).collect();
+    whereabouts::say(config);
+    match &config.file {
+        Some(file) => tell(format_args!("configuration file: {}", file.display())),
+        None => tell(format_args!("configuration file: none")),
+    }
+    print(as_json, &settings, || {
+        let rows = KEYS.iter().map(|key| vec![key.name.to_owned(), config.shown(key.name), source(key.name)]);
+        table(&["SETTING", "VALUE", "FROM"], &rows.collect::<Vec<_>>())
+    })
 }
 
 /// Asks a server whether it can read and write its database. For containers, which have no other client.
-pub fn healthcheck(config: &Config, url: Option<&str>) -> Result<(), Failure> {
+pub fn healthcheck(config: &Config, url: Option<&str>, as_json: bool) -> Result<(), Failure> {
     let own = if let Some(url) = url {
         url.to_owned()
     } else {
@@ -49,8 +48,12 @@ pub fn healthcheck(config: &Config, url: Option<&str>) -> Result<(), Failure> {
     if status != 200 {
         return Err(format!("{url} is not healthy: status {status}").into());
     }
-    writeln!(io::stdout(), "{url} is healthy")?;
-    Ok(())
+    print(as_json, &json!({ "url": url.as_str(), "healthy": true }), || format!("{url} is healthy"))
+}
+
+/// The status of `/health_check` of the server at this URL.
+pub(super) fn status_of(url: &str) -> io::Result<u16> {
+    status(&Url::parse(url).map_err(io::Error::other)?)
 }
 
 /// The status of `/health_check` below `url`, by the least HTTP there is.
@@ -80,6 +83,5 @@ fn status(url: &Url) -> io::Result<u16> {
 pub fn completions(shell: Shell, mut command: clap::Command) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "usher", &mut script);
-    io::stdout().write_all(&script)?;
-    Ok(())
+    out(&script)
 }

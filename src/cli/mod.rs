@@ -1,150 +1,72 @@
 //! Owns the command line: reads it, sets up the log, and leads to the commands, each a thin caller of the layers below.
 
 mod access;
+mod args;
 mod backup;
 mod desk;
+mod doctor;
 mod import;
+mod interrupt;
 mod look;
 mod progress;
 mod reset_link;
+mod rotate;
 mod serve;
 mod user;
+mod whereabouts;
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::FromArgMatches;
 
-use crate::config::{self, Config, Inputs};
-
-/// User accounts for self-hosted software: one binary, one SQLite file, Langflow's Users API.
-#[derive(Debug, Parser)]
-#[command(name = "usher", version, about, long_about = None)]
-struct Cli {
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run the server; what `usher` alone does.
-    Serve,
-    /// Manage users in the database, beside a running server or without one.
-    User {
-        /// Print JSON.
-        #[arg(long, global = true)]
-        json: bool,
-        #[command(subcommand)]
-        command: user::Command,
-    },
-    /// See and end sessions.
-    Session {
-        /// Print JSON.
-        #[arg(long, global = true)]
-        json: bool,
-        #[command(subcommand)]
-        command: access::SessionCommand,
-    },
-    /// See and delete API keys.
-    Key {
-        /// Print JSON.
-        #[arg(long, global = true)]
-        json: bool,
-        #[command(subcommand)]
-        command: access::KeyCommand,
-    },
-    /// Show who did what to whom, newest first.
-    Audit {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-        /// Only what this user did, or what was done to this user.
-        #[arg(long)]
-        user: Option<String>,
-        /// How many entries at most.
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
-    },
-    /// Show the settings in force and where each came from, secrets hidden.
-    Config {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Ask a server whether it works; the one that these settings describe, unless told otherwise.
-    Healthcheck {
-        /// Such as `http://127.0.0.1:7860`.
-        url: Option<String>,
-    },
-    /// Print the completions of a shell.
-    Completions {
-        /// Which shell.
-        shell: clap_complete::Shell,
-    },
-    /// Take in accounts from a Langflow or another usher.
-    Import {
-        #[command(subcommand)]
-        source: import::Source,
-    },
-    /// Copy the database to a new file, compressed and checked, also while the server runs.
-    Backup {
-        /// The file, which must not exist yet, such as usher.db.gz.
-        file: PathBuf,
-        /// Print the outcome as JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Put a backup in the place of the database, which is kept; ends all sessions. No server may run.
-    Restore {
-        /// The backup.
-        file: PathBuf,
-        /// Do not ask.
-        #[arg(long)]
-        yes: bool,
-        /// Print the outcome as JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Write all users, with their password hashes, to a file as lines of JSON.
-    Export {
-        /// The file, which must not exist yet.
-        file: PathBuf,
-    },
-}
+use crate::config::{Config, Inputs, Source};
+use args::{Cli, Command};
 
 /// What a command failed with: one sentence.
 type Failure = Box<dyn std::error::Error>;
 
+/// How a command ends that was told to: as a shell says it of SIGINT.
+const INTERRUPTED: u8 = 130;
+
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
-    let matches = Cli::command().args(config::flags()).get_matches();
+    let matches = args::command().get_matches();
     let outcome = Cli::from_arg_matches(&matches).map_err(Failure::from).and_then(|cli| {
         if let Some(Command::Completions { shell }) = cli.command {
-            return look::completions(shell, Cli::command().args(config::flags()));
+            return look::completions(shell, args::command());
         }
         let mut inputs = Inputs::from_process(&matches)?;
         // Of an import, the flag for a secret key names the other server's: usher's own is where it always is.
-        let their_key = match cli.command {
-            Some(Command::Import { .. }) => inputs.flags.remove("secret_key").map(PathBuf::from),
-            _ => None,
+        if matches!(cli.command, Some(Command::Import { source: import::Source::Langflow { .. } })) {
+            inputs.flags.remove("secret_key");
+        }
+        let config = match Config::load(&inputs) {
+            Err(fault) if matches!(cli.command, Some(Command::Doctor)) => {
+                return doctor::without_settings(&fault, cli.json);
+            }
+            loaded => loaded?,
         };
-        let config = Config::load(&inputs)?;
-        start_log(&config)?;
-        match cli.command.unwrap_or(Command::Serve) {
+        let (json, command) = (cli.json, cli.command.unwrap_or(Command::Serve));
+        start_log(&config, &command)?;
+        match command {
             Command::Serve => serve::run(config),
-            Command::User { json, command } => user::run(&config, json, command),
-            Command::Session { json, command } => access::session(&config, json, command),
-            Command::Key { json, command } => access::key(&config, json, command),
-            Command::Audit { json, user, limit } => access::audit(&config, json, user, limit),
-            Command::Config { json } => look::config(&config, json),
-            Command::Healthcheck { url } => look::healthcheck(&config, url.as_deref()),
+            Command::User { command } => user::run(&config, json, command),
+            Command::Session { command } => access::session(&config, json, command),
+            Command::Key { command } => access::key(&config, json, command),
+            Command::Audit { user, limit } => access::audit(&config, json, user, limit),
+            Command::Doctor => doctor::run(&config, json),
+            Command::Config => look::config(&config, json),
+            Command::Healthcheck { url } => look::healthcheck(&config, url.as_deref(), json),
             // Answered above: it needs no settings.
             Command::Completions { .. } => Ok(()),
-            Command::Backup { file, json } => backup::make(&config, &file, json),
-            Command::Restore { file, yes, json } => backup::restore(&config, &file, yes, json),
-            Command::Import { source } => import::run(&config, source, their_key.as_deref()),
-            Command::Export { file } => import::export(&config, &file),
+            Command::Backup { file } => backup::make(&config, &file, json),
+            Command::Restore { file, yes } => backup::restore(&config, &file, yes, json),
+            Command::Import { source } => import::run(&config, source, json),
+            Command::Export { file } => import::export(&config, &file, json),
+            Command::RotateSecret { old_secret_key_file, yes } => {
+                rotate::run(&config, old_secret_key_file.as_deref(), yes, json)
+            }
         }
     });
     match outcome {
@@ -152,16 +74,19 @@ pub fn run() -> ExitCode {
         Err(failure) => {
             // To nobody in particular when standard error is closed.
             let _ = writeln!(std::io::stderr(), "usher: {failure}");
-            ExitCode::FAILURE
+            if failure.is::<interrupt::Interrupted>() { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE }
         }
     }
 }
 
-fn start_log(config: &Config) -> Result<(), Failure> {
+fn start_log(config: &Config, command: &Command) -> Result<(), Failure> {
+    // A command says itself what it did; it logs that as well only if somebody wishes so.
+    let wished = matches!(command, Command::Serve) || config.origins.get("log") != Some(&Source::Default);
+    let filter = if wished { config.log.as_str() } else { "warn" };
     // The framework tells of every worker and, as an error, of everything that is no HTTP, which anybody can send at will.
     // Whoever wants to know names `actix_server` or `actix_http` in the filter.
     let mut builder = env_logger::Builder::new();
     builder.filter_module("actix_server", log::LevelFilter::Warn).filter_module("actix_http", log::LevelFilter::Off);
-    builder.parse_filters(&config.log);
+    builder.parse_filters(filter);
     builder.format_timestamp_millis().try_init().map_err(Failure::from)
 }

@@ -11,7 +11,7 @@ use crate::domain::policy;
 use crate::domain::user::{User, UserPatch};
 use crate::domain::username::Username;
 use crate::http::UserRead;
-use crate::store::{StoreError, sessions, users};
+use crate::store::{Connection, StoreError, sessions, users};
 
 /// What can be done with users.
 #[derive(Debug, Subcommand)]
@@ -71,7 +71,7 @@ pub struct Named {
 /// Runs one of them.
 pub fn run(config: &Config, json: bool, command: Command) -> Result<(), Failure> {
     desk::at(config, json, async |desk| match command {
-        Command::ResetLink(Named { name }) => super::reset_link::run(config, &desk.db, &name).await,
+        Command::ResetLink(Named { name }) => super::reset_link::run(desk, name).await,
         Command::Add { name, superuser } => add(desk, &name, superuser).await,
         Command::List { search } => list(desk, search).await,
         Command::Show(Named { name }) => show(desk, name).await,
@@ -100,11 +100,14 @@ fn parsed(name: &str) -> Result<Username, Failure> {
 async fn add(desk: &Desk<'_>, name: &str, is_superuser: bool) -> Result<(), Failure> {
     let (username, now) = (parsed(name)?, desk.now);
     let password = ask_password(&format!("Password for {username}: "))?;
-    rules::check_for(&password, desk.config.password_min_length, &username)?;
+    if let Err(weak) = rules::check_for(&password, desk.config.password_min_length, &username) {
+        desk.note_refusal(Action::UserAdded, None, "refused: password").await;
+        return Err(weak.into());
+    }
     let hash = desk.hash(&password).await?;
     let user = User::new(username, true, is_superuser, now);
-    let added = desk.db.write(move |connection| {
-        users::insert(connection, &user, &hash).map_err(|error| or_taken(error, &user.username))?;
+    let added = desk.change(Action::UserAdded, move |connection| {
+        users::insert(connection, &user, &hash).map_err(|error| or_taken(connection, error, &user.username))?;
         record(connection, Action::UserAdded, &user, None, now)?;
         Ok::<_, Refused>(user)
     });
@@ -113,10 +116,11 @@ async fn add(desk: &Desk<'_>, name: &str, is_superuser: bool) -> Result<(), Fail
     desk.print(&UserRead::from(&user), || format!("added {kind} {} ({})", user.username, user.id))
 }
 
-fn or_taken(error: StoreError, username: &Username) -> Refused {
-    match error {
-        StoreError::UsernameTaken => Refused::Taken(username.to_string()),
-        other => Refused::Store(other),
+/// Whoever has the name is named: the refusal is in that account's log.
+fn or_taken(connection: &Connection, error: StoreError, username: &Username) -> Refused {
+    match (&error, users::find_by_name(connection, username.as_str())) {
+        (StoreError::UsernameTaken, Ok(Some((owner, _)))) => Refused::Taken(username.to_string(), Box::new(owner)),
+        _ => Refused::Store(error),
     }
 }
 
@@ -162,15 +166,15 @@ async fn rename(desk: &Desk<'_>, name: String, new_name: &str) -> Result<(), Fai
 /// Changes what is not so yet.
 async fn change(desk: &Desk<'_>, name: String, patch: UserPatch, becomes: &str) -> Result<(), Failure> {
     let (now, so) = (desk.now, becomes.to_owned());
-    let changed = desk.db.write(move |connection| {
+    let changed = desk.change(Action::UserChanged, move |connection| {
         let before = known(connection, &name)?;
         let after = patch.applied_to(&before, now);
         if after == (User { updated_at: now, ..before.clone() }) {
             return Err(Refused::Nothing(format!("{} is {so} already", before.username)));
         }
         policy::keeps_a_superuser(&before, &after, users::other_superuser_exists(connection, before.id)?)
-            .map_err(|_| Refused::LastSuperuser(before.username.to_string()))?;
-        users::update(connection, &before, &after).map_err(|error| or_taken(error, &after.username))?;
+            .map_err(|_| Refused::LastSuperuser(Box::new(before.clone())))?;
+        users::update(connection, &before, &after).map_err(|error| or_taken(connection, error, &after.username))?;
         if !after.is_active {
             sessions::end_all(connection, after.id, None)?;
         }
@@ -184,9 +188,12 @@ async fn change(desk: &Desk<'_>, name: String, patch: UserPatch, becomes: &str) 
 async fn set_password(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
     let user = desk.db.read(move |connection| known(connection, &name)).await?;
     let password = ask_password(&format!("New password for {}: ", user.username))?;
-    rules::check_for(&password, desk.config.password_min_length, &user.username)?;
+    if let Err(weak) = rules::check_for(&password, desk.config.password_min_length, &user.username) {
+        desk.note_refusal(Action::PasswordChanged, Some(&user), "refused: password").await;
+        return Err(weak.into());
+    }
     let (hash, id, now) = (desk.hash(&password).await?, user.id, desk.now);
-    let changed = desk.db.write(move |connection| {
+    let changed = desk.change(Action::PasswordChanged, move |connection| {
         let user = users::find(connection, id)?.ok_or_else(|| Refused::Nobody(user.username.to_string()))?;
         users::set_password(connection, id, &hash, now)?;
         let ended = sessions::end_all(connection, id, None)?;
@@ -201,10 +208,10 @@ async fn delete(desk: &Desk<'_>, name: String, yes: bool) -> Result<(), Failure>
     let user = desk.db.read(move |connection| known(connection, &name)).await?;
     confirm(yes, &format!("Delete {} ({}) with all keys and sessions?", user.username, user.id))?;
     let (id, now) = (user.id, desk.now);
-    let deleted = desk.db.write(move |connection| {
+    let deleted = desk.change(Action::UserDeleted, move |connection| {
         let user = users::find(connection, id)?.ok_or_else(|| Refused::Nobody(user.username.to_string()))?;
         if user.is_superuser && user.is_active && !users::other_superuser_exists(connection, id)? {
-            return Err(Refused::LastSuperuser(user.username.to_string()));
+            return Err(Refused::LastSuperuser(Box::new(user)));
         }
         users::delete(connection, id)?;
         record(connection, Action::UserDeleted, &user, None, now)?;

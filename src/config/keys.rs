@@ -34,6 +34,8 @@ pub enum Kind {
     List,
     /// A filter as `env_logger` reads it.
     LogFilter,
+    /// When something is done by itself.
+    Schedule,
 }
 
 impl Kind {
@@ -51,6 +53,7 @@ impl Kind {
             Self::Number { .. } => "NUMBER",
             Self::List => "LIST",
             Self::LogFilter => "FILTER",
+            Self::Schedule => "SCHEDULE",
         }
     }
 }
@@ -177,6 +180,10 @@ pub static KEYS: &[Key] = &[
         "Whether `GET /metrics` answers, to superusers and to whoever has `metrics_token`."),
     key("metrics_token", "metrics-token-file", Kind::Secret, "", "none",
         "What Prometheus sends to read the metrics, at least 32 characters; `metrics_token_file` reads it from a file."),
+    key("backup_schedule", "backup-schedule", Kind::Schedule, "off", "",
+        "When the server makes a backup by itself, into `backups` in the data directory: `off`, `hourly`, `daily 03:00`, `weekly sunday 03:00`, `every 6h`."),
+    key("backup_keep", "backup-keep", Kind::Number { least: 1, most: 10_000 }, "7", "",
+        "How many of these backups are kept; the oldest go first."),
     key("log", "log", Kind::LogFilter, "info", "",
         "What is logged: error, warn, info, debug, trace or off, for parts too, such as `info,usher::http=debug`."),
 ];
@@ -210,6 +217,8 @@ pub fn flags() -> Vec<Arg> {
         let help =
             if key.is_secret() { format!("{} This flag names the file.", key.help) } else { key.help.to_owned() };
         let arg = arg.help(format!("{help} [default: {}]", key.shown_default())).long(key.flag);
+        // `-h` is about the command; `--help` shows every setting.
+        let arg = arg.hide_short_help(key.name != "data_dir");
         match key.kind {
             // `--auto-login` alone means true; the equals sign keeps it from eating a command's name.
             Kind::Bool | Kind::Process => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),

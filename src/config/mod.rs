@@ -20,6 +20,7 @@ pub use inputs::Inputs;
 pub use keys::{KEYS, Key, Kind, flags, markdown_table};
 pub use values::{Bind, CookieSecure, ExitWith, Signup};
 
+use crate::domain::schedule::Schedule;
 use crate::domain::secret::Secret;
 use file::ConfigFile;
 use settings::Settings;
@@ -86,6 +87,10 @@ pub struct Config {
     pub metrics: bool,
     /// What lets a program read them: at least 32 characters. Only with `metrics`.
     pub metrics_token: Option<Secret>,
+    /// When backups are made by themselves.
+    pub backup_schedule: Schedule,
+    /// At least 1.
+    pub backup_keep: u32,
     /// A filter that `env_logger` reads without complaint.
     pub log: String,
     /// The configuration file that was read.
@@ -140,6 +145,8 @@ impl Config {
             audit_days: settings.number("audit_days")?,
             metrics: settings.get("metrics", values::boolean)?,
             metrics_token: settings.secret("metrics_token", long_enough)?,
+            backup_schedule: settings.get("backup_schedule", values::schedule)?,
+            backup_keep: settings.number("backup_keep")?,
             log: settings.get("log", values::log_filter)?,
             file: None,
             origins: BTreeMap::new(),
@@ -232,6 +239,8 @@ impl Config {
             "audit_days" => self.audit_days.to_string(),
             "metrics" => self.metrics.to_string(),
             "metrics_token" => secret(&self.metrics_token),
+            "backup_schedule" => self.backup_schedule.to_string(),
+            "backup_keep" => self.backup_keep.to_string(),
             "log" => self.log.clone(),
             _ => String::new(),
         }

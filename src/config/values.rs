@@ -10,6 +10,8 @@ use ipnet::IpNet;
 use log::LevelFilter;
 use url::Url;
 
+use crate::domain::schedule::Schedule;
+
 /// A choice of a few words, and what each means in code.
 pub(super) trait Word: Sized + 'static {
     /// Every word with its meaning.
@@ -273,6 +275,11 @@ pub(super) fn list<T: PartialEq>(text: &str, item: impl Fn(&str) -> Result<T, St
         }
     }
     Ok(items)
+}
+
+/// Reads when something is done by itself.
+pub(super) fn schedule(text: &str) -> Result<Schedule, String> {
+    text.parse().map_err(str::to_owned)
 }
 
 /// Reads a filter for `env_logger`, which itself prints a warning about what it cannot read and goes on. Stricter in

@@ -40,6 +40,12 @@ pub enum Action {
     BackedUp,
     /// A backup took the database's place.
     Restored,
+    /// Accounts were taken in from elsewhere; each has an entry of its own as well.
+    Imported,
+    /// All accounts were written to a file.
+    Exported,
+    /// The secret key was replaced.
+    SecretRotated,
 }
 
 impl Action {
@@ -63,6 +69,9 @@ impl Action {
             Self::StoreKeySaved => "store_key.save",
             Self::BackedUp => "backup",
             Self::Restored => "restore",
+            Self::Imported => "import",
+            Self::Exported => "export",
+            Self::SecretRotated => "secret.rotate",
         }
     }
 }

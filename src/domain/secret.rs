@@ -38,6 +38,10 @@ impl fmt::Display for Secret {
     }
 }
 
+/// By what a secret key is known again: a keyed hash of it, from which it cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint(pub [u8; 16]);
+
 /// A bcrypt hash as the database keeps it, never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);

@@ -60,6 +60,18 @@ pub fn of_user(connection: &Connection, user_id: Uuid) -> Result<Vec<ApiKey>, St
     Ok(statement.query_map([user_id], |row| from_row(row, 0, user_id))?.collect::<Result<_, _>>()?)
 }
 
+/// Everybody's keys with their hashes, in order of creation.
+pub fn all_with_hashes(connection: &Connection) -> Result<Vec<(ApiKey, [u8; 32])>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        key_columns!(),
+        ", api_keys.sha256, users.uuid FROM api_keys JOIN users ON users.id = api_keys.user_id ORDER BY api_keys.id"
+    );
+    let mut statement = connection.prepare(SQL)?;
+    let keys = statement.query_map([], |row| Ok((from_row(row, 0, row.get(10)?)?, row.get(9)?)))?;
+    Ok(keys.collect::<Result<_, _>>()?)
+}
+
 /// Adds a key.
 pub fn insert(connection: &Connection, key: &ApiKey, sha256: &[u8; 32]) -> Result<(), StoreError> {
     Ok(insert_new(connection, key, sha256)?)

@@ -2,11 +2,14 @@
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::path::Path;
 
+use r2d2::ManageConnection;
 use rusqlite::{Connection, named_params, params};
 use uuid::Uuid;
 
 use super::error::StoreError;
+use super::manager::{Kind, Manager};
 use super::time;
 use crate::domain::audit::Event;
 use crate::domain::clock::Timestamp;
@@ -40,6 +43,14 @@ pub(super) fn record_quietly(connection: &Connection, event: &Event, now: Timest
         event.detail,
     ])?;
     Ok(())
+}
+
+/// Writes an entry of its own into the database at `path`, of whatever schema, which no door leads to.
+pub fn note(path: &Path, event: &Event, now: Timestamp) -> Result<(), StoreError> {
+    let connection = Manager { path: path.to_owned(), kind: Kind::Writer, setup: "" }.connect()?;
+    record(&connection, event, now)?;
+    log_lines();
+    Ok(connection.close().map_err(|(_, error)| error)?)
 }
 
 thread_local! {

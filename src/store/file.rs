@@ -147,6 +147,11 @@ pub(super) fn make_private(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// The schema's version of the database at `path`, which another process has open.
+pub fn schema_version(path: &Path) -> Result<u32, StoreError> {
+    schema::version(&Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+}
+
 /// Brings the open database at `path` to the present schema; before an older one is changed, a copy of it is kept
 /// beside it, named after its version.
 pub(super) fn bring_up_to_date(path: &Path, connection: &Connection) -> Result<(), OpenError> {
@@ -157,7 +162,9 @@ pub(super) fn bring_up_to_date(path: &Path, connection: &Connection) -> Result<(
     }
     if (1..VERSION).contains(&found) {
         let copy = path.with_file_name(format!("{DATABASE_FILE}.version-{found}"));
-        crate::platform::create_private(&copy).map_err(|cause| OpenError::Io { path: copy.clone(), cause })?;
+        crate::platform::create_private(&copy)
+            .and_then(|_| crate::platform::give_to_owner_of_dir(&copy))
+            .map_err(|cause| OpenError::Io { path: copy.clone(), cause })?;
         connection
             .backup("main", &copy, None::<fn(rusqlite::backup::Progress)>)
             .map_err(|error| failed(error.into()))?;

@@ -1,19 +1,20 @@
 //! Owns how the original's database is read: its tables `user` and `apikey` as versions 1.3 to 1.13 write them, and
 //! nothing is ever written there. Must not know what becomes of the rows; keys are handed on as they stand.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags, Row};
+use rusqlite::{Connection, ErrorCode, Row};
 use uuid::Uuid;
 
 use super::error::StoreError;
+use super::foreign::{self, Unopened};
 use crate::domain::clock::Timestamp;
 
-/// How long to wait while the original writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Rows between two looks at the progress.
+const WATCHED: u64 = 1024;
 /// What every version's table of users has.
 const USER_COLUMNS: [&str; 7] = ["id", "username", "password", "is_active", "is_superuser", "create_at", "updated_at"];
 /// What every version's table of keys has.
@@ -22,7 +23,29 @@ const KEY_COLUMNS: [&str; 3] = ["id", "api_key", "user_id"];
 /// Why the file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LangflowError {
-    /// It is not there, or SQLite cannot read it.
+    /// It is not there, or may not be read.
+    #[error("{path}: {cause}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// The system's reason.
+        cause: io::Error,
+    },
+    /// Another program writes it and does not stop.
+    #[error("{0} is locked by another program; try again, or stop Langflow for the import")]
+    Locked(PathBuf),
+    /// This user may not do what reading a database takes.
+    #[error(
+        "{0} cannot be opened by this user; run this as the user that Langflow runs as, or import from a copy made while Langflow is stopped"
+    )]
+    Closed(PathBuf),
+    /// It is some other kind of file.
+    #[error("{0} is no database of Langflow, nor of SQLite at all")]
+    NotSqlite(PathBuf),
+    /// Its pages make no sense.
+    #[error("{0} is damaged; repair it, as by `sqlite3 {name} .recover`, and import from what comes out", name = .0.display())]
+    Damaged(PathBuf),
+    /// SQLite cannot read it.
     #[error("{path} cannot be read: {}", cause.described())]
     Unreadable {
         /// Which file.
@@ -30,6 +53,9 @@ pub enum LangflowError {
         /// What SQLite said.
         cause: StoreError,
     },
+    /// It was told to stop.
+    #[error("stopped; nothing was imported")]
+    Stopped,
     /// It is some other database.
     #[error("{path} is no database of Langflow: it has no table `{table}` with a column `{column}`")]
     NotLangflow {
@@ -85,7 +111,7 @@ pub struct LangflowKey {
     pub user_id: Uuid,
     /// What its owner calls it.
     pub name: Option<String>,
-    /// In plain text, or Fernet-encrypted since 1.7.
+    /// In plain text, or Fernet-encrypted since 1.8.
     pub api_key: String,
     /// SHA-256 in hexadecimal, in newer versions.
     pub api_key_hash: Option<String>,
@@ -110,41 +136,68 @@ pub struct Langflow {
     pub keys: Vec<Result<LangflowKey, Broken>>,
 }
 
-/// Reads the file, also while the original runs.
-pub fn read(path: &Path) -> Result<Langflow, LangflowError> {
-    let unreadable = |error: rusqlite::Error| LangflowError::Unreadable { path: path.to_owned(), cause: error.into() };
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(unreadable)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(unreadable)?;
-    // Users and keys of the same moment.
-    connection.execute_batch("BEGIN").map_err(unreadable)?;
+/// Reads the file, also while the original runs. `spare` is a directory for a copy, where reading needs one. `goes_on`
+/// is told of rows done and rows in all, and says whether to go on.
+pub fn read(path: &Path, spare: &Path, mut goes_on: impl FnMut(u64, u64) -> bool) -> Result<Langflow, LangflowError> {
+    let unreadable = |error: rusqlite::Error| failed(path, error);
+    let file = foreign::open(path, spare).map_err(|error| match error {
+        Unopened::Io(cause) => LangflowError::Io { path: path.to_owned(), cause },
+        Unopened::Sqlite(error) => unreadable(error),
+    })?;
+    let connection = &file.connection;
+    let mut whole = 0;
     for (table, columns) in [("user", &USER_COLUMNS[..]), ("apikey", &KEY_COLUMNS[..])] {
-        let found = columns_of(&connection, table).map_err(unreadable)?;
+        let found = columns_of(connection, table).map_err(unreadable)?;
         if let Some(&column) = columns.iter().find(|&&column| !found.iter().any(|name| name == column)) {
             return Err(LangflowError::NotLangflow { path: path.to_owned(), table, column });
         }
+        let count = connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
+        whole += u64::try_from(count.map_err(unreadable)?).unwrap_or(0);
     }
-    let users = rows(&connection, "SELECT * FROM user ORDER BY create_at, rowid", user).map_err(unreadable)?;
-    let keys = rows(&connection, "SELECT * FROM apikey ORDER BY rowid", key).map_err(unreadable)?;
-    Ok(Langflow { users, keys })
+    let mut done = 0;
+    let mut watch = || {
+        done += 1;
+        done % WATCHED != 0 || goes_on(done, whole)
+    };
+    let users =
+        rows(connection, "SELECT * FROM user ORDER BY create_at, rowid", user, &mut watch).map_err(unreadable)?;
+    let keys = rows(connection, "SELECT * FROM apikey ORDER BY rowid", key, &mut watch).map_err(unreadable)?;
+    users.zip(keys).map(|(users, keys)| Langflow { users, keys }).ok_or(LangflowError::Stopped)
+}
+
+fn failed(path: &Path, error: rusqlite::Error) -> LangflowError {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => LangflowError::Locked(path),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => LangflowError::Closed(path),
+        Some(ErrorCode::NotADatabase) => LangflowError::NotSqlite(path),
+        Some(ErrorCode::DatabaseCorrupt) => LangflowError::Damaged(path),
+        _ => LangflowError::Unreadable { path, cause: error.into() },
+    }
 }
 
 fn columns_of(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     connection.prepare("SELECT name FROM pragma_table_info(?)")?.query_map([table], |row| row.get(0))?.collect()
 }
 
+/// All rows, or `None` when somebody said to stop.
 fn rows<T>(
     connection: &Connection,
     sql: &str,
     read: fn(&Fields<'_>) -> Result<T, String>,
-) -> rusqlite::Result<Vec<Result<T, Broken>>> {
+    watch: &mut impl FnMut() -> bool,
+) -> rusqlite::Result<Option<Vec<Result<T, Broken>>>> {
     let mut statement = connection.prepare(sql)?;
     let mut found = statement.query([])?;
     let mut all = Vec::new();
     while let Some(row) = found.next()? {
         let fields = Fields(row);
         all.push(read(&fields).map_err(|why| Broken { label: fields.label(), why }));
+        if !watch() {
+            return Ok(None);
+        }
     }
-    Ok(all)
+    Ok(Some(all))
 }
 
 /// One row, read by name: versions differ in which columns there are and in what order.

@@ -24,6 +24,12 @@ pub fn replace(
     Ok(())
 }
 
+/// Forgets all of them.
+pub fn forget_all(connection: &Connection) -> Result<(), StoreError> {
+    connection.prepare_cached("DELETE FROM reset_links")?.execute([])?;
+    Ok(())
+}
+
 /// Whose link this is, if it is valid at `now`.
 pub fn find(connection: &Connection, sha256: &[u8; 32], now: Timestamp) -> Result<Option<User>, StoreError> {
     const SQL: &str = concat!(

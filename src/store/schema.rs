@@ -5,15 +5,22 @@ use rusqlite::Connection;
 use super::error::StoreError;
 
 /// The version that this program reads and writes, kept in `PRAGMA user_version`.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// `PRAGMA application_id`: the letters `usHR`. Tells usher's files from other programs' databases.
 pub(super) const APPLICATION_ID: i32 = 0x7573_4852;
 
 /// The whole schema, for a new file.
 const WHOLE: &str = include_str!("../../schema.sql");
 /// `STEPS[n]` turns version `n + 1` into version `n + 2`.
-const STEPS: &[&str] =
-    &["ALTER TABLE sessions ADD COLUMN automatic INTEGER NOT NULL DEFAULT 0 CHECK (automatic IN (0, 1));"];
+const STEPS: &[&str] = &[
+    // To 2: which sessions were begun without a password.
+    "ALTER TABLE sessions ADD COLUMN automatic INTEGER NOT NULL DEFAULT 0 CHECK (automatic IN (0, 1));",
+    // To 3: which secret key the database goes with.
+    "CREATE TABLE secret_key (
+        id          INTEGER PRIMARY KEY CHECK (id = 1),
+        fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 16)
+    ) STRICT;",
+];
 
 /// The version of the open database; 0 is an empty file.
 pub(super) fn version(connection: &Connection) -> Result<u32, StoreError> {
@@ -22,12 +29,14 @@ pub(super) fn version(connection: &Connection) -> Result<u32, StoreError> {
 
 /// Makes the schema of an empty file, or takes the steps from an older one, in one transaction.
 pub(super) fn bring_up_to_date(connection: &Connection) -> Result<(), StoreError> {
-    let found = version(connection)?;
-    if found == VERSION {
+    if version(connection)? == VERSION {
         return Ok(());
     }
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    let outcome = apply(connection, found).and_then(|()| connection.execute_batch("COMMIT").map_err(StoreError::from));
+    // Asked again: another process may have taken the same steps while this one waited for the lock.
+    let outcome = version(connection)
+        .and_then(|found| if found == VERSION { Ok(()) } else { apply(connection, found) })
+        .and_then(|()| connection.execute_batch("COMMIT").map_err(StoreError::from));
     if outcome.is_err() {
         // The error that brought us here is the one to report; a failed ROLLBACK ends with the connection.
         let _ = connection.execute_batch("ROLLBACK");

@@ -128,6 +128,11 @@ pub fn end_all(connection: &Connection, user_id: Uuid, keep: Option<Uuid>) -> Re
     Ok(connection.prepare_cached(sql)?.execute(params![user_id, keep])?)
 }
 
+/// Ends all sessions of everybody, and says how many.
+pub fn end_everybodys(connection: &Connection) -> Result<usize, StoreError> {
+    Ok(connection.prepare_cached("DELETE FROM sessions")?.execute([])?)
+}
+
 /// The sessions of a user that are alive at `now`, newest first.
 pub fn of_user(connection: &Connection, user_id: Uuid, now: Timestamp) -> Result<Vec<Session>, StoreError> {
     const SQL: &str = concat!(

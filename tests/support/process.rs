@@ -46,6 +46,12 @@ pub struct Running {
     log: JoinHandle<()>,
 }
 
+/// A command under way.
+pub struct Begun {
+    child: Child,
+    pub dir: Arc<TempDir>,
+}
+
 impl Program {
     /// `usher ARGUMENTS` on a free port in a new directory.
     pub fn new(arguments: &[&str]) -> Self {
@@ -142,6 +148,21 @@ impl Program {
         Ok(Running { address, ready, dir: Arc::clone(&self.dir), child, stdout, stderr, log })
     }
 
+    /// Begins a command that is to be stopped before its end.
+    pub fn begin(mut self) -> Begun {
+        let child = self.spawn();
+        Begun { child, dir: self.dir }
+    }
+
+    /// Runs a command to its end, whose output nobody reads.
+    pub fn finish_unread(mut self) -> Ended {
+        let mut child = self.spawn();
+        drop(child.stdout.take());
+        let mut stderr = String::new();
+        let _ = child.stderr.take().unwrap().read_to_string(&mut stderr);
+        Ended { status: wait(&mut child), stdout: String::new(), stderr }
+    }
+
     /// Runs a command to its end.
     pub fn finish(mut self) -> Ended {
         let mut child = self.spawn();
@@ -193,6 +214,26 @@ fn wait(child: &mut Child) -> ExitStatus {
 fn signal(id: u32, signal: rustix::process::Signal) {
     let id = rustix::process::Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
     rustix::process::kill_process(id, signal).unwrap();
+}
+
+impl Begun {
+    /// Ctrl-C.
+    pub fn interrupt(&self) {
+        signal(self.child.id(), rustix::process::Signal::INT);
+    }
+
+    /// Whether it has ended by itself.
+    pub fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits until it has ended.
+    pub fn ended(mut self) -> Ended {
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        let _ = self.child.stdout.take().unwrap().read_to_string(&mut stdout);
+        let _ = self.child.stderr.take().unwrap().read_to_string(&mut stderr);
+        Ended { status: wait(&mut self.child), stdout, stderr }
+    }
 }
 
 impl Running {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::plan::Finding;
+use super::hex::from_hex;
+use super::plan::{Finding, shown};
 use crate::auth::api_key;
 use crate::auth::fernet::Fernet;
 use crate::auth::password;
@@ -44,11 +45,11 @@ pub fn accounts(
         let user = match row {
             Ok(user) => user,
             Err(broken) => {
-                findings.push(Finding::new(broken.label, format!("not imported: {}", broken.why)));
+                findings.push(Finding::new(shown(&broken.label), format!("not imported: {}", broken.why)));
                 continue;
             }
         };
-        let who = format!("{} ({})", user.username, user.id);
+        let who = format!("{} ({})", shown(&user.username), user.id);
         match account(user, secrets, now, &who, &mut findings)? {
             Ok(account) => {
                 places.entry(account.user.id).or_insert(accounts.len());
@@ -59,9 +60,9 @@ pub fn accounts(
     }
     for row in file.keys {
         let (label, outcome) = match row {
-            Err(broken) => (broken.label, Err(broken.why)),
+            Err(broken) => (shown(&broken.label), Err(broken.why)),
             Ok(row) => {
-                let label = format!("{} ({})", row.name.as_deref().unwrap_or("unnamed"), row.id);
+                let label = format!("{} ({})", shown(row.name.as_deref().unwrap_or("unnamed")), row.id);
                 let owner = places.get(&row.user_id).and_then(|&at| accounts.get_mut(at));
                 (
                     label,
@@ -151,16 +152,4 @@ fn key(row: LangflowKey, secrets: &Secrets, now: Timestamp) -> Result<(ApiKey, [
         total_uses: row.total_uses,
     };
     Ok((key, sha256))
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let bytes = text.as_bytes();
-    if bytes.len() != 64 || !bytes.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    let mut whole = [0; 32];
-    for (byte, at) in whole.iter_mut().zip((0..64).step_by(2)) {
-        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
-    }
-    Some(whole)
 }

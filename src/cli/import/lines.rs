@@ -1,11 +1,13 @@
 //! Owns usher's own file of accounts, as `usher export` writes it and `usher import usher` reads it: one JSON object a
-//! line. It holds password hashes, but no keys and no sessions.
+//! line. It holds the hashes of passwords and API keys, but no store keys and no sessions.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::plan::Finding;
+use super::hex::{from_hex, to_hex};
+use super::plan::{Finding, shown};
 use crate::auth::password;
+use crate::domain::api_key::ApiKey;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, User};
@@ -23,28 +25,62 @@ struct Line {
     create_at: Timestamp,
     updated_at: Timestamp,
     last_login_at: Option<Timestamp>,
+    #[serde(default)]
+    api_keys: Vec<Key>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Key {
+    id: Uuid,
+    name: Option<String>,
+    sha256: String,
+    prefix: String,
+    length: u32,
+    is_active: bool,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    last_used_at: Option<Timestamp>,
+    total_uses: i64,
 }
 
 /// One account as a line.
-pub fn written(user: &User, hash: &PasswordHash) -> serde_json::Result<String> {
+pub fn written(account: &Account) -> serde_json::Result<String> {
+    let user = &account.user;
+    let keys = account.keys.iter().map(|(key, sha256)| Key {
+        id: key.id,
+        name: key.name.clone(),
+        sha256: to_hex(sha256),
+        prefix: key.prefix.clone(),
+        length: key.length,
+        is_active: key.is_active,
+        created_at: key.created_at,
+        expires_at: key.expires_at,
+        last_used_at: key.last_used_at,
+        total_uses: key.total_uses,
+    });
     serde_json::to_string(&Line {
         id: user.id,
         username: user.username.to_string(),
-        password_hash: hash.expose().to_owned(),
+        password_hash: account.hash.expose().to_owned(),
         profile_image: user.profile_image.clone(),
         is_active: user.is_active,
         is_superuser: user.is_superuser,
         create_at: user.create_at,
         updated_at: user.updated_at,
         last_login_at: user.last_login_at,
+        api_keys: keys.collect(),
     })
 }
 
 /// The accounts of a whole file, in its order, and the lines that are none.
-pub fn accounts(text: &str) -> (Vec<Account>, Vec<Finding>) {
+pub fn accounts(bytes: &[u8]) -> (Vec<Account>, Vec<Finding>) {
     let (mut accounts, mut findings) = (Vec::new(), Vec::new());
-    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        match account(line) {
+    for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let read = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned()).and_then(account);
+        match read {
             Ok(account) => accounts.push(account),
             Err(why) => findings.push(Finding::new(format!("line {}", at + 1), format!("not imported: {why}"))),
         }
@@ -53,15 +89,16 @@ pub fn accounts(text: &str) -> (Vec<Account>, Vec<Finding>) {
 }
 
 fn account(line: &str) -> Result<Account, String> {
-    // serde's message would repeat what stands there, which may be a hash.
-    let line: Line = serde_json::from_str(line)
+    // A byte order mark is what some editors begin a file with. serde's message would repeat what stands in the line,
+    // which may be a hash.
+    let line: Line = serde_json::from_str(line.trim_start_matches('\u{feff}'))
         .map_err(|error| format!("it is no account as `usher export` writes it (column {})", error.column()))?;
     let username = Username::parse(&line.username).map_err(|error| format!("the name is none: {error}"))?;
     if !password::is_hash(&line.password_hash) {
-        return Err("its password is no bcrypt hash".to_owned());
+        return Err(format!("the password of {} is no bcrypt hash", shown(username.as_str())));
     }
     if line.profile_image.as_ref().is_some_and(|image| image.chars().count() > MAX_PROFILE_IMAGE_CHARS) {
-        return Err("its picture is too large".to_owned());
+        return Err(format!("the picture of {} is too large", shown(username.as_str())));
     }
     let user = User {
         id: line.id,
@@ -74,5 +111,23 @@ fn account(line: &str) -> Result<Account, String> {
         updated_at: line.updated_at,
         last_login_at: line.last_login_at,
     };
-    Ok(Account { user, hash: PasswordHash::new(line.password_hash), keys: Vec::new() })
+    let keys = line.api_keys.into_iter().map(|key| read_key(key, user.id)).collect::<Result<_, _>>()?;
+    Ok(Account { user, hash: PasswordHash::new(line.password_hash), keys })
+}
+
+fn read_key(key: Key, user_id: Uuid) -> Result<(ApiKey, [u8; 32]), String> {
+    let sha256 = from_hex(&key.sha256).ok_or("an API key's `sha256` is none")?;
+    let read = ApiKey {
+        id: key.id,
+        user_id,
+        name: key.name,
+        prefix: key.prefix,
+        length: key.length,
+        is_active: key.is_active,
+        created_at: key.created_at,
+        expires_at: key.expires_at,
+        last_used_at: key.last_used_at,
+        total_uses: key.total_uses.max(0),
+    };
+    Ok((read, sha256))
 }

@@ -1,44 +1,76 @@
-//! Owns `usher import` and `usher export`: accounts from a Langflow or another usher, and to one.
+//! Owns `usher import`: accounts from a Langflow or another usher. Everything is read and checked before the one
+//! transaction, which the writes of a running server wait for.
 
+pub(super) mod export;
+mod hex;
 mod langflow;
 mod lines;
 mod plan;
+mod take;
 
+use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::Failure;
+use super::desk::{Desk, out, print};
+use super::interrupt::{Interrupted, stoppable};
 use super::progress::Progress;
 use crate::auth::fernet::Fernet;
-use crate::auth::secret_key;
+use crate::auth::secret_key::fingerprint;
 use crate::config::Config;
-use crate::domain::audit::{Action, Event};
-use crate::domain::clock::Clock;
 use crate::domain::secret::Secret;
-use crate::platform;
-use crate::store::import::{self, Account};
+use crate::domain::stop::Stop;
+use crate::server::secret;
+use crate::store::import::Account;
 use crate::store::langflow as foreign;
-use crate::store::{Db, Options, StoreError, users};
+pub use export::export;
 use langflow::Secrets;
 use plan::Finding;
 
 /// Where accounts come from.
 #[derive(Debug, Subcommand)]
 pub enum Source {
-    /// A database of Langflow 1.3 to 1.13, which may be running; nothing is written to it. Here `--secret-key-file`
-    /// names the file with Langflow's secret key, for what it keeps encrypted; without it, that is `secret_key` beside
-    /// the database.
+    /// A database of Langflow 1.3 to 1.13, which may be running. It is read and never written.
+    #[command(after_long_help = "\
+Of two names that are one for usher a superuser's stays, else the older account; whoever is here already, by id, stays as
+is; rows that make no sense are named and left out, and the rest is taken in, all in one transaction. Again does no harm.
+
+Exit status:
+  0    at least one account was taken in, or would be by a dry run
+  1    none was
+
+Examples:
+  usher import langflow ~/langflow/langflow.db --dry-run
+  usher import langflow langflow.db --secret-key-file langflow-secret_key")]
     Langflow {
         /// Its file, `langflow.db`.
         file: PathBuf,
+        /// The file with Langflow's secret key (usher's own is not named here), for what Langflow keeps encrypted: store
+        /// keys, and API keys of version 1.8 [default: `secret_key` beside FILE, if there is one]
+        #[arg(
+            id = "secret_key",
+            long = "secret-key-file",
+            value_name = "PATH",
+            value_parser = clap::value_parser!(OsString)
+        )]
+        their_key: Option<OsString>,
         #[command(flatten)]
         how: How,
     },
     /// A file that `usher export` wrote.
+    #[command(after_long_help = "\
+Lines that are no account are named by their number and left out, and the rest is taken in, all in one transaction.
+
+Exit status:
+  0    at least one account was taken in, or would be by a dry run
+  1    none was
+
+Examples:
+  usher import usher users.jsonl --dry-run")]
     Usher {
         /// The file.
         file: PathBuf,
@@ -53,145 +85,121 @@ pub struct How {
     /// Show what would be done, and do nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Print the outcome as JSON.
-    #[arg(long)]
-    json: bool,
 }
 
-/// Runs an import; `their_key` is the file that `--secret-key-file` named.
-pub fn run(config: &Config, source: Source, their_key: Option<&Path>) -> Result<(), Failure> {
-    let db = Db::open(&Options { data_dir: config.data_dir.clone(), readers: 1, create: false })?;
-    writeln!(io::stderr(), "database: {}", config.data_dir.join(crate::store::DATABASE_FILE).display())?;
-    let done = import_from(config, &db, source, their_key);
-    db.close();
-    done
+/// What came of an import.
+struct Outcome {
+    taken: Vec<Account>,
+    findings: Vec<Finding>,
 }
 
-fn import_from(config: &Config, db: &Db, source: Source, their_key: Option<&Path>) -> Result<(), Failure> {
-    let (accounts, mut findings, from, how) = match source {
-        Source::Langflow { file, how } => {
-            let rows = foreign::read(&file)?;
-            let secrets = secrets(config, &file, their_key)?;
-            let (accounts, findings) = langflow::accounts(rows, &secrets, Clock::system().now())?;
-            (accounts, findings, "langflow", how)
+/// Runs an import.
+pub fn run(config: &Config, source: Source, as_json: bool) -> Result<(), Failure> {
+    let desk = Desk::open(config, as_json)?;
+    let done = stoppable(async |stop| import(&desk, source, stop).await);
+    desk.db.close();
+    let (outcome, how) = done?;
+    report(&outcome, how, as_json)
+}
+
+async fn import(desk: &Desk<'_>, source: Source, stop: Stop) -> Result<(Outcome, How), Failure> {
+    let mut progress = Progress::new();
+    let (from, how, ours, accounts, mut findings) = match source {
+        Source::Langflow { file, their_key, how } => {
+            let theirs = their_secret(&file, their_key.as_deref().map(Path::new))?;
+            let ours = secret::in_force(desk.config, &desk.db, desk.now).await?;
+            let (spare, seen) = (desk.config.data_dir.clone(), stop.clone());
+            let rows = foreign::read(&file, &spare, |done, whole| {
+                progress.show("reading", done, whole);
+                !seen.asked()
+            });
+            let rows = rows.map_err(|error| match error {
+                foreign::LangflowError::Stopped => Failure::from(Interrupted),
+                error => error.into(),
+            })?;
+            let secrets = Secrets { theirs, ours: Fernet::new(&ours) };
+            let (accounts, findings) = langflow::accounts(rows, &secrets, desk.now)?;
+            ("langflow", how, Some(fingerprint(&ours)), accounts, findings)
         }
         Source::Usher { file, how } => {
-            let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-            let (accounts, findings) = lines::accounts(&text);
-            (accounts, findings, "usher", how)
+            let bytes = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            let (accounts, findings) = lines::accounts(&bytes);
+            ("usher", how, None, accounts, findings)
         }
     };
-    let (taken, more) = actix_web::rt::System::new().block_on(take(db, accounts, from, how.dry_run))?;
+    let (taken, more) = desk.db.read(move |connection| plan::decide(connection, accounts)).await.map_err(described)?;
     findings.extend(more);
-    report(&taken, &findings, how)
+    let taken = if how.dry_run || taken.is_empty() {
+        taken
+    } else {
+        let why = format!("{from}: users {}, findings {}", taken.len(), findings.len());
+        take::all(desk, taken, take::Source { from, summary: why, fingerprint: ours }, progress, stop).await?
+    };
+    Ok((Outcome { taken, findings }, how))
 }
 
-fn secrets(config: &Config, file: &Path, named: Option<&Path>) -> Result<Secrets, Failure> {
+fn described(error: crate::store::StoreError) -> String {
+    error.described()
+}
+
+/// Langflow's secret key, in the file that is named or else lies beside the database.
+fn their_secret(file: &Path, named: Option<&Path>) -> Result<Option<Fernet>, Failure> {
     let beside = file.with_file_name("secret_key");
-    let path = named.or_else(|| beside.exists().then_some(beside.as_path()));
-    let theirs = match path {
-        Some(path) => {
-            let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            Some(Fernet::new(&Secret::new(text.trim())))
-        }
-        None => None,
-    };
-    let ours = match &config.secret_key {
-        Some(key) => key.clone(),
-        None => secret_key::load_or_create(&config.data_dir)?,
-    };
-    Ok(Secrets { theirs, ours: Fernet::new(&ours) })
+    let Some(path) = named.or_else(|| beside.exists().then_some(beside.as_path())) else { return Ok(None) };
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    if text.trim().is_empty() {
+        return Err(format!("{} is empty; it should hold Langflow's secret key", path.display()).into());
+    }
+    Ok(Some(Fernet::new(&Secret::new(text.trim()))))
 }
 
-/// Decides and, unless it is only to be shown, adds; all in one transaction.
-async fn take(
-    db: &Db,
-    accounts: Vec<Account>,
-    from: &'static str,
-    dry_run: bool,
-) -> Result<(Vec<Account>, Vec<Finding>), Failure> {
-    let now = Clock::system().now();
-    let done = if dry_run {
-        db.read(move |connection| plan::decide(connection, accounts)).await
-    } else {
-        let add = db.write(move |connection| {
-            let (taken, mut findings) = plan::decide(connection, accounts)?;
-            let mut progress = Progress::new();
-            for (at, account) in taken.iter().enumerate() {
-                let event = Event {
-                    actor: super::desk::command_line(),
-                    action: Action::UserAdded,
-                    target: Some((account.user.id, account.user.username.to_string())),
-                    success: true,
-                    detail: Some(format!("import {from}")),
-                };
-                for key in import::add(connection, account, &event, now)? {
-                    let what = "not imported: it is here already, or twice in the file";
-                    findings.push(Finding::new(format!("API key {key}"), what));
-                }
-                progress.show(at + 1, taken.len());
-            }
-            Ok::<_, StoreError>((taken, findings))
-        });
-        add.await
-    };
-    done.map_err(|error| error.described().into())
-}
-
-fn report(taken: &[Account], findings: &[Finding], how: How) -> Result<(), Failure> {
+fn report(outcome: &Outcome, how: How, as_json: bool) -> Result<(), Failure> {
+    let Outcome { taken, findings } = outcome;
     let keys: usize = taken.iter().map(|account| account.keys.len()).sum();
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    if how.json {
-        let people: Vec<_> =
-            taken.iter().map(|a| json!({ "id": a.user.id, "username": a.user.username.as_str() })).collect();
-        let whole = json!({ "dry_run": how.dry_run, "imported": people, "api_keys": keys, "findings": findings });
-        writeln!(out, "{whole}")?;
+    let store_keys = taken.iter().filter(|account| account.user.store_api_key.is_some()).count();
+    let verb = if how.dry_run { "would be imported" } else { "imported" };
+    if as_json {
+        let person =
+            |a: &Account| json!({ "id": a.user.id, "username": a.user.username.as_str(), "api_keys": a.keys.len() });
+        let whole = json!({
+            "dry_run": how.dry_run, "imported": taken.iter().map(person).collect::<Vec<_>>(), "api_keys": keys,
+            "store_keys": store_keys, "findings": findings,
+        });
+        print(true, &whole, String::new)?;
     } else {
-        for finding in findings {
-            writeln!(out, "{}: {}", finding.who, finding.what)?;
-        }
+        let mut lines: Vec<String> =
+            findings.iter().map(|finding| format!("{}: {}", finding.who, finding.what)).collect();
         if how.dry_run {
-            for account in taken {
-                writeln!(out, "{}: would be imported, API keys: {}", plan::label(account), account.keys.len())?;
-            }
+            lines.extend(taken.iter().map(|a| format!("{}: would be imported{}", plan::label(a), with_it(a))));
         }
-        let verb = if how.dry_run { "would be imported" } else { "imported" };
-        writeln!(out, "{verb}: {} users with {keys} API keys", taken.len())?;
+        let keys = [counted(keys, "API key"), counted(store_keys, "store key")].join(" and ");
+        lines.push(format!("{verb}: {} with {keys}\n", counted(taken.len(), "user")));
+        out(lines.join("\n").as_bytes())?;
     }
-    out.flush()?;
-    // All that are here already is what was wished for.
-    if taken.is_empty() && findings.iter().any(|finding| !finding.exists) {
-        return Err("nothing was imported".into());
+    if taken.is_empty() {
+        let here = findings.iter().filter(|finding| finding.exists).count();
+        let would = if how.dry_run { "would be" } else { "was" };
+        return Err(format!(
+            "nothing {would} imported; already here: {here}, other findings: {}",
+            findings.len() - here
+        )
+        .into());
     }
     Ok(())
 }
 
-/// Writes all accounts as lines of JSON to a new file that only its owner can read.
-pub fn export(config: &Config, file: &Path) -> Result<(), Failure> {
-    let db = Db::open(&Options { data_dir: config.data_dir.clone(), readers: 1, create: false })?;
-    writeln!(io::stderr(), "database: {}", config.data_dir.join(crate::store::DATABASE_FILE).display())?;
-    let all: Result<_, StoreError> = actix_web::rt::System::new().block_on(db.read(users::all_with_hashes));
-    db.close();
-    let all = all.map_err(|error| error.described())?;
-    if file.exists() {
-        return Err(format!("{} exists; move it away or choose another name", file.display()).into());
-    }
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let beside = file.with_file_name(name);
-    let write = || -> io::Result<()> {
-        let handle = platform::create_private(&beside)?;
-        handle.set_len(0)?;
-        let mut out = io::BufWriter::new(handle);
-        for (user, hash) in &all {
-            writeln!(out, "{}", lines::written(user, hash)?)?;
-        }
-        out.into_inner()?.sync_all()?;
-        fs::rename(&beside, file)?;
-        platform::sync_dir(&std::path::absolute(file)?.parent().map_or_else(PathBuf::new, Path::to_owned))
-    };
-    write().map_err(|error| format!("{}: {error}", file.display()))?;
-    let what = "it holds their password hashes, so keep it as you would keep the database";
-    writeln!(io::stdout(), "exported {} users to {}; {what}", all.len(), file.display())?;
-    Ok(())
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// What comes with an account.
+fn with_it(account: &Account) -> String {
+    let user = &account.user;
+    let facts = [
+        (user.is_superuser, "a superuser".to_owned()),
+        (!user.is_active, "inactive".to_owned()),
+        (!account.keys.is_empty(), format!("API keys: {}", account.keys.len())),
+        (user.store_api_key.is_some(), "with its store key".to_owned()),
+    ];
+    facts.into_iter().filter(|(so, _)| *so).fold(String::new(), |text, (_, fact)| format!("{text}, {fact}"))
 }

@@ -6,6 +6,9 @@ use std::collections::{HashMap, HashSet};
 use crate::store::import::{self, Account, Standing};
 use crate::store::{Connection, StoreError};
 
+/// The most characters of what a file says of itself that a finding repeats.
+const SHOWN: usize = 80;
+
 /// One account or row that is not taken in, or not whole, and why.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
@@ -24,19 +27,42 @@ impl Finding {
     }
 }
 
-/// How an account is named in findings.
-pub fn label(account: &Account) -> String {
-    format!("{} ({})", account.user.username, account.user.id)
+/// A text out of a file, fit for a terminal and of bounded length.
+pub fn shown(text: &str) -> String {
+    let mut shown: String =
+        text.chars().take(SHOWN).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
-/// Those of `accounts` (oldest first) that are taken in, and what is said about the others.
+/// How an account is named in findings.
+pub fn label(account: &Account) -> String {
+    format!("{} ({})", shown(account.user.username.as_str()), account.user.id)
+}
+
+/// That an account is not taken in, and with it its keys.
+fn left_out(account: &Account, why: &str) -> Finding {
+    let keys = match account.keys.len() {
+        0 => String::new(),
+        count => format!(", nor its API keys ({count})"),
+    };
+    Finding::new(label(account), format!("not imported{keys}: {why}"))
+}
+
+/// Those of `accounts` that are taken in, with those of their keys that can be, and what is said about the others.
 pub fn decide(connection: &Connection, accounts: Vec<Account>) -> Result<(Vec<Account>, Vec<Finding>), StoreError> {
+    import::at_one_moment(connection, || decided(connection, accounts))
+}
+
+fn decided(connection: &Connection, accounts: Vec<Account>) -> Result<(Vec<Account>, Vec<Finding>), StoreError> {
     let mut findings = Vec::new();
     let mut free: Vec<Account> = Vec::with_capacity(accounts.len());
     let mut ids = HashSet::new();
     for account in accounts {
         if !ids.insert(account.user.id) {
-            findings.push(Finding::new(label(&account), "not imported: another row has the same id"));
+            findings.push(left_out(&account, "another row has the same id"));
             continue;
         }
         match import::standing(connection, account.user.id, &account.user.username)? {
@@ -46,15 +72,17 @@ pub fn decide(connection: &Connection, accounts: Vec<Account>) -> Result<(Vec<Ac
                 findings.push(Finding { who: label(&account), what, exists: true });
             }
             Standing::NameTaken(name) => {
-                let what = format!("not imported: usher has somebody else called {name:?}; rename one of the two");
-                findings.push(Finding::new(label(&account), what));
+                let why = format!(
+                    "usher has somebody else called {name:?}; rename one of the two, as by `usher user rename`"
+                );
+                findings.push(left_out(&account, &why));
             }
         }
     }
     let mut winners: HashMap<String, usize> = HashMap::new();
     for (at, account) in free.iter().enumerate() {
         let place = winners.entry(account.user.username.folded().to_owned()).or_insert(at);
-        if free.get(*place).is_some_and(|first| account.user.is_superuser && !first.user.is_superuser) {
+        if free.get(*place).is_some_and(|first| rank(account) < rank(first)) {
             *place = at;
         }
     }
@@ -67,10 +95,35 @@ pub fn decide(connection: &Connection, accounts: Vec<Account>) -> Result<(Vec<Ac
             taken.push(account);
         } else {
             let winner = names.get(folded).map_or("another", String::as_str);
-            let what =
-                format!("not imported: for usher this is the same name as {winner}; rename one of the two first");
-            findings.push(Finding::new(label(&account), what));
+            let why = format!("for usher this is the same name as {winner}; rename one of the two first");
+            findings.push(left_out(&account, &why));
         }
     }
+    keys(connection, &mut taken, &mut findings)?;
     Ok((taken, findings))
+}
+
+/// What decides between two of one name: the smaller one wins.
+fn rank(account: &Account) -> (bool, crate::domain::clock::Timestamp) {
+    (!account.user.is_superuser, account.user.create_at)
+}
+
+/// Leaves out keys that are here already, or twice in the file.
+fn keys(connection: &Connection, taken: &mut [Account], findings: &mut Vec<Finding>) -> Result<(), StoreError> {
+    let (mut ids, mut hashes) = (HashSet::new(), HashSet::new());
+    for account in taken {
+        let mut kept = Vec::with_capacity(account.keys.len());
+        for (key, sha256) in account.keys.drain(..) {
+            let twice = !ids.insert(key.id) | !hashes.insert(sha256);
+            if twice || import::has_key(connection, key.id, &sha256)? {
+                let who = format!("API key {} ({})", shown(key.name.as_deref().unwrap_or("unnamed")), key.id);
+                let what = if twice { "it is twice in the file" } else { "it is here already" };
+                findings.push(Finding::new(who, format!("not imported: {what}")));
+            } else {
+                kept.push((key, sha256));
+            }
+        }
+        account.keys = kept;
+    }
+    Ok(())
 }

@@ -1,17 +1,9 @@
-//! The command line, as the real program, beside a really running server on the same data directory.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-#[path = "support/mod.rs"]
-mod support;
+//! Users, sessions, keys and settings, managed on the machine itself.
 
 use serde_json::Value;
-use support::process::{Ended, Program, Running};
 
-const PASSWORD: &str = "quiet-otter-7";
-
-fn server() -> Running {
-    Program::new(&[]).superuser().start()
-}
+use crate::desk::{self, PASSWORD, log_in, server, token, whoami};
+use crate::support::process::{Ended, Program, Running};
 
 fn usher(server: &Running, arguments: &[&str], input: &str) -> Ended {
     Program::in_dir(&server.dir, arguments).input(input).finish()
@@ -35,18 +27,6 @@ fn refused(server: &Running, arguments: &[&str], input: &str) -> String {
     let ended = usher(server, arguments, input);
     assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(1), ""), "{arguments:?}: {ended:?}");
     ended.stderr
-}
-
-fn log_in(server: &Running, name: &str, password: &str) -> support::Response {
-    server.request("POST", "/api/v1/login").form(&[("username", name), ("password", password)]).send()
-}
-
-fn token(server: &Running, name: &str, password: &str) -> String {
-    log_in(server, name, password).expect(200).json()["access_token"].as_str().unwrap().to_owned()
-}
-
-fn whoami(server: &Running, token: &str) -> u16 {
-    server.request("GET", "/api/v1/users/whoami").bearer(token).send().status
 }
 
 #[test]
@@ -176,5 +156,107 @@ fn every_shell_gets_completions() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let ended = Program::new(&["completions", shell]).finish();
         assert!(ended.status.success() && ended.stdout.contains("set-password"), "{shell}");
+    }
+}
+
+#[test]
+fn every_command_prints_json_for_programs() {
+    let server = server();
+    let dir = &server.dir;
+    done(&server, &["user", "add", "ada", "--json"], PASSWORD);
+    let password = done(&server, &["user", "set-password", "ada", "--json"], "another-otter-8");
+    assert_eq!(serde_json::from_str::<Value>(&password).unwrap()["username"], "ada");
+    let link = json(&server, &["user", "reset-link", "ADA", "--json"]);
+    assert!(link["link"].as_str().unwrap().contains("/reset#token=") && link["username"] == "ada", "{link}");
+    assert!(done(&server, &["user", "reset-link", "ada"], "").starts_with("http://"));
+    for arguments in [
+        &["user", "list"][..],
+        &["user", "show", "ada"],
+        &["user", "rename", "ada", "eve"],
+        &["user", "deactivate", "eve"],
+        &["user", "activate", "eve"],
+        &["user", "promote", "eve"],
+        &["user", "demote", "eve"],
+        &["session", "list", "eve"],
+        &["key", "list", "eve"],
+        &["user", "delete", "eve", "--yes"],
+        &["audit", "--limit", "1"],
+        &["config"],
+        &["backup", "b.gz"],
+        &["export", "e.jsonl"],
+    ] {
+        let value = desk::json(dir, arguments);
+        assert!(value.is_object() || value.is_array(), "{arguments:?}: {value}");
+    }
+    let url = format!("http://{}", server.address);
+    let healthy = Program::new(&["--json", "healthcheck", &url]).finish();
+    assert_eq!(serde_json::from_str::<Value>(&healthy.stdout).unwrap()["healthy"], true);
+}
+
+#[test]
+fn refusals_that_concern_somebody_are_in_the_audit_log_and_names_that_were_merely_typed_are_not() {
+    let server = server();
+    refused(&server, &["user", "demote", "admin"], "");
+    refused(&server, &["user", "add", "ADMIN"], PASSWORD);
+    refused(&server, &["user", "set-password", "admin"], "short");
+    refused(&server, &["user", "delete", "hunter2-was-typed-here", "--yes"], "");
+    let entries = json(&server, &["audit", "--user", "admin", "--json"]);
+    let failed: Vec<_> = entries
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["success"] == false)
+        .map(|entry| (entry["action"].as_str().unwrap(), entry["detail"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("password.change", "refused: password"),
+        ("user.add", "refused: name taken"),
+        ("user.change", "refused: last superuser"),
+    ];
+    assert_eq!(failed, expected);
+    assert!(!json(&server, &["audit", "--json"]).to_string().contains("hunter2"));
+}
+
+#[test]
+fn output_that_nobody_reads_is_no_error() {
+    let server = server();
+    for arguments in [&["user", "list"][..], &["audit"], &["config"], &["completions", "bash"], &["doctor"]] {
+        let ended = Program::in_dir(&server.dir, arguments).finish_unread();
+        assert!(ended.status.success() && !ended.stderr.contains("panicked"), "{arguments:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn help_says_whose_key_it_is_and_how_commands_end() {
+    let help = |arguments: &[&str]| Program::new(arguments).finish().stdout;
+    let import = help(&["import", "langflow", "--help"]);
+    assert!(
+        import.contains("--secret-key-file <PATH>") && import.contains("The file with Langflow's secret key"),
+        "{import}"
+    );
+    assert_eq!(import.matches("--secret-key-file <PATH>").count(), 1, "{import}");
+    let whole = help(&["--help"]);
+    for words in ["Exit status:", "130", "Examples:", "rotate-secret", "doctor"] {
+        assert!(whole.contains(words), "{words}: {whole}");
+    }
+    for command in ["user", "backup", "restore", "export", "rotate-secret", "completions", "session", "key"] {
+        assert!(help(&[command, "--help"]).contains("Examples:"), "{command}");
+    }
+    let short = help(&["user", "add", "-h"]);
+    assert!(!short.contains("--bcrypt-cost") && short.contains("--data-dir"), "{short}");
+}
+
+/// Whether a shell that is installed finds its completions readable; none that is not is asked.
+#[test]
+fn completions_are_read_by_the_shells_that_are_here() {
+    for (shell, check) in [("bash", "-n"), ("zsh", "-n"), ("fish", "--no-execute")] {
+        let script = Program::new(&["completions", shell]).finish().stdout;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("script");
+        std::fs::write(&path, script).unwrap();
+        match std::process::Command::new(shell).arg(check).arg(&path).output() {
+            Ok(read) => assert!(read.status.success() && read.stderr.is_empty(), "{shell}: {read:?}"),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{shell}"),
+        }
     }
 }

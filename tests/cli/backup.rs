@@ -1,13 +1,11 @@
 //! `usher backup` and `usher restore`, with the real binary beside a running server.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::support::process::{Ended, mode};
+use crate::support::{self, Program, Request, Running};
 use serde_json::json;
-use support::process::{Ended, mode};
-use support::{Program, Request, Running};
 use tempfile::TempDir;
 
 fn beside(dir: &Arc<TempDir>, arguments: &[&str]) -> Ended {
@@ -116,4 +114,82 @@ fn what_root_restores_belongs_to_whoever_the_data_directory_belongs_to() {
     assert!(ended.status.success(), "{ended:?}");
     let restored = std::fs::metadata(data.join("usher.db")).unwrap();
     assert_eq!((restored.uid(), restored.gid()), (61_234, 61_234));
+}
+
+#[test]
+fn where_no_backup_can_be_written_a_sentence_says_so_and_nothing_is_left() {
+    let server = Program::new(&[]).superuser().start();
+    let dir = Arc::clone(&server.dir);
+    std::fs::write(dir.path().join("there.gz"), "something").unwrap();
+    let before = crate::desk::names(dir.path());
+    for (target, words) in [
+        ("data", "is a directory; name a file in it, such as data/usher.db.gz"),
+        ("there.gz", "there.gz exists; move it away"),
+        ("no/such/place.gz", "is no directory; make it"),
+        ("/dev/null", "/dev/null exists"),
+        ("/proc/usher.gz", "/proc/usher.gz"),
+    ] {
+        let said = crate::desk::refused(&dir, &["backup", target]);
+        assert!(said.contains(words), "{said}");
+        let said = crate::desk::refused(&dir, &["export", target]);
+        assert!(said.contains(target), "{said}");
+    }
+    assert_eq!(crate::desk::names(dir.path()), before);
+    assert_eq!(std::fs::read(dir.path().join("there.gz")).unwrap(), b"something");
+}
+
+#[test]
+fn a_damaged_database_makes_no_backup() {
+    let server = Program::new(&[]).superuser().start();
+    let dir = Arc::clone(&server.dir);
+    server.stop();
+    let path = dir.path().join("data/usher.db");
+    let mut holed = std::fs::read(&path).unwrap();
+    holed[8192..20480].fill(0xa5);
+    std::fs::write(&path, holed).unwrap();
+    let ended = beside(&dir, &["backup", "b.gz"]);
+    assert!(!ended.status.success() && ended.stderr.contains("so that no backup was made"), "{ended:?}");
+    assert!(!dir.path().join("b.gz").exists() && !dir.path().join("b.gz.copy").exists());
+}
+
+#[test]
+fn an_older_backup_is_brought_up_to_date_and_an_empty_file_or_a_directory_is_none() {
+    let server = Program::new(&[]).superuser().start();
+    let dir = Arc::clone(&server.dir);
+    server.stop();
+    let older = dir.path().join("older.db");
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_CREATE;
+    let connection = rusqlite::Connection::open_with_flags(&older, flags).unwrap();
+    connection.execute_batch(include_str!("../samples/schema-1.sql")).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA application_id = 0x75734852; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;
+             PRAGMA wal_autocheckpoint = 0;
+             INSERT INTO users VALUES (7, zeroblob(16), 'older', 'older', 'h', NULL, NULL, 1, 1,
+                 '2026-01-01 00:00:00+00:00', '2026-01-01 00:00:00+00:00', NULL)",
+        )
+        .unwrap();
+    // A plain copy with its log, as somebody may have made by hand.
+    std::fs::write(dir.path().join("empty.gz"), "").unwrap();
+    for bad in ["empty.gz", "data"] {
+        let said = crate::desk::refused(&dir, &["restore", bad, "--yes"]);
+        assert!(said.contains(bad), "{said}");
+    }
+    let done = crate::desk::json(&dir, &["restore", "older.db", "--yes"]);
+    assert!(done["kept"].as_str().unwrap().contains("usher.db.before-restore-"), "{done}");
+    assert_eq!(crate::desk::json(&dir, &["user", "list"])[0]["username"], "older");
+    Program::in_dir(&dir, &[]).start().stop();
+}
+
+#[test]
+fn a_restore_under_another_secret_key_says_what_cannot_be_read() {
+    let server = Program::new(&[]).superuser().start();
+    let dir = Arc::clone(&server.dir);
+    let bearer = crate::desk::token(&server, "admin", "adminpw123");
+    crate::desk::store_key(&server, &bearer, "of the store");
+    server.stop();
+    crate::desk::done(&dir, &["backup", "b.gz"]);
+    std::fs::remove_file(dir.path().join("data/secret_key")).unwrap();
+    let ended = beside(&dir, &["restore", "b.gz", "--yes"]);
+    assert!(ended.status.success() && ended.stderr.contains("1 stored store keys cannot be read"), "{ended:?}");
 }

@@ -1,0 +1,69 @@
+//! Owns `usher export`: all accounts to a file, whole or not at all.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::super::Failure;
+use super::super::desk::{self, command_line};
+use super::lines;
+use crate::config::Config;
+use crate::domain::audit::{Action, Event};
+use crate::platform;
+use crate::store::import::Account;
+use crate::store::{StoreError, audit, export as store};
+
+/// Writes all accounts as lines of JSON to a new file that only its owner can read.
+pub fn export(config: &Config, file: &Path, as_json: bool) -> Result<(), Failure> {
+    desk::at(config, as_json, async |desk| {
+        if file.is_dir() {
+            return Err(
+                format!("{0} is a directory; name a file in it, such as {0}/users.jsonl", file.display()).into()
+            );
+        }
+        if file.symlink_metadata().is_ok() {
+            return Err(format!("{} exists; move it away or choose another name", file.display()).into());
+        }
+        let all = desk.db.read(store::all).await.map_err(|error: StoreError| error.described())?;
+        write(file, &all).map_err(|error| format!("{}: {error}", file.display()))?;
+        let (count, now) = (all.len(), desk.now);
+        let event = Event {
+            actor: command_line(),
+            action: Action::Exported,
+            target: None,
+            success: true,
+            detail: Some(format!("users {count}")),
+        };
+        let noted = desk.db.write(move |connection| audit::record(connection, &event, now)).await;
+        noted.map_err(|error: StoreError| error.described())?;
+        desk.print(&json!({ "file": file.display().to_string(), "users": count }), || {
+            let what = "it holds password hashes, so keep it as you would keep the database";
+            format!("exported {count} users to {}; {what}", file.display())
+        })
+    })
+}
+
+fn write(file: &Path, all: &[Account]) -> io::Result<()> {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let beside = file.with_file_name(name);
+    let written = write_new(&beside, all).and_then(|()| fs::rename(&beside, file));
+    if written.is_err() {
+        // Half a file is worth nothing; it may never have been made.
+        let _ = fs::remove_file(&beside);
+    }
+    written?;
+    platform::sync_dir(&std::path::absolute(file)?.parent().map_or_else(PathBuf::new, Path::to_owned))
+}
+
+fn write_new(path: &Path, all: &[Account]) -> io::Result<()> {
+    let handle = platform::create_private(path)?;
+    handle.set_len(0)?;
+    let mut out = io::BufWriter::new(handle);
+    for account in all {
+        writeln!(out, "{}", lines::written(account)?)?;
+    }
+    out.into_inner()?.sync_all()
+}

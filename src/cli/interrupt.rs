@@ -1,0 +1,29 @@
+//! Owns how a command ends early: the first Ctrl-C or SIGTERM asks its work to stop, which leaves nothing half done; a
+//! second one ends the process, which the disk survives as it would a power cut.
+
+use super::{Failure, INTERRUPTED};
+use crate::domain::stop::Stop;
+use crate::platform::StopSignals;
+
+/// What a command that was told to stop fails with.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("stopped; nothing was changed")]
+pub(super) struct Interrupted;
+
+/// Runs `work`, which must ask its [`Stop`] now and then.
+pub(super) fn stoppable<T>(work: impl AsyncFnOnce(Stop) -> Result<T, Failure>) -> Result<T, Failure> {
+    actix_web::rt::System::new().block_on(async {
+        let first = StopSignals::listen()?;
+        let stop = Stop::default();
+        let asked = stop.clone();
+        actix_web::rt::spawn(async move {
+            first.received().await;
+            asked.ask();
+            if let Ok(second) = StopSignals::listen() {
+                second.received().await;
+                std::process::exit(INTERRUPTED.into());
+            }
+        });
+        work(stop).await
+    })
+}

@@ -1,0 +1,224 @@
+//! `usher doctor`: it finds what is wrong, says what to do, and touches nothing.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::desk::{database, done, names, server, store_key, token, usher};
+use crate::support::Program;
+use crate::support::process::Ended;
+
+/// What the doctor says, and how it ended.
+#[track_caller]
+fn report(ended: &Ended) -> Value {
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(report["healthy"], ended.status.success(), "{ended:?}");
+    report
+}
+
+fn look(dir: &Arc<TempDir>) -> Value {
+    let before = contents(&dir.path().join("data"));
+    let report = report(&usher(dir, &["doctor", "--json"]));
+    assert!(contents(&dir.path().join("data")) == before, "the doctor changed something");
+    report
+}
+
+/// Every file but the log's index, which is memory that SQLite shares by way of a file.
+fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let read = |name: String| (fs::read(dir.join(&name)).unwrap_or_default(), name);
+    names(dir)
+        .into_iter()
+        .filter(|name| !name.ends_with("-shm"))
+        .map(|name| {
+            let (bytes, name) = read(name);
+            (name, bytes)
+        })
+        .collect()
+}
+
+/// The worst that is said of one check, with what is found and what to do.
+#[track_caller]
+fn finding(report: &Value, check: &str) -> (String, String) {
+    let text = |finding: &Value, field: &str| finding[field].as_str().unwrap().to_owned();
+    let of_check = report["findings"].as_array().unwrap().iter().filter(|finding| finding["check"] == check);
+    let rank = |status: &str| ["ok", "warning", "problem"].iter().position(|known| *known == status);
+    let worst = of_check.max_by_key(|finding| rank(finding["status"].as_str().unwrap()));
+    let worst = worst.unwrap_or_else(|| panic!("nothing is said of {check}: {report}"));
+    let status = text(worst, "status");
+    assert_eq!(status == "ok", text(worst, "remedy").is_empty(), "a finding without a remedy: {worst}");
+    (status, format!("{} -> {}", text(worst, "found"), text(worst, "remedy")))
+}
+
+/// That this is said of a check, with these words.
+#[track_caller]
+fn says(report: &Value, check: &str, status: &str, words: &[&str]) {
+    let (found, text) = finding(report, check);
+    assert_eq!(found, status, "{check}: {text}");
+    for word in words {
+        assert!(text.contains(word), "{word:?} is not in {text:?}");
+    }
+}
+
+/// A directory that a server has left.
+fn left() -> Arc<TempDir> {
+    let server = server();
+    store_key(&server, &token(&server, "admin", "adminpw123"), "of the store");
+    let dir = Arc::clone(&server.dir);
+    server.stop();
+    dir
+}
+
+#[test]
+fn nothing_is_wrong_beside_a_running_server_and_without_one() {
+    let server = server();
+    let dir = Arc::clone(&server.dir);
+    let bound = Program::in_dir(&dir, &["doctor", "--json"]).env("USHER_BIND", server.address.to_string()).finish();
+    let beside = report(&bound);
+    says(&beside, "server", "ok", &["one runs on this database", "healthy"]);
+    server.stop();
+    let report = look(&dir);
+    for check in ["settings", "data directory", "permissions", "free space", "database", "secret key", "clock"] {
+        says(&report, check, "ok", &[]);
+    }
+    says(&report, "backups", "warning", &["no backup is known", "backup_schedule"]);
+    done(&dir, &["backup", "one.gz"]);
+    says(&look(&dir), "backups", "ok", &["0 minutes ago"]);
+    let text = usher(&dir, &["doctor"]);
+    assert!(text.status.success() && text.stdout.starts_with("ok       settings"), "{text:?}");
+}
+
+#[test]
+fn it_makes_no_database_and_says_which_one_is_missing() {
+    let dir = Arc::new(TempDir::new().unwrap());
+    let report = report(&usher(&dir, &["doctor", "--json"]));
+    says(&report, "database", "problem", &["data/usher.db does not exist", "--data-dir"]);
+    assert_eq!(names(dir.path()), Vec::<String>::new());
+    fs::create_dir(dir.path().join("data")).unwrap();
+    says(&look(&dir), "database", "problem", &["does not exist"]);
+}
+
+#[test]
+fn settings_that_cannot_be_read_and_settings_that_leave_a_door_open_are_told() {
+    let ended = Program::new(&["doctor", "--json", "--signup", "perhaps"]).finish();
+    says(&report(&ended), "settings", "problem", &["--signup", "approval"]);
+    let open = [("USHER_BIND", "0.0.0.0:7860"), ("USHER_THROTTLE", "false"), ("USHER_AUTO_LOGIN", "true")];
+    let program = open.into_iter().fold(Program::new(&["doctor"]), |program, (name, value)| program.env(name, value));
+    let text = program.finish().stdout;
+    for words in ["`auto_login` would sign in", "`throttle` is off", "set `public_url`"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let dir = Arc::new(TempDir::new().unwrap());
+    let file = dir.path().join("config.toml");
+    fs::write(&file, "secret_key = \"0123456789abcdef0123456789abcdef\"").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let ended = usher(&dir, &["doctor", "--json"]);
+    assert!(!ended.stdout.contains("0123456789abcdef"), "{ended:?}");
+    says(&report(&ended), "settings", "warning", &["config.toml", "chmod 600"]);
+}
+
+#[test]
+fn files_that_others_can_read_or_nobody_can_write_are_told_with_the_command_that_helps() {
+    let dir = left();
+    let data = dir.path().join("data");
+    let mode = |name: &str, mode| fs::set_permissions(data.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    mode("secret_key", 0o644);
+    says(&look(&dir), "permissions", "warning", &["secret_key", "644", "chmod 600"]);
+    mode("secret_key", 0o600);
+    mode("usher.db", 0o400);
+    says(&look(&dir), "permissions", "problem", &["usher.db", "chmod u+rw"]);
+    mode("usher.db", 0o600);
+    mode("", 0o755);
+    says(&look(&dir), "permissions", "warning", &["chmod 700"]);
+}
+
+#[test]
+fn a_damaged_or_foreign_database_is_told_and_which_backup_to_go_back_to() {
+    let dir = left();
+    let path = dir.path().join("data/usher.db");
+    let backups = dir.path().join("data/backups");
+    fs::create_dir(&backups).unwrap();
+    fs::set_permissions(&backups, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(backups.join("usher-20260101T030000Z.db.gz"), "").unwrap();
+    let sound = fs::read(&path).unwrap();
+    let mut holed = sound.clone();
+    holed[8192..20480].fill(0xa5);
+    fs::write(&path, holed).unwrap();
+    says(&look(&dir), "database", "problem", &["usher restore", "backups/usher-20260101T030000Z.db.gz"]);
+    fs::write(&path, "this is no database at all, however long one looks at it").unwrap();
+    says(&look(&dir), "database", "problem", &["is not a SQLite database", "usher restore"]);
+    fs::write(&path, &sound).unwrap();
+    says(&look(&dir), "database", "ok", &["sound"]);
+    database(&dir).execute_batch("UPDATE user_count SET n = 7").unwrap();
+    says(&look(&dir), "database", "problem", &["7 are counted"]);
+    database(&dir).execute_batch("UPDATE user_count SET n = 1; PRAGMA user_version = 99").unwrap();
+    says(&look(&dir), "database", "problem", &["schema version 99", "newer usher"]);
+}
+
+#[test]
+fn a_secret_key_that_is_gone_short_or_another_one_is_told() {
+    let dir = left();
+    let path = dir.path().join("data/secret_key");
+    let key = fs::read(&path).unwrap();
+    says(&look(&dir), "secret key", "ok", &["goes with the database", "store keys: 1"]);
+    fs::remove_file(&path).unwrap();
+    says(&look(&dir), "secret key", "problem", &["is gone", "1 stored store key", "rotate-secret"]);
+    fs::write(&path, "short").unwrap();
+    says(&look(&dir), "secret key", "problem", &["at least 32 characters"]);
+    fs::write(&path, "0123456789abcdef0123456789abcdef").unwrap();
+    says(&look(&dir), "secret key", "problem", &["another one", "1 stored store key", "rotate-secret"]);
+    fs::write(&path, &key).unwrap();
+    let other = Program::in_dir(&dir, &["doctor", "--json"])
+        .env("USHER_SECRET_KEY", "another key of 32 characters, or more")
+        .finish();
+    says(&report(&other), "secret key", "problem", &["from USHER_SECRET_KEY"]);
+    database(&dir).execute_batch("UPDATE users SET store_api_key = 'gAAAAAnonsense'").unwrap();
+    says(&look(&dir), "secret key", "warning", &["does not open 1 stored", "admin", "--old-secret-key-file"]);
+}
+
+#[test]
+fn a_clock_that_was_set_back_and_a_server_without_superuser_are_told() {
+    let dir = left();
+    database(&dir).execute_batch("UPDATE audit SET at = '2999-01-01 00:00:00+00:00'").unwrap();
+    says(&look(&dir), "clock", "problem", &["2999-01-01", "set the clock"]);
+    database(&dir).execute_batch("UPDATE users SET is_active = 0").unwrap();
+    says(&look(&dir), "superuser", "warning", &["usher user add NAME --superuser"]);
+}
+
+#[test]
+fn backups_that_are_late_or_failed_are_told() {
+    let dir = left();
+    let scheduled = || {
+        let program = Program::in_dir(&dir, &["doctor", "--json"]).env("USHER_BACKUP_SCHEDULE", "daily");
+        report(&program.finish())
+    };
+    says(&scheduled(), "backups", "warning", &["none yet", "late"]);
+    let backups = dir.path().join("data/backups");
+    fs::create_dir(&backups).unwrap();
+    fs::write(backups.join("usher-20260101T030000Z.db.gz"), "").unwrap();
+    says(&scheduled(), "backups", "warning", &["kept: 1 of 7", "days old", "late"]);
+    let failed = "INSERT INTO audit (at, action, success) VALUES ('2026-01-02 00:00:00+00:00', 'backup', 0)";
+    database(&dir).execute_batch(failed).unwrap();
+    says(&scheduled(), "backups", "problem", &["the last attempt failed"]);
+}
+
+#[test]
+fn what_a_cut_off_command_left_is_told_and_what_is_kept_on_purpose_is_no_fault() {
+    let dir = left();
+    fs::write(dir.path().join("data/usher.db.before-restore-20260101T000000000000"), [0; 2048]).unwrap();
+    says(&look(&dir), "leftovers", "ok", &["1 (2.0 KiB)"]);
+    fs::write(dir.path().join("data/usher.db.restored"), "").unwrap();
+    says(&look(&dir), "leftovers", "warning", &["usher.db.restored", "delete"]);
+}
+
+#[test]
+fn a_killed_servers_database_is_looked_at_with_what_stands_in_its_log() {
+    let server = server();
+    let dir = server.kill();
+    says(&look(&dir), "database", "ok", &["users: 1"]);
+    fs::remove_file(dir.path().join("data/usher.db-shm")).unwrap();
+    says(&look(&dir), "database", "ok", &["users: 1"]);
+}

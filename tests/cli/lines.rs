@@ -1,0 +1,99 @@
+//! `usher export` and `usher import usher`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::desk::{self, PASSWORD, get, json as printed, log_in, refused, server, token, usher};
+use crate::support::Program;
+
+#[test]
+fn what_is_exported_goes_into_another_usher_and_comes_out_the_same() {
+    let first = server();
+    Program::in_dir(&first.dir, &["user", "add", "Zoë Straße"]).input(PASSWORD).finish();
+    let bearer = token(&first, "zoë STRASSE", PASSWORD);
+    let made = first.request("POST", "/api/v1/api_key/").bearer(&bearer).json(&json!({ "name": "ci" }));
+    let key = made.send().expect(200).json()["api_key"].as_str().unwrap().to_owned();
+    let done = printed(&first.dir, &["export", "users.jsonl"]);
+    assert_eq!(done["users"], 2);
+    let file = first.dir.path().join("users.jsonl");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(!text.contains(&key) && text.lines().count() == 2, "{text}");
+
+    let second =
+        Program::new(&[]).env("USHER_SUPERUSER", "keeper").env("USHER_SUPERUSER_PASSWORD", "keeper pw 123").start();
+    let path = file.to_str().unwrap();
+    let shown = printed(&second.dir, &["import", "usher", path, "--dry-run"]);
+    let done = printed(&second.dir, &["import", "usher", path]);
+    assert_eq!((&done["imported"], &done["api_keys"]), (&shown["imported"], &json!(1)));
+    log_in(&second, "Zoë Straße", PASSWORD).expect(200);
+    let asked = get(&second, "/api/v1/users/whoami").key(&key).send().expect(200).json();
+    assert_eq!(asked["username"], "Zoë Straße");
+    let again = refused_but_shown(&second.dir, path);
+    assert!(again.contains("already here: 2"), "{again}");
+    printed(&second.dir, &["export", "again.jsonl"]);
+    let again = std::fs::read_to_string(second.dir.path().join("again.jsonl")).unwrap();
+    let lines = |text: &str| -> Vec<Value> {
+        let parsed = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        // What was used meanwhile is no part of the account.
+        parsed
+            .map(|mut line| {
+                line["last_login_at"] = Value::Null;
+                line["api_keys"] = Value::Null;
+                line
+            })
+            .collect()
+    };
+    assert_eq!(lines(&again)[1..], lines(&text)[..]);
+}
+
+fn refused_but_shown(dir: &Arc<tempfile::TempDir>, path: &str) -> String {
+    let ended = usher(dir, &["import", "usher", path]);
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert_eq!(ended.stdout.matches("is here already and stays as it is").count(), 2, "{ended:?}");
+    ended.stderr
+}
+
+#[test]
+fn broken_lines_are_told_by_their_number_and_nothing_of_them_is_repeated() {
+    let server = server();
+    desk::done(&server.dir, &["export", "users.jsonl"]);
+    let good = std::fs::read_to_string(server.dir.path().join("users.jsonl")).unwrap();
+    let good: Value = serde_json::from_str(good.trim()).unwrap();
+    let changed = |field: &str, value: Value| {
+        let mut line = good.clone();
+        line["id"] = json!(uuid::Uuid::new_v4());
+        line["username"] = json!("somebody");
+        line[field] = value;
+        line.to_string().into_bytes()
+    };
+    let lines: Vec<Vec<u8>> = vec![
+        changed("username", json!("ann")),
+        b"{".to_vec(),
+        b"".to_vec(),
+        b"\xff\xfe".to_vec(),
+        b"[]".to_vec(),
+        changed("password_hash", json!("hunter2 in the open")),
+        changed("password_hash", json!("$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b2dWRWJTmaaJObG")),
+        changed("username", json!("\u{202e}nna")),
+        changed("username", json!("ANN")),
+        changed("id", good["id"].clone()),
+        changed("create_at", json!("yesterday")),
+        changed("profile_image", json!("x".repeat(1 << 20))),
+        changed("api_keys", json!([{ "id": uuid::Uuid::new_v4() }])),
+        changed("username", json!("bob")),
+    ];
+    std::fs::write(server.dir.path().join("mixed.jsonl"), lines.join(&b'\n')).unwrap();
+    let done = printed(&server.dir, &["import", "usher", "mixed.jsonl"]);
+    let imported: Vec<&str> =
+        done["imported"].as_array().unwrap().iter().map(|a| a["username"].as_str().unwrap()).collect();
+    assert_eq!(imported, ["ann", "bob"]);
+    let told: Vec<&str> = done["findings"].as_array().unwrap().iter().map(|f| f["who"].as_str().unwrap()).collect();
+    let by_number: Vec<String> = [2, 4, 5, 6, 7, 8, 11, 12, 13].iter().map(|n| format!("line {n}")).collect();
+    assert_eq!(told[..9], by_number);
+    assert!(told[9].starts_with("somebody (") && told[10].starts_with("ANN ("), "{told:?}");
+    assert!(!done.to_string().contains("hunter2"));
+    for missing in ["nothing.jsonl", "data"] {
+        assert!(refused(&server.dir, &["import", "usher", missing]).contains(missing));
+    }
+}

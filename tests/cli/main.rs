@@ -1,0 +1,16 @@
+//! The command line, as the real program, beside a really running server on the same data directory or without one.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod backup;
+mod commands;
+mod desk;
+mod doctor;
+mod elsewhere;
+mod import;
+mod lines;
+mod rotate;
+mod schedule;
+mod stopping;

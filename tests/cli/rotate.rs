@@ -1,0 +1,172 @@
+//! `usher rotate-secret`: everybody is logged out, stored store keys stay readable, and a cut at any moment leaves a key
+//! that goes with the database.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::json;
+use tempfile::TempDir;
+use usher::auth::fernet::Fernet;
+use usher::domain::secret::Secret;
+
+use crate::desk::{database, json, names, refused, server, store_key, token, usher, whoami};
+use crate::support::{Program, Running};
+
+const TEXT: &str = "the key of the store";
+
+/// A directory that a server has left with a store key in it, and a token of then.
+fn left() -> (Arc<TempDir>, String) {
+    let server = server();
+    let token = token(&server, "admin", "adminpw123");
+    store_key(&server, &token, TEXT);
+    let dir = Arc::clone(&server.dir);
+    server.stop();
+    (dir, token)
+}
+
+fn data(dir: &Arc<TempDir>, name: &str) -> PathBuf {
+    dir.path().join("data").join(name)
+}
+
+/// What the stored store key says under a secret key.
+fn under(dir: &Arc<TempDir>, key: &str) -> Option<String> {
+    let stored = "SELECT store_api_key FROM users WHERE store_api_key IS NOT NULL";
+    let stored: String = database(dir).query_row(stored, [], |row| row.get(0)).unwrap();
+    Fernet::new(&Secret::new(key)).decrypt(&stored).map(|text| text.expose().to_owned())
+}
+
+/// What it says under the key in the data directory.
+fn store_key_of(dir: &Arc<TempDir>) -> Option<String> {
+    under(dir, &fs::read_to_string(data(dir, "secret_key")).unwrap())
+}
+
+fn start(dir: &Arc<TempDir>) -> Running {
+    Program::in_dir(dir, &[]).start()
+}
+
+#[test]
+fn a_new_key_ends_all_sessions_and_store_keys_go_over_to_it() {
+    let (dir, old_token) = left();
+    let before = fs::read(data(&dir, "secret_key")).unwrap();
+    assert!(refused(&dir, &["rotate-secret"]).contains("--yes"));
+    let counts = "INSERT INTO attempts VALUES (zeroblob(16), 9, '2026-01-01 00:00:00+00:00')";
+    database(&dir).execute_batch(counts).unwrap();
+    let done = json(&dir, &["rotate-secret", "--yes"]);
+    assert_eq!((&done["sessions_ended"], &done["store_keys_encrypted"]), (&json!(1), &json!(1)));
+    let kept = PathBuf::from(done["kept"].as_str().unwrap());
+    assert_eq!((fs::read(&kept).unwrap() == before, crate::support::process::mode(&kept)), (true, 0o600));
+    assert_ne!(fs::read(data(&dir, "secret_key")).unwrap(), before);
+    assert!(!data(&dir, "secret_key.next").exists());
+    assert_eq!(store_key_of(&dir).as_deref(), Some(TEXT));
+    let left: i64 = database(&dir).query_row("SELECT count(*) FROM attempts", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0, "counts under the old key are found by nobody");
+
+    let server = start(&dir);
+    assert_eq!(whoami(&server, &old_token), 401);
+    token(&server, "admin", "adminpw123");
+    assert!(!server.log().contains("the secret key is not the one"), "{}", server.log());
+    let audit = json(&dir, &["audit"]);
+    assert!(audit.as_array().unwrap().iter().any(|entry| entry["action"] == "secret.rotate"), "{audit}");
+}
+
+#[test]
+fn beside_a_running_server_it_refuses() {
+    let server = server();
+    let before = fs::read(server.data_dir().join("secret_key")).unwrap();
+    assert!(refused(&server.dir, &["rotate-secret", "--yes"]).contains("stop it first"));
+    assert_eq!(fs::read(server.data_dir().join("secret_key")).unwrap(), before);
+    token(&server, "admin", "adminpw123");
+}
+
+#[test]
+fn a_cut_after_each_step_leaves_a_key_that_goes_with_the_database() {
+    let (dir, _) = left();
+    let (old_key, old_db) = (fs::read(data(&dir, "secret_key")).unwrap(), fs::read(data(&dir, "usher.db")).unwrap());
+    json(&dir, &["rotate-secret", "--yes"]);
+    let (new_key, new_db) = (fs::read(data(&dir, "secret_key")).unwrap(), fs::read(data(&dir, "usher.db")).unwrap());
+    let half = new_key[..10].to_vec();
+    // What is on the disk: the database, the key in force, the one that waits.
+    let states = [
+        (&old_db, &old_key, Some(&half), &old_key),
+        (&old_db, &old_key, Some(&new_key), &old_key),
+        (&new_db, &old_key, Some(&new_key), &new_key),
+        (&new_db, &new_key, None, &new_key),
+    ];
+    for (number, (db, key, next, expected)) in states.into_iter().enumerate() {
+        for finish in ["serve", "rotate"] {
+            for name in names(&dir.path().join("data")) {
+                fs::remove_file(data(&dir, &name)).unwrap();
+            }
+            fs::write(data(&dir, "usher.db"), db).unwrap();
+            fs::write(data(&dir, "secret_key"), key).unwrap();
+            if let Some(next) = next {
+                fs::write(data(&dir, "secret_key.next"), next).unwrap();
+            }
+            if finish == "serve" {
+                let server = start(&dir);
+                token(&server, "admin", "adminpw123");
+                assert!(!server.log().contains("the secret key is not the one"), "{number}: {}", server.log());
+                server.stop();
+                assert!(fs::read(data(&dir, "secret_key")).unwrap() == *expected, "{number}");
+            } else {
+                let done = json(&dir, &["rotate-secret", "--yes"]);
+                assert_eq!(done["store_keys_unreadable_of"], json!([]), "{number}");
+            }
+            assert_eq!(store_key_of(&dir).as_deref(), Some(TEXT), "{number} {finish}");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_is_set_is_changed_where_it_is_set_and_the_database_follows() {
+    let dir = Arc::new(TempDir::new().unwrap());
+    let (old, new) = ("the old secret key, of 32 characters", "the new secret key, of 32 characters");
+    let old_file = dir.path().join("old");
+    fs::write(&old_file, format!("{old}\n")).unwrap();
+    let with =
+        |key: &str, arguments: &[&str]| Program::in_dir(&dir, arguments).superuser().env("USHER_SECRET_KEY", key);
+    let server = with(old, &[]).start();
+    let old_token = token(&server, "admin", "adminpw123");
+    store_key(&server, &old_token, TEXT);
+    server.stop();
+
+    let ended = with(old, &["rotate-secret", "--yes"]).finish();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.stderr.contains("USHER_SECRET_KEY") && ended.stderr.contains("--old-secret-key-file"), "{ended:?}");
+
+    // Changed without this command, it is told at each start, and nothing is lost.
+    let server = with(new, &[]).start();
+    assert!(server.log().contains("the secret key is not the one"), "{}", server.log());
+    assert_eq!(whoami(&server, &old_token), 401);
+    server.stop();
+    let arguments = ["rotate-secret", "--yes", "--old-secret-key-file", "old", "--json"];
+    let done = with(new, &arguments).finish();
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!(under(&dir, new).as_deref(), Some(TEXT));
+    assert!(!data(&dir, "secret_key").exists(), "a key that is set is kept where it is set");
+    let server = with(new, &[]).start();
+    assert!(!server.log().contains("the secret key is not the one"), "{}", server.log());
+}
+
+#[test]
+fn a_lost_key_costs_store_keys_alone_and_they_come_back_with_it() {
+    let (dir, old_token) = left();
+    let safe = dir.path().join("found-again");
+    fs::rename(data(&dir, "secret_key"), &safe).unwrap();
+    let server = start(&dir);
+    assert!(server.log().contains("1 stored store keys cannot be read"), "{}", server.log());
+    assert_eq!(whoami(&server, &old_token), 401);
+    token(&server, "admin", "adminpw123");
+    server.stop();
+    let ended = usher(&dir, &["rotate-secret", "--yes"]);
+    assert!(
+        ended.status.success() && ended.stdout.contains("cannot be read, and stay as they are: admin"),
+        "{ended:?}"
+    );
+    let server = start(&dir);
+    assert!(!server.log().contains("the secret key is not the one"), "{}", server.log());
+    server.stop();
+    json(&dir, &["rotate-secret", "--yes", "--old-secret-key-file", safe.to_str().unwrap()]);
+    assert_eq!(store_key_of(&dir).as_deref(), Some(TEXT));
+}

@@ -1,0 +1,88 @@
+//! Ctrl-C leaves nothing half done and nothing lying around.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use crate::desk::{database, done, names, server, usher};
+use crate::support::Program;
+use crate::support::process::{Begun, Ended};
+
+/// A database that takes a while to copy, check and pack.
+fn large() -> Arc<TempDir> {
+    let server = server();
+    let dir = Arc::clone(&server.dir);
+    server.stop();
+    let fill = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 600) \
+         INSERT INTO audit (at, action, success, detail) \
+         SELECT '2026-01-01 00:00:00+00:00', 'login', 1, printf('%.*c', 40000, 'x') FROM n";
+    database(&dir).execute_batch(fill).unwrap();
+    dir
+}
+
+/// Stops a command as soon as `path` is there.
+#[track_caller]
+fn stopped_at(mut command: Begun, path: &Path) -> Ended {
+    while !path.exists() {
+        assert!(!command.is_over(), "it ended before it could be stopped: {:?}", command.ended());
+        std::thread::yield_now();
+    }
+    command.interrupt();
+    command.ended()
+}
+
+#[track_caller]
+fn says_so(ended: &Ended) {
+    assert_eq!(ended.status.code(), Some(130), "{ended:?}");
+    assert!(ended.stdout.is_empty() && ended.stderr.contains("usher: stopped; nothing was changed"), "{ended:?}");
+}
+
+#[test]
+fn a_backup_that_is_stopped_leaves_no_file() {
+    let dir = large();
+    let before = names(dir.path());
+    says_so(&stopped_at(Program::in_dir(&dir, &["backup", "b.gz"]).begin(), &dir.path().join("b.gz.copy")));
+    assert_eq!(names(dir.path()), before);
+    done(&dir, &["backup", "b.gz"]);
+}
+
+#[test]
+fn a_restore_that_is_stopped_leaves_the_database() {
+    let dir = large();
+    done(&dir, &["backup", "b.gz"]);
+    let (before, database) =
+        (names(&dir.path().join("data")), std::fs::read(dir.path().join("data/usher.db")).unwrap());
+    let restore = Program::in_dir(&dir, &["restore", "b.gz", "--yes"]).begin();
+    says_so(&stopped_at(restore, &dir.path().join("data/usher.db.restored")));
+    assert_eq!(names(&dir.path().join("data")), before);
+    assert!(std::fs::read(dir.path().join("data/usher.db")).unwrap() == database);
+}
+
+#[test]
+fn an_import_that_is_stopped_imports_nobody() {
+    let server = server();
+    let dir = Arc::clone(&server.dir);
+    let line = |n: u32| {
+        format!(
+            "{{\"id\":\"{n:032x}\",\"username\":\"u{n}\",\"password_hash\":\"$2b$12$cqZbkovU64WekS.FurFqYuNPObPC4ii7N/DRILUBZ6Vmd2wobD8/K\",\
+             \"profile_image\":null,\"is_active\":true,\"is_superuser\":false,\"create_at\":\"2026-01-01T00:00:00Z\",\
+             \"updated_at\":\"2026-01-01T00:00:00Z\",\"last_login_at\":null}}\n"
+        )
+    };
+    std::fs::write(dir.path().join("many.jsonl"), (1..20_000).map(line).collect::<String>()).unwrap();
+    let mut import = Program::in_dir(&dir, &["import", "usher", "many.jsonl"]).begin();
+    // The server cannot write any more: it has begun to add them.
+    let locked = || {
+        let other = database(&dir);
+        other.busy_timeout(std::time::Duration::ZERO).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err()
+    };
+    while !locked() {
+        assert!(!import.is_over(), "it ended before it could be stopped: {:?}", import.ended());
+    }
+    import.interrupt();
+    says_so(&import.ended());
+    assert_eq!(done(&dir, &["user", "list", "--search", "u1"]).lines().count(), 1, "the head alone");
+    assert!(usher(&dir, &["import", "usher", "many.jsonl"]).status.success());
+}
