@@ -58,6 +58,7 @@ struct Shared {
     nobody: PasswordHash,
     computed: AtomicU64,
     stats: HashingStats,
+    rounds: AtomicU64,
     queue: Mutex<Queue>,
     filled: Condvar,
 }
@@ -99,6 +100,7 @@ impl Hasher {
             nobody: nobodys_hash(cost),
             computed: AtomicU64::new(0),
             stats: HashingStats::default(),
+            rounds: AtomicU64::new(0),
             queue: Mutex::default(),
             filled: Condvar::new(),
         });
@@ -152,6 +154,11 @@ impl Hasher {
     /// How many hashes were computed since the start.
     pub fn computed(&self) -> u64 {
         self.shared.computed.load(Ordering::Relaxed)
+    }
+
+    /// How many rounds of bcrypt those took: what an observer of times could see.
+    pub fn rounds(&self) -> u64 {
+        self.shared.rounds.load(Ordering::Relaxed)
     }
 
     async fn queue<T: Send + 'static>(
@@ -240,9 +247,19 @@ impl Shared {
         // A password that is unfit still costs a comparison, of the part that bcrypt can read, with nobody's hash.
         let compared = if fit { password.expose() } else { "" };
         let equal = match bcrypt::verify(compared, against.expose()) {
-            Ok(equal) => equal,
+            Ok(equal) => {
+                let cost = cost_of(against).unwrap_or(self.cost);
+                self.rounds.fetch_add(1 << cost, Ordering::Relaxed);
+                // 2^c + (2^c + 2^(c+1) + … ) = 2^cost: a weaker hash takes as long as a name that nobody has.
+                for cost in cost..self.cost {
+                    self.rounds.fetch_add(1 << cost, Ordering::Relaxed);
+                    let _ = bcrypt::verify(compared, nobodys_hash(cost).expose());
+                }
+                equal
+            }
             Err(error) => {
                 log::error!("a stored hash is not bcrypt's: {error}");
+                self.rounds.fetch_add(1 << self.cost, Ordering::Relaxed);
                 let _ = bcrypt::verify(compared, self.nobody.expose());
                 false
             }
@@ -260,9 +277,7 @@ impl Shared {
     }
 
     fn is_stale(&self, hash: &PasswordHash) -> bool {
-        let mut parts = hash.expose().split('$').skip(1);
-        let (version, cost) = (parts.next(), parts.next().and_then(|cost| cost.parse::<u32>().ok()));
-        version != Some("2b") || cost.is_none_or(|cost| cost < self.cost)
+        !hash.expose().starts_with("$2b$") || cost_of(hash).is_none_or(|cost| cost < self.cost)
     }
 }
 
@@ -283,6 +298,11 @@ pub fn is_hash(text: &str) -> bool {
         && cost.is_some_and(|cost| cost.len() == 2 && matches!(cost.parse::<u32>(), Ok(4..=20)))
         && rest.is_some_and(|rest| rest.len() == 53 && rest.bytes().all(base64))
         && parts.next().is_none()
+}
+
+/// The cost in a hash's notation.
+fn cost_of(hash: &PasswordHash) -> Option<u32> {
+    hash.expose().split('$').nth(2)?.parse().ok()
 }
 
 /// A well-formed hash of this cost that belongs to nobody; what is compared with it is wrong whatever comes out.

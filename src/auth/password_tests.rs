@@ -40,6 +40,17 @@ async fn every_answer_costs_one_hash_whoever_asks_for_whom() {
     }
 }
 
+#[tokio::test]
+async fn a_hash_of_lower_cost_takes_as_many_rounds_as_a_name_that_nobody_has() {
+    let weak = Hasher::start(COST, 1).unwrap().hash(&secret("zebra-mug-41"), HERE).await.unwrap();
+    let hasher = Hasher::start(COST + 3, 1).unwrap();
+    for hash in [Some(weak), None] {
+        let before = hasher.rounds();
+        assert_eq!(hasher.verify(&secret("wrong"), hash.clone(), HERE).await, Ok(Verdict::Wrong));
+        assert_eq!(hasher.rounds() - before, 1 << (COST + 3), "{hash:?}");
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "whether bcrypt reads it is the question")]
 #[test]
 fn the_hash_that_unknown_names_are_compared_with_is_one_that_bcrypt_computes() {
@@ -86,6 +97,7 @@ fn one_place_fills_no_more_than_half_of_the_queue_and_a_full_queue_refuses_at_on
         nobody: nobodys_hash(COST),
         computed: AtomicU64::new(0),
         stats: HashingStats::default(),
+        rounds: AtomicU64::new(0),
         queue: Mutex::default(),
         filled: Condvar::new(),
     };

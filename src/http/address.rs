@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{HeaderMap, USER_AGENT};
+use actix_web::http::header::{HeaderMap, HeaderValue, USER_AGENT};
 use ipnet::IpNet;
 
 /// The most characters kept of a `User-Agent`.
@@ -41,14 +41,11 @@ fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
 
 /// The rightmost address that no trusted proxy has: what stands further left, anybody could have written.
 fn forwarded_for(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let hops: Vec<&str> = headers
-        .get_all("x-forwarded-for")
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .collect();
+    // As bytes: a client may send such that are no text, and proxies add the address to what it sent.
+    let values: Vec<&[u8]> = headers.get_all("x-forwarded-for").map(HeaderValue::as_bytes).collect();
     let mut nearest = peer;
-    for hop in hops.into_iter().rev() {
-        let Some(address) = parse(hop) else { break };
+    for hop in values.into_iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b',')) {
+        let Some(address) = std::str::from_utf8(hop).ok().and_then(parse) else { break };
         nearest = address;
         if !is_trusted(address, trusted) {
             break;
@@ -66,7 +63,8 @@ fn parse(hop: &str) -> Option<IpAddr> {
 }
 
 fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get_all(name).last()?.to_str().ok()?.rsplit(',').next().map(str::trim)
+    let last = headers.get_all(name).last()?.as_bytes().rsplit(|byte| *byte == b',').next()?;
+    std::str::from_utf8(last).ok().map(str::trim)
 }
 
 fn shorten(agent: &str) -> String {
@@ -77,6 +75,16 @@ fn shorten(agent: &str) -> String {
 mod tests {
     use super::*;
     use actix_web::test::TestRequest;
+
+    #[test]
+    fn bytes_that_are_no_text_do_not_hide_the_address_that_a_proxy_adds() {
+        let request = TestRequest::default()
+            .peer_addr("10.0.0.1:1234".parse().unwrap())
+            .append_header(("x-forwarded-for", HeaderValue::from_bytes(b"\xff, 203.0.113.9").unwrap()))
+            .append_header(("x-forwarded-proto", HeaderValue::from_bytes(b"\xff, https").unwrap()));
+        let client = Client::of(&request.to_http_request(), &["10.0.0.0/8".parse().unwrap()]);
+        assert_eq!((client.address.to_string().as_str(), client.https), ("203.0.113.9", true));
+    }
 
     fn client(peer: &str, headers: &[(&'static str, &str)]) -> Client {
         let mut request = TestRequest::default().peer_addr(format!("{peer}:1234").parse().unwrap());

@@ -133,7 +133,7 @@ impl Input for ApiKeyCreate {
 
 async fn create(call: Call<SignedIn, ApiKeyCreate>) -> Result<Reply, ApiError> {
     let Call { app, now, client, who, input } = call;
-    if let Via::Key(own_end) = who.via {
+    if let Via::Key(_, own_end) = who.via {
         policy::may_make_key(own_end, input.expires_at)?;
     }
     let unmasked = api_key::generate()?;
@@ -150,9 +150,9 @@ async fn create(call: Call<SignedIn, ApiKeyCreate>) -> Result<Reply, ApiError> {
         last_used_at: None,
         total_uses: 0,
     };
-    let (hash, actor) = (api_key::sha256(text), who.actor(client.address));
+    let (hash, actor, standing) = (api_key::sha256(text), who.actor(client.address), who.standing());
     let made = app.db.write(move |connection| {
-        users::find(connection, key.user_id)?.ok_or(ApiError::UserGone)?;
+        standing.check(connection, now)?;
         api_keys::insert(connection, &key, &hash)?;
         let event = about(actor, Action::KeyMade, &who.user, Some(format!("key {}", key.id)));
         audit::record(connection, &event, now)?;

@@ -13,15 +13,15 @@ use crate::auth::token::Kind;
 use crate::domain::audit::Actor;
 use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
-use crate::store::{api_keys, sessions};
+use crate::store::{Connection, api_keys, sessions, users};
 
 /// By what somebody is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
     /// An access token of this session, that somebody got with a password.
     Session(Uuid),
-    /// An API key, with its end.
-    Key(Option<Timestamp>),
+    /// An API key, and its end.
+    Key(Uuid, Option<Timestamp>),
 }
 
 /// Who may call a route. Implemented by the types that handlers name in their signatures.
@@ -55,13 +55,44 @@ impl SignedIn {
     pub fn session(&self) -> Option<Uuid> {
         match self.via {
             Via::Session(id) => Some(id),
-            Via::Key(_) => None,
+            Via::Key(..) => None,
         }
+    }
+
+    /// What a write looks at again.
+    pub fn standing(&self) -> Standing {
+        Standing { user: self.user.id, was_superuser: self.user.is_superuser, via: self.via }
     }
 
     /// For the audit log.
     pub fn actor(&self, address: std::net::IpAddr) -> Actor {
         Actor { id: Some(self.user.id), name: Some(self.user.username.to_string()), address: Some(address.to_string()) }
+    }
+}
+
+/// Who somebody was when the request was taken up.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    user: Uuid,
+    was_superuser: bool,
+    via: Via,
+}
+
+impl Standing {
+    /// That the caller is still who they were, inside the transaction that acts for them: hashing a password may take
+    /// seconds, and a session that was ended meanwhile does nothing more.
+    pub fn check(&self, connection: &Connection, now: Timestamp) -> Result<(), ApiError> {
+        let user = match self.via {
+            Via::Session(id) => match sessions::authenticate(connection, self.user, id, now)? {
+                Some((user, true)) => Some(user),
+                Some((_, false)) => return Err(ApiError::SessionEnded),
+                None => None,
+            },
+            Via::Key(id, _) if !api_keys::is_active(connection, id)? => return Err(ApiError::BadKey),
+            Via::Key(..) => users::find(connection, self.user)?,
+        };
+        let user = user.filter(|user| user.is_active).ok_or(ApiError::UserGone)?;
+        if self.was_superuser && !user.is_superuser { Err(ApiError::NotSuperuser) } else { Ok(()) }
     }
 }
 
@@ -137,5 +168,5 @@ async fn by_key(app: &App, key: &str) -> Result<SignedIn, ApiError> {
         return Err(ApiError::InactiveUser);
     }
     app.key_uses.count(key.id, now);
-    Ok(SignedIn { user, via: Via::Key(key.expires_at) })
+    Ok(SignedIn { user, via: Via::Key(key.id, key.expires_at) })
 }

@@ -115,9 +115,22 @@ async fn login(call: Call<Anyone, Credentials>) -> Result<Reply, ApiError> {
 }
 
 async fn log_in(call: Call<Anyone, Credentials>) -> Result<Reply, ApiError> {
+    let attempt = Attempt::begin(&call.app, &call.input.username, call.client.address);
+    let keys = attempt.as_ref().map(Attempt::keys);
+    // Another hash may have taken the place of the one that was verified: of another password, or of the same one, when
+    // two log in at once and the hash is renewed. So it is verified once more.
+    for _ in 0..2 {
+        if let Some(reply) = try_login(&call, keys).await? {
+            return Ok(reply);
+        }
+    }
+    Err(ApiError::WrongLogin)
+}
+
+/// One attempt; `None` when the password's hash was replaced while it was verified.
+async fn try_login(call: &Call<Anyone, Credentials>, keys: Option<Keyed>) -> Result<Option<Reply>, ApiError> {
     let Credentials { username, password } = &call.input;
-    let attempt = Attempt::begin(&call.app, username, call.client.address);
-    let (typed, keys, now) = (username.clone(), attempt.as_ref().map(Attempt::keys), call.now);
+    let (typed, now) = (username.clone(), call.now);
     let found = call.app.db.read(move |connection| {
         let found = users::find_by_name(connection, &typed)?;
         let id = found.as_ref().map(|(user, _)| user.id);
@@ -128,17 +141,17 @@ async fn log_in(call: Call<Anyone, Credentials>) -> Result<Reply, ApiError> {
     match (user, hash, verdict) {
         (Some(user), Some(hash), Verdict::Right | Verdict::RightButStale) => {
             if let Some(refusal) = not_active(&user) {
-                record_failure(&call, None, Some(&user), "inactive").await?;
+                record_failure(call, None, Some(&user), "inactive").await?;
                 return Err(refusal);
             }
             let renewed = match verdict {
                 Verdict::RightButStale => Some(call.app.hasher.hash(password, call.client.address).await?),
                 _ => None,
             };
-            sign_in(&call, keys, user, hash, renewed).await
+            sign_in(call, keys, user, hash, renewed).await
         }
         (user, _, _) => {
-            record_failure(&call, keys, user.as_ref(), "wrong password").await?;
+            record_failure(call, keys, user.as_ref(), "wrong password").await?;
             Err(ApiError::WrongLogin)
         }
     }
@@ -159,15 +172,18 @@ async fn sign_in(
     user: User,
     verified: PasswordHash,
     renewed: Option<PasswordHash>,
-) -> Result<Reply, ApiError> {
+) -> Result<Option<Reply>, ApiError> {
     let (session, now) = (session_start::new_session(&call.app, &user, &call.client, call.now), call.now);
     let actor = named(&user, &call.client.address.to_string());
     let started = session.clone();
     let done = call.app.db.write(move |connection| {
-        // Deactivated, deleted or given another password while this one was verified: what was verified is past.
+        // Deactivated, deleted or given another hash while this one was verified: what was verified is past.
         let (user, hash) = users::find_by_name(connection, user.username.as_str())?
-            .filter(|(current, hash)| current.id == user.id && *hash == verified)
+            .filter(|(current, _)| current.id == user.id)
             .ok_or(ApiError::WrongLogin)?;
+        if hash != verified {
+            return Ok(None);
+        }
         if let Some(refusal) = not_active(&user) {
             return Err(refusal);
         }
@@ -179,11 +195,11 @@ async fn sign_in(
         keys.map_or(Ok(()), |keys| keys.succeeded(connection, user.id, now))?;
         let event = Event { actor, action: Action::LoggedIn, target: None, success: true, detail: None };
         audit::record(connection, &event, now)?;
-        Ok(user)
+        Ok(Some(user))
     });
-    let user = done.await?;
+    let Some(user) = done.await? else { return Ok(None) };
     let jar = Jar::new(&call.app.config, call.client.https);
-    Ok(session_start::reply(&call.app, &session, Some(&user), jar, now))
+    Ok(Some(session_start::reply(&call.app, &session, Some(&user), jar, now)))
 }
 
 /// Notes a failed log-in, with the account's name if there is one, never with the name that was typed: people type

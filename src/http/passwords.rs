@@ -35,8 +35,9 @@ pub async fn reset(call: Call<SignedIn, (UserId, ResetPassword)>) -> Result<Repl
     let Call { app, now, client, who, input: (_, ResetPassword { password, .. }) } = call;
     fields::differs_from_name(&password, &who.user.username).map_err(|fault| ApiError::field("password", fault))?;
     let hash = app.hasher.hash(&password, client.address).await?;
-    let (actor, own_session) = (who.actor(client.address), who.session());
+    let (actor, own_session, standing) = (who.actor(client.address), who.session(), who.standing());
     let changed = app.db.write(move |connection| {
+        standing.check(connection, now)?;
         let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
         // Somebody else set another password while this one was hashed; what was verified no longer holds.
         if users::password_hash(connection, id)?.as_ref() != Some(&old) {

@@ -57,8 +57,9 @@ async fn make(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
     let Call { app, now, client, who: Superuser(who), input: UserId(id) } = call;
     policy::may_make_reset_link(&who.user, who.session().is_some(), id)?;
     let (token, end) = (Secret::new(random::text()?), now + VALID_FOR);
-    let (hash, actor) = (sha256(token.expose()), who.actor(client.address));
+    let (hash, actor, standing) = (sha256(token.expose()), who.actor(client.address), who.standing());
     let made = app.db.write(move |connection| {
+        standing.check(connection, now)?;
         let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
         reset_links::replace(connection, id, &hash, now, end)?;
         audit::record(connection, &about(actor, Action::ResetLinkMade, &user, None), now)?;

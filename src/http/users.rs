@@ -84,11 +84,13 @@ async fn add(call: Call<Perhaps, UserCreate>) -> Result<Reply, ApiError> {
     // Hashed before the name is looked up, so that a taken name takes as long as a free one.
     let hash = app.hasher.hash(&input.password, client.address).await?;
     let user = User::new(input.username, app.config.signup != Signup::Approval, false, now);
+    let standing = superuser.as_ref().map(SignedIn::standing);
     let actor = match superuser {
         Some(superuser) => superuser.actor(client.address),
         None => Actor { id: None, name: None, address: Some(client.address.to_string()) },
     };
     let added = app.db.write(move |connection| {
+        standing.map_or(Ok(()), |standing| standing.check(connection, now))?;
         may_sign_up(connection)?;
         users::insert(connection, &user, &hash)?;
         sign_up.map_or(Ok(()), |sign_up| sign_up.count(connection, now))?;
@@ -130,8 +132,9 @@ async fn change(call: Call<SignedIn, ((UserId, UserPatch), IfMatch)>) -> Result<
         }
         None => None,
     };
-    let (actor, own_session) = (who.actor(client.address), who.session());
+    let (actor, own_session, standing) = (who.actor(client.address), who.session(), who.standing());
     let changed = app.db.write(move |connection| {
+        standing.check(connection, now)?;
         let before = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
         seen.check(&before)?;
         let after = patch.applied_to(&before, now);
@@ -156,8 +159,9 @@ async fn change(call: Call<SignedIn, ((UserId, UserPatch), IfMatch)>) -> Result<
 async fn delete(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
     let Call { app, now, client, who: Superuser(who), input: UserId(id) } = call;
     policy::may_delete(&who.user, id)?;
-    let actor = who.actor(client.address);
+    let (actor, standing) = (who.actor(client.address), who.standing());
     let deleted = app.db.write(move |connection| {
+        standing.check(connection, now)?;
         let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
         users::delete(connection, id)?;
         audit::record(connection, &about(actor, Action::UserDeleted, &user, None), now)?;

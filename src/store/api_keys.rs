@@ -72,6 +72,12 @@ pub fn all_with_hashes(connection: &Connection) -> Result<Vec<(ApiKey, [u8; 32])
     Ok(keys.collect::<Result<_, _>>()?)
 }
 
+/// Whether there is a key with this id that is not switched off.
+pub fn is_active(connection: &Connection, id: Uuid) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM api_keys WHERE uuid = ? AND is_active = 1)";
+    Ok(connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))?)
+}
+
 /// Adds a key.
 pub fn insert(connection: &Connection, key: &ApiKey, sha256: &[u8; 32]) -> Result<(), StoreError> {
     Ok(insert_new(connection, key, sha256)?)

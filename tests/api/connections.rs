@@ -129,10 +129,8 @@ fn a_server_that_has_no_room_for_connections_says_so_and_recovers_when_they_end(
     // Those that are open go on: also the database has the files that it needs.
     open[0].write(b"GET /health_check HTTP/1.1\r\nhost: x\r\n\r\n");
     assert_eq!(open[0].read(false).unwrap().status, 200);
-    let first = open.remove(0);
-    first.half_close();
-    // The server has noticed when it closes its half too.
-    let mut first = first;
-    assert!(first.is_closed());
-    server.request("GET", "/health").send().expect(200);
+    open.clear();
+    // The server notices in its own time.
+    let answers = std::iter::from_fn(|| server.request("GET", "/health").try_send()).take(10_000);
+    assert!(answers.map(|answer| answer.status).any(|status| status == 200));
 }

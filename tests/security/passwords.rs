@@ -93,6 +93,23 @@ fn a_hash_of_lower_cost_is_renewed_at_the_next_log_in() {
 }
 
 #[test]
+fn two_who_log_in_at_once_with_a_hash_that_is_renewed_are_both_let_in() {
+    let server = start(&[("throttle", "false")]);
+    for _ in 0..10 {
+        server
+            .database()
+            .execute("UPDATE users SET password_hash = replace(password_hash, '$2b$', '$2y$')", [])
+            .unwrap();
+        let log_in = || server.try_login(ADMIN.0, ADMIN.1).status;
+        let statuses: Vec<u16> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..6).map(|_| scope.spawn(log_in)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(statuses, [200; 6]);
+    }
+}
+
+#[test]
 fn what_people_type_as_a_name_is_kept_nowhere_when_nobody_has_it() {
     let server = start(&[]);
     server.try_login_from("192.0.2.1", "my-secret-password", "whatever");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::attack::{Attacked, start};
+use crate::attack::{Attacked, start, with};
 use crate::support::Server;
 use crate::support::server::{ADMIN, Tokens};
 
@@ -107,6 +107,25 @@ fn sessions_end_by_themselves_and_their_rows_are_swept() {
     assert_eq!(server.refresh(&refresh).status, 200);
     server.wait(604_800);
     assert_eq!(server.refresh(&refresh).status, 401);
+}
+
+#[test]
+fn what_a_session_asked_for_is_not_done_once_it_has_ended_however_long_the_hash_takes() {
+    let server = with(&[("throttle", "false")]).bcrypt_cost(12).start();
+    let (thief, owner) = (server.login(ADMIN.0, ADMIN.1).access, server.login(ADMIN.0, ADMIN.1).access);
+    let id = server.whoami(&owner).field("id");
+    let path = format!("/api/v1/users/{id}");
+    let mut stolen = server.connect();
+    let request = server.patch(&path).bearer(&thief).json(&json!({ "password": "the-thief's-own-1" }));
+    let before = server.app.hasher.computed();
+    stolen.write(&request.bytes(true));
+    // While the new password is hashed, which takes a while, the owner ends all other sessions.
+    while server.app.hasher.computed() == before {
+        std::thread::yield_now();
+    }
+    server.call("DELETE", "/api/v1/sessions?keep_current=true", &owner, &Value::Null).expect(200);
+    stolen.read(false).unwrap().refused(401, "Session has ended.");
+    assert_eq!(server.try_login(ADMIN.0, ADMIN.1).status, 200);
 }
 
 #[test]
