@@ -44,6 +44,25 @@ fn field(label: &str) -> String {
     )
 }
 
+/// Starts the driver, and says on which port it listens; `None` if it ended at once, as it does when somebody else took
+/// the port that it had found to be free.
+fn start_driver() -> Option<(Child, u16)> {
+    let mut command = Command::new("chromedriver");
+    let mut driver = command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let port = lines.find_map(|line| {
+        let line = line.unwrap();
+        line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok()
+    });
+    let Some(port) = port else {
+        driver.wait().unwrap();
+        return None;
+    };
+    // What it says later must not fill the pipe.
+    std::thread::spawn(move || lines.count());
+    Some((driver, port))
+}
+
 /// A browser with a profile of its own, which lasts until it is dropped.
 pub struct Browser {
     address: SocketAddr,
@@ -73,16 +92,8 @@ impl Browser {
             return None;
         }
         assert_eq!(missing, None, "is needed for USHER_BROWSER_TESTS and not installed");
-        let mut driver =
-            Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines.find_map(|line| {
-            let line = line.unwrap();
-            line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok()
-        });
-        // What it says later must not fill the pipe.
-        std::thread::spawn(move || lines.count());
-        let address = SocketAddr::from(([127, 0, 0, 1], port.unwrap()));
+        let (driver, port) = (0..10).find_map(|_| start_driver()).expect("chromedriver starts");
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
         let profile = TempDir::new().unwrap();
         let data = format!("--user-data-dir={}", profile.path().display());
         let arguments: Vec<&str> = ARGUMENTS.into_iter().chain([data.as_str()]).collect();
