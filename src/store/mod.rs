@@ -14,6 +14,7 @@ pub mod import;
 pub mod inspect;
 pub mod langflow;
 mod manager;
+mod name_index;
 mod names;
 mod open_files;
 mod pulse;

@@ -83,6 +83,11 @@ impl Names {
         (total, ids)
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.ids.len()).sum()
+    }
+
     /// The id that `skip` others come before.
     pub fn nth(&self, mut skip: usize) -> Option<i64> {
         for piece in &self.pieces {
@@ -141,6 +146,7 @@ mod tests {
             let page: Vec<i64> = hits.iter().copied().skip(skip).take(5).collect();
             prop_assert_eq!(names.find(&part, skip, 5), (hits.len(), page));
             prop_assert_eq!(names.nth(skip), plain.keys().nth(skip).copied());
+            prop_assert_eq!(names.len(), plain.len());
             prop_assert_eq!(names.last(), plain.keys().last().copied().unwrap_or(0));
         }
     }

@@ -52,11 +52,44 @@ pub struct Page {
     pub state: Option<State>,
 }
 
-/// A part of the list, and how many users there are in all that match.
+/// A part of the list, and how many users there are in all that match, by SQLite alone.
 pub fn list(connection: &Connection, page: &Page) -> Result<(i64, Vec<User>), StoreError> {
-    let needle = page.search.as_deref().map(fold).filter(|needle| !needle.is_empty());
-    let (everybody, in_state) = (count(connection)?, page.state.map(|state| count_of(connection, state)).transpose()?);
-    let matching = in_state.unwrap_or(everybody);
+    let total = match needle(page) {
+        None => total(connection, page.state)?,
+        Some(needle) => {
+            let condition = page.state.map_or("1", condition);
+            let sql = format!(
+                "SELECT count(*) FROM users NOT INDEXED WHERE {condition} AND instr(username_folded, :needle) > 0"
+            );
+            connection.prepare_cached(&sql)?.query_row(named_params! { ":needle": needle }, |row| row.get(0))?
+        }
+    };
+    Ok((total, select(connection, page)?))
+}
+
+/// How many users there are, in this state if there is one.
+pub(super) fn total(connection: &Connection, state: Option<State>) -> Result<i64, StoreError> {
+    state.map_or_else(|| count(connection), |state| count_of(connection, state))
+}
+
+/// A part of the list that has `total` users in all, walked to from whichever of its ends is nearer. Reads what one view
+/// of the database holds, if the caller has one.
+pub(super) fn window(connection: &Connection, page: &Page, total: i64) -> Result<Vec<User>, StoreError> {
+    let limit = page.limit.min(total - page.skip);
+    if limit <= 0 {
+        return Ok(Vec::new());
+    }
+    if page.skip <= total / 2 {
+        return select(connection, page);
+    }
+    let skip = total - page.skip - limit;
+    let mut users = select(connection, &Page { skip, limit, descending: !page.descending, ..page.clone() })?;
+    users.reverse();
+    Ok(users)
+}
+
+/// A part of the list, walked to from its beginning.
+pub(super) fn select(connection: &Connection, page: &Page) -> Result<Vec<User>, StoreError> {
     let order = if page.descending { " DESC" } else { "" };
     let by = match page.sort {
         Sort::Created => format!("id{order}"),
@@ -64,13 +97,11 @@ pub fn list(connection: &Connection, page: &Page) -> Result<(i64, Vec<User>), St
         Sort::LastLogin => format!("last_login_at{order}, id{order}"),
     };
     let condition = page.state.map_or("1", condition);
+    let needle = needle(page);
     let searched = if needle.is_some() { " AND instr(username_folded, :needle) > 0" } else { "" };
-    let index = index(page, matching, everybody);
-    let total = if needle.is_some() {
-        let sql = format!("SELECT count(*) FROM users WHERE {condition}{searched}");
-        connection.prepare_cached(&sql)?.query_row(named_params! { ":needle": needle }, |row| row.get(0))?
-    } else {
-        matching
+    let index = match page.state {
+        Some(state) => index(page, state, count_of(connection, state)?, count(connection)?),
+        None => in_order(page.sort),
     };
     let columns = user_columns!();
     let sql = format!(
@@ -84,7 +115,12 @@ pub fn list(connection: &Connection, page: &Page) -> Result<(i64, Vec<User>), St
         let bound = named_params! { ":limit": page.limit, ":skip": page.skip };
         statement.query_map(bound, from_row)?.collect::<Result<_, _>>()?
     };
-    Ok((total, users))
+    Ok(users)
+}
+
+/// What is looked for, in the form that names are compared in.
+fn needle(page: &Page) -> Option<String> {
+    page.search.as_deref().map(fold).filter(|needle| !needle.is_empty())
 }
 
 /// The rows of a state.
@@ -97,18 +133,50 @@ fn condition(state: State) -> &'static str {
     }
 }
 
-/// A few among many are found by their state and then sorted; many are met soon enough in the order that is asked for.
-fn index(page: &Page, matching: i64, everybody: i64) -> &'static str {
-    let few = matching < everybody / 32;
-    match (page.state, page.sort) {
-        (Some(State::Superuser), _) if few => "INDEXED BY users_superusers",
-        (Some(_), _) if few => "INDEXED BY users_by_state",
+/// Whether this user is in a state.
+pub(super) fn has_state(connection: &Connection, id: i64, state: State) -> Result<bool, StoreError> {
+    let sql = format!("SELECT 1 FROM users WHERE id = ? AND {}", condition(state));
+    Ok(connection.prepare_cached(&sql)?.exists([id])?)
+}
+
+/// The ids of all users who are in a state, or else of all who are not, whichever is read sooner; ascending, and whether
+/// it is the former.
+pub(super) fn ids_in(connection: &Connection, state: State) -> Result<(Vec<i64>, bool), StoreError> {
+    let (index, condition, among) = match state {
+        State::Active if 2 * count_of(connection, state)? > count(connection)? => {
+            ("users_by_state", "is_active = 0", false)
+        }
+        State::Superuser => ("users_superusers", condition(state), true),
+        State::Waiting | State::Active | State::Inactive => ("users_by_state", condition(state), true),
+    };
+    let sql = format!("SELECT id FROM users INDEXED BY {index} WHERE {condition}");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut ids = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+    ids.sort_unstable();
+    Ok((ids, among))
+}
+
+/// The index that has everybody in this order.
+fn in_order(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Created => "NOT INDEXED",
+        Sort::Name => "INDEXED BY sqlite_autoindex_users_2",
+        Sort::LastLogin => "INDEXED BY users_by_last_login",
+    }
+}
+
+/// Those in a state are either all found by their state and then sorted, or met among everybody in the order that is asked
+/// for, whichever reads fewer rows: a page that ends at the nth of them is met after n rows for every one of them.
+fn index(page: &Page, state: State, matching: i64, everybody: i64) -> &'static str {
+    let end = i128::from(page.skip.saturating_add(page.limit));
+    let few = i128::from(matching) * i128::from(matching) < end * i128::from(everybody);
+    match (state, page.sort) {
+        (State::Superuser, _) if few => "INDEXED BY users_superusers",
         // Those who wait have all the same last log-in, so that this index is in order of creation.
-        (Some(State::Waiting), Sort::Created | Sort::LastLogin) => "INDEXED BY users_by_state",
-        (Some(State::Active | State::Inactive), Sort::LastLogin) => "INDEXED BY users_by_state",
-        (_, Sort::Created) => "NOT INDEXED",
-        (_, Sort::Name) => "INDEXED BY sqlite_autoindex_users_2",
-        (_, Sort::LastLogin) => "INDEXED BY users_by_last_login",
+        (State::Waiting, Sort::Created | Sort::LastLogin) => "INDEXED BY users_by_state",
+        (State::Active | State::Inactive, Sort::LastLogin) => "INDEXED BY users_by_state",
+        (State::Waiting | State::Active | State::Inactive, _) if few => "INDEXED BY users_by_state",
+        (_, sort) => in_order(sort),
     }
 }
 
