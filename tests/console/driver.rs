@@ -37,6 +37,14 @@ static TURN: Mutex<()> = Mutex::new(());
 /// Where a person can do something: in a dialog, when one is open.
 const TOP: &str = "//dialog|//body[not(.//dialog)]";
 
+/// The button or link that is called so.
+fn called(name: &str) -> String {
+    format!(
+        "({TOP})//*[self::button or self::a][normalize-space()=\"{name}\" or text()[normalize-space()=\"{name}\"] \
+         or .//bdi=\"{name}\" or @aria-label=\"{name}\"]"
+    )
+}
+
 /// The field with this label.
 fn field(label: &str) -> String {
     format!(
@@ -164,10 +172,7 @@ impl Browser {
 
     /// Clicks on the button or link that is called so.
     pub fn click(&self, name: &str) {
-        self.press_on(&format!(
-            "({TOP})//*[self::button or self::a][normalize-space()=\"{name}\" or text()[normalize-space()=\"{name}\"] \
-             or .//bdi=\"{name}\" or @aria-label=\"{name}\"]"
-        ));
+        self.press_on(&called(name));
     }
 
     /// Clicks on what is at an XPath.
@@ -233,6 +238,14 @@ impl Browser {
         self.fill("Name", name);
         self.fill("Password", password);
         self.click("Sign in");
+    }
+
+    /// Gives the focus to the button or link that is called so, as the Tab key would after a while.
+    pub fn focus(&self, name: &str) {
+        let xpath = called(name);
+        self.find(&xpath);
+        let script = "document.evaluate(arguments[0], document, null, 9).singleNodeValue.focus()";
+        self.post("/execute/sync", &json!({ "script": script, "args": [xpath] }));
     }
 
     /// Waits until the element that has the focus is shown, or called, so.

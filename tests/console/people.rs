@@ -1,4 +1,4 @@
-//! What is left of the pages: pictures, the log of one person, the keyboard alone, and a server that restarts.
+//! What is left of the pages: pictures, the log of one person, and a server that restarts.
 
 use crate::driver::Browser;
 use crate::support::Server;
@@ -64,35 +64,6 @@ fn the_log_is_narrowed_to_a_person_whom_one_types() {
     browser.fill("Person", "");
     browser.choose("Person", "greta");
     browser.meets("//tbody[count(tr)=1]//td[.=\"greta\"]");
-    assert_eq!(browser.complaints(), [""; 0]);
-}
-
-#[test]
-fn the_keyboard_alone_is_enough_to_sign_in_and_make_somebody() {
-    const ENTER: &str = "\u{e007}";
-    let server = Server::start();
-    let Some(browser) = Browser::open(&server.url) else { return };
-    browser.is_at("Sign in");
-    browser.meets("//input[@name=\"username\"]");
-    browser.keys(&format!("admin\t{}{ENTER}", ADMIN.1));
-    browser.is_at("Users");
-    // The heading has the focus, the button for a new user is next.
-    browser.keys(&format!("\t{ENTER}"));
-    browser.meets("//dialog[@open]");
-    browser.keys(&format!("erika{ENTER}"));
-    browser.sees("erika was created");
-    browser.has_focus("Reset link");
-    browser.keys("\t\t");
-    browser.has_focus("Done");
-    browser.keys(ENTER);
-    browser.meets("//body[not(.//dialog)]//td[contains(., \"erika\")]");
-    browser.has_focus("New user");
-    // Escape closes a dialog.
-    browser.keys(ENTER);
-    browser.meets("//dialog[@open]");
-    browser.keys("\u{e00c}");
-    browser.meets("//body[not(.//dialog)]");
-    browser.has_focus("New user");
     assert_eq!(browser.complaints(), [""; 0]);
 }
 

@@ -1,0 +1,72 @@
+//! What people are called and how much they have does not break the pages.
+
+use serde_json::json;
+
+use crate::driver::Browser;
+use crate::support::Server;
+use crate::support::server::ADMIN;
+
+#[test]
+fn names_of_any_length_and_direction_fit_on_every_screen() {
+    let server = Server::start();
+    let admin = server.admin();
+    let names =
+        ["W".repeat(255), "word ".repeat(50), "هدى العبدالله".to_owned(), "Z̸͍̈́a̷͓͋l̴̰̾g̵͙̈́o̷".to_owned(), "👋🏽 wave".to_owned()];
+    let ids: Vec<String> = names.iter().map(|name| server.add_active(&admin, name.trim())).collect();
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    let fits = |what: &str| {
+        for width in [360, 768, 1440] {
+            let screen = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+            browser.cdp("Emulation.setDeviceMetricsOverride", &screen);
+            let look = "const tall = [...document.querySelectorAll('tbody tr')].map((row) => row.offsetHeight);
+                return [document.documentElement.scrollWidth, Math.max(0, ...tall)]";
+            let found = browser.run(look);
+            assert!(found[0].as_u64().unwrap() <= width, "{what} on a screen of {width}: {found}");
+            assert!(found[1].as_u64().unwrap() <= 220, "{what} on a screen of {width}: {found}");
+        }
+        browser.cdp("Emulation.clearDeviceMetricsOverride", &json!({}));
+    };
+    fits("the list");
+    for id in &ids {
+        browser.go(&format!("{}/#/users/{id}", server.url));
+        browser.meets("//h1/bdi");
+        browser.sees("Nobody is signed in with this account.");
+        fits("an account");
+        browser.click("Make a reset link");
+        browser.value("Reset link");
+        fits("a link");
+        browser.click("Done");
+        browser.click("Delete this user");
+        browser.meets("//dialog");
+        fits("a deletion");
+        browser.click("Cancel");
+    }
+    browser.click("Audit");
+    browser.is_at("Audit log");
+    browser.meets("//tbody/tr[10]");
+    fits("the log");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn a_thousand_keys_are_shown_a_few_at_a_time() {
+    let server = Server::start();
+    let admin = server.admin();
+    let (id, _) = server.member(&admin, "erika");
+    let insert = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+        INSERT INTO api_keys (uuid, user_id, name, sha256, prefix, length, is_active, created_at, total_uses)
+        SELECT randomblob(16), (SELECT id FROM users WHERE username = 'erika'), 'key ' || i, randomblob(32), 'sk-abcde', 46, 1,
+            '2026-01-31 12:00:00.000001+00:00', 0 FROM n";
+    server.database().execute(insert, []).unwrap();
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    browser.go(&format!("{}/#/users/{id}", server.url));
+    browser.is_at("erika");
+    browser.meets("//section[.//h2=\"API keys\"]//ul[count(li)=10]");
+    browser.click("Show 100 more (990 not shown)");
+    browser.meets("//section[.//h2=\"API keys\"]//ul[count(li)=110]");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
