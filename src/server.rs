@@ -31,6 +31,7 @@ mod backups;
 mod connection;
 mod first_superuser;
 mod head;
+mod kept_names;
 mod lane;
 mod listen;
 mod peers;
@@ -88,6 +89,9 @@ pub enum StartError {
     /// The prefix could not be told from a route.
     #[error("`base_path` is {0}, which begins as paths of usher's own do; choose another one, such as /usher")]
     BasePathTaken(String),
+    /// Whether names are kept could not be read or written.
+    #[error("what forward auth knows of names cannot be used: {}", .0.described())]
+    Names(StoreError),
     /// The first superuser cannot be made.
     #[error(transparent)]
     FirstSuperuser(#[from] first_superuser::FirstSuperuserError),
@@ -168,7 +172,9 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         setup_token: Mutex::new(None),
         config,
     });
+    kept_names::keep(&app).await.map_err(StartError::Names)?;
     let first_superuser = first_superuser::ensure(&app, &url).await?;
+    kept_names::look(&app).await.map_err(StartError::Names)?;
     let watched = service::patience().map(|patience| (Workers::default(), patience));
     let server = listen::listen(&app, listeners, watched.clone()).map_err(StartError::Threads)?;
     if let Some(file) = &mut port_file {

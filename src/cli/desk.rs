@@ -43,6 +43,9 @@ pub(super) enum Refused {
     /// Nothing can be encrypted.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
+    /// Somebody else had the name, and it is not given again.
+    #[error("{0:?} was somebody else's name, which forward auth keeps from being given again; choose another one")]
+    Kept(String),
     /// The store's failure.
     #[error("{}", .0.described())]
     Store(#[from] StoreError),
@@ -55,7 +58,7 @@ impl Refused {
         match self {
             Self::LastSuperuser(user) => Some((User::clone(user), "refused: last superuser")),
             Self::Taken(_, user) => Some((User::clone(user), "refused: name taken")),
-            Self::Nobody(_) | Self::Nothing(_) | Self::Randomness(_) | Self::Store(_) => None,
+            Self::Nobody(_) | Self::Kept(_) | Self::Nothing(_) | Self::Randomness(_) | Self::Store(_) => None,
         }
     }
 }

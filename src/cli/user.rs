@@ -120,6 +120,7 @@ async fn add(desk: &Desk<'_>, name: &str, is_superuser: bool) -> Result<(), Fail
 fn or_taken(connection: &Connection, error: StoreError, username: &Username) -> Refused {
     match (&error, users::find_by_name(connection, username.as_str())) {
         (StoreError::UsernameTaken, Ok(Some((owner, _)))) => Refused::Taken(username.to_string(), Box::new(owner)),
+        (StoreError::FormerUsername, _) => Refused::Kept(username.to_string()),
         _ => Refused::Store(error),
     }
 }

@@ -100,6 +100,9 @@ pub enum ConfigError {
     /// Links and answers would lead to different places.
     #[error("{place} is {base}, but the path of `public_url` is {path}; make them the same, or leave `base_path` out")]
     TwoPaths { place: Place, base: String, path: String },
+    /// The rules of forward auth are wrong together, or do not fit the other settings.
+    #[error("{place} {fault}")]
+    ForwardAuth { place: Place, fault: String },
     /// The file that was found in the data directory says that the data directory is another one.
     #[error(
         "{file} was found because it lies in the data directory, but its `data_dir` names another one, {named}; \

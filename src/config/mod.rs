@@ -3,6 +3,7 @@
 
 mod error;
 mod file;
+mod forward_auth;
 mod inputs;
 mod keys;
 mod settings;
@@ -20,6 +21,7 @@ pub use inputs::Inputs;
 pub use keys::{KEYS, Key, Kind, flags, markdown_table};
 pub use values::{Bind, CookieSecure, ExitWith, Signup};
 
+use crate::domain::entry::Rules;
 use crate::domain::schedule::Schedule;
 use crate::domain::secret::Secret;
 use file::ConfigFile;
@@ -77,6 +79,10 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Networks whose forwarded headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Who may enter which site behind the proxy; none when forward auth is off.
+    pub forward_auth: Rules,
+    /// The domain whose hosts get the cookie that lets people in; `None` stands for the host of `public_url` alone.
+    pub cookie_domain: Option<String>,
     /// Whether failed log-ins and sign-ups are slowed down.
     pub throttle: bool,
     /// How many accounts may wait for approval.
@@ -140,6 +146,8 @@ impl Config {
             access_cookie_readable: settings.get("access_cookie_readable", values::boolean)?,
             cors_origins: settings.list("cors_origins", values::origin)?,
             trusted_proxies: settings.list("trusted_proxies", values::network)?,
+            forward_auth: Rules::default(),
+            cookie_domain: settings.optional("cookie_domain", forward_auth::cookie_domain)?,
             throttle: settings.get("throttle", values::boolean)?,
             signup_max_waiting: settings.number("signup_max_waiting")?,
             audit_days: settings.number("audit_days")?,
@@ -152,6 +160,8 @@ impl Config {
             origins: BTreeMap::new(),
         };
         config.find_base_path(settings)?;
+        let rules = settings.list("forward_auth", forward_auth::rule)?;
+        forward_auth::check(&mut config, rules, settings)?;
         config.check(settings)?;
         config.origins = std::mem::take(&mut settings.origins);
         config.file = file.map(|file| file.path);
@@ -234,6 +244,8 @@ impl Config {
             "access_cookie_readable" => self.access_cookie_readable.to_string(),
             "cors_origins" => self.cors_origins.join(", "),
             "trusted_proxies" => self.trusted_proxies.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", "),
+            "forward_auth" => self.forward_auth.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            "cookie_domain" => self.cookie_domain.clone().unwrap_or_default(),
             "throttle" => self.throttle.to_string(),
             "signup_max_waiting" => self.signup_max_waiting.to_string(),
             "audit_days" => self.audit_days.to_string(),

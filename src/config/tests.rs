@@ -288,6 +288,52 @@ fn the_prefix_of_every_path_is_that_of_the_public_address() {
 }
 
 #[test]
+fn forward_auth_is_refused_where_it_could_let_nobody_in() {
+    let with = |rules: &str, url: &str| {
+        let machine = Machine::new().flag("forward_auth", rules).flag("trusted_proxies", "127.0.0.1");
+        if url.is_empty() { machine } else { machine.flag("public_url", url) }
+    };
+    let domain = |rules: &str, url: &str, domain: &str| with(rules, url).flag("cookie_domain", domain);
+    let config = domain("*.a.org = signed-in, A.org=superusers", "https://auth.a.org", "a.org").load();
+    assert_eq!(config.shown("forward_auth"), "a.org = superusers, *.a.org = signed-in");
+    assert!(config.entry_by_https());
+    let config = with("home.lan:8080=signed-in", "http://home.lan:7860").load();
+    assert_eq!((config.forward_auth.is_empty(), config.entry_by_https()), (false, false));
+    let config = domain("*.org.a.org = signed-in", "https://a.org/usher", "a.org").load();
+    assert!(!config.forward_auth.is_empty());
+    // Off, whatever else is set.
+    assert!(Machine::new().flag("cookie_domain", "a.org").load().forward_auth.is_empty());
+
+    let rule = "*.a.org = signed-in";
+    for (machine, refusal) in [
+        (with(rule, ""), "--forward-auth needs `public_url`, where people are sent to sign in"),
+        (
+            Machine::new().flag("forward_auth", rule).flag("public_url", "https://a.org"),
+            "--forward-auth needs `trusted_proxies`",
+        ),
+        (
+            with("a.org=signed-in, A.org = superusers", "https://a.org"),
+            "--forward-auth has two rules for a.org; keep one",
+        ),
+        (
+            with(rule, "https://a.org"),
+            "--forward-auth has a rule for *.a.org, which is another host than that of `public_url`, a.org;",
+        ),
+        (with("a.org = signed-in", "https://b.org"), "--forward-auth has a rule for a.org, which is another host"),
+        (domain(rule, "https://a.net", "a.org"), "the host of `public_url`, \"a.net\", must be in it"),
+        (
+            domain("b.org = signed-in", "https://a.org", "a.org"),
+            "has a rule for b.org, which is not in `cookie_domain`, a.org",
+        ),
+        (domain("*.bada.org = signed-in", "https://a.org", "a.org"), "has a rule for *.bada.org, which is not in"),
+        (domain(rule, "https://bada.org", "a.org"), "the host of `public_url`, \"bada.org\""),
+    ] {
+        let said = machine.refusal();
+        assert!(said.contains(refusal), "{said}");
+    }
+}
+
+#[test]
 fn the_shipped_file_changes_nothing_and_shows_every_default() {
     let shipped = include_str!("../../config.toml");
     assert!(shipped.lines().all(|line| line.is_empty() || line.starts_with('#')));

@@ -21,6 +21,8 @@ macro_rules! file {
 
 /// The console's page, which also serves the links for setup and for a new password.
 pub const APP: &str = include_str!("index.html");
+/// What somebody is shown who may not enter a site behind the proxy.
+pub const CLOSED: &str = include_str!("closed.html");
 /// The page to read and try the API.
 pub const DOCS: &str = include_str!("docs.html");
 /// How the pages look. It is part of each page, as a page that must ask for it is shown later.

@@ -36,6 +36,8 @@ pub enum Action {
     KeyDeleted,
     /// The store's key was saved.
     StoreKeySaved,
+    /// Somebody was let into a site behind the proxy for a while, or was not.
+    Entered,
     /// A backup was made.
     BackedUp,
     /// A backup took the database's place.
@@ -67,6 +69,7 @@ impl Action {
             Self::KeyMade => "key.add",
             Self::KeyDeleted => "key.delete",
             Self::StoreKeySaved => "store_key.save",
+            Self::Entered => "site.enter",
             Self::BackedUp => "backup",
             Self::Restored => "restore",
             Self::Imported => "import",

@@ -18,6 +18,10 @@ pub enum Denied {
     AnothersPassword,
     /// An API key must not set its owner's password, nor see or end sessions.
     NotInteractive,
+    /// An API key must not make cookies.
+    EntryByKey,
+    /// Names stand for people elsewhere; one's own is for others to change.
+    RenameSelf,
     /// Nobody deletes oneself.
     DeleteSelf,
     /// Somebody must be left to administer.
@@ -79,6 +83,19 @@ pub fn may_reset_password(caller: &User, interactive: bool, target: Uuid) -> Res
 /// Whether a caller, who came with a password's session or with a key, may see and end sessions.
 pub fn may_manage_sessions(interactive: bool) -> Result<(), Denied> {
     if interactive { Ok(()) } else { Err(Denied::NotInteractive) }
+}
+
+/// Whether a caller, who came with a password's session or with a key, may be given a cookie for other sites.
+pub fn may_open_sites(interactive: bool) -> Result<(), Denied> {
+    if interactive { Ok(()) } else { Err(Denied::EntryByKey) }
+}
+
+/// Whether `caller` may give the user `target` the name in `patch`, where sites behind the proxy know people by name:
+/// with another's name one would come into what is theirs. Sending the name that one has is no change.
+pub fn may_rename(caller: &User, target: Uuid, patch: &UserPatch, names_are_kept: bool) -> Result<(), Denied> {
+    let renames_self = caller.id == target
+        && patch.username.as_ref().is_some_and(|wanted| wanted.as_str() != caller.username.as_str());
+    if names_are_kept && renames_self { Err(Denied::RenameSelf) } else { Ok(()) }
 }
 
 /// Whether a superuser `caller` may make a link that sets the password of `target`.
@@ -150,6 +167,23 @@ mod tests {
             (mine, UserPatch { profile_image: Some("p".into()), ..patch() }, Ok(())),
         ] {
             assert_eq!(may_patch(&me, true, target, &asked), answer, "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn where_names_are_kept_nobody_renames_oneself_not_even_in_another_spelling() {
+        for me in [user(1, false), user(1, true)] {
+            let to = |name: &str| UserPatch { username: Some(Username::parse(name).unwrap()), ..patch() };
+            assert_eq!(may_rename(&me, me.id, &to("root"), true), Err(Denied::RenameSelf));
+            assert_eq!(may_rename(&me, me.id, &to("USER1"), true), Err(Denied::RenameSelf));
+            assert_eq!(may_rename(&me, me.id, &to("user1"), true), Ok(()));
+            assert_eq!(may_rename(&me, me.id, &patch(), true), Ok(()));
+            assert_eq!(may_rename(&me, me.id, &to("root"), false), Ok(()));
+            assert_eq!(
+                may_rename(&me, Uuid::from_u128(2), &to("root"), true),
+                Ok(()),
+                "another's, which rights decide"
+            );
         }
     }
 

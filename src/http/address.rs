@@ -23,7 +23,7 @@ pub struct Client {
 impl Client {
     /// Reads the connection and, if the peer is a trusted proxy, its forwarding headers.
     pub fn of(request: &HttpRequest, trusted: &[IpNet]) -> Self {
-        let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip().to_canonical());
+        let peer = peer(request);
         let headers = request.headers();
         let by_proxy = is_trusted(peer, trusted);
         Self {
@@ -35,7 +35,13 @@ impl Client {
     }
 }
 
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+/// The address at the other end of the connection.
+pub fn peer(request: &HttpRequest) -> IpAddr {
+    request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip().to_canonical())
+}
+
+/// Whether an address is that of a proxy that is believed.
+pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }
 

@@ -76,9 +76,13 @@ impl<W: Who, I: Input> Call<W, I> {
 }
 
 /// Refuses requests that change something and that a browser marks as another site's, unless that site is configured.
+/// Behind the same proxy other sites are neighbours, which browsers call the same site; they are others all the same.
 fn refuse_cross_site(request: &HttpRequest, config: &Config) -> Result<(), ApiError> {
     let headers = request.headers();
-    if request.method().is_safe() || headers.get("sec-fetch-site").is_none_or(|site| site != "cross-site") {
+    let has_neighbours = !config.forward_auth.is_empty();
+    let foreign =
+        headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || has_neighbours && site == "same-site");
+    if request.method().is_safe() || !foreign {
         return Ok(());
     }
     let origin = headers.get("origin").and_then(|origin| origin.to_str().ok());

@@ -159,7 +159,8 @@ pub async fn by_token(app: &App, token: &str) -> Result<SignedIn, ApiError> {
     }
 }
 
-async fn by_key(app: &App, key: &str) -> Result<SignedIn, ApiError> {
+/// Who has this API key.
+pub async fn by_key(app: &App, key: &str) -> Result<SignedIn, ApiError> {
     let now = app.clock.now();
     let hash = api_key::sha256(key);
     let found = app.db.read(move |connection| api_keys::find(connection, &hash));

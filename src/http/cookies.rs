@@ -1,4 +1,5 @@
-//! Owns the three cookies of the original: their names, attributes, and how they are read.
+//! Owns the cookies: the three of the original, and the one that lets people into other sites. Their names, attributes,
+//! and how they are read.
 
 use actix_web::http::header::{COOKIE, HeaderMap};
 
@@ -51,6 +52,26 @@ impl<'a> Jar<'a> {
 pub fn get<'a>(config: &Config, headers: &'a HeaderMap, name: &'a str) -> Option<&'a str> {
     let mut found = all(headers, name);
     if config.base_path.is_empty() { found.last() } else { found.next() }
+}
+
+/// The name of the cookie by which proxies know who enters the sites behind them. Where it goes over HTTPS alone, the
+/// name is one that browsers take from nowhere else (RFC 6265bis, section 4.1.3.1).
+fn entry_name(config: &Config) -> &'static str {
+    if config.entry_by_https() { "__Secure-usher_entry" } else { "usher_entry" }
+}
+
+/// Sets that cookie, the only one that other hosts are sent.
+pub fn set_entry(config: &Config, value: &str, seconds: u64) -> String {
+    let name = entry_name(config);
+    let domain = config.cookie_domain.as_ref().map(|domain| format!("; Domain={domain}")).unwrap_or_default();
+    let secure = if config.entry_by_https() { "; Secure" } else { "" };
+    format!("{name}={value}{domain}; Max-Age={seconds}; Path=/; SameSite=Lax; HttpOnly{secure}")
+}
+
+/// The entry cookie that came. Of several it is the last: that of the shortest path, which is ours. A site that sets one
+/// of this name for a part of its neighbours' addresses does not get in front of it.
+pub fn get_entry<'a>(config: &Config, headers: &'a HeaderMap) -> Option<&'a str> {
+    all(headers, entry_name(config)).last()
 }
 
 fn all<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {

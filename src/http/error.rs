@@ -57,6 +57,14 @@ pub enum ApiError {
     SamePassword,
     KeyNotFound,
     SessionNotFound,
+    /// It cannot be told which site a proxy asks about.
+    EntryUnclear,
+    /// Not this person, or nobody at all.
+    EntryClosed,
+    /// Not an address of a site behind the proxy.
+    BadReturnTo,
+    /// The cookie would not be sent there.
+    EntryWithoutHttps,
     SetupDone,
     BadSetupToken,
     /// Too many attempts; the next may be made in so many seconds.
@@ -117,6 +125,10 @@ impl ApiError {
             Self::SamePassword => (StatusCode::BAD_REQUEST, say::SAME_PASSWORD),
             Self::KeyNotFound => (StatusCode::BAD_REQUEST, say::KEY_NOT_FOUND),
             Self::SessionNotFound => (StatusCode::NOT_FOUND, say::SESSION_NOT_FOUND),
+            Self::EntryUnclear => (StatusCode::FORBIDDEN, say::ENTRY_UNCLEAR),
+            Self::EntryClosed => (StatusCode::FORBIDDEN, say::ENTRY_CLOSED),
+            Self::BadReturnTo => (StatusCode::FORBIDDEN, say::BAD_RETURN_TO),
+            Self::EntryWithoutHttps => (StatusCode::FORBIDDEN, say::ENTRY_WITHOUT_HTTPS),
             Self::SetupDone => (StatusCode::FORBIDDEN, say::SETUP_DONE),
             Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, say::TOO_MANY),
             Self::BadResetToken => (StatusCode::FORBIDDEN, say::RESET_TOKEN),
@@ -168,6 +180,8 @@ fn refused(denied: Denied) -> (StatusCode, &'static str) {
         Denied::PasswordByPatch => (StatusCode::BAD_REQUEST, say::PASSWORD_BY_PATCH),
         Denied::AnothersPassword => (StatusCode::BAD_REQUEST, say::ANOTHERS_PASSWORD),
         Denied::NotInteractive => (StatusCode::FORBIDDEN, say::NOT_INTERACTIVE),
+        Denied::EntryByKey => (StatusCode::FORBIDDEN, say::ENTRY_BY_KEY),
+        Denied::RenameSelf => (StatusCode::FORBIDDEN, say::RENAME_SELF),
         Denied::DeleteSelf => (StatusCode::BAD_REQUEST, say::DELETE_SELF),
         Denied::LastSuperuser => (StatusCode::FORBIDDEN, say::LAST_SUPERUSER),
         Denied::KeyOutlivesKey => (StatusCode::FORBIDDEN, say::KEY_OUTLIVES),
@@ -177,7 +191,8 @@ fn refused(denied: Denied) -> (StatusCode, &'static str) {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::UsernameTaken => Self::UsernameTaken,
+            // In the same words: who has been here is nobody's business.
+            StoreError::UsernameTaken | StoreError::FormerUsername => Self::UsernameTaken,
             other => Self::Store(other),
         }
     }

@@ -25,7 +25,7 @@ use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::secret::{PasswordHash, Secret};
 use crate::domain::session::Refresh;
 use crate::domain::user::User;
-use crate::store::{audit, sessions, users};
+use crate::store::{audit, entry_tokens, sessions, users};
 
 const TAG: &str = "Login";
 
@@ -291,9 +291,12 @@ impl Input for Tokens {
 async fn logout(call: Call<Anyone, Tokens>) -> Result<Reply, ApiError> {
     let Call { app, now, client, input: Tokens(tokens), .. } = call;
     let ids = tokens.sessions(&app);
-    if !ids.is_empty() {
+    if !ids.is_empty() || tokens.entry.is_some() {
         let address = client.address.to_string();
         let ended = app.db.write(move |connection| {
+            if let Some(entry) = &tokens.entry {
+                entry_tokens::end(connection, entry)?;
+            }
             for id in ids {
                 let Some(owner) = sessions::end(connection, id)? else { continue };
                 let Some(user) = users::find(connection, owner)? else { continue };
@@ -306,7 +309,10 @@ async fn logout(call: Call<Anyone, Tokens>) -> Result<Reply, ApiError> {
         ended.await?;
     }
     let jar = Jar::new(&app.config, client.https);
-    let reply = Reply::json(&Message { message: say::LOGGED_OUT });
+    let mut reply = Reply::json(&Message { message: say::LOGGED_OUT });
+    if !app.config.forward_auth.is_empty() {
+        reply = reply.cookie(&cookies::set_entry(&app.config, "", 0));
+    }
     Ok([cookies::REFRESH, cookies::ACCESS, cookies::STORE_KEY]
         .into_iter()
         .fold(reply, |reply, name| reply.cookie(&jar.clear(name))))

@@ -78,6 +78,11 @@ impl Operation {
         self.responses.insert(status, json!({ "description": description, "content": content }));
     }
 
+    /// A reply without a body.
+    pub fn status_alone(&mut self, status: u16, description: &str) {
+        self.responses.insert(status, json!({ "description": description }));
+    }
+
     /// The refusals that follow from what the route takes and from who may call it.
     pub fn common_refusals(&mut self, body: Kind, safe: bool) {
         if self.needs_credentials {

@@ -43,6 +43,17 @@ impl Reply {
         Self { status: StatusCode::OK, body: body.into(), content_type: JSON, headers: Vec::new(), instead: Vec::new() }
     }
 
+    /// 200 without a body.
+    pub fn empty() -> Self {
+        Self {
+            status: StatusCode::OK,
+            body: Bytes::new(),
+            content_type: JSON,
+            headers: Vec::new(),
+            instead: Vec::new(),
+        }
+    }
+
     /// 200 with a file or a text of this type.
     pub fn file(body: impl Into<Bytes>, content_type: &'static str) -> Self {
         let content_type = HeaderValue::from_static(content_type);

@@ -17,7 +17,9 @@ use super::error::ApiError;
 use super::metrics::{self, Timing};
 use super::openapi::{self, Operation};
 use super::reply::{self, Reply};
-use super::{api_keys, audit, console, docs, health, login, reset_links, sessions, setup, users, visitor};
+use super::{
+    api_keys, audit, console, docs, enter, health, login, reset_links, sessions, setup, users, verify, visitor,
+};
 
 type Describe = Box<dyn Fn(&mut Operation) + Send + Sync>;
 
@@ -103,6 +105,11 @@ impl Route {
         self.described(move |operation| operation.reply_text(status, description))
     }
 
+    /// A reply that is its status and headers.
+    pub fn status_alone(self, status: u16, description: &'static str) -> Self {
+        self.described(move |operation| operation.status_alone(status, description))
+    }
+
     /// A refusal that the handler alone knows of.
     pub fn refuses(self, status: u16, description: &'static str) -> Self {
         self.described(move |operation| operation.refusal(status, description))
@@ -139,6 +146,8 @@ fn all() -> Vec<Route> {
         console::routes(),
         docs::routes(),
         metrics::routes(),
+        verify::routes(),
+        enter::routes(),
     ]
     .into_iter()
     .flatten()

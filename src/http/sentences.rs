@@ -49,6 +49,14 @@ pub const SESSION_NOT_FOUND: &str = "Session not found";
 pub const ONE_SESSION_ENDED: &str = "Session ended";
 pub const SESSIONS_ENDED: &str = "Sessions ended";
 
+pub const SIGN_IN_TO_ENTER: &str = "Sign in to enter this site";
+pub const ENTRY_CLOSED: &str = "You may not enter this site";
+pub const ENTRY_UNCLEAR: &str = "The proxy does not say clearly which site is asked for; the server's log says more";
+pub const BAD_RETURN_TO: &str = "This is not the address of a site that can be entered from here";
+pub const ENTRY_WITHOUT_HTTPS: &str = "This site is entered by https alone, and its address begins with http";
+pub const ENTRY_BY_KEY: &str = "An API key opens no other sites in a browser";
+pub const RENAME_SELF: &str = "Names are fixed, as other sites know people by them; ask an administrator";
+
 pub const SETUP_DONE: &str = "Setup is complete: a superuser exists";
 pub const SETUP_TOKEN: &str = "The setup link is not valid; restart the server for a new one";
 

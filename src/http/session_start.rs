@@ -11,6 +11,7 @@ use super::cookies::{self, Jar};
 use super::error::ApiError;
 use super::reply::Reply;
 use super::wire::Token;
+use crate::auth::api_key::sha256;
 use crate::auth::token::{Claims, Kind};
 use crate::config::Config;
 use crate::domain::clock::Timestamp;
@@ -89,6 +90,8 @@ pub fn check_refresh(app: &App, token: &str, now: Timestamp) -> Result<(Uuid, i6
 pub struct Pair {
     access: Vec<String>,
     refresh: Option<String>,
+    /// The hash of the cookie that lets people into other sites: it ends, and not the session that it may belong to.
+    pub entry: Option<[u8; 32]>,
 }
 
 impl Pair {
@@ -98,6 +101,7 @@ impl Pair {
         Self {
             access: access.map(ToOwned::to_owned).collect(),
             refresh: cookies::get(config, headers, cookies::REFRESH).map(ToOwned::to_owned),
+            entry: cookies::get_entry(config, headers).map(sha256),
         }
     }
 

@@ -122,6 +122,7 @@ async fn read(call: Call<SignedIn, UserId>) -> Result<Reply, ApiError> {
 async fn change(call: Call<SignedIn, ((UserId, UserPatch), IfMatch)>) -> Result<Reply, ApiError> {
     let Call { app, now, client, who, input: ((UserId(id), patch), seen) } = call;
     policy::may_patch(&who.user, who.session().is_some(), id, &patch)?;
+    policy::may_rename(&who.user, id, &patch, !app.config.forward_auth.is_empty())?;
     let hash = match &patch.password {
         Some(password) => {
             let target = app.db.read(move |connection| users::find(connection, id)).await?;

@@ -11,7 +11,7 @@ use crate::domain::api_key::ApiKey;
 use crate::domain::clock::{Timestamp, rfc3339};
 use crate::domain::user::User;
 
-pub use activity::{AuditRead, AuditResponse, ResetLink, SessionRead, SessionsResponse};
+pub use activity::{AuditRead, AuditResponse, EnterResponse, ResetLink, SessionRead, SessionsResponse};
 
 fn time<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&rfc3339(time))

@@ -41,6 +41,11 @@ pub enum FirstSuperuserError {
     /// Somebody who is no superuser has the name.
     #[error("`superuser` names somebody who exists and is no superuser; choose another name, or promote that user")]
     Taken,
+    /// Somebody else had the name.
+    #[error(
+        "`superuser` was somebody else's name, which forward auth keeps from being given again; choose another one"
+    )]
+    Kept,
     /// It could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -64,6 +69,7 @@ impl From<StoreError> for FirstSuperuserError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::UsernameTaken => Self::Taken,
+            StoreError::FormerUsername => Self::Kept,
             other => Self::Store(other),
         }
     }

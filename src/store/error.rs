@@ -11,6 +11,9 @@ pub enum StoreError {
     /// Somebody else has this name, in some case or Unicode form.
     #[error("the user name is taken")]
     UsernameTaken,
+    /// Somebody had this name before, and sites behind the proxy would take anybody else who has it for them.
+    #[error("the user name was somebody else's")]
+    FormerUsername,
     /// More work is queued than the store will hold; try again in a moment.
     #[error("the queue to the database is full")]
     Overloaded,
@@ -96,7 +99,7 @@ impl StoreError {
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Trouble::Damaged,
                 _ => Trouble::Other,
             },
-            Self::UsernameTaken | Self::Stopped | Self::Pool(_) => Trouble::Other,
+            Self::UsernameTaken | Self::FormerUsername | Self::Stopped | Self::Pool(_) => Trouble::Other,
         }
     }
 
@@ -118,7 +121,7 @@ pub trait Refusal: From<StoreError> {
 impl Refusal for StoreError {
     fn store_error(&self) -> Option<&StoreError> {
         match self {
-            Self::UsernameTaken => None,
+            Self::UsernameTaken | Self::FormerUsername => None,
             failure => Some(failure),
         }
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::error::{StoreError, violates_unique};
 use super::manager::{Kind, Manager};
-use super::{api_keys, audit, users};
+use super::{api_keys, audit, name_keeping, users};
 use crate::domain::api_key::ApiKey;
 use crate::domain::audit::Event;
 use crate::domain::clock::Timestamp;
@@ -40,6 +40,8 @@ pub enum Standing {
     Exists,
     /// Somebody else has the name, spelled like this.
     NameTaken(String),
+    /// Somebody else had the name, and it is not given again.
+    NameKept,
 }
 
 /// Asks many questions about one moment; each by itself would take the database's locks anew.
@@ -58,8 +60,11 @@ pub fn standing(connection: &Connection, id: Uuid, username: &Username) -> Resul
     if connection.prepare_cached("SELECT 1 FROM users WHERE uuid = ?")?.exists([id])? {
         return Ok(Standing::Exists);
     }
-    let taken = users::find_by_name(connection, username.as_str())?;
-    Ok(taken.map_or(Standing::Free, |(user, _)| Standing::NameTaken(user.username.to_string())))
+    if let Some((user, _)) = users::find_by_name(connection, username.as_str())? {
+        return Ok(Standing::NameTaken(user.username.to_string()));
+    }
+    let kept = name_keeping::former_owner(connection, username)?.is_some_and(|owner| owner != id);
+    Ok(if kept { Standing::NameKept } else { Standing::Free })
 }
 
 /// Whether a key with this id or this hash is here.
@@ -107,7 +112,7 @@ fn fold_log(connection: &Connection) -> Result<(), StoreError> {
 pub fn add(connection: &Connection, account: &Account, event: &Event, now: Timestamp) -> Result<bool, StoreError> {
     match users::insert(connection, &account.user, &account.hash) {
         Ok(()) => {}
-        Err(StoreError::UsernameTaken) => return Ok(false),
+        Err(StoreError::UsernameTaken | StoreError::FormerUsername) => return Ok(false),
         Err(StoreError::Sqlite(error)) if violates_unique(&error, "users.uuid") => return Ok(false),
         Err(error) => return Err(error),
     }

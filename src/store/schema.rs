@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::error::StoreError;
 
 /// The version that this program reads and writes, kept in `PRAGMA user_version`.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// `PRAGMA application_id`: the letters `usHR`. Tells usher's files from other programs' databases.
 pub(super) const APPLICATION_ID: i32 = 0x7573_4852;
 
@@ -20,6 +20,8 @@ const STEPS: &[&str] = &[
         id          INTEGER PRIMARY KEY CHECK (id = 1),
         fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 16)
     ) STRICT;",
+    // To 4: what forward auth needs.
+    include_str!("forward_auth.sql"),
 ];
 
 /// The version of the open database; 0 is an empty file.
@@ -84,6 +86,13 @@ mod tests {
         statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
     }
 
+    /// Every index and trigger, as it was made.
+    fn others(connection: &Connection) -> Vec<String> {
+        let sql = "SELECT sql FROM sqlite_schema WHERE type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY name";
+        let mut statement = connection.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
     #[test]
     fn a_file_of_version_1_has_the_columns_of_a_new_one_after_its_steps_and_keeps_its_rows() {
         let older = Connection::open_in_memory().unwrap();
@@ -96,6 +105,7 @@ mod tests {
         let new = Connection::open_in_memory().unwrap();
         bring_up_to_date(&new).unwrap();
         assert_eq!(columns(&older), columns(&new));
+        assert_eq!(others(&older), others(&new));
         let automatic: bool = older.query_row("SELECT automatic FROM sessions", [], |row| row.get(0)).unwrap();
         assert!(!automatic);
     }

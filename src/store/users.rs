@@ -4,9 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::error::{StoreError, violates_unique};
-use super::reset_links;
 use super::time::{self, text};
 pub use super::user_list::{Page, Sort, State, list};
+use super::{entry_tokens, reset_links};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
@@ -103,7 +103,7 @@ pub fn other_superuser_exists(connection: &Connection, id: Uuid) -> Result<bool,
 /// Adds a user.
 ///
 /// # Errors
-/// [`StoreError::UsernameTaken`] when somebody has the name already.
+/// [`StoreError::UsernameTaken`] when somebody has the name already, [`StoreError::FormerUsername`] when it is kept.
 pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO users (uuid, username, username_folded, password_hash, profile_image, store_api_key, \
          is_active, is_superuser, create_at, updated_at, last_login_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -128,7 +128,7 @@ pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Resu
 /// changed, and would rewrite three indexes for a picture.
 ///
 /// # Errors
-/// [`StoreError::UsernameTaken`] when somebody else has the name.
+/// [`StoreError::UsernameTaken`] when somebody else has the name, [`StoreError::FormerUsername`] when it is kept.
 pub fn update(connection: &Connection, before: &User, after: &User) -> Result<(), StoreError> {
     const PLAIN: &str = "UPDATE users SET profile_image = ?2, store_api_key = ?3, updated_at = ?4 WHERE uuid = ?1";
     const ALL: &str = "UPDATE users SET profile_image = ?2, store_api_key = ?3, updated_at = ?4, username = ?5, \
@@ -156,14 +156,17 @@ pub fn update(connection: &Connection, before: &User, after: &User) -> Result<()
 fn taken_or(done: rusqlite::Result<usize>) -> Result<usize, StoreError> {
     done.map_err(|error| match error {
         taken if violates_unique(&taken, "users.username_folded") => StoreError::UsernameTaken,
+        // The words of the schema's triggers.
+        former if violates_unique(&former, "former_names.username_folded") => StoreError::FormerUsername,
         other => other.into(),
     })
 }
 
-/// Sets the password's hash. A reset link that was made for the old one is void.
+/// Sets the password's hash. A reset link that was made for the old one is void, and so are all ways into other sites.
 pub fn set_password(connection: &Connection, id: Uuid, hash: &PasswordHash, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE users SET password_hash = ?, updated_at = ? WHERE uuid = ?";
     connection.prepare_cached(sql)?.execute(params![hash.expose(), now, id])?;
+    entry_tokens::end_all(connection, id)?;
     reset_links::forget(connection, id)
 }
 

@@ -5,6 +5,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod names;
 mod own_host;
 mod proxies;
+mod rules;
+mod sites;
 mod sub_path;
+mod verify;

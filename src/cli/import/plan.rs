@@ -77,6 +77,13 @@ fn decided(connection: &Connection, accounts: Vec<Account>) -> Result<(Vec<Accou
                 );
                 findings.push(left_out(&account, &why));
             }
+            Standing::NameKept => {
+                let what =
+                    "not imported: this was somebody else's name, which forward auth keeps from being given again; \
+                            choose another name"
+                        .to_owned();
+                findings.push(Finding::new(label(&account), what));
+            }
         }
     }
     let mut winners: HashMap<String, usize> = HashMap::new();

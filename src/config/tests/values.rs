@@ -24,6 +24,7 @@ fn values_of_every_kind_are_read() {
         ),
         ("cors_origins", "", ""),
         ("trusted_proxies", "10.1.2.3/8,::1,127.0.0.1", "10.0.0.0/8, ::1/128, 127.0.0.1/32"),
+        ("cookie_domain", " .Bücher.Example. ", "xn--bcher-kva.example"),
         ("log", "warn,usher::http=debug/x", "warn,usher::http=debug/x"),
         ("bcrypt_cost", " 20", "20"),
     ];
@@ -95,6 +96,16 @@ fn bad_values_are_refused_with_what_would_be_right() {
             "trusted_proxies",
             &["localhost", "10.0.0.0/33", "10.0.0.1-9", "127.0.0.1:80"],
             "it must be addresses or networks",
+        ),
+        (
+            "forward_auth",
+            &["a", "*.a.b=all", "a=users:", "https://a=signed-in"],
+            "it must be rules such as `*.example.org",
+        ),
+        (
+            "cookie_domain",
+            &["org", "*.a.b", "a.b:1", "192.0.2.1", "https://a.b", "a b", ".."],
+            "it must be a domain of at least two",
         ),
         (
             "log",

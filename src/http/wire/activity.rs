@@ -1,4 +1,4 @@
-//! Owns what sessions and the audit log look like to clients.
+//! Owns what sessions, ways into other sites and the audit log look like to clients.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -72,6 +72,20 @@ impl Described for SessionsResponse<'_> {
 
     fn parts() -> Vec<(&'static str, Value)> {
         vec![(SessionRead::NAME, SessionRead::schema())]
+    }
+}
+
+/// Where a browser that was let in goes on to.
+#[derive(Debug, Serialize)]
+pub struct EnterResponse<'a> {
+    pub location: &'a str,
+}
+
+impl Described for EnterResponse<'_> {
+    const NAME: &'static str = "EnterResponse";
+
+    fn schema() -> Value {
+        object(&[("location", string(), true)])
     }
 }
 

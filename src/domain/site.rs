@@ -1,0 +1,155 @@
+//! Owns how a site is named: scheme, host and port, in the one spelling that all comparisons use. Must not know what a
+//! site is asked for, nor by whom.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+
+/// A site, as browsers tell one from another (RFC 6454).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Whether it is reached by HTTPS.
+    pub https: bool,
+    /// In lower case, without a dot at its end; an IPv6 address in brackets.
+    pub host: String,
+    /// Never 0; written out only where it is not the scheme's own.
+    pub port: u16,
+}
+
+impl Site {
+    /// Reads a scheme (`http` or `https`) and a host with or without a port, as a `Host` header has them (RFC 9110,
+    /// section 7.2). What programs might read differently is none: user names, escapes, empty parts, other letters than
+    /// ASCII's (IDNs come as `xn--…`).
+    pub fn parse(scheme: &str, authority: &str) -> Option<Self> {
+        let https = match scheme {
+            "https" => true,
+            "http" => false,
+            _ => return None,
+        };
+        let (host, port) = split_port(authority)?;
+        let port = match port {
+            Some(text) => text.parse().ok().filter(|&port| port > 0)?,
+            None => own_port(https),
+        };
+        Some(Self { https, host: host_name(host)?, port })
+    }
+
+    /// Whether its port is its scheme's own, which nobody writes.
+    pub fn has_own_port(&self) -> bool {
+        self.port == own_port(self.https)
+    }
+}
+
+fn own_port(https: bool) -> u16 {
+    if https { 443 } else { 80 }
+}
+
+/// The host, and the digits behind the colon if there is one.
+pub(super) fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
+    // The colons inside of brackets belong to the address.
+    let host_end = if authority.starts_with('[') {
+        authority.find(']')? + 1
+    } else {
+        authority.find(':').unwrap_or(authority.len())
+    };
+    let (host, rest) = authority.split_at(host_end);
+    match rest.strip_prefix(':') {
+        None if rest.is_empty() => Some((host, None)),
+        Some(port) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => Some((host, Some(port))),
+        _ => None,
+    }
+}
+
+/// A host in its one spelling: a name of labels (RFC 1123, and underscores, which people use), or an address.
+pub(super) fn host_name(text: &str) -> Option<String> {
+    if let Some(inner) = text.strip_prefix('[') {
+        let address: Ipv6Addr = inner.strip_suffix(']')?.parse().ok()?;
+        return Some(format!("[{address}]"));
+    }
+    // `app.example.org.` is the same host in the DNS.
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(plain);
+    (name.len() <= 253 && name.split('.').all(label)).then(|| name.to_ascii_lowercase())
+}
+
+/// As a URL begins.
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.https { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.host)?;
+        if self.has_own_port() { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_site_has_one_spelling() {
+        for (scheme, authority, shown) in [
+            ("https", "App.Example.ORG", "https://app.example.org"),
+            ("https", "app.example.org.:443", "https://app.example.org"),
+            ("http", "app.example.org:443", "http://app.example.org:443"),
+            ("http", "app_1.example.org:080", "http://app_1.example.org"),
+            ("http", "[::0001]:8080", "http://[::1]:8080"),
+            ("https", "192.0.2.1", "https://192.0.2.1"),
+        ] {
+            assert_eq!(Site::parse(scheme, authority).unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_no_site() {
+        for authority in [
+            "",
+            ".",
+            "a..b",
+            "app.example.org..",
+            "a b",
+            "a@b",
+            "a:b@c",
+            "a:",
+            "a:+1",
+            "a:0",
+            "a:65536",
+            "a:1:2",
+            "a/b",
+            "a\\b",
+            "a%2eb",
+            "bücher.example",
+            "a,b",
+            "[::1",
+            "::1",
+            "[::1]x",
+            "[v1.a]",
+            "a?b",
+            "a#b",
+            "*.a",
+            "a\tb",
+        ] {
+            assert_eq!(Site::parse("https", authority), None, "{authority}");
+        }
+        for scheme in ["", "HTTPS", "ftp", "javascript", "https:"] {
+            assert_eq!(Site::parse(scheme, "a"), None, "{scheme}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_the_same_site_for_every_reader(https in any::<bool>(), authority in "[a-zA-Z0-9._:-]{1,20}|\\[[0-9a-f:]{2,9}\\](:[0-9]{1,5})?") {
+            if let Some(site) = Site::parse(if https { "https" } else { "http" }, &authority) {
+                let shown = site.to_string();
+                let (scheme, authority) = shown.split_once("://").unwrap();
+                prop_assert_eq!(Site::parse(scheme, authority), Some(site.clone()));
+                // Numbers and punycode are more to a browser than to us; what it refuses leads nowhere.
+                if let Ok(url) = url::Url::parse(&shown) {
+                    if url.host_str() == Some(&site.host) {
+                        prop_assert_eq!(url.origin().ascii_serialization(), shown);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Owns which addresses a browser may be sent back to: of those that somebody could have put into a link, the ones that
+//! every program reads in the same way. Whether its site may be entered is for the rules to say.
+
+use url::Url;
+
+use crate::domain::site::Site;
+
+/// The longest address that is looked at.
+const LONGEST: usize = 8000;
+
+/// An address of a site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The site.
+    pub site: Site,
+    /// The whole address, as browsers write it.
+    pub url: String,
+}
+
+impl Target {
+    /// Reads an absolute `http` or `https` URL. Browsers repair much: they drop line breaks, take `\` for `/`, read
+    /// `https:evil.net` and find hosts behind `@`; nothing that would need it is an address here.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() > LONGEST || !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+            return None;
+        }
+        let (scheme, rest) = text.split_once("://")?;
+        let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+        let site = Site::parse(scheme, authority)?;
+        let url = Url::parse(text).ok()?;
+        // What browsers make of it must be what we made of it.
+        let same = url.origin().ascii_serialization() == site.to_string();
+        same.then(|| Self { site, url: url.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn plain_addresses_are_taken() {
+        for (text, url) in [
+            ("https://app.example.org", "https://app.example.org/"),
+            (
+                "https://app.example.org/a//b/../c?x=https://evil.net/&y=@#z",
+                "https://app.example.org/a//c?x=https://evil.net/&y=@#z",
+            ),
+            ("http://app.example.org:8080/%2F%5C", "http://app.example.org:8080/%2F%5C"),
+            ("https://APP.example.org:443/", "https://app.example.org/"),
+            ("https://[::1]:8443/", "https://[::1]:8443/"),
+        ] {
+            assert_eq!(Target::parse(text).unwrap().url, url);
+        }
+    }
+
+    #[test]
+    fn addresses_that_lead_elsewhere_in_some_reading_are_none() {
+        for text in [
+            "",
+            "/",
+            "//app.example.org/",
+            "app.example.org",
+            "https:/app.example.org/",
+            "https:app.example.org/",
+            "https:///app.example.org/",
+            "https://",
+            "https://app.example.org\\@evil.net/",
+            "https://app.example.org\\.evil.net/",
+            "https:\\\\evil.net/",
+            "https://app.example.org@evil.net/",
+            "https://user:pw@app.example.org/",
+            "https://@app.example.org/",
+            "https://evil.net%2f@app.example.org/",
+            "https://app.example.org%2eevil.net/",
+            "https://app.example.org:/",
+            "https://app.example.org:99999/",
+            "https://app.example.org:44３/",
+            "https://аpp.example.org/",
+            "https://app。example.org/",
+            "https://app.example.org\t/",
+            " https://app.example.org/",
+            "https://app.example.org/ ",
+            "https://app.example.org/\r\nSet-Cookie: a=b",
+            "ht\ntps://app.example.org/",
+            "javascript://app.example.org/%0Aalert(1)",
+            "data://app.example.org/",
+            "ftp://app.example.org/",
+            "HTTPS://app.example.org/",
+            "https://[app.example.org]/",
+            "https://app.example.org./",
+            "https://0x7f.1/",
+            "https://2130706433/",
+            "https://xn--a/",
+        ] {
+            assert_eq!(Target::parse(text), None, "{text}");
+        }
+        assert_eq!(Target::parse(&format!("https://a/{}", "x".repeat(LONGEST))), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_taken_leads_to_its_site(text in "(https?|ftp|):?[/\\\\]{0,3}[a-z@:.%\\\\/?#\\[\\] 0-9é-]{0,30}") {
+            if let Some(target) = Target::parse(&text) {
+                let read = Url::parse(&target.url).unwrap();
+                prop_assert_eq!(read.origin().ascii_serialization(), target.site.to_string());
+                prop_assert!(read.username().is_empty() && read.password().is_none());
+                prop_assert_eq!(Target::parse(&target.url), Some(target));
+            }
+        }
+    }
+}

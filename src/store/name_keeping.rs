@@ -1,0 +1,32 @@
+//! Owns the SQL of names that nobody else may have, as sites behind forward auth know people by them. What keeps them is
+//! in the schema's triggers, so that no way of adding or renaming anybody goes around it.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::error::StoreError;
+use crate::domain::username::Username;
+
+/// Says whether names are kept from now on. What was kept before is remembered for as long as they are not.
+pub fn set(connection: &Connection, in_force: bool) -> Result<(), StoreError> {
+    let sql = if in_force {
+        "INSERT INTO name_keeping VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET in_force = 1 WHERE in_force = 0"
+    } else {
+        "UPDATE name_keeping SET in_force = 0 WHERE in_force = 1"
+    };
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+/// Those who have a name that was somebody else's: they took it while names were not kept.
+pub fn successors(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT users.username FROM former_names JOIN users USING (username_folded) \
+         WHERE users.uuid <> former_names.user_uuid ORDER BY users.id";
+    Ok(connection.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// Whose name this was, if it is kept from others now.
+pub(super) fn former_owner(connection: &Connection, name: &Username) -> Result<Option<uuid::Uuid>, StoreError> {
+    let sql = "SELECT user_uuid FROM former_names WHERE username_folded = ? \
+         AND EXISTS (SELECT 1 FROM name_keeping WHERE in_force)";
+    Ok(connection.prepare_cached(sql)?.query_row([name.folded()], |row| row.get(0)).optional()?)
+}

@@ -1,0 +1,165 @@
+//! Sites behind the proxy know people by name: whoever gets somebody else's name gets what is theirs. So names are kept.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::sites::guarding;
+use crate::support::process::Ended;
+use crate::support::server::PASSWORD;
+use crate::support::{Program, Response, Server};
+
+const FIXED: &str = "Names are fixed, as other sites know people by them; ask an administrator";
+const TAKEN: &str = "This username is unavailable.";
+
+fn rename(server: &Server, bearer: &str, id: &str, name: &str) -> Response {
+    server.patch(format!("/api/v1/users/{id}")).bearer(bearer).json(&json!({ "username": name })).send()
+}
+
+fn delete(server: &Server, admin: &str, id: &str) {
+    server.delete(format!("/api/v1/users/{id}")).bearer(admin).send().expect(200);
+}
+
+fn sign_up(server: &Server, name: &str) -> Response {
+    server.post("/api/v1/users/").json(&json!({ "username": name, "password": PASSWORD })).send()
+}
+
+/// A command beside the server, which it reads its settings from nowhere but the database.
+fn command(dir: &Arc<TempDir>, arguments: &[&str]) -> Ended {
+    Program::in_dir(dir, arguments).input(&format!("{PASSWORD}\n")).finish()
+}
+
+#[test]
+fn nobody_renames_oneself_where_other_sites_know_people_by_name() {
+    let server = guarding().start();
+    let admin = server.admin();
+    let (id, alice) = server.member(&admin, "alice");
+    let own = server.whoami(&admin).json()["id"].as_str().unwrap().to_owned();
+    rename(&server, &alice.access, &id, "bob").refused(403, FIXED);
+    rename(&server, &alice.access, &id, "Alice").refused(403, FIXED);
+    rename(&server, &admin, &own, "root").refused(403, FIXED);
+    // Clients that send all fields change none of them.
+    rename(&server, &alice.access, &id, "alice").expect(200);
+    rename(&server, &admin, &id, "alicia").expect(200);
+    let free = Server::start();
+    let admin = free.admin();
+    let (id, alice) = free.member(&admin, "alice");
+    rename(&free, &alice.access, &id, "bob").expect(200);
+}
+
+#[test]
+fn a_name_that_somebody_had_is_given_to_nobody_else_in_any_way() {
+    let server = guarding().start();
+    let admin = server.admin();
+    let ids = ["deleted", "renamed", "carol"].map(|name| server.add_active(&admin, name));
+    delete(&server, &admin, &ids[0]);
+    rename(&server, &admin, &ids[1], "another").expect(200);
+    let dir = Arc::clone(&server.dir);
+    for name in ["deleted", "DELETED", "ｄeleted", "renamed", " renamed "] {
+        sign_up(&server, name).refused(400, TAKEN);
+        let body = json!({ "username": name, "password": PASSWORD });
+        server.post("/api/v1/users/").bearer(&admin).json(&body).send().refused(400, TAKEN);
+        rename(&server, &admin, &ids[2], name).refused(400, TAKEN);
+        for arguments in [["user", "add", name].as_slice(), &["user", "rename", "carol", name]] {
+            let ended = command(&dir, arguments);
+            assert!(!ended.status.success());
+            assert!(ended.stderr.contains("which forward auth keeps from being given again"), "{ended:?}");
+        }
+        let line = json!({
+            "id": "7b43507e-ac32-4d14-99aa-4374a00c2098", "username": name, "profile_image": null,
+            "password_hash": "$2b$04$KIXQhQ8e1m9m0m3Z8Wm0kO9v7J5q0pVQnB1rZK0r3o6x9n5m1q2a.",
+            "is_active": true, "is_superuser": false, "create_at": "2026-01-01T00:00:00Z",
+            "updated_at": "2026-01-01T00:00:00Z", "last_login_at": null,
+        });
+        std::fs::write(dir.path().join("people"), line.to_string()).unwrap();
+        let ended = command(&dir, &["import", "usher", "people"]);
+        assert!(ended.stdout.contains("keeps from being given again"), "{ended:?}");
+        assert!(!ended.status.success());
+    }
+    // A restart forgets nothing.
+    drop(server);
+    let refused = guarding().in_dir(&dir).start();
+    sign_up(&refused, "deleted").refused(400, TAKEN);
+    sign_up(&refused, "newcomer").expect(201);
+}
+
+#[test]
+fn the_same_person_may_have_the_name_again() {
+    let server = guarding().start();
+    let admin = server.admin();
+    let ids = ["alice", "bob"].map(|name| server.add_active(&admin, name));
+    rename(&server, &admin, &ids[0], "alicia").expect(200);
+    rename(&server, &admin, &ids[1], "alice").refused(400, TAKEN);
+    rename(&server, &admin, &ids[0], "alice").expect(200);
+    rename(&server, &admin, &ids[1], "alicia").refused(400, TAKEN);
+    // Deleted by mistake, and taken in again from a file of before with the id that she had.
+    assert!(command(&server.dir, &["export", "people"]).status.success());
+    delete(&server, &admin, &ids[0]);
+    let ended = command(&server.dir, &["import", "usher", "people"]);
+    assert!(ended.stdout.contains("imported: 1 users"), "{ended:?}");
+    let again = server.get(format!("/api/v1/users/{}", ids[0])).bearer(&admin).send().expect(200);
+    assert_eq!(again.json()["username"], "alice");
+}
+
+#[test]
+fn names_are_free_where_forward_auth_is_off_and_remembered_in_case_it_is_on_again() {
+    let server = Server::start();
+    let admin = server.admin();
+    delete(&server, &admin, &server.add_active(&admin, "early"));
+    assert_eq!(server.query::<i64>("SELECT count(*) FROM former_names"), 0, "kept before there was a reason");
+    sign_up(&server, "early").expect(201);
+    let dir = server.stop();
+
+    let on = guarding().in_dir(&dir).start();
+    let admin = on.admin();
+    delete(&on, &admin, &on.add_active(&admin, "alice"));
+    sign_up(&on, "alice").refused(400, TAKEN);
+    let dir = on.stop();
+
+    let off = Server::with().in_dir(&dir).start();
+    let admin = off.admin();
+    delete(&off, &admin, &off.add_active(&admin, "bob"));
+    sign_up(&off, "alice").expect(201);
+    assert!(command(&dir, &["user", "add", "bob"]).status.success());
+    assert!(command(&dir, &["user", "delete", "bob", "--yes"]).status.success());
+    let dir = off.stop();
+
+    let on = guarding().in_dir(&dir).start();
+    sign_up(&on, "bob").refused(400, TAKEN);
+}
+
+#[test]
+fn who_starts_it_hears_of_names_that_do_not_stand_for_whom_they_should() {
+    let rules = |program: Program| {
+        let program = program.superuser().env("USHER_PUBLIC_URL", "https://a.org").env("USHER_TRUSTED_PROXIES", "::1");
+        program.env("USHER_FORWARD_AUTH", "a.org = users: Admin; ghost")
+    };
+    let server = rules(Program::new(&[])).start();
+    let dir = Arc::clone(&server.dir);
+    assert!(command(&dir, &["user", "add", "alice"]).status.success());
+    assert!(command(&dir, &["user", "delete", "alice", "--yes"]).status.success());
+    let log = server.stop().stderr;
+    assert!(log.contains("`forward_auth` lists \"ghost\", which is nobody's name: whoever gets it may enter"), "{log}");
+    assert!(!log.contains("Admin"), "{log}");
+    Program::in_dir(&dir, &[]).superuser().start().stop();
+    assert!(command(&dir, &["user", "add", "Alice"]).status.success());
+    let log = rules(Program::in_dir(&dir, &[])).start().stop().stderr;
+    assert!(log.contains("\"Alice\" was somebody else's name before"), "{log}");
+}
+
+#[test]
+fn the_first_superuser_gets_nobody_elses_name_either() {
+    let server = guarding().start();
+    let admin = server.admin();
+    let id = server.add_active(&admin, "root");
+    delete(&server, &admin, &id);
+    let dir = server.stop();
+    let path = dir.path().join("data/usher.db");
+    #[expect(clippy::disallowed_methods, reason = "nothing that usher offers deletes the last superuser")]
+    let database = rusqlite::Connection::open(path).unwrap();
+    database.execute("DELETE FROM users", []).unwrap();
+    drop(database);
+    let refusal = guarding().in_dir(&dir).set("superuser", "root").try_start().err().unwrap().to_string();
+    assert!(refusal.contains("`superuser` was somebody else's name"), "{refusal}");
+}

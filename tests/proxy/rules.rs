@@ -1,0 +1,168 @@
+//! Who may enter which site, where browsers may be sent, and what is written down about it.
+
+use serde_json::json;
+
+use crate::sites::{COOKIE, asks, by_browser, enter, guarding, token, verify};
+
+const CLOSED: &str = "You may not enter this site";
+const NO_SITE: &str = "This is not the address of a site that can be entered from here";
+
+#[test]
+fn the_most_exact_rule_decides_however_the_host_is_spelled_and_hosts_without_one_are_closed() {
+    let server = guarding().start();
+    let admin = server.admin();
+    let tokens = ["alice", "carol"].map(|name| token(&server, &server.member(&admin, name).1.access));
+    let [alice, carol] = &tokens;
+    let root = &token(&server, &admin);
+    for (url, statuses) in [
+        ("https://app.example.org/", [200, 200, 200]),
+        ("http://app.example.org/", [200, 200, 200]),
+        ("https://deep.app.example.org/", [200, 200, 200]),
+        ("https://wiki.example.org/", [200, 403, 403]),
+        ("https://WIKI.Example.Org/", [200, 403, 403]),
+        ("https://wiki.example.org./", [200, 403, 403]),
+        ("https://wiki.example.org:443/", [200, 403, 403]),
+        ("https://admin.example.org/", [403, 403, 200]),
+        ("https://Admin.example.org.:443/", [403, 403, 200]),
+        ("https://app.example.org:8443/", [403, 403, 200]),
+        ("https://app.example.org:9443/", [403, 403, 403]),
+        ("http://app.example.org:443/", [403, 403, 403]),
+        ("https://example.org/", [403, 403, 403]),
+        ("https://badexample.org/", [403, 403, 403]),
+        ("https://app.example.org.evil.net/", [403, 403, 403]),
+        ("https://app.example.org@evil.net/", [403, 403, 403]),
+        ("https://evil.net%2f.example.org/", [403, 403, 403]),
+        ("https://a,app.example.org/", [403, 403, 403]),
+        ("https://app.example.org../", [403, 403, 403]),
+        ("https://.example.org/", [403, 403, 403]),
+        ("https://192.0.2.1/", [403, 403, 403]),
+    ] {
+        assert_eq!([alice, carol, root].map(|token| verify(&server, url, token).status), statuses, "{url}");
+        // Who is not signed in is not led away from a site that has no rule.
+        let stranger = by_browser(asks(&server, url)).send();
+        assert_eq!(stranger.status, if statuses == [403; 3] { 403 } else { 302 }, "{url}");
+    }
+}
+
+#[test]
+fn a_person_who_may_not_enter_is_told_who_that_is_and_a_program_that_it_may_not() {
+    let server = guarding().start();
+    let (_, tokens) = server.member(&server.admin(), "<i>\"& {site}");
+    let token = token(&server, &tokens.access);
+    verify(&server, "https://wiki.example.org/", &token).refused(403, CLOSED);
+    let page = by_browser(asks(&server, "https://wiki.example.org/").cookie(COOKIE, &token)).send().expect(403);
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(page.header("content-security-policy").unwrap().contains("default-src 'none'"));
+    let text = page.text();
+    assert!(text.contains("<p>&lt;i>&quot;&amp; {site} may not enter https://wiki.example.org.</p>"), "{text}");
+    assert!(text.contains("<a href=\"https://auth.example.org/sign-out\">"), "{text}");
+}
+
+#[test]
+fn nobody_is_sent_to_where_no_rule_leads_whatever_the_address_looks_like() {
+    let server = guarding().start();
+    let (_, alice) = server.member(&server.admin(), "alice");
+    for url in [
+        "https://evil.net/",
+        "https://example.org/",
+        "https://app.example.org.evil.net/",
+        "https://evil.net/https://app.example.org/",
+        "https://evil.net?app.example.org",
+        "https://evil.net#.example.org",
+        "https://app.example.org@evil.net/",
+        "https://app.example.org:pw@evil.net/",
+        "https://evil.net\\.example.org/",
+        "https://evil.net\\@app.example.org/",
+        "https://app.example.org\\@evil.net/",
+        "//app.example.org/",
+        "/\\app.example.org/",
+        "/",
+        "",
+        "app.example.org",
+        "https:app.example.org",
+        "https:/app.example.org",
+        "https:///app.example.org",
+        "javascript:alert(1)//app.example.org",
+        "javascript://app.example.org/%0aalert(1)",
+        "data:text/html,app.example.org",
+        "ftp://app.example.org/",
+        "https://app.example.org:9443/",
+        "https://app.example.org./",
+        "https://evil。net/.example.org",
+        "https://аpp.example.org/",
+        "https://xn--pp-7ka.example.net/",
+        "https://app.example.org%2eevil.net/",
+        "https://app.example.org\t.evil.net/",
+        "https://app.example.org\r\nLocation: https://evil.net/",
+        " https://app.example.org/",
+        "https://[::1]/",
+        "https://2130706433/",
+    ] {
+        let refused = enter(&server, &alice.access, url).refused(403, NO_SITE);
+        assert_eq!(refused.set_cookie(COOKIE), None, "{url}");
+    }
+    for url in [
+        "https://app.example.org/x?y=https://evil.net/#z",
+        "https://app.example.org//evil.net/%2F..;/@",
+        "https://app.example.org",
+        "https://APP.example.org:443/",
+    ] {
+        let location = enter(&server, &alice.access, url).expect(200).json()["location"].as_str().unwrap().to_owned();
+        assert!(location.starts_with("https://app.example.org/"), "{location}");
+    }
+    let answer = enter(&server, &alice.access, "http://app.example.org/");
+    answer.refused(403, "This site is entered by https alone, and its address begins with http");
+    enter(&server, &alice.access, "https://admin.example.org/").refused(403, CLOSED);
+}
+
+#[test]
+fn the_wish_is_checked_like_every_body() {
+    let server = guarding().start();
+    let (_, alice) = server.member(&server.admin(), "alice");
+    let ask = |body: &serde_json::Value| server.post("/api/v1/enter").bearer(&alice.access).json(body).send();
+    assert_eq!(ask(&json!({})).faults(), ["body.return_to missing"]);
+    assert_eq!(ask(&json!({ "return_to": 1 })).faults(), ["body.return_to string_type"]);
+    server.post("/api/v1/enter").json(&json!({ "return_to": "https://app.example.org/" })).send().expect(403);
+    server.post("/api/v1/verify").bearer(&alice.access).send().expect(405);
+}
+
+#[test]
+fn neighbours_behind_the_same_proxy_are_other_sites() {
+    let server = guarding().start();
+    let (_, alice) = server.member(&server.admin(), "alice");
+    let out = |site: &str, origin: &str| {
+        let out = server.post("/api/v1/logout").cookie("refresh_token_lf", &alice.refresh);
+        out.header("Sec-Fetch-Site", site).header("Origin", origin).send().status
+    };
+    assert_eq!(out("same-site", "https://app.example.org"), 403);
+    assert_eq!(out("cross-site", "https://evil.net"), 403);
+    server.whoami(&alice.access).expect(200);
+    assert_eq!(out("same-origin", "https://auth.example.org"), 200);
+    server.whoami(&alice.access).expect(401);
+}
+
+#[test]
+fn who_was_let_in_where_and_who_was_not_is_in_the_audit_log() {
+    let server = guarding().start();
+    let admin = server.admin();
+    let (_, alice) = server.member(&admin, "alice");
+    enter(&server, &alice.access, "https://app.example.org/private?x=y").expect(200);
+    enter(&server, &alice.access, "https://admin.example.org/").expect(403);
+    enter(&server, &alice.access, "https://evil.net/").expect(403);
+    let log = server.get("/api/v1/audit?action=site.enter").bearer(&admin).send().expect(200).json();
+    let entries = log["entries"].as_array().unwrap().iter();
+    let seen: Vec<_> = entries.map(|entry| (&entry["actor_name"], &entry["success"], &entry["detail"])).collect();
+    let (name, app) = (json!("alice"), json!("https://app.example.org"));
+    assert_eq!(seen, [(&name, &json!(false), &json!("https://admin.example.org")), (&name, &json!(true), &app)]);
+}
+
+#[test]
+fn where_nothing_speaks_https_and_all_are_at_one_host_the_cookie_says_so() {
+    let server = crate::support::Server::with().set("public_url", "http://home.lan:7860");
+    let server = server.set("trusted_proxies", "127.0.0.1").set("forward_auth", "home.lan:* = signed-in").start();
+    let entered = enter(&server, &server.admin(), "http://home.lan:3000/x").expect(200);
+    let cookie = entered.set_cookie("usher_entry").unwrap();
+    assert!(cookie.ends_with("; Path=/; SameSite=Lax; HttpOnly") && !cookie.contains("Domain"), "{cookie}");
+    let ask = asks(&server, "http://home.lan:3000/x").cookie("usher_entry", entered.cookie("usher_entry").unwrap());
+    ask.send().expect(200);
+}

@@ -1,0 +1,258 @@
+//! What a proxy that asks is answered.
+
+use chrono::TimeDelta;
+
+use crate::sites::{COOKIE, asks, by_browser, enter, guarding, token, verify};
+use crate::support::Server;
+use crate::support::server::PASSWORD;
+
+const APP: &str = "https://app.example.org/a?b=c%20d&e=f";
+/// The page where one signs in, leading back to [`APP`].
+const SIGN_IN: &str = "https://auth.example.org/?return_to=https%3A%2F%2Fapp.example.org%2Fa%3Fb%3Dc%2520d%26e%3Df";
+
+#[test]
+fn without_rules_there_is_no_such_route() {
+    let server = Server::with().set("trusted_proxies", "127.0.0.1").start();
+    let admin = server.admin();
+    verify(&server, APP, "x").refused(404, "Not Found");
+    enter(&server, &admin, APP).refused(404, "Not Found");
+    let out = server.post("/api/v1/logout").bearer(&admin).send().expect(200);
+    assert_eq!(out.set_cookie("usher_entry").or(out.set_cookie(COOKIE)), None);
+}
+
+#[test]
+fn browsers_are_led_to_sign_in_and_back_and_programs_are_told_so() {
+    let server = guarding().start();
+    let browser = by_browser(asks(&server, APP)).send().expect(302);
+    assert_eq!(browser.header("location"), Some(SIGN_IN));
+    assert_eq!((browser.header("cache-control"), browser.body.len()), (Some("no-store"), 0));
+    let program = asks(&server, APP).send().refused(401, "Sign in to enter this site");
+    assert_eq!((program.header("location"), program.header("www-authenticate")), (None, Some("ApiKey")));
+    // What a form sends cannot be sent again: its site's first page is what one comes back to.
+    let form = server.get("/api/v1/verify").header("X-Forwarded-Proto", "https").header("X-Forwarded-Uri", "/form");
+    let form = form.header("X-Forwarded-Host", "app.example.org").header("X-Forwarded-Method", "POST");
+    let location = by_browser(form).send().expect(303).header("location").unwrap().to_owned();
+    assert_eq!(location, "https://auth.example.org/?return_to=https%3A%2F%2Fapp.example.org%2F");
+}
+
+#[test]
+fn nginx_gets_a_401_that_says_where_to_go() {
+    let server = guarding().start();
+    let ask = || server.get("/api/v1/verify").header("X-Original-URL", APP).header("X-Original-Method", "GET");
+    let browser = by_browser(ask()).send().refused(401, "Sign in to enter this site");
+    assert_eq!(browser.header("location"), Some(SIGN_IN));
+    assert_eq!(ask().send().expect(401).header("location"), None);
+    let (_, alice) = server.member(&server.admin(), "alice");
+    let token = token(&server, &alice.access);
+    assert_eq!(ask().cookie(COOKIE, &token).send().expect(200).header("remote-user"), Some("alice"));
+}
+
+#[test]
+fn who_was_let_in_is_known_by_name_id_and_groups() {
+    let server = guarding().start();
+    let admin = server.admin();
+    let (id, alice) = server.member(&admin, "alice");
+    let entered = enter(&server, &alice.access, APP).expect(200);
+    assert_eq!(entered.json(), serde_json::json!({ "location": APP }));
+    let cookie = entered.set_cookie(COOKIE).unwrap();
+    let (value, attributes) = cookie.split_once("; ").unwrap();
+    assert_eq!(value.len(), COOKIE.len() + 1 + 43);
+    assert!(
+        ["604799", "604800"].iter().any(|seconds| {
+            attributes == format!("Domain=example.org; Max-Age={seconds}; Path=/; SameSite=Lax; HttpOnly; Secure")
+        }),
+        "{attributes}"
+    );
+    let let_in = verify(&server, APP, entered.cookie(COOKIE).unwrap()).expect(200);
+    let header = |name: &str| let_in.header(name).map(ToOwned::to_owned);
+    assert_eq!(header("remote-user").as_deref(), Some("alice"));
+    assert_eq!(header("remote-user-id"), Some(id));
+    assert_eq!(header("remote-groups").as_deref(), Some("users"));
+    assert!(let_in.body.is_empty());
+    let root = verify(&server, APP, &token(&server, &admin)).expect(200);
+    assert_eq!(root.header("remote-groups"), Some("users,superusers"));
+}
+
+#[test]
+fn names_stand_in_headers_so_that_no_site_reads_two_things_in_one() {
+    let server = guarding().start();
+    let admin = server.admin();
+    for (name, header) in [
+        ("jörg", "j%C3%B6rg"),
+        ("ann@example.org", "ann@example.org"),
+        ("a-b_c.d~e", "a-b_c.d~e"),
+        ("Ada Lovelace", "Ada%20Lovelace"),
+        ("root,eve", "root%2Ceve"),
+        ("100%2Ceve", "100%252Ceve"),
+        ("<b>\"x\"; y=z", "%3Cb%3E%22x%22%3B%20y%3Dz"),
+        ("李小龙", "%E6%9D%8E%E5%B0%8F%E9%BE%99"),
+    ] {
+        let (_, tokens) = server.member(&admin, name);
+        let token = token(&server, &tokens.access);
+        assert_eq!(verify(&server, APP, &token).expect(200).header("remote-user"), Some(header));
+    }
+}
+
+#[test]
+fn an_api_key_lets_a_program_in_by_its_header_alone() {
+    let server = guarding().start();
+    let admin = server.admin();
+    let (id, alice) = server.member(&admin, "alice");
+    let (_, key) = server.create_key(&alice.access, "script");
+    assert_eq!(asks(&server, APP).key(&key).send().expect(200).header("remote-user"), Some("alice"));
+    asks(&server, "https://admin.example.org/").key(&key).send().refused(403, "You may not enter this site");
+    asks(&server, APP).key("sk-wrong").send().expect(401);
+    asks(&server, APP).bearer(&key).send().expect(401);
+    // Not even the site's own key stands in the way of who has the cookie.
+    let token = token(&server, &alice.access);
+    asks(&server, APP).cookie(COOKIE, &token).key("a key of the site's own").send().expect(200);
+    enter_by_key(&server, &key);
+    let off = serde_json::json!({ "is_active": false });
+    server.patch(format!("/api/v1/users/{id}")).bearer(&admin).json(&off).send().expect(200);
+    asks(&server, APP).key(&key).send().expect(401);
+}
+
+fn enter_by_key(server: &Server, key: &str) {
+    let wish = serde_json::json!({ "return_to": APP });
+    let refused = server.post("/api/v1/enter").key(key).json(&wish).send();
+    refused.refused(403, "An API key opens no other sites in a browser");
+}
+
+#[test]
+fn the_tokens_of_the_api_let_nobody_in_and_the_one_that_does_opens_nothing_else() {
+    let server = guarding().start();
+    let (id, alice) = server.member(&server.admin(), "alice");
+    let token = token(&server, &alice.access);
+    for other in [&alice.access, &alice.refresh] {
+        verify(&server, APP, other).expect(401);
+        asks(&server, APP).bearer(other).send().expect(401);
+    }
+    asks(&server, APP).cookie("access_token_lf", &alice.access).send().expect(401);
+    asks(&server, APP).cookie("refresh_token_lf", &alice.refresh).send().expect(401);
+
+    let user = format!("/api/v1/users/{id}");
+    for path in ["/api/v1/users/whoami", user.as_str(), "/api/v1/sessions", "/api/v1/api_key/"] {
+        server.get(path).cookie(COOKIE, &token).send().expect(403);
+        server.get(path).bearer(&token).send().expect(401);
+        server.get(path).key(&token).send().expect(403);
+    }
+    let session = server.get("/api/v1/session").cookie(COOKIE, &token).send().expect(200).json();
+    assert_eq!(session["authenticated"], false);
+    for name in [COOKIE, "refresh_token_lf"] {
+        server.post("/api/v1/refresh").cookie(name, &token).send().expect(401);
+    }
+    let wish = serde_json::json!({ "return_to": APP });
+    server.post("/api/v1/enter").cookie(COOKIE, &token).json(&wish).send().expect(403);
+    // Only this name of it is looked at: one without the prefix could have been set from anywhere.
+    asks(&server, APP).cookie("usher_entry", &token).send().expect(401);
+    verify(&server, APP, &token).expect(200);
+}
+
+#[test]
+fn of_two_cookies_the_one_for_the_whole_site_counts() {
+    let server = guarding().start();
+    let (_, alice) = server.member(&server.admin(), "alice");
+    let token = token(&server, &alice.access);
+    let both = |first: &str, second: &str| {
+        asks(&server, APP).header("Cookie", format!("{COOKIE}={first}; a=b; {COOKIE}={second}")).send().status
+    };
+    assert_eq!((both("evil", &token), both(&token, "evil")), (200, 401));
+}
+
+#[test]
+fn whatever_ends_a_session_shuts_every_site_at_once() {
+    let server = guarding().manual_clock().start();
+    let admin = server.admin();
+    let ends: [(&str, &dyn Fn(&str, &str)); 8] = [
+        ("log-out", &|access, _| drop(server.post("/api/v1/logout").bearer(access).send().expect(200))),
+        ("ending all", &|access, _| drop(server.delete("/api/v1/sessions").bearer(access).send().expect(200))),
+        ("a superuser", &|_, id| {
+            server.delete(format!("/api/v1/users/{id}/sessions")).bearer(&admin).send().expect(200);
+        }),
+        ("deactivation", &|_, id| {
+            let off = serde_json::json!({ "is_active": false });
+            server.patch(format!("/api/v1/users/{id}")).bearer(&admin).json(&off).send().expect(200);
+        }),
+        ("a new password", &|access, id| {
+            let new = serde_json::json!({ "password": "another one 7", "current_password": PASSWORD });
+            let path = format!("/api/v1/users/{id}/reset-password");
+            server.patch(path).bearer(access).json(&new).send().expect(200);
+            server.whoami(access).expect(200);
+        }),
+        ("a superuser's new password", &|_, id| {
+            let new = serde_json::json!({ "password": "another one 7" });
+            server.patch(format!("/api/v1/users/{id}")).bearer(&admin).json(&new).send().expect(200);
+        }),
+        ("deletion", &|_, id| drop(server.delete(format!("/api/v1/users/{id}")).bearer(&admin).send().expect(200))),
+        ("its end", &|_, _| server.clock.advance(TimeDelta::days(7))),
+    ];
+    for (n, (what, end)) in ends.iter().enumerate() {
+        let (id, tokens) = server.member(&admin, &format!("user{n}"));
+        let token = token(&server, &tokens.access);
+        verify(&server, APP, &token).expect(200);
+        end(&tokens.access, &id);
+        assert_eq!(verify(&server, APP, &token).status, 401, "{what}");
+    }
+}
+
+#[test]
+fn signing_out_ends_the_token_that_came_along_also_where_it_is_another_sessions() {
+    let server = guarding().start();
+    let (_, here) = server.member(&server.admin(), "alice");
+    let there = server.login("alice", PASSWORD);
+    let (mine, others) = (token(&server, &here.access), token(&server, &there.access));
+    let cookies = format!("refresh_token_lf={}; {COOKIE}={others}", here.refresh);
+    let out = server.post("/api/v1/logout").header("Cookie", cookies).send().expect(200);
+    assert_eq!(
+        out.set_cookie(COOKIE),
+        Some("__Secure-usher_entry=; Domain=example.org; Max-Age=0; Path=/; SameSite=Lax; HttpOnly; Secure")
+    );
+    verify(&server, APP, &mine).expect(401);
+    verify(&server, APP, &others).expect(401);
+    server.whoami(&there.access).expect(200);
+}
+
+#[test]
+fn a_newer_token_takes_the_place_of_those_before_it() {
+    let server = guarding().manual_clock().start();
+    let (_, alice) = server.member(&server.admin(), "alice");
+    let first = token(&server, &alice.access);
+    server.clock.advance(TimeDelta::seconds(60));
+    // Two tabs at once: whichever answer the browser keeps, it must stay valid.
+    let (second, third) = (token(&server, &alice.access), token(&server, &alice.access));
+    server.clock.advance(TimeDelta::seconds(29));
+    assert_eq!([&first, &second, &third].map(|token| verify(&server, APP, token).status), [200, 200, 200]);
+    server.clock.advance(TimeDelta::seconds(1));
+    assert_eq!([&first, &second, &third].map(|token| verify(&server, APP, token).status), [401, 200, 200]);
+    server.clock.advance(TimeDelta::seconds(60));
+    let fourth = token(&server, &alice.access);
+    server.clock.advance(TimeDelta::seconds(30));
+    assert_eq!([&second, &third, &fourth].map(|token| verify(&server, APP, token).status), [401, 401, 200]);
+    token(&server, &alice.access);
+    assert_eq!(server.query::<i64>("SELECT count(*) FROM entry_tokens"), 2, "what has ended is not kept");
+}
+
+#[test]
+fn a_browser_is_sent_for_a_new_token_once_a_day_and_nothing_else_is_disturbed() {
+    let server = guarding().manual_clock().start();
+    let (_, alice) = server.member(&server.admin(), "alice");
+    let token = token(&server, &alice.access);
+    let go = || by_browser(asks(&server, APP).cookie(COOKIE, &token)).send();
+    server.clock.advance(TimeDelta::hours(24) - TimeDelta::seconds(1));
+    go().expect(200);
+    server.clock.advance(TimeDelta::seconds(1));
+    assert_eq!(go().expect(302).header("location"), Some(SIGN_IN));
+    verify(&server, APP, &token).expect(200);
+    let post = server.get("/api/v1/verify").header("X-Original-URL", APP).header("X-Original-Method", "POST");
+    by_browser(post.cookie(COOKIE, &token)).send().expect(200);
+}
+
+#[test]
+fn only_proxies_that_are_configured_are_answered() {
+    let server = guarding().set("trusted_proxies", "10.0.0.0/8").start();
+    let (_, alice) = server.member(&server.admin(), "alice");
+    let token = token(&server, &alice.access);
+    let refusal = "The proxy does not say clearly which site is asked for; the server's log says more";
+    verify(&server, APP, &token).refused(403, refusal);
+    server.get("/api/v1/verify").header("X-Original-URL", APP).cookie(COOKIE, &token).send().refused(403, refusal);
+}
