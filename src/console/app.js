@@ -6,6 +6,7 @@ import { base, entry, known, take, told } from './route.js';
 import { keepFocus } from './focus.js';
 import { call, knowLaunchSecret, on, renew } from './api.js';
 import { SignIn, Setup, Reset } from './entry.js';
+import { Onward, SignOut, returnTo } from './sites.js';
 
 const shell = () => import('./shell.js').then((loaded) => loaded.Shell);
 const token = entry ? take('token') : null;
@@ -68,7 +69,9 @@ function App() {
   if (special === 'setup') page = html`<${Setup} token=${token} onDone=${() => finish()} />`;
   else if (special === 'reset') {
     page = html`<${Reset} token=${token} onDone=${() => finish('Your password is set. Sign in with it.')} />`;
-  } else if (me === null) page = html`<${SignIn} notice=${notice} onSignedIn=${signedIn} />`;
+  } else if (special === 'sign-out') page = html`<${SignOut} onDone=${() => finish('You are signed out.')} />`;
+  else if (me === null) page = html`<${SignIn} notice=${notice} onSignedIn=${signedIn} />`;
+  else if (me && returnTo) page = html`<${Onward} me=${me} onLeave=${leave} />`;
   else if (me) page = html`<${Inside} me=${me} setMe=${setMe} onLeave=${leave} />`;
   return html`<${Misplaced} /><${Connection} />${page}<${Notices} />`;
 }

@@ -4,7 +4,7 @@ import { html, Brand, Field, Form, Heading, useState } from './ui.js';
 import { useWork } from './work.js';
 import { open, signIn } from './api.js';
 
-function Entry({ title, children }) {
+export function Entry({ title, children }) {
   return html`<main class="entry">
     <${Brand} />
     <section class="card"><${Heading} title=${title} />${children}</section>

@@ -45,6 +45,7 @@ pub const OUTSIDE: &[&str] = &[
     "ui.js",
     "focus.js",
     "entry.js",
+    "sites.js",
     "app.js",
 ];
 /// What it loads for somebody who is signed in, besides.
@@ -88,6 +89,7 @@ pub const FILES: &[File] = &[
     file!("people.js", "", SCRIPT),
     file!("profile.js", "", SCRIPT),
     file!("entry.js", "", SCRIPT),
+    file!("sites.js", "", SCRIPT),
     file!("users.js", "", SCRIPT),
     file!("user.js", "", SCRIPT),
     file!("account.js", "", SCRIPT),

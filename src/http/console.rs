@@ -36,6 +36,7 @@ pub fn routes() -> Vec<Route> {
         Route::new(Method::GET, "/", app).unlisted(),
         Route::new(Method::GET, "/setup", link).unlisted(),
         Route::new(Method::GET, "/reset", link).unlisted(),
+        Route::new(Method::GET, "/sign-out", link).unlisted(),
         Route::new(Method::GET, "/docs", docs).unlisted(),
         Route::new(Method::GET, "/assets/{version}/{file}", file).unlisted(),
         Route::new(Method::GET, "/assets/{version}/vendor/{file}", file).unlisted(),

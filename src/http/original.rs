@@ -81,26 +81,8 @@ impl Original {
             return Err(Unclear::Stranger(peer));
         }
         let headers = request.headers();
-        let (host, proto) = (single(headers, HOST)?, single(headers, PROTO)?.map(|proto| scheme(&proto)));
         let by_url = single(headers, URL)?;
-        let (site, target) = match &by_url {
-            Some(url) => {
-                let (site, target) = split(url).ok_or(Unclear::Unreadable(URL))?;
-                let named = if site.https { "https" } else { "http" };
-                if proto.is_some_and(|proto| proto != named) {
-                    return Err(Unclear::Contradiction(PROTO));
-                }
-                if host.is_some_and(|host| Site::parse(named, &host).as_ref() != Some(&site)) {
-                    return Err(Unclear::Contradiction(HOST));
-                }
-                (site, target)
-            }
-            None => {
-                let (host, proto) = (host.ok_or(Unclear::Missing(HOST))?, proto.ok_or(Unclear::Missing(PROTO))?);
-                let site = Site::parse(proto, &host).ok_or(Unclear::Unreadable(HOST))?;
-                (site, single(headers, URI)?.unwrap_or_default().into_owned())
-            }
-        };
+        let (site, target) = if let Some(url) = &by_url { by_one_url(url, headers)? } else { by_parts(headers)? };
         let method = single(headers, if by_url.is_some() { URL_METHOD } else { METHOD })?;
         Ok(Self {
             site,
@@ -117,6 +99,27 @@ impl Original {
         let target = if self.is_safe && self.target.len() <= LONGEST_TARGET { self.target.as_str() } else { "/" };
         format!("{}{target}", self.site)
     }
+}
+
+/// nginx's way. What came of the other way must agree.
+fn by_one_url(url: &str, headers: &HeaderMap) -> Result<(Site, String), Unclear> {
+    let (site, target) = split(url).ok_or(Unclear::Unreadable(URL))?;
+    let named = if site.https { "https" } else { "http" };
+    if single(headers, PROTO)?.is_some_and(|proto| scheme(&proto) != named) {
+        return Err(Unclear::Contradiction(PROTO));
+    }
+    if single(headers, HOST)?.is_some_and(|host| Site::parse(named, &host).as_ref() != Some(&site)) {
+        return Err(Unclear::Contradiction(HOST));
+    }
+    Ok((site, target))
+}
+
+/// Caddy's and Traefik's way.
+fn by_parts(headers: &HeaderMap) -> Result<(Site, String), Unclear> {
+    let host = single(headers, HOST)?.ok_or(Unclear::Missing(HOST))?;
+    let proto = single(headers, PROTO)?.ok_or(Unclear::Missing(PROTO))?;
+    let site = Site::parse(scheme(&proto), &host).ok_or(Unclear::Unreadable(HOST))?;
+    Ok((site, single(headers, URI)?.unwrap_or_default().into_owned()))
 }
 
 /// The one value of a header, with what is no visible ASCII escaped; an empty one is none.
@@ -150,13 +153,11 @@ fn split(url: &str) -> Option<(Site, String)> {
 /// wants to have.
 fn navigates(headers: &HeaderMap) -> bool {
     let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    match value("sec-fetch-mode") {
-        Some(mode) => mode == "navigate" && value("sec-fetch-dest").is_none_or(|dest| dest == "document"),
-        None => {
-            let wanted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-            wanted.contains("text/html") && value("x-requested-with") != Some("XMLHttpRequest")
-        }
+    if let Some(mode) = value("sec-fetch-mode") {
+        return mode == "navigate" && value("sec-fetch-dest").is_none_or(|dest| dest == "document");
     }
+    let wants_page = value(ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/html"));
+    wants_page && value("x-requested-with") != Some("XMLHttpRequest")
 }
 
 #[cfg(test)]

@@ -157,15 +157,19 @@ fn to_sign_in(app: &App, original: &Original) -> Reply {
     if !original.navigates {
         return unknown;
     }
-    let query =
-        url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", &original.return_to()).finish();
-    let place = format!("{}/?{query}", app.url);
+    let place = format!("{}/?{}", app.url, query(original));
     match (original.by_status, original.is_safe) {
         (true, _) => unknown.header(LOCATION, &place),
         (false, true) => Reply::empty().status(StatusCode::FOUND).header(LOCATION, &place),
         // What was sent is not sent to the page (RFC 9110, section 15.4.4).
         (false, false) => Reply::empty().status(StatusCode::SEE_OTHER).header(LOCATION, &place),
     }
+}
+
+/// Leads back to where the browser went.
+fn query(original: &Original) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("return_to", &original.return_to()).finish()
 }
 
 /// A person gets a page that says who is not let in; what else there is to do is behind its link.
@@ -176,6 +180,7 @@ fn closed(app: &App, original: &Original, user: &User) -> Reply {
     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
     let page = crate::console::CLOSED
         .replace("{url}", &escaped(&app.url))
+        .replace("{query}", &query(original))
         .replace("{site}", &escaped(&original.site.to_string()))
         // Last: a name may look like what is put in.
         .replace("{name}", &escaped(user.username.as_str()));

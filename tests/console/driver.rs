@@ -83,6 +83,11 @@ pub struct Browser {
 impl Browser {
     /// Starts one at `url`; `None`, and once a line on standard error, where no browser is asked for.
     pub fn open(url: &str) -> Option<Self> {
+        Self::open_with(&[], url)
+    }
+
+    /// The same with more arguments.
+    pub fn open_with(more: &[&str], url: &str) -> Option<Self> {
         static SAID: Once = Once::new();
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         #[expect(clippy::disallowed_methods, reason = "which tests run is no setting of usher's")]
@@ -104,7 +109,7 @@ impl Browser {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let profile = TempDir::new().unwrap();
         let data = format!("--user-data-dir={}", profile.path().display());
-        let arguments: Vec<&str> = ARGUMENTS.into_iter().chain([data.as_str()]).collect();
+        let arguments: Vec<&str> = ARGUMENTS.into_iter().chain([data.as_str()]).chain(more.iter().copied()).collect();
         let mut browser = Self { address, session: String::new(), driver, _profile: profile, _turn: turn };
         let capabilities = json!({
             "goog:chromeOptions": { "args": arguments },

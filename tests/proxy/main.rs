@@ -5,6 +5,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../console/driver.rs"]
+#[expect(dead_code, reason = "the console's tests use all of it")]
+mod driver;
+
+mod browser;
+mod echo;
+mod guard;
 mod names;
 mod own_host;
 mod proxies;

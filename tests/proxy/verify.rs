@@ -1,6 +1,7 @@
 //! What a proxy that asks is answered.
 
 use chrono::TimeDelta;
+use serde_json::json;
 
 use crate::sites::{COOKIE, asks, by_browser, enter, guarding, token, verify};
 use crate::support::Server;
@@ -53,7 +54,7 @@ fn who_was_let_in_is_known_by_name_id_and_groups() {
     let admin = server.admin();
     let (id, alice) = server.member(&admin, "alice");
     let entered = enter(&server, &alice.access, APP).expect(200);
-    assert_eq!(entered.json(), serde_json::json!({ "location": APP }));
+    assert_eq!(entered.json(), json!({ "location": APP }));
     let cookie = entered.set_cookie(COOKIE).unwrap();
     let (value, attributes) = cookie.split_once("; ").unwrap();
     assert_eq!(value.len(), COOKIE.len() + 1 + 43);
@@ -107,13 +108,13 @@ fn an_api_key_lets_a_program_in_by_its_header_alone() {
     let token = token(&server, &alice.access);
     asks(&server, APP).cookie(COOKIE, &token).key("a key of the site's own").send().expect(200);
     enter_by_key(&server, &key);
-    let off = serde_json::json!({ "is_active": false });
+    let off = json!({ "is_active": false });
     server.patch(format!("/api/v1/users/{id}")).bearer(&admin).json(&off).send().expect(200);
     asks(&server, APP).key(&key).send().expect(401);
 }
 
 fn enter_by_key(server: &Server, key: &str) {
-    let wish = serde_json::json!({ "return_to": APP });
+    let wish = json!({ "return_to": APP });
     let refused = server.post("/api/v1/enter").key(key).json(&wish).send();
     refused.refused(403, "An API key opens no other sites in a browser");
 }
@@ -141,7 +142,7 @@ fn the_tokens_of_the_api_let_nobody_in_and_the_one_that_does_opens_nothing_else(
     for name in [COOKIE, "refresh_token_lf"] {
         server.post("/api/v1/refresh").cookie(name, &token).send().expect(401);
     }
-    let wish = serde_json::json!({ "return_to": APP });
+    let wish = json!({ "return_to": APP });
     server.post("/api/v1/enter").cookie(COOKIE, &token).json(&wish).send().expect(403);
     // Only this name of it is looked at: one without the prefix could have been set from anywhere.
     asks(&server, APP).cookie("usher_entry", &token).send().expect(401);
@@ -163,35 +164,36 @@ fn of_two_cookies_the_one_for_the_whole_site_counts() {
 fn whatever_ends_a_session_shuts_every_site_at_once() {
     let server = guarding().manual_clock().start();
     let admin = server.admin();
-    let ends: [(&str, &dyn Fn(&str, &str)); 8] = [
-        ("log-out", &|access, _| drop(server.post("/api/v1/logout").bearer(access).send().expect(200))),
-        ("ending all", &|access, _| drop(server.delete("/api/v1/sessions").bearer(access).send().expect(200))),
-        ("a superuser", &|_, id| {
-            server.delete(format!("/api/v1/users/{id}/sessions")).bearer(&admin).send().expect(200);
-        }),
-        ("deactivation", &|_, id| {
-            let off = serde_json::json!({ "is_active": false });
-            server.patch(format!("/api/v1/users/{id}")).bearer(&admin).json(&off).send().expect(200);
-        }),
-        ("a new password", &|access, id| {
-            let new = serde_json::json!({ "password": "another one 7", "current_password": PASSWORD });
-            let path = format!("/api/v1/users/{id}/reset-password");
-            server.patch(path).bearer(access).json(&new).send().expect(200);
-            server.whoami(access).expect(200);
-        }),
-        ("a superuser's new password", &|_, id| {
-            let new = serde_json::json!({ "password": "another one 7" });
-            server.patch(format!("/api/v1/users/{id}")).bearer(&admin).json(&new).send().expect(200);
-        }),
-        ("deletion", &|_, id| drop(server.delete(format!("/api/v1/users/{id}")).bearer(&admin).send().expect(200))),
-        ("its end", &|_, _| server.clock.advance(TimeDelta::days(7))),
-    ];
-    for (n, (what, end)) in ends.iter().enumerate() {
+    let new = json!({ "password": "another one 7", "current_password": PASSWORD });
+    let ends =
+        ["logout", "end all", "superuser", "off", "password", "superuser's password", "link", "deletion", "time"];
+    for (n, how) in ends.iter().enumerate() {
         let (id, tokens) = server.member(&admin, &format!("user{n}"));
-        let token = token(&server, &tokens.access);
+        let (user, token) = (format!("/api/v1/users/{id}"), token(&server, &tokens.access));
         verify(&server, APP, &token).expect(200);
-        end(&tokens.access, &id);
-        assert_eq!(verify(&server, APP, &token).status, 401, "{what}");
+        let by_admin = |json| drop(server.patch(&user).bearer(&admin).json(json).send().expect(200));
+        match *how {
+            "logout" => drop(server.post("/api/v1/logout").bearer(&tokens.access).send().expect(200)),
+            "end all" => drop(server.delete("/api/v1/sessions").bearer(&tokens.access).send().expect(200)),
+            "superuser" => drop(server.delete(format!("{user}/sessions")).bearer(&admin).send().expect(200)),
+            "off" => by_admin(&json!({ "is_active": false })),
+            "password" => {
+                let own = server.patch(format!("{user}/reset-password")).bearer(&tokens.access).json(&new).send();
+                own.expect(200);
+                // The session goes on, and gets another token when it asks for one.
+                self::token(&server, &tokens.access);
+            }
+            "superuser's password" => by_admin(&json!({ "password": "another one 7" })),
+            "link" => {
+                let made = server.post(format!("{user}/reset-link")).bearer(&admin).json(&json!({})).send().expect(201);
+                let secret = made.json()["link"].as_str().unwrap().split_once("token=").unwrap().1.to_owned();
+                let use_it = json!({ "token": secret, "password": "another one 7" });
+                server.post("/api/v1/reset-password").json(&use_it).send().expect(200);
+            }
+            "deletion" => drop(server.delete(&user).bearer(&admin).send().expect(200)),
+            _ => server.clock.advance(TimeDelta::days(7)),
+        }
+        assert_eq!(verify(&server, APP, &token).status, 401, "{how}");
     }
 }
 

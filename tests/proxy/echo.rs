@@ -1,0 +1,66 @@
+//! Owns a small site that tells what it was asked, as a page and as JSON.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::json;
+
+use crate::support::Response;
+
+/// A site that answers until the test ends.
+pub struct Echo {
+    pub address: SocketAddr,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Echo {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, asked) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                count.fetch_add(1, Ordering::Relaxed);
+                std::thread::spawn(move || answer(stream));
+            }
+        });
+        Self { address, asked }
+    }
+
+    /// How many requests came through.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+/// Answers one request with its line, its headers and the length of its body, in what is a page and JSON at once.
+fn answer(stream: TcpStream) -> Option<()> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let mut headers = Vec::new();
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header).ok()?;
+        let Some((name, value)) = header.split_once(':') else { break };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let body = json!({ "line": line.trim_end(), "headers": headers }).to_string();
+    let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html";
+    write!(&stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).ok()
+}
+
+/// What the site was told in a header; all of them, if there were several.
+pub fn told(answer: &Response, name: &str) -> Vec<String> {
+    let body = answer.json();
+    let headers = body["headers"].as_array().unwrap().iter();
+    headers.filter(|header| header[0] == name).map(|header| header[1].as_str().unwrap().to_owned()).collect()
+}
+
+/// The names of all headers that the site was sent.
+pub fn names(answer: &Response) -> Vec<String> {
+    let body = answer.json();
+    body["headers"].as_array().unwrap().iter().map(|header| header[0].as_str().unwrap().to_owned()).collect()
+}

@@ -1,0 +1,280 @@
+//! A site that usher guards, through each proxy: who gets in, what the site is told, and what an attacker tries.
+
+use crate::echo::{Echo, names, told};
+use crate::proxies::{Proxy, Setting, caddy, nginx};
+use crate::sites::{by_browser, enter};
+use crate::support::server::Builder;
+use crate::support::{Response, Server};
+
+const APP: &str = "app.example.org";
+const COOKIE: &str = "usher_entry";
+
+/// usher, a site behind it, and a proxy in front of both, over HTTP.
+struct Place {
+    name: &'static str,
+    server: Server,
+    echo: Echo,
+    proxy: Proxy,
+}
+
+impl Place {
+    /// Somebody who is signed in, and the token for the site.
+    fn member(&self, name: &str) -> (String, String) {
+        let (_, tokens) = self.server.member(&self.server.admin(), name);
+        let entered = enter(&self.server, &tokens.access, "http://app.example.org/").expect(200);
+        (tokens.access, entered.cookie(COOKIE).unwrap().to_owned())
+    }
+}
+
+fn guarding() -> Builder {
+    crate::sites::guarding().set("public_url", "http://auth.example.org")
+}
+
+/// With every proxy that is installed.
+fn everywhere(test: fn(&Place)) {
+    for name in ["nginx", "caddy"] {
+        let (server, echo) = (guarding().start(), Echo::start());
+        let site = echo.address.to_string();
+        let setting = Setting { put: &[("127.0.0.1:3000", &site)], https: false };
+        let proxy = match name {
+            "nginx" => nginx(&["usher", "app"], server.address, &setting),
+            _ => caddy("forward-auth.Caddyfile", server.address, &setting),
+        };
+        if let Some(proxy) = proxy {
+            test(&Place { name, server, echo, proxy });
+        }
+    }
+}
+
+#[test]
+fn who_is_signed_in_comes_to_the_site_which_is_told_who_that_is_and_nothing_else() {
+    everywhere(|place| {
+        let (_, token) = place.member("alice");
+        let cookies = format!("theme=dark; {COOKIE}={token}; lang=en");
+        let get = || place.proxy.request("GET", APP, "/a?b=c%20d").header("Cookie", &cookies);
+        let answer = get().send().expect(200);
+        assert_eq!(answer.json()["line"], "GET /a?b=c%20d HTTP/1.1", "{}", place.name);
+        assert_eq!(told(&answer, "remote-user"), ["alice"]);
+        assert_eq!(told(&answer, "remote-groups"), ["users"]);
+        assert_eq!(told(&answer, "remote-user-id")[0].len(), 36);
+        let cookies = told(&answer, "cookie").concat();
+        assert!(cookies.contains("theme=dark") && cookies.contains("lang=en"), "{cookies}");
+        assert!(!answer.text().contains(&token) && !answer.text().contains(COOKIE), "{}", answer.text());
+        let post = place.proxy.request("POST", APP, "/form").cookie(COOKIE, &token).form(&[("a", "b")]).send();
+        assert_eq!(post.expect(200).json()["line"], "POST /form HTTP/1.1");
+    });
+}
+
+#[test]
+fn who_is_not_is_led_to_sign_in_or_told_so_and_the_site_hears_nothing() {
+    everywhere(|place| {
+        let get = || place.proxy.request("GET", APP, "/a?b=c%20d&e");
+        let browser = by_browser(get()).send().expect(302);
+        let there = "http://auth.example.org/?return_to=http%3A%2F%2Fapp.example.org%2Fa%3Fb%3Dc%2520d%26e";
+        assert_eq!(browser.header("location"), Some(there), "{}", place.name);
+        by_browser(get().header("X-Original-URL", "http://app.example.org/")).send().expect(302);
+        get().send().expect(401);
+        get().cookie(COOKIE, "wrong").send().expect(401);
+        place.proxy.request("POST", APP, "/form").form(&[("a", "b")]).send().expect(401);
+        let form = by_browser(place.proxy.request("POST", APP, "/form")).form(&[("a", "b")]).send();
+        assert!([302, 303].contains(&form.status), "{form:?}");
+        assert!(form.header("location").unwrap().ends_with("return_to=http%3A%2F%2Fapp.example.org%2F"));
+        assert_eq!(place.echo.asked(), 0);
+        // The page is where it is said to be.
+        let page = place.proxy.get("auth.example.org", "/?return_to=x").expect(200);
+        assert!(page.text().contains("<title>usher</title>"));
+        // The question itself cannot be asked by anybody else.
+        assert_ne!(place.proxy.get(APP, "/.usher/verify").status, 200);
+    });
+}
+
+#[test]
+fn who_may_not_enter_is_refused() {
+    everywhere(|place| {
+        let (_, token) = place.member("alice");
+        let admins = Setting {
+            put: &[("127.0.0.1:3000", &place.echo.address.to_string()), (APP, "admin.example.org")],
+            https: false,
+        };
+        let proxy = match place.name {
+            "nginx" => nginx(&["app"], place.server.address, &admins),
+            _ => caddy("forward-auth.Caddyfile", place.server.address, &admins),
+        };
+        proxy.unwrap().request("GET", "admin.example.org", "/").cookie(COOKIE, &token).send().expect(403);
+        assert_eq!(place.echo.asked(), 0);
+    });
+}
+
+#[test]
+fn an_api_key_opens_the_door_and_is_not_handed_on() {
+    everywhere(|place| {
+        let (access, _) = place.member("alice");
+        let (_, key) = place.server.create_key(&access, "script");
+        let answer = place.proxy.request("GET", APP, "/").key(&key).send().expect(200);
+        assert_eq!(told(&answer, "remote-user"), ["alice"], "{}", place.name);
+        assert!(!answer.text().contains(&key), "{}", answer.text());
+        // A key of the site's own stays what it is.
+        let (_, token) = (access, place.member("bob").1);
+        let own = place.proxy.request("GET", APP, "/").cookie(COOKIE, &token).header("Authorization", "Bearer own");
+        assert_eq!(told(&own.send().expect(200), "authorization"), ["Bearer own"]);
+    });
+}
+
+#[test]
+fn nobody_says_of_oneself_who_one_is() {
+    everywhere(|place| {
+        let (_, token) = place.member("alice");
+        let smuggled = [
+            "Remote-User",
+            "remote-user",
+            "REMOTE-USER",
+            "Remote_User",
+            "remote_user",
+            "Remote-User_Id",
+            "Remote_User-Id",
+            "Remote-User-Id",
+            "Remote_User_Id",
+            "Remote-Groups",
+            "Remote_Groups",
+            "Remote-Name",
+            "Remote-Email",
+        ];
+        let mut request = place.proxy.request("GET", APP, "/").cookie(COOKIE, &token);
+        for name in smuggled {
+            request = request.header(name, "root").header(name, "superusers");
+        }
+        let answer = request.header("Connection", "close, Remote-User, Remote-Groups").send().expect(200);
+        assert_eq!(told(&answer, "remote-user"), ["alice"], "{}", place.name);
+        assert_eq!(told(&answer, "remote-groups"), ["users"]);
+        let same = |name: &String| name.replace('_', "-").starts_with("remote-");
+        let mut remote: Vec<String> = names(&answer).into_iter().filter(same).collect();
+        remote.sort();
+        assert_eq!(remote, ["remote-groups", "remote-user", "remote-user-id"], "{}", place.name);
+        assert!(!told(&answer, "remote-user-id").concat().contains("root"));
+    });
+}
+
+/// Carol may enter the site, and Alice may not; whatever Alice sends along, she stays outside.
+#[test]
+fn what_a_client_says_about_where_it_goes_opens_no_other_site() {
+    everywhere(|place| {
+        let site = place.echo.address.to_string();
+        let put = [("127.0.0.1:3000", site.as_str()), (APP, "admin.example.org")];
+        let secret = Setting { put: &put, https: false };
+        let proxy = match place.name {
+            "nginx" => nginx(&["app"], place.server.address, &secret),
+            _ => caddy("forward-auth.Caddyfile", place.server.address, &secret),
+        };
+        let proxy = proxy.unwrap();
+        let (_, token) = place.member("carol");
+        let tricks: [&[(&str, &str)]; 12] = [
+            &[("X-Forwarded-Host", APP)],
+            &[("X-Forwarded-Host", APP), ("X-Forwarded-Host", APP)],
+            &[("X_Forwarded_Host", APP)],
+            &[("X-Original-URL", "http://app.example.org/")],
+            &[("X-Original-Url", "http://app.example.org/"), ("X-Forwarded-Host", APP), ("X-Forwarded-Proto", "http")],
+            &[("X-Original-Method", "GET"), ("X-Forwarded-Uri", "//app.example.org/")],
+            &[("X-Forwarded-Uri", "http://app.example.org/")],
+            &[("X-Forwarded-For", "127.0.0.1"), ("Forwarded", "host=app.example.org;for=127.0.0.1")],
+            &[("X-Rewrite-URL", "http://app.example.org/"), ("X-Host", APP)],
+            &[("Connection", "close, X-Original-URL, X-Forwarded-Host, Cookie")],
+            &[("Connection", "close, X-Forwarded-Host"), ("X-Forwarded-Host", APP)],
+            &[("Authorization", "Bearer x"), ("X-Api-Key", "x")],
+        ];
+        for trick in tricks {
+            let mut request = proxy.request("GET", "admin.example.org", "/").cookie(COOKIE, &token);
+            for (name, value) in trick {
+                request = request.header(name, value);
+            }
+            let answer = request.send();
+            assert!([401, 403].contains(&answer.status), "{}: {trick:?} {answer:?}", place.name);
+        }
+        // Two names for where it goes, in one request.
+        for (line, host) in [
+            ("http://app.example.org/", "admin.example.org"),
+            ("http://admin.example.org/", APP),
+            ("http://admin.example.org@app.example.org/", "admin.example.org"),
+            ("//app.example.org/", "admin.example.org"),
+            ("/", "admin.example.org."),
+            ("/", "ADMIN.example.org"),
+            ("/", "admin.example.org:80"),
+            ("/", "app.example.org"),
+            ("/", "admin.example.org, app.example.org"),
+            ("/", "app.example.org@admin.example.org"),
+            ("/", ""),
+        ] {
+            let answer = proxy.request("GET", host, line).cookie(COOKIE, &token).try_send();
+            let status = answer.as_ref().map(|answer| answer.status);
+            // Caddy answers for no site that it does not know, with an empty page.
+            let empty = answer.as_ref().is_some_and(|answer| answer.status == 200 && answer.body.is_empty());
+            assert!(empty || status.is_none_or(|status| status >= 400), "{}: {line} {host} {answer:?}", place.name);
+        }
+        let hosts = proxy.request("GET", "admin.example.org", "/").header("Host", APP).cookie(COOKIE, &token);
+        assert!(hosts.try_send().is_none_or(|answer| answer.status >= 400));
+        assert_eq!(place.echo.asked(), 0, "{}", place.name);
+    });
+}
+
+#[test]
+fn what_a_path_looks_like_makes_no_difference() {
+    everywhere(|place| {
+        let (_, token) = place.member("alice");
+        for path in [
+            "/..%2f..%2fx",
+            "//evil.net/",
+            "/;/x",
+            "/%2e%2e/x",
+            "/a/../../api/v1/verify",
+            "/\\evil.net",
+            "/%00",
+            "/?x=//y",
+            "/.usher/x",
+        ] {
+            let outside = place.proxy.request("GET", APP, path).try_send();
+            assert!(outside.is_none_or(|answer| answer.status >= 400), "{}: {path}", place.name);
+            let led = by_browser(place.proxy.request("GET", APP, path)).try_send();
+            if let Some(location) = led.as_ref().filter(|led| led.status < 400).and_then(|led| led.header("location")) {
+                let start = "http://auth.example.org/?return_to=http%3A%2F%2Fapp.example.org%2F";
+                assert!(location.starts_with(start), "{}: {path} {location}", place.name);
+            }
+        }
+        assert_eq!(place.echo.asked(), 0);
+        place.proxy.request("GET", APP, "//a/%2e%2e;/x?y=//z").cookie(COOKIE, &token).send().expect(200);
+    });
+}
+
+#[test]
+fn signing_out_shuts_the_site_for_the_token_that_somebody_kept() {
+    everywhere(|place| {
+        let (access, token) = place.member("alice");
+        let get = || -> Response { place.proxy.request("GET", APP, "/").cookie(COOKIE, &token).send() };
+        get().expect(200);
+        place.proxy.request("POST", "auth.example.org", "/api/v1/logout").bearer(&access).send().expect(200);
+        for _ in 0..3 {
+            get().expect(401);
+        }
+        assert_eq!(place.echo.asked(), 1, "{}", place.name);
+    });
+}
+
+#[test]
+fn two_cookies_of_the_name_are_taken_from_the_site_both() {
+    everywhere(|place| {
+        let (_, token) = place.member("alice");
+        for cookies in [
+            format!("{COOKIE}=evil; a=b; {COOKIE}={token}"),
+            format!("a=b; __Secure-{COOKIE}=x; {COOKIE}={token}"),
+            format!("{COOKIE}={token}"),
+            format!("b{COOKIE}=c; {COOKIE}={token}"),
+        ] {
+            let answer = place.proxy.request("GET", APP, "/").header("Cookie", &cookies).send().expect(200);
+            let left = told(&answer, "cookie").concat();
+            assert!(
+                !left.contains(&token) && !left.replace("busher_entry", "").contains(COOKIE),
+                "{}: {left}",
+                place.name
+            );
+            assert_eq!(left.contains("a=b"), cookies.contains("a=b"), "{left}");
+        }
+    });
+}
