@@ -1,6 +1,8 @@
 //! Owns the SQL of names that nobody else may have, as sites behind forward auth know people by them. What keeps them is
 //! in the schema's triggers, so that no way of adding or renaming anybody goes around it.
 
+use std::path::Path;
+
 use rusqlite::{Connection, OptionalExtension};
 
 use super::error::StoreError;
@@ -22,6 +24,21 @@ pub fn successors(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let sql = "SELECT users.username FROM former_names JOIN users USING (username_folded) \
          WHERE users.uuid <> former_names.user_uuid ORDER BY users.id";
     Ok(connection.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// Takes over, into a database that is to take its place, which names the one at `replaced` keeps: those that were kept
+/// there, and those of accounts that the new one does not have.
+pub(super) fn carry_over(connection: &Connection, replaced: &Path) -> Result<(), StoreError> {
+    connection.execute("ATTACH ? AS replaced", [replaced.display().to_string()])?;
+    let carried = connection.execute_batch(
+        "INSERT OR IGNORE INTO name_keeping SELECT * FROM replaced.name_keeping;
+         INSERT OR IGNORE INTO former_names SELECT * FROM replaced.former_names;
+         INSERT OR IGNORE INTO former_names SELECT username_folded, uuid FROM replaced.users AS old
+         WHERE EXISTS (SELECT 1 FROM replaced.name_keeping) AND NOT EXISTS (
+             SELECT 1 FROM main.users AS new WHERE new.uuid = old.uuid AND new.username_folded = old.username_folded)",
+    );
+    connection.execute_batch("DETACH replaced")?;
+    Ok(carried?)
 }
 
 /// Whose name this was, if it is kept from others now.

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::backup::{BackupError, Fault, Scratch, Stage, Watch, check, io_error, store_error};
 use super::error::StoreError;
 use super::file::{self, DATABASE_FILE, OpenError, suffixed};
-use super::{audit, reset_links, schema, sessions};
+use super::{audit, name_keeping, reset_links, schema, sessions};
 use crate::domain::audit::Event;
 use crate::domain::clock::Timestamp;
 use crate::platform;
@@ -53,6 +53,12 @@ pub fn restore(
         return Err(BackupError::NoBackup(backup.to_owned()));
     }
     let current = schema::bring_up_to_date(&connection).and_then(|()| {
+        if path.exists()
+            && let Err(error) = name_keeping::carry_over(&connection, &path)
+        {
+            // It may be the very database that nothing can be read from any more, or one of before names were kept.
+            log::debug!("no names are taken over from {}: {}", path.display(), error.described());
+        }
         connection.execute_batch("BEGIN")?;
         sessions::end_everybodys(&connection)?;
         reset_links::forget_all(&connection)?;

@@ -163,3 +163,32 @@ fn the_first_superuser_gets_nobody_elses_name_either() {
     let refusal = guarding().in_dir(&dir).set("superuser", "root").try_start().err().unwrap().to_string();
     assert!(refusal.contains("`superuser` was somebody else's name"), "{refusal}");
 }
+
+#[test]
+fn a_backup_that_is_put_back_gives_no_name_away() {
+    let server = guarding().start();
+    let admin = server.admin();
+    let ids = ["alice", "bob"].map(|name| server.add_active(&admin, name));
+    assert!(command(&server.dir, &["backup", "copy.gz"]).status.success());
+    server.add_active(&admin, "later");
+    delete(&server, &admin, &server.add_active(&admin, "deleted"));
+    rename(&server, &admin, &ids[0], "alicia").expect(200);
+    delete(&server, &admin, &ids[1]);
+    let (_, carol) = server.member(&admin, "carol");
+    let token = crate::sites::token(&server, &carol.access);
+    let dir = server.stop();
+    let ended = command(&dir, &["restore", "copy.gz", "--yes"]);
+    assert!(ended.status.success(), "{ended:?}");
+    let server = guarding().in_dir(&dir).start();
+    for name in ["later", "deleted", "alicia", "carol"] {
+        sign_up(&server, name).refused(400, TAKEN);
+    }
+    // Those who are back are who they were.
+    let admin = server.admin();
+    for (id, name) in ids.iter().zip(["alice", "bob"]) {
+        let user = server.get(format!("/api/v1/users/{id}")).bearer(&admin).send().expect(200);
+        assert_eq!(user.json()["username"], name);
+    }
+    rename(&server, &admin, &ids[0], "alicia").expect(200);
+    crate::sites::verify(&server, "https://app.example.org/", &token).expect(401);
+}
