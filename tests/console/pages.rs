@@ -9,7 +9,7 @@ use usher::server::FirstSuperuser;
 
 use crate::driver::Browser;
 use crate::support::Server;
-use crate::support::server::ADMIN;
+use crate::support::server::{ADMIN, PASSWORD};
 
 const AXE: &str = include_str!("vendor/axe.min.js");
 const RUN_AXE: &str = "return axe.run(document, { resultTypes: ['violations'] }).then((result) =>
@@ -110,6 +110,23 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
     browser.sees("the name is now “elsewhere”");
     browser.misses("Saved.");
     inspect(&browser, "conflict");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn axe_finds_nothing_on_the_pages_between_here_and_other_sites() {
+    let sites = Server::with().set("public_url", "http://127.0.0.1").set("trusted_proxies", "192.0.2.1");
+    let server = sites.set("forward_auth", "127.0.0.1:* = superusers").start();
+    server.add_active(&server.admin(), "erika");
+    let Some(browser) = Browser::open(&format!("{}/?return_to=http%3A%2F%2F127.0.0.1%3A9%2F", server.url)) else {
+        return;
+    };
+    browser.sign_in("erika", PASSWORD);
+    browser.is_at("No entry");
+    inspect(&browser, "no-entry");
+    browser.go(&format!("{}/sign-out", server.url));
+    browser.is_at("Sign out");
+    inspect(&browser, "sign-out");
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
