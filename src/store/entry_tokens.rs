@@ -29,8 +29,9 @@ pub fn find(
          AND (entry_tokens.ends_at IS NULL OR entry_tokens.ends_at > ?2)"
     );
     let mut statement = connection.prepare_cached(SQL)?;
-    let found = statement
-        .query_row(params![sha256, now], |row| Ok((users::from_row(row)?, time::get(row, users::COLUMN_COUNT)?)));
+    let found = statement.query_row(params![sha256, time::text(now)], |row| {
+        Ok((users::from_row(row)?, time::get(row, users::COLUMN_COUNT)?))
+    });
     Ok(found.optional()?)
 }
 
