@@ -104,3 +104,28 @@ fn a_launch_secret_lets_in_the_page_that_is_given_it_and_is_not_left_in_the_addr
     browser.is_at("Users");
     assert_eq!(browser.complaints(), [""; 0]);
 }
+
+#[test]
+fn a_page_on_another_port_of_this_machine_signs_nobody_in() {
+    let server = Server::with().without_superuser().set("auto_login", "true").start();
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let page = format!("http://{}/", other.local_addr().unwrap());
+    std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        for mut stream in other.incoming().map_while(Result::ok) {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+    });
+    let Some(browser) = Browser::open(&page) else { return };
+    let url = format!("{}/api/v1/auto_login", server.url);
+    // All that a page can do without being let: ask without reading the answer, show it as a picture, try to read it.
+    let asked = browser.run(&format!(
+        "const url = '{url}';
+         const picture = new Promise((done) => {{ const it = new Image(); it.onload = it.onerror = done; it.src = url; }});
+         return Promise.all([fetch(url, {{ mode: 'no-cors', credentials: 'include' }}), picture])
+             .then(() => fetch(url, {{ credentials: 'include' }})).then(() => 'read', () => 'not read');"
+    ));
+    assert_eq!(asked, "not read");
+    assert_eq!(server.query::<i64>("SELECT count(*) FROM sessions"), 0);
+}
