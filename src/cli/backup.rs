@@ -1,14 +1,12 @@
 //! Owns `usher backup` and `usher restore`.
 
 use std::path::Path;
-use std::thread;
 
 use serde_json::json;
-use tokio::sync::oneshot;
 
 use super::Failure;
 use super::desk::{command_line, confirm, print, tell};
-use super::interrupt::{Interrupted, stoppable};
+use super::interrupt::{Interrupted, on_thread, stoppable};
 use super::progress::Progress;
 use super::whereabouts;
 use crate::config::Config;
@@ -72,16 +70,12 @@ fn watched<T: Send + 'static>(
     work: impl FnOnce(&mut Watch) -> Result<T, BackupError> + Send + 'static,
 ) -> Result<Result<T, BackupError>, Failure> {
     stoppable(async |stop| {
-        let (reply, answer) = oneshot::channel();
-        let worker = thread::spawn(move || {
+        on_thread(move || {
             let mut line = Progress::new();
             let progress = Box::new(move |stage, done, whole| line.show(label(stage), done, whole));
-            // Whoever asked waits for it.
-            let _ = reply.send(work(&mut Watch { stop, progress }));
-        });
-        let done = answer.await;
-        worker.join().map_err(|_| "the work was cut off by a fault")?;
-        Ok(done?)
+            work(&mut Watch { stop, progress })
+        })
+        .await
     })
 }
 
@@ -109,7 +103,7 @@ fn now() -> crate::domain::clock::Timestamp {
 fn note(config: &Config, outcome: &Result<u64, BackupError>) {
     let success = match outcome {
         Ok(_) => true,
-        Err(BackupError::Io { .. } | BackupError::NoRoom(_) | BackupError::Unsound { .. }) => false,
+        Err(BackupError::NoRoom(_) | BackupError::Unsound { .. }) => false,
         Err(_) => return,
     };
     let noted = audit::note(&whereabouts::database(config), &event(Action::BackedUp, success), now());

@@ -1,6 +1,10 @@
 //! Owns how a command ends early: the first Ctrl-C or SIGTERM asks its work to stop, which leaves nothing half done; a
 //! second one ends the process, which the disk survives as it would a power cut.
 
+use std::thread;
+
+use tokio::sync::oneshot;
+
 use super::{Failure, INTERRUPTED};
 use crate::domain::stop::Stop;
 use crate::platform::StopSignals;
@@ -26,4 +30,16 @@ pub(super) fn stoppable<T>(work: impl AsyncFnOnce(Stop) -> Result<T, Failure>) -
         });
         work(stop).await
     })
+}
+
+/// Does long work on a thread of its own, so that this one can hear that it should stop.
+pub(super) async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let (reply, answer) = oneshot::channel();
+    let worker = thread::spawn(move || {
+        // Whoever asked waits for it.
+        let _ = reply.send(work());
+    });
+    let done = answer.await;
+    worker.join().map_err(|_| "the work was cut off by a fault; nothing was changed")?;
+    Ok(done?)
 }

@@ -14,6 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::error::{StoreError, Trouble};
 use super::file::{self, OpenError, suffixed};
+use super::foreign::{self, Foreign};
 use super::manager::{Kind, Manager};
 use crate::domain::stop::Stop;
 use crate::platform;
@@ -174,20 +175,18 @@ pub fn make(database: &Path, target: &Path, watch: &mut Watch) -> Result<u64, Ba
     if !file::check_header(database)? {
         return Err(OpenError::Missing(database.to_owned()).into());
     }
-    let manager = Manager { path: database.to_owned(), kind: Kind::Reader, setup: "" };
-    let connection = manager.connect().map_err(failed)?;
+    let source = opened(database, target)?;
+    let connection = source.connection();
     let packed = Scratch::new(suffixed(target, ".new"), target, true)?;
     let copy = Scratch::new(suffixed(target, ".copy"), target, false)?;
-    // One snapshot for all steps: without it every write of the server would make the copy begin anew.
-    connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema").map_err(failed)?;
     let why = |fault| match fault {
         Fault::Stopped => BackupError::Stopped,
         Fault::Damaged(fault) => BackupError::Unsound { path: database.to_owned(), fault },
         Fault::Sqlite(error) => failed(error),
         Fault::Io(cause) => io_error(target, cause),
     };
-    pages(&connection, &copy.path, watch).map_err(why)?;
-    drop(connection);
+    pages(connection, &copy.path, watch).map_err(why)?;
+    drop(source);
     check(&copy.path, watch).map_err(why)?;
     let bytes = pack(&copy.path, &packed.path, watch).map_err(why)?;
     let place = || -> io::Result<()> {
@@ -196,6 +195,39 @@ pub fn make(database: &Path, target: &Path, watch: &mut Watch) -> Result<u64, Ba
     };
     place().map_err(|cause| io_error(target, cause))?;
     Ok(bytes)
+}
+
+/// The open database that is copied.
+enum Source {
+    Ours(Connection),
+    Looked(Foreign),
+}
+
+impl Source {
+    fn connection(&self) -> &Connection {
+        match self {
+            Self::Ours(connection) => connection,
+            Self::Looked(foreign) => &foreign.connection,
+        }
+    }
+}
+
+/// Opens it as the server does, or, where this user may not write beside it, as one looks at another program's.
+fn opened(database: &Path, target: &Path) -> Result<Source, BackupError> {
+    let error = match (Manager { path: database.to_owned(), kind: Kind::Reader, setup: "" }).connect() {
+        // One snapshot for all steps: without it every write of the server would make the copy begin anew.
+        Ok(connection) => match connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema") {
+            Ok(()) => return Ok(Source::Ours(connection)),
+            Err(error) => error,
+        },
+        Err(error) => error,
+    };
+    let closed = matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen));
+    let beside = target.parent().unwrap_or(target);
+    match closed.then(|| foreign::open(database, beside)) {
+        Some(Ok(foreign)) => Ok(Source::Looked(foreign)),
+        _ => Err(store_error(database, target, error)),
+    }
 }
 
 fn free_to_write(target: &Path) -> Result<(), BackupError> {

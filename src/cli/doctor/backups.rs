@@ -61,7 +61,7 @@ fn unscheduled(now: Timestamp, newest: Option<Timestamp>, noted: Backups, report
     if let Some(at) = newest.max(noted.made) {
         let found = format!("`backup_schedule` is off; the last one was made {} ago", ago(now - at));
         report.ok_unless_said(CHECK, found);
-    } else {
+    } else if noted.failed.is_none() {
         let remedy = "set `backup_schedule` to `daily`, or let something run `usher backup FILE`";
         report.warning(CHECK, "`backup_schedule` is off, and no backup is known", remedy);
     }

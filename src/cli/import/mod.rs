@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::Failure;
 use super::desk::{Desk, out, print};
-use super::interrupt::{Interrupted, stoppable};
+use super::interrupt::{Interrupted, on_thread, stoppable};
 use super::progress::Progress;
 use crate::auth::fernet::Fernet;
 use crate::auth::secret_key::fingerprint;
@@ -103,29 +103,15 @@ pub fn run(config: &Config, source: Source, as_json: bool) -> Result<(), Failure
 }
 
 async fn import(desk: &Desk<'_>, source: Source, stop: Stop) -> Result<(Outcome, How), Failure> {
-    let mut progress = Progress::new();
-    let (from, how, ours, accounts, mut findings) = match source {
+    let (from, how, ours, (accounts, mut findings)) = match source {
         Source::Langflow { file, their_key, how } => {
             let theirs = their_secret(&file, their_key.as_deref().map(Path::new))?;
             let ours = secret::in_force(desk.config, &desk.db, desk.now).await?;
-            let (spare, seen) = (desk.config.data_dir.clone(), stop.clone());
-            let rows = foreign::read(&file, &spare, |done, whole| {
-                progress.show("reading", done, whole);
-                !seen.asked()
-            });
-            let rows = rows.map_err(|error| match error {
-                foreign::LangflowError::Stopped => Failure::from(Interrupted),
-                error => error.into(),
-            })?;
+            let goes_with = fingerprint(&ours);
             let secrets = Secrets { theirs, ours: Fernet::new(&ours) };
-            let (accounts, findings) = langflow::accounts(rows, &secrets, desk.now)?;
-            ("langflow", how, Some(fingerprint(&ours)), accounts, findings)
+            ("langflow", how, Some(goes_with), read_langflow(desk, file, secrets, stop.clone()).await?)
         }
-        Source::Usher { file, how } => {
-            let bytes = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-            let (accounts, findings) = lines::accounts(&bytes);
-            ("usher", how, None, accounts, findings)
-        }
+        Source::Usher { file, how } => ("usher", how, None, on_thread(move || read_lines(&file)).await??),
     };
     let (taken, more) = desk.db.read(move |connection| plan::decide(connection, accounts)).await.map_err(described)?;
     findings.extend(more);
@@ -133,9 +119,36 @@ async fn import(desk: &Desk<'_>, source: Source, stop: Stop) -> Result<(Outcome,
         taken
     } else {
         let why = format!("{from}: users {}, findings {}", taken.len(), findings.len());
-        take::all(desk, taken, take::Source { from, summary: why, fingerprint: ours }, progress, stop).await?
+        take::all(desk, taken, take::Source { from, summary: why, fingerprint: ours }, stop).await?
     };
     Ok((Outcome { taken, findings }, how))
+}
+
+async fn read_langflow(
+    desk: &Desk<'_>,
+    file: PathBuf,
+    secrets: Secrets,
+    stop: Stop,
+) -> Result<(Vec<Account>, Vec<Finding>), Failure> {
+    let (spare, now) = (desk.config.data_dir.clone(), desk.now);
+    let read = on_thread(move || {
+        let mut progress = Progress::new();
+        let rows = foreign::read(&file, &spare, |done, whole| {
+            progress.show("reading", done, whole);
+            !stop.asked()
+        });
+        rows.map(|rows| langflow::accounts(rows, &secrets, now))
+    });
+    match read.await? {
+        Ok(accounts) => Ok(accounts?),
+        Err(foreign::LangflowError::Stopped) => Err(Interrupted.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn read_lines(file: &Path) -> Result<(Vec<Account>, Vec<Finding>), String> {
+    let bytes = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(lines::accounts(&bytes))
 }
 
 fn described(error: crate::store::StoreError) -> String {

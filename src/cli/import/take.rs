@@ -1,13 +1,9 @@
 //! Owns the one transaction in which accounts are taken in. Writes of a running server wait for it, so that nothing is
 //! done in it but adding.
 
-use std::thread;
-
-use tokio::sync::oneshot;
-
 use super::super::Failure;
 use super::super::desk::{Desk, command_line};
-use super::super::interrupt::Interrupted;
+use super::super::interrupt::{Interrupted, on_thread};
 use super::super::progress::Progress;
 use super::super::whereabouts;
 use crate::domain::audit::{Action, Event};
@@ -43,18 +39,11 @@ enum Halt {
 }
 
 /// Adds them all, or none.
-pub async fn all(
-    desk: &Desk<'_>,
-    accounts: Vec<Account>,
-    source: Source,
-    mut progress: Progress,
-    stop: Stop,
-) -> Result<Vec<Account>, Failure> {
-    let now = desk.now;
+pub async fn all(desk: &Desk<'_>, accounts: Vec<Account>, source: Source, stop: Stop) -> Result<Vec<Account>, Failure> {
+    let (now, mut progress) = (desk.now, Progress::new());
     let event =
         |target, detail| Event { actor: command_line(), action: Action::UserAdded, target, success: true, detail };
     let path = whereabouts::database(desk.config);
-    let (reply, answer) = oneshot::channel();
     let work = move |connection: &Connection| {
         if source.fingerprint.is_some() && secret_key::fingerprint(connection)? != source.fingerprint {
             return Err(Halt::KeyReplaced);
@@ -77,11 +66,6 @@ pub async fn all(
         audit::record(connection, &whole, now)?;
         Ok(accounts)
     };
-    let worker = thread::spawn(move || {
-        // Whoever asked waits for it.
-        let _ = reply.send(import::in_one(&path, work));
-    });
-    let added = answer.await;
-    worker.join().map_err(|_| "the import was cut off by a fault; nothing was imported")?;
-    added?.map_err(|halt| if matches!(halt, Halt::Stopped) { Interrupted.into() } else { halt.into() })
+    let added = on_thread(move || import::in_one(&path, work)).await?;
+    added.map_err(|halt| if matches!(halt, Halt::Stopped) { Interrupted.into() } else { halt.into() })
 }
