@@ -90,10 +90,7 @@ struct Connection {
 pub fn run(address: SocketAddr, load: Load, next: &mut Next<'_>) -> io::Result<Outcome> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
-    let mut connections = Vec::with_capacity(load.connections);
-    for token in 0..load.connections {
-        connections.push(Connection::open(address, &poll, token)?);
-    }
+    let mut connections: Vec<Connection> = Vec::with_capacity(load.connections);
     let mut outcome = Outcome::default();
     let start = Instant::now();
     let (end, mut last_good) = (start + load.time, start);
@@ -113,6 +110,10 @@ pub fn run(address: SocketAddr, load: Load, next: &mut Next<'_>) -> io::Result<O
             };
             number += 1;
             idle.pop();
+            // Opened when it is needed, in the order of tokens: the server closes one on which nothing is asked for long.
+            if token == connections.len() {
+                connections.push(Connection::open(address, &poll, token)?);
+            }
             connections[token].ask(since, next);
         }
         let wait = match load.rate {
@@ -145,7 +146,7 @@ pub fn run(address: SocketAddr, load: Load, next: &mut Next<'_>) -> io::Result<O
                     idle.push(token);
                 }
                 Err(_) => {
-                    // One that the server closed because nothing was asked on it for long is none that broke.
+                    // One that is closed while nothing is asked on it is none that broke.
                     if connection.since.is_some() {
                         outcome.broken += 1;
                         idle.push(token);

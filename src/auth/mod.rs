@@ -3,6 +3,7 @@
 pub mod api_key;
 pub mod common;
 pub mod fernet;
+pub mod gate;
 pub mod password;
 pub mod random;
 pub mod rules;

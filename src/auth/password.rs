@@ -1,26 +1,17 @@
-//! Owns bcrypt, behind a gate: hashing takes a core for a quarter of a second by design, so it runs on threads of its
-//! own, as many as there are cores, at the lowest priority, from a bounded queue of which no one place on the network
-//! may hold more than half. Knows neither whose password it is nor where hashes are kept.
+//! Owns bcrypt, behind the gate. Knows neither whose password it is nor where hashes are kept.
 
-use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Instant;
+use std::time::Duration;
 
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::histogram::Histogram;
-use tokio::sync::oneshot;
-
-use crate::domain::address::place;
+use super::gate::{Closed, Gate, GateStats};
 use crate::domain::secret::{PasswordHash, Secret};
-use crate::platform;
 
 /// bcrypt reads no more than this; what is longer is refused, never cut (OWASP ASVS 5, 6.2.8).
 pub const MAX_BYTES: usize = 72;
-/// How many hashes may wait. At two cores and cost 12 the last of them waits about eight seconds.
-const QUEUE: usize = 64;
+/// How long one of bcrypt's rounds takes, of which there are 2^cost; measured, and no more than a first guess.
+const ROUND_MICROS: u64 = 58;
 
 /// Why nothing was hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,47 +38,19 @@ pub enum Verdict {
     Wrong,
 }
 
-/// The gate.
+/// Hashes, behind the gate.
 pub struct Hasher {
-    shared: Arc<Shared>,
+    gate: Gate,
+    hashing: Arc<Hashing>,
 }
 
-struct Shared {
+struct Hashing {
     cost: u32,
     /// What an unknown name's password is compared with, so that it takes as long as a known one's.
     nobody: PasswordHash,
     computed: AtomicU64,
-    stats: HashingStats,
     rounds: AtomicU64,
-    queue: Mutex<Queue>,
-    filled: Condvar,
 }
-
-/// What the gate counts of itself, for whoever watches the server.
-#[derive(Clone, Debug)]
-pub struct HashingStats {
-    /// How many seconds passwords waited until their turn came.
-    pub waited: Histogram,
-    /// Passwords that were not taken, as too many waited.
-    pub refused: Counter,
-}
-
-impl Default for HashingStats {
-    fn default() -> Self {
-        let waited = Histogram::new([0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0]);
-        Self { waited, refused: Counter::default() }
-    }
-}
-
-#[derive(Default)]
-struct Queue {
-    jobs: VecDeque<(IpAddr, Job)>,
-    /// How many of `jobs` each place holds.
-    held: HashMap<IpAddr, usize>,
-    closed: bool,
-}
-
-type Job = Box<dyn FnOnce(&Shared) + Send>;
 
 impl Hasher {
     /// Starts `threads` threads that hash at `cost` (2^cost rounds).
@@ -95,23 +58,10 @@ impl Hasher {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(cost: u32, threads: usize) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared {
-            cost,
-            nobody: nobodys_hash(cost),
-            computed: AtomicU64::new(0),
-            stats: HashingStats::default(),
-            rounds: AtomicU64::new(0),
-            queue: Mutex::default(),
-            filled: Condvar::new(),
-        });
-        for _ in 0..threads.max(1) {
-            let shared = Arc::clone(&shared);
-            thread::Builder::new().name("usher-hasher".to_owned()).spawn(move || {
-                platform::yield_to_others();
-                shared.work();
-            })?;
-        }
-        Ok(Self { shared })
+        let typical = Duration::from_micros(ROUND_MICROS << cost);
+        let (computed, rounds) = (AtomicU64::new(0), AtomicU64::new(0));
+        let hashing = Hashing { cost, nobody: nobodys_hash(cost), computed, rounds };
+        Ok(Self { gate: Gate::start(threads, typical)?, hashing: Arc::new(hashing) })
     }
 
     /// Hashes a new password, asked for from `from`.
@@ -123,7 +73,7 @@ impl Hasher {
             return Err(HashError::Unfit);
         }
         let password = password.clone();
-        self.queue(from, move |shared| shared.hash(&password)).await?
+        self.behind_gate(from, move |hashing| hashing.hash(&password)).await?
     }
 
     /// Compares a password with a hash; without one it takes as long and is wrong. The same holds for a password
@@ -138,99 +88,44 @@ impl Hasher {
         from: IpAddr,
     ) -> Result<Verdict, HashError> {
         let password = password.clone();
-        self.queue(from, move |shared| shared.verify(&password, hash.as_ref())).await
+        self.behind_gate(from, move |hashing| hashing.verify(&password, hash.as_ref())).await
     }
 
-    /// What was counted since the start.
-    pub fn stats(&self) -> &HashingStats {
-        &self.shared.stats
+    /// What was counted of the gate since the start.
+    pub fn stats(&self) -> &GateStats {
+        self.gate.stats()
     }
 
     /// How many passwords wait for their turn.
     pub fn waiting(&self) -> usize {
-        self.shared.lock().jobs.len()
+        self.gate.waiting()
     }
 
     /// How many hashes were computed since the start.
     pub fn computed(&self) -> u64 {
-        self.shared.computed.load(Ordering::Relaxed)
+        self.hashing.computed.load(Ordering::Relaxed)
     }
 
     /// How many rounds of bcrypt those took: what an observer of times could see.
     pub fn rounds(&self) -> u64 {
-        self.shared.rounds.load(Ordering::Relaxed)
+        self.hashing.rounds.load(Ordering::Relaxed)
     }
 
-    async fn queue<T: Send + 'static>(
+    async fn behind_gate<T: Send + 'static>(
         &self,
         from: IpAddr,
-        work: impl FnOnce(&Shared) -> T + Send + 'static,
+        work: impl FnOnce(&Hashing) -> T + Send + 'static,
     ) -> Result<T, HashError> {
-        let (reply, answer) = oneshot::channel();
-        let began = Instant::now();
-        let job: Job = Box::new(move |shared| {
-            shared.stats.waited.observe(began.elapsed().as_secs_f64());
-            // Whoever asked may have hung up while waiting; a quarter of a second is not spent on that.
-            if !reply.is_closed() {
-                let _ = reply.send(work(shared));
-            }
-        });
-        self.shared.enqueue(place(from), job)?;
-        answer.await.map_err(|_| HashError::Failed)
+        let hashing = Arc::clone(&self.hashing);
+        self.gate.run(from, move || work(&hashing)).await.map_err(|closed| match closed {
+            Closed::Busy => HashError::Busy,
+            Closed::Stopped => HashError::Failed,
+        })
     }
 }
 
-impl Drop for Hasher {
-    fn drop(&mut self) {
-        let mut queue = self.shared.lock();
-        queue.closed = true;
-        queue.jobs.clear();
-        self.shared.filled.notify_all();
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn enqueue(&self, from: IpAddr, job: Job) -> Result<(), HashError> {
-        let mut queue = self.lock();
-        let held = queue.held.get(&from).copied().unwrap_or(0);
-        if queue.jobs.len() >= QUEUE || held >= QUEUE / 2 {
-            self.stats.refused.inc();
-            return Err(HashError::Busy);
-        }
-        queue.held.insert(from, held + 1);
-        queue.jobs.push_back((from, job));
-        self.filled.notify_one();
-        Ok(())
-    }
-
-    fn work(&self) {
-        while let Some(job) = self.next() {
-            job(self);
-        }
-    }
-
-    fn next(&self) -> Option<Job> {
-        let mut queue = self.lock();
-        loop {
-            if queue.closed {
-                return None;
-            }
-            if let Some((from, job)) = queue.jobs.pop_front() {
-                match queue.held.get_mut(&from) {
-                    Some(held) if *held > 1 => *held -= 1,
-                    _ => drop(queue.held.remove(&from)),
-                }
-                return Some(job);
-            }
-            queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "this is the gate")]
+impl Hashing {
+    #[expect(clippy::disallowed_methods, reason = "this runs behind the gate")]
     fn hash(&self, password: &Secret) -> Result<PasswordHash, HashError> {
         self.computed.fetch_add(1, Ordering::Relaxed);
         bcrypt::hash(password.expose(), self.cost).map(PasswordHash::new).map_err(|error| {
@@ -239,7 +134,7 @@ impl Shared {
         })
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the gate")]
+    #[expect(clippy::disallowed_methods, reason = "this runs behind the gate")]
     fn verify(&self, password: &Secret, hash: Option<&PasswordHash>) -> Verdict {
         self.computed.fetch_add(1, Ordering::Relaxed);
         let fit = is_fit(password);

@@ -1,4 +1,4 @@
-//! The gate, with hashing cheap enough to be done many times.
+//! Hashing, cheap enough to be done many times.
 
 use super::*;
 use std::net::Ipv4Addr;
@@ -87,33 +87,6 @@ async fn hashes_of_lower_cost_or_older_notation_still_verify_and_ask_to_be_renew
     for broken in ["", "$2b$", "not a hash", "$2b$99$abcdefghijklmnopqrstuuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"] {
         assert_eq!(hasher.verify_text("x", Some(PasswordHash::new(broken))).await, Verdict::Wrong);
     }
-}
-
-#[test]
-fn one_place_fills_no_more_than_half_of_the_queue_and_a_full_queue_refuses_at_once() {
-    // Without threads, so that nothing is taken from the queue while it is filled.
-    let shared = Shared {
-        cost: COST,
-        nobody: nobodys_hash(COST),
-        computed: AtomicU64::new(0),
-        stats: HashingStats::default(),
-        rounds: AtomicU64::new(0),
-        queue: Mutex::default(),
-        filled: Condvar::new(),
-    };
-    let fill = |address: &str| {
-        let from = place(address.parse().unwrap());
-        (0..QUEUE).take_while(|_| shared.enqueue(from, Box::new(|_| {})).is_ok()).count()
-    };
-    assert_eq!(fill("2001:db8::1"), QUEUE / 2);
-    assert_eq!(fill("2001:db8::2"), 0);
-    assert_eq!(fill("192.0.2.1"), QUEUE / 2);
-    assert_eq!(fill("192.0.2.2"), 0);
-    while shared.lock().jobs.len() > QUEUE / 2 {
-        drop(shared.next());
-    }
-    assert_eq!(fill("192.0.2.2"), QUEUE / 2);
-    assert_eq!(shared.lock().held.len(), 2);
 }
 
 impl Hasher {

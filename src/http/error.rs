@@ -162,11 +162,16 @@ impl ApiError {
         }
     }
 
+    /// Whether more is asked of the server than it can do, which comes by the thousands and passes.
+    pub fn is_overload(&self) -> bool {
+        matches!(self, Self::Hash(HashError::Busy) | Self::Store(StoreError::Overloaded))
+    }
+
     /// What the log is told, when it is the server's own fault.
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Store(error) => Some(error.described()),
-            Self::Hash(error @ (HashError::Failed | HashError::Unfit)) => Some(error.to_string()),
+            Self::Hash(error) => Some(error.to_string()),
             Self::Randomness(error) => Some(error.to_string()),
             _ => None,
         }

@@ -1,6 +1,8 @@
 //! Owns how answers look: JSON, the headers that all of them carry, the request's id, the access log.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
@@ -115,7 +117,9 @@ pub fn send(request: &HttpRequest, outcome: Result<Reply, ApiError>) -> HttpResp
 
 fn refuse(request: &HttpRequest, error: &ApiError, id: &str) -> HttpResponse {
     let (status, body) = error.reply();
-    if let Some(cause) = error.cause() {
+    if error.is_overload() {
+        note_overload(error);
+    } else if let Some(cause) = error.cause() {
         log::error!("{id} {} {}: {cause}", request.method(), request.path().escape_debug());
     }
     let mut builder = start(status, id);
@@ -124,6 +128,18 @@ fn refuse(request: &HttpRequest, error: &ApiError, id: &str) -> HttpResponse {
         builder.insert_header(header);
     }
     builder.body(body.to_string())
+}
+
+/// Says that requests are refused, at most once a second: a line for each would be a load of its own.
+fn note_overload(error: &ApiError) {
+    static SINCE: Mutex<(u64, Option<Instant>)> = Mutex::new((0, None));
+    let mut since = SINCE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (refused, said) = &mut *since;
+    *refused += 1;
+    if said.is_none_or(|said| said.elapsed() >= Duration::from_secs(1)) {
+        log::warn!("overload: {refused} requests refused: {}", error.cause().unwrap_or_default());
+        (*refused, *said) = (0, Some(Instant::now()));
+    }
 }
 
 fn start(status: StatusCode, id: &str) -> HttpResponseBuilder {

@@ -18,7 +18,8 @@ use super::metrics::{self, Timing};
 use super::openapi::{self, Operation};
 use super::reply::{self, Reply};
 use super::{
-    api_keys, audit, console, docs, enter, health, login, reset_links, sessions, setup, users, verify, visitor,
+    api_keys, audit, console, docs, enter, health, login, reset_links, sessions, setup, throttle, users, verify,
+    visitor,
 };
 
 type Describe = Box<dyn Fn(&mut Operation) + Send + Sync>;
@@ -60,6 +61,7 @@ impl Route {
                     Ok(call) => handler(call).await,
                     Err(error) => Err(error),
                 };
+                throttle::hold_back(&outcome).await;
                 let response = reply::send(&request, outcome);
                 timing.end(&request, Some(place), response.status());
                 response

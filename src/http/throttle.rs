@@ -4,11 +4,14 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::app::App;
 use super::error::ApiError;
+use super::reply::Reply;
+use crate::auth::password::HashError;
 use crate::auth::throttle::{FORGOTTEN_AFTER, Keys, Rule, remaining};
 use crate::domain::attempts::Key;
 use crate::domain::clock::Timestamp;
@@ -16,6 +19,17 @@ use crate::store::{Connection, StoreError, throttle};
 
 /// How many attempts for one pair may be under way at once, so that trying in parallel does not outrun the count.
 const AT_ONCE: u32 = 8;
+
+/// How long the refusal of an attempt is held back.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Holds back the refusal of an attempt at a password for a moment. A client that tries again as soon as it is refused
+/// would otherwise take the cores from those whose passwords are being hashed.
+pub async fn hold_back(outcome: &Result<Reply, ApiError>) {
+    if matches!(outcome, Err(ApiError::TooMany(_) | ApiError::Hash(HashError::Busy))) {
+        tokio::time::sleep(PAUSE).await;
+    }
+}
 
 /// The keys, and what is under way right now.
 pub struct Throttle {

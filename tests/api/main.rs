@@ -16,6 +16,7 @@ mod leniency;
 mod metrics;
 mod names;
 mod openapi;
+mod overload;
 mod process;
 mod router;
 mod routing;
