@@ -97,7 +97,7 @@ fn the_same_person_may_have_the_name_again() {
     assert!(command(&server.dir, &["export", "people"]).status.success());
     delete(&server, &admin, &ids[0]);
     let ended = command(&server.dir, &["import", "usher", "people"]);
-    assert!(ended.stdout.contains("imported: 1 users"), "{ended:?}");
+    assert!(ended.stdout.contains("imported: 1 user with"), "{ended:?}");
     let again = server.get(format!("/api/v1/users/{}", ids[0])).bearer(&admin).send().expect(200);
     assert_eq!(again.json()["username"], "alice");
 }
