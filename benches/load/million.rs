@@ -44,6 +44,7 @@ pub fn rows(args: &Args) -> Result<Vec<Line>, Failure> {
         keep(beside(args, "PATCH", 64, &few, &many, |target| &target.patch)?);
         pages(args, &many, count, &mut keep)?;
         searches(args, &many, &mut keep)?;
+        combinations(args, &many, count, &mut keep)?;
         let mut line = Line::new("resident memory (PSS) after all that", "");
         line.usher = format!("{:.1} MiB", many.server.pss());
         keep(line);
@@ -99,7 +100,7 @@ fn asks(
     most: f64,
     query: &mut dyn FnMut() -> String,
 ) -> Result<Line, Failure> {
-    let load = Load { answers: if args.smoke { 20 } else { 1000 }, ..Load::closed(1, args.time(8)) };
+    let load = Load { answers: if args.smoke { 20 } else { 1000 }, ..Load::closed(1, args.time(4)) };
     let outcome = client::run(target.address(), load, &mut |out| {
         out.extend(request("GET", &format!("/api/v1/users/?{}", query()), Some(&target.token), None));
     })?;
@@ -170,6 +171,28 @@ fn searches(args: &Args, target: &Target, keep: &mut dyn FnMut(Line)) -> Result<
         format!("search=bel&skip={}", number % 100_000)
     };
     keep(asks(args, target, "search `bel` at any `skip`", 20.0, &mut deep)?);
+    Ok(())
+}
+
+/// Every order with every state, at any place; and with a part of the names, common or rare.
+fn combinations(args: &Args, target: &Target, count: u32, keep: &mut dyn FnMut(Line)) -> Result<(), Failure> {
+    let mut number = 0_u32;
+    for sort in ["name", "last_login"] {
+        for narrowed in ["", "&state=active", "&state=inactive", "&state=waiting", "&state=superuser"] {
+            let mut anywhere = || {
+                number = number.wrapping_add(0x9e37_79b9);
+                let order = if number & 1 == 0 { "asc" } else { "desc" };
+                format!("sort={sort}&order={order}{narrowed}&skip={}", (u64::from(number) * u64::from(count)) >> 32)
+            };
+            keep(asks(args, target, &format!("`sort={sort}{narrowed}` at any `skip`"), 20.0, &mut anywhere)?);
+        }
+        for (search, most) in [("bel", 20.0), ("zunwen", 20.0), ("a", 100.0)] {
+            let query = format!("sort={sort}&search={search}");
+            keep(asks(args, target, &format!("`{query}`"), most, &mut || query.clone())?);
+            let query = format!("{query}&state=active&order=desc");
+            keep(asks(args, target, &format!("`{query}`"), most, &mut || query.clone())?);
+        }
+    }
     Ok(())
 }
 
