@@ -1,4 +1,4 @@
--- The whole schema of usher's database, version 4 (PRAGMA user_version). It is applied to an empty file on the
+-- The whole schema of usher's database, version 5 (PRAGMA user_version). It is applied to an empty file on the
 -- first start; src/store/schema.rs holds the steps that bring an older file here.
 --
 -- Two habits run through all tables. A row has an integer `id`, which is SQLite's rowid: it is the order of creation,
@@ -61,21 +61,24 @@ BEGIN
             - (old.is_active = 0 AND old.last_login_at IS NULL);
 END;
 
--- Which users got another name or were deleted lately: what a list of all names in memory must look at again. New users
--- are told by their larger ids. The last thousand lines are kept; whoever missed more reads all names anew.
-CREATE TABLE name_changes (
+-- Which users were deleted lately, or got another name, state or last log-in: what a list of all people in memory must
+-- look at again. New users are told by their larger ids. The last ten thousand lines are kept; whoever missed more reads
+-- everybody anew.
+CREATE TABLE user_changes (
     seq     INTEGER PRIMARY KEY,
     user_id INTEGER NOT NULL
 ) STRICT;
-CREATE TRIGGER users_renamed AFTER UPDATE OF username_folded ON users
-WHEN old.username_folded <> new.username_folded BEGIN
-    INSERT INTO name_changes (user_id) VALUES (new.id);
+CREATE TRIGGER users_changed AFTER UPDATE OF username_folded, is_active, is_superuser, last_login_at ON users
+WHEN new.username_folded <> old.username_folded OR new.is_active <> old.is_active
+    OR new.is_superuser <> old.is_superuser OR new.last_login_at IS NOT old.last_login_at
+BEGIN
+    INSERT INTO user_changes (user_id) VALUES (new.id);
 END;
 CREATE TRIGGER users_forgotten AFTER DELETE ON users BEGIN
-    INSERT INTO name_changes (user_id) VALUES (old.id);
+    INSERT INTO user_changes (user_id) VALUES (old.id);
 END;
-CREATE TRIGGER name_changes_trimmed AFTER INSERT ON name_changes BEGIN
-    DELETE FROM name_changes WHERE seq <= new.seq - 1000;
+CREATE TRIGGER user_changes_trimmed AFTER INSERT ON user_changes BEGIN
+    DELETE FROM user_changes WHERE seq <= new.seq - 10000;
 END;
 
 -- One row for every log-in that has not ended; ending a session deletes its row, and its tokens are dead with it.

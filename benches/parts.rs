@@ -94,8 +94,8 @@ fn reads(criterion: &mut Criterion) {
         criterion.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let page = users::Page { skip: 0, limit: 10, search: search.clone(), ..Default::default() };
-                let names = db.names();
-                runtime.block_on(db.read(move |connection| search::list(connection, &names, &page))).unwrap()
+                let people = db.people();
+                runtime.block_on(db.read(move |connection| search::list(connection, &people, &page))).unwrap()
             });
         });
     }

@@ -175,6 +175,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     kept_names::keep(&app).await.map_err(StartError::Names)?;
     let first_superuser = first_superuser::ensure(&app, &url).await?;
     kept_names::look(&app).await.map_err(StartError::Names)?;
+    app.db.prepare_lists();
     let watched = service::patience().map(|patience| (Workers::default(), patience));
     let server = listen::listen(&app, listeners, watched.clone()).map_err(StartError::Threads)?;
     if let Some(file) = &mut port_file {

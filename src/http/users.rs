@@ -103,8 +103,8 @@ async fn add(call: Call<Perhaps, UserCreate>) -> Result<Reply, ApiError> {
 
 async fn list(call: Call<Superuser, Page>) -> Result<Reply, ApiError> {
     let page = call.input;
-    let names = call.app.db.names();
-    let (total_count, users) = call.app.db.read(move |connection| search::list(connection, &names, &page)).await?;
+    let people = call.app.db.people();
+    let (total_count, users) = call.app.db.read(move |connection| search::list(connection, &people, &page)).await?;
     Ok(Reply::json(&UsersResponse { total_count, users: users.iter().map(UserRead::from).collect() }))
 }
 

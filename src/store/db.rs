@@ -21,7 +21,7 @@ use super::file::{self, DATABASE_FILE, OpenError};
 use super::manager::{Kind, Manager};
 use super::open_files::OpenFiles;
 use super::pulse::{Beat, Pulse};
-use super::search::NameIndex;
+use super::search::PeopleIndex;
 use super::stats::{Queued, Stats};
 use super::writer::{self, Job, Write};
 
@@ -56,7 +56,7 @@ struct Inner {
     /// One for each thread.
     beats: Vec<Beat>,
     stats: Stats,
-    names: NameIndex,
+    people: PeopleIndex,
 }
 
 impl Db {
@@ -110,7 +110,7 @@ impl Db {
             .collect::<Result<_, _>>()
             .map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
         let (readers, writer) = (Mutex::new(readers), Mutex::new(Some(writer)));
-        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, beats, stats, names: NameIndex::default() })))
+        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, beats, stats, people: PeopleIndex::default() })))
     }
 
     /// Runs `work` on a connection that can only read.
@@ -130,9 +130,21 @@ impl Db {
         answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
     }
 
-    /// What [`super::search::list`] finds names by.
-    pub fn names(&self) -> NameIndex {
-        self.0.names.clone()
+    /// What [`super::search::list`] finds users by.
+    pub fn people(&self) -> PeopleIndex {
+        self.0.people.clone()
+    }
+
+    /// Reads what lists of many users are found by, on one of the threads that read; the first list would take as long.
+    pub fn prepare_lists(&self) {
+        let people = self.people();
+        let job: Read = Box::new(move |connection| {
+            if let Err(error) = people.prepare(connection) {
+                log::warn!("lists of users are not prepared: {}", error.described());
+            }
+        });
+        // Whatever else is queued at the start goes first, and the first list does it then.
+        let _ = self.0.reads.try_send(Some(job));
     }
 
     /// Runs `work` in a transaction and answers when it is on the disk. When `work` refuses, what it had changed is

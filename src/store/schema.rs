@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::error::StoreError;
 
 /// The version that this program reads and writes, kept in `PRAGMA user_version`.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// `PRAGMA application_id`: the letters `usHR`. Tells usher's files from other programs' databases.
 pub(super) const APPLICATION_ID: i32 = 0x7573_4852;
 
@@ -22,6 +22,26 @@ const STEPS: &[&str] = &[
     ) STRICT;",
     // To 4: what forward auth needs.
     include_str!("forward_auth.sql"),
+    // To 5: what lists of many users are brought up to date by; not names alone any more.
+    "DROP TRIGGER users_renamed;
+    DROP TRIGGER users_forgotten;
+    DROP TABLE name_changes;
+    CREATE TABLE user_changes (
+        seq     INTEGER PRIMARY KEY,
+        user_id INTEGER NOT NULL
+    ) STRICT;
+    CREATE TRIGGER users_changed AFTER UPDATE OF username_folded, is_active, is_superuser, last_login_at ON users
+    WHEN new.username_folded <> old.username_folded OR new.is_active <> old.is_active
+        OR new.is_superuser <> old.is_superuser OR new.last_login_at IS NOT old.last_login_at
+    BEGIN
+        INSERT INTO user_changes (user_id) VALUES (new.id);
+    END;
+    CREATE TRIGGER users_forgotten AFTER DELETE ON users BEGIN
+        INSERT INTO user_changes (user_id) VALUES (old.id);
+    END;
+    CREATE TRIGGER user_changes_trimmed AFTER INSERT ON user_changes BEGIN
+        DELETE FROM user_changes WHERE seq <= new.seq - 10000;
+    END;",
 ];
 
 /// The version of the open database; 0 is an empty file.
@@ -86,11 +106,12 @@ mod tests {
         statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
     }
 
-    /// Every index and trigger, as it was made.
-    fn others(connection: &Connection) -> Vec<String> {
-        let sql = "SELECT sql FROM sqlite_schema WHERE type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY name";
+    /// What else belongs to the tables, however it is broken into lines.
+    fn indexes_and_triggers(connection: &Connection) -> Vec<String> {
+        let sql = "SELECT sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY name";
         let mut statement = connection.prepare(sql).unwrap();
-        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+        let all = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        all.map(|sql| sql.unwrap().split_whitespace().collect::<Vec<_>>().join(" ")).collect()
     }
 
     #[test]
@@ -105,7 +126,7 @@ mod tests {
         let new = Connection::open_in_memory().unwrap();
         bring_up_to_date(&new).unwrap();
         assert_eq!(columns(&older), columns(&new));
-        assert_eq!(others(&older), others(&new));
+        assert_eq!(indexes_and_triggers(&older), indexes_and_triggers(&new));
         let automatic: bool = older.query_row("SELECT automatic FROM sessions", [], |row| row.get(0)).unwrap();
         assert!(!automatic);
     }

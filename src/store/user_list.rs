@@ -52,44 +52,11 @@ pub struct Page {
     pub state: Option<State>,
 }
 
-/// A part of the list, and how many users there are in all that match, by SQLite alone.
+/// A part of the list, and how many users there are in all that match.
 pub fn list(connection: &Connection, page: &Page) -> Result<(i64, Vec<User>), StoreError> {
-    let total = match needle(page) {
-        None => total(connection, page.state)?,
-        Some(needle) => {
-            let condition = page.state.map_or("1", condition);
-            let sql = format!(
-                "SELECT count(*) FROM users NOT INDEXED WHERE {condition} AND instr(username_folded, :needle) > 0"
-            );
-            connection.prepare_cached(&sql)?.query_row(named_params! { ":needle": needle }, |row| row.get(0))?
-        }
-    };
-    Ok((total, select(connection, page)?))
-}
-
-/// How many users there are, in this state if there is one.
-pub(super) fn total(connection: &Connection, state: Option<State>) -> Result<i64, StoreError> {
-    state.map_or_else(|| count(connection), |state| count_of(connection, state))
-}
-
-/// A part of the list that has `total` users in all, walked to from whichever of its ends is nearer. Reads what one view
-/// of the database holds, if the caller has one.
-pub(super) fn window(connection: &Connection, page: &Page, total: i64) -> Result<Vec<User>, StoreError> {
-    let limit = page.limit.min(total - page.skip);
-    if limit <= 0 {
-        return Ok(Vec::new());
-    }
-    if page.skip <= total / 2 {
-        return select(connection, page);
-    }
-    let skip = total - page.skip - limit;
-    let mut users = select(connection, &Page { skip, limit, descending: !page.descending, ..page.clone() })?;
-    users.reverse();
-    Ok(users)
-}
-
-/// A part of the list, walked to from its beginning.
-pub(super) fn select(connection: &Connection, page: &Page) -> Result<Vec<User>, StoreError> {
+    let needle = page.search.as_deref().map(fold).filter(|needle| !needle.is_empty());
+    let (everybody, in_state) = (count(connection)?, page.state.map(|state| count_of(connection, state)).transpose()?);
+    let matching = in_state.unwrap_or(everybody);
     let order = if page.descending { " DESC" } else { "" };
     let by = match page.sort {
         Sort::Created => format!("id{order}"),
@@ -97,11 +64,13 @@ pub(super) fn select(connection: &Connection, page: &Page) -> Result<Vec<User>, 
         Sort::LastLogin => format!("last_login_at{order}, id{order}"),
     };
     let condition = page.state.map_or("1", condition);
-    let needle = needle(page);
     let searched = if needle.is_some() { " AND instr(username_folded, :needle) > 0" } else { "" };
-    let index = match page.state {
-        Some(state) => index(page, state, count_of(connection, state)?, count(connection)?),
-        None => in_order(page.sort),
+    let index = index(page, matching, everybody);
+    let total = if needle.is_some() {
+        let sql = format!("SELECT count(*) FROM users WHERE {condition}{searched}");
+        connection.prepare_cached(&sql)?.query_row(named_params! { ":needle": needle }, |row| row.get(0))?
+    } else {
+        matching
     };
     let columns = user_columns!();
     let sql = format!(
@@ -115,12 +84,41 @@ pub(super) fn select(connection: &Connection, page: &Page) -> Result<Vec<User>, 
         let bound = named_params! { ":limit": page.limit, ":skip": page.skip };
         statement.query_map(bound, from_row)?.collect::<Result<_, _>>()?
     };
-    Ok(users)
+    Ok((total, users))
 }
 
-/// What is looked for, in the form that names are compared in.
-fn needle(page: &Page) -> Option<String> {
-    page.search.as_deref().map(fold).filter(|needle| !needle.is_empty())
+/// The same by last log-in, not searched and not narrowed to superusers, however many there are: an index has them in
+/// this order, which is walked from the nearer end of the list, and only the page's rows are read.
+pub(super) fn by_last_login(connection: &Connection, page: &Page) -> Result<(i64, Vec<User>), StoreError> {
+    // One view of the list, so that a walk from its end counts what is there.
+    let view = connection.unchecked_transaction()?;
+    let total = page.state.map_or_else(|| count(&view), |state| count_of(&view, state))?;
+    let limit = page.limit.min(total.saturating_sub(page.skip));
+    if limit <= 0 {
+        return Ok((total, Vec::new()));
+    }
+    let turned = page.skip > total / 2;
+    let skip = if turned { total - page.skip - limit } else { page.skip };
+    let order = if page.descending == turned { "" } else { " DESC" };
+    let index = if page.state.is_some() { "users_by_state" } else { "users_by_last_login" };
+    let condition = page.state.map_or("1", condition);
+    let sql = format!(
+        "SELECT id FROM users INDEXED BY {index} WHERE {condition} ORDER BY last_login_at{order}, id{order} LIMIT ? OFFSET ?"
+    );
+    let mut statement = view.prepare_cached(&sql)?;
+    let mut ids = statement.query_map([limit, skip], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+    if turned {
+        ids.reverse();
+    }
+    Ok((total, by_rowids(&view, &ids)?))
+}
+
+/// The users of these rows, in this order.
+pub(super) fn by_rowids(connection: &Connection, ids: &[i64]) -> Result<Vec<User>, StoreError> {
+    const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id = ?");
+    let mut statement = connection.prepare_cached(SQL)?;
+    let users = ids.iter().map(|id| statement.query_row([id], from_row));
+    Ok(users.collect::<Result<_, _>>()?)
 }
 
 /// The rows of a state.
@@ -133,50 +131,18 @@ fn condition(state: State) -> &'static str {
     }
 }
 
-/// Whether this user is in a state.
-pub(super) fn has_state(connection: &Connection, id: i64, state: State) -> Result<bool, StoreError> {
-    let sql = format!("SELECT 1 FROM users WHERE id = ? AND {}", condition(state));
-    Ok(connection.prepare_cached(&sql)?.exists([id])?)
-}
-
-/// The ids of all users who are in a state, or else of all who are not, whichever is read sooner; ascending, and whether
-/// it is the former.
-pub(super) fn ids_in(connection: &Connection, state: State) -> Result<(Vec<i64>, bool), StoreError> {
-    let (index, condition, among) = match state {
-        State::Active if 2 * count_of(connection, state)? > count(connection)? => {
-            ("users_by_state", "is_active = 0", false)
-        }
-        State::Superuser => ("users_superusers", condition(state), true),
-        State::Waiting | State::Active | State::Inactive => ("users_by_state", condition(state), true),
-    };
-    let sql = format!("SELECT id FROM users INDEXED BY {index} WHERE {condition}");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut ids = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
-    ids.sort_unstable();
-    Ok((ids, among))
-}
-
-/// The index that has everybody in this order.
-fn in_order(sort: Sort) -> &'static str {
-    match sort {
-        Sort::Created => "NOT INDEXED",
-        Sort::Name => "INDEXED BY sqlite_autoindex_users_2",
-        Sort::LastLogin => "INDEXED BY users_by_last_login",
-    }
-}
-
-/// Those in a state are either all found by their state and then sorted, or met among everybody in the order that is asked
-/// for, whichever reads fewer rows: a page that ends at the nth of them is met after n rows for every one of them.
-fn index(page: &Page, state: State, matching: i64, everybody: i64) -> &'static str {
-    let end = i128::from(page.skip.saturating_add(page.limit));
-    let few = i128::from(matching) * i128::from(matching) < end * i128::from(everybody);
-    match (state, page.sort) {
-        (State::Superuser, _) if few => "INDEXED BY users_superusers",
+/// A few among many are found by their state and then sorted; many are met soon enough in the order that is asked for.
+fn index(page: &Page, matching: i64, everybody: i64) -> &'static str {
+    let few = matching < everybody / 32;
+    match (page.state, page.sort) {
+        (Some(State::Superuser), _) if few => "INDEXED BY users_superusers",
+        (Some(_), _) if few => "INDEXED BY users_by_state",
         // Those who wait have all the same last log-in, so that this index is in order of creation.
-        (State::Waiting, Sort::Created | Sort::LastLogin) => "INDEXED BY users_by_state",
-        (State::Active | State::Inactive, Sort::LastLogin) => "INDEXED BY users_by_state",
-        (State::Waiting | State::Active | State::Inactive, _) if few => "INDEXED BY users_by_state",
-        (_, sort) => in_order(sort),
+        (Some(State::Waiting), Sort::Created | Sort::LastLogin) => "INDEXED BY users_by_state",
+        (Some(State::Active | State::Inactive), Sort::LastLogin) => "INDEXED BY users_by_state",
+        (_, Sort::Created) => "NOT INDEXED",
+        (_, Sort::Name) => "INDEXED BY sqlite_autoindex_users_2",
+        (_, Sort::LastLogin) => "INDEXED BY users_by_last_login",
     }
 }
 
