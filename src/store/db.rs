@@ -243,11 +243,17 @@ fn pool(manager: Manager, size: usize, opener: &Arc<ScheduledThreadPool>) -> Res
         .map_err(|error| StoreError::Pool(Arc::new(error)))
 }
 
-/// Gives a thread its connection for as long as it lives.
+/// Gives a thread its connection for as long as it lives, and closes it there: back in the pool it would be closed when
+/// the last that holds the pool lets go, which may be the thread that opened it, and later than [`Db::close`] thinks.
 #[expect(clippy::disallowed_methods, reason = "this is what both doors lead to")]
 fn checked_out(pool: &Pool<Manager>, work: impl FnOnce(&Connection)) {
     match pool.get() {
-        Ok(connection) => work(&connection),
+        Ok(mut connection) => {
+            work(&connection);
+            if let Ok(nothing) = Connection::open_in_memory() {
+                drop(std::mem::replace(&mut *connection, nothing));
+            }
+        }
         Err(error) => log::error!("no connection to the database: {error}"),
     }
 }
