@@ -10,6 +10,8 @@ mod desk;
 mod doctor;
 mod elsewhere;
 mod import;
+mod import_faults;
+mod langflow;
 mod lines;
 mod rotate;
 mod schedule;

@@ -1,0 +1,91 @@
+//! Holds which settings need others, and which exclude each other.
+
+use super::*;
+
+#[test]
+fn settings_must_fit_together() {
+    let short = "must give at least 32 characters; `openssl rand -base64 32` makes a good one";
+    let key = "0123456789012345678901234567890";
+    assert_eq!(Machine::new().env("USHER_SECRET_KEY", key).refusal(), format!("USHER_SECRET_KEY {short}"));
+    let file = from_file("secret_key_file = 'k'").file("work/k", "short\n");
+    assert_eq!(file.refusal(), format!("`secret_key_file` in /work/config.toml {short}"));
+    assert!(Machine::new().env("USHER_SECRET_KEY", &format!("{key}é")).load().secret_key.is_some());
+    assert_eq!(
+        Machine::new().env("USHER_SUPERUSER", "ann").refusal(),
+        "USHER_SUPERUSER is set, but `superuser_password` is not; set both or neither"
+    );
+    assert_eq!(
+        from_file(&format!("superuser_password = '{SENTINEL}'")).refusal(),
+        "`superuser_password` in /work/config.toml is set, but `superuser` is not; set both or neither"
+    );
+    assert_eq!(
+        Machine::new().env("USHER_LAUNCH_SECRET", SENTINEL).refusal(),
+        "USHER_LAUNCH_SECRET is set, but `auto_login` is not on; set `auto_login = true` as well, or leave it out"
+    );
+    let pair = from_file("superuser = 'ann'").env("USHER_SUPERUSER_PASSWORD", SENTINEL).load();
+    assert_eq!((pair.superuser.as_deref(), pair.superuser_password.is_some()), (Some("ann"), true));
+    assert_eq!(
+        Machine::new().flag("access_token_seconds", "604801").refusal(),
+        "the default of `refresh_token_seconds` gives 604800 seconds, less than the 604801 of --access-token-seconds; \
+         `refresh_token_seconds` must be at least `access_token_seconds`"
+    );
+}
+
+#[test]
+fn the_prefix_of_every_path_is_that_of_the_public_address() {
+    let with = |url: &str| Machine::new().flag("public_url", url);
+    assert_eq!(with("https://h/a/b").load().base_path, "/a/b");
+    assert_eq!(with("https://h:81").load().base_path, "");
+    assert_eq!(with("https://h/a").flag("base_path", "/a").load().base_path, "/a");
+    assert_eq!(
+        with("https://h").flag("base_path", "/a").refusal(),
+        "--base-path is \"/a\", but the path of `public_url` is \"\"; make them the same, or leave `base_path` out"
+    );
+    assert!(with("https://h/a b").refusal().contains("it must be a URL whose path, if it has one, is of letters"));
+}
+
+#[test]
+fn forward_auth_is_refused_where_it_could_let_nobody_in() {
+    let with = |rules: &str, url: &str| {
+        let machine = Machine::new().flag("forward_auth", rules).flag("trusted_proxies", "127.0.0.1");
+        if url.is_empty() { machine } else { machine.flag("public_url", url) }
+    };
+    let domain = |rules: &str, url: &str, domain: &str| with(rules, url).flag("cookie_domain", domain);
+    let config = domain("*.a.org = signed-in, A.org=superusers", "https://auth.a.org", "a.org").load();
+    assert_eq!(config.shown("forward_auth"), "a.org = superusers, *.a.org = signed-in");
+    assert!(config.entry_by_https());
+    let config = with("home.lan:8080=signed-in", "http://home.lan:7860").load();
+    assert_eq!((config.forward_auth.is_empty(), config.entry_by_https()), (false, false));
+    let config = domain("*.org.a.org = signed-in", "https://a.org/usher", "a.org").load();
+    assert!(!config.forward_auth.is_empty());
+    // Off, whatever else is set.
+    assert!(Machine::new().flag("cookie_domain", "a.org").load().forward_auth.is_empty());
+
+    let rule = "*.a.org = signed-in";
+    for (machine, refusal) in [
+        (with(rule, ""), "--forward-auth needs `public_url`, where people are sent to sign in"),
+        (
+            Machine::new().flag("forward_auth", rule).flag("public_url", "https://a.org"),
+            "--forward-auth needs `trusted_proxies`",
+        ),
+        (
+            with("a.org=signed-in, A.org = superusers", "https://a.org"),
+            "--forward-auth has two rules for a.org; keep one",
+        ),
+        (
+            with(rule, "https://a.org"),
+            "--forward-auth has a rule for *.a.org, which is another host than that of `public_url`, a.org;",
+        ),
+        (with("a.org = signed-in", "https://b.org"), "--forward-auth has a rule for a.org, which is another host"),
+        (domain(rule, "https://a.net", "a.org"), "the host of `public_url`, \"a.net\", must be in it"),
+        (
+            domain("b.org = signed-in", "https://a.org", "a.org"),
+            "has a rule for b.org, which is not in `cookie_domain`, a.org",
+        ),
+        (domain("*.bada.org = signed-in", "https://a.org", "a.org"), "has a rule for *.bada.org, which is not in"),
+        (domain(rule, "https://bada.org", "a.org"), "the host of `public_url`, \"bada.org\""),
+    ] {
+        let said = machine.refusal();
+        assert!(said.contains(refusal), "{said}");
+    }
+}

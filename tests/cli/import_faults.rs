@@ -1,0 +1,187 @@
+//! What `usher import langflow` says of rows and files that make no sense, and what it leaves as it was.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::langflow::{HASH, add_key, add_user, beside, import_sample, newer, outcome, server};
+
+#[test]
+fn broken_rows_are_told_one_by_one_and_the_rest_is_imported() {
+    let server = server();
+    let dir = TempDir::new().unwrap();
+    let (path, langflow) = newer(&dir);
+    add_user(&langflow, 1, "ann", HASH);
+    add_user(&langflow, 2, "  ", HASH);
+    add_user(&langflow, 3, "bob", "plain text");
+    add_user(&langflow, 4, "KEEPER", HASH);
+    add_user(&langflow, 5, "cid", &HASH.replace("$12$", "$31$"));
+    langflow.execute("INSERT INTO user (id, username) VALUES ('no id', x'ff')", []).unwrap();
+    let ended = beside(&server.dir, &["import", "langflow", &path.display().to_string(), "--json"]);
+    let done = outcome(&ended);
+    assert_eq!(done["imported"].as_array().unwrap().len(), 1, "{done}");
+    assert_eq!(done["findings"].as_array().unwrap().len(), 5, "{done}");
+    assert!(!ended.stdout.contains("plain text"));
+}
+
+#[test]
+fn what_is_no_langflow_database_is_refused_and_no_database_of_ushers_is_ever_made() {
+    let server = server();
+    for file in ["nothing-here.db", "data/usher.db", "data/secret_key"] {
+        let ended = beside(&server.dir, &["import", "langflow", file]);
+        assert!(!ended.status.success() && ended.stderr.contains(file), "{ended:?}");
+    }
+    assert!(!server.dir.path().join("nothing-here.db").exists());
+    let empty = Arc::new(TempDir::new().unwrap());
+    let ended = import_sample(&empty, &[]);
+    assert!(!ended.status.success() && ended.stderr.contains("does not exist"), "{ended:?}");
+    assert!(!empty.path().join("data").exists());
+}
+
+/// What was said of a row, by the first words of it.
+#[track_caller]
+fn told(done: &Value, who: &str) -> String {
+    let all = done["findings"].as_array().unwrap();
+    let found = all.iter().find(|finding| finding["who"].as_str().unwrap().starts_with(who));
+    found.unwrap_or_else(|| panic!("nothing is said of {who}: {done}"))["what"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn every_kind_of_broken_row_is_told_in_words_and_a_dry_run_tells_the_same() {
+    let server = server();
+    let dir = TempDir::new().unwrap();
+    let (path, langflow) = newer(&dir);
+    for (n, name) in [(1, "ann"), (2, "Ann"), (3, "bob"), (4, "keeper"), (5, "cid"), (6, "dan"), (7, "eve"), (8, "fay")]
+    {
+        add_user(&langflow, n, name, HASH);
+    }
+    let set = |n: u32, change: &str| {
+        langflow.execute(&format!("UPDATE user SET {change} WHERE id = '{n:032x}'"), []).unwrap();
+    };
+    set(2, "is_superuser = 1");
+    set(3, "create_at = 'yesterday'");
+    set(5, "is_active = NULL");
+    set(6, "password = '$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub'");
+    set(7, "password = ''");
+    set(8, "store_api_key = 'gAAAAAnonsense', profile_image = printf('%.*c', 2000000, 'x')");
+    add_user(&langflow, 9, &format!("\u{1b}[31mred{}", "x".repeat(500)), HASH);
+    add_user(&langflow, 10, &"y".repeat(256), HASH);
+    add_user(&langflow, 11, "gil", HASH);
+    langflow.execute("UPDATE user SET id = 'not an id' WHERE username = 'gil'", []).unwrap();
+    let key = |n: u32, owner: u32, text: &str| {
+        add_key(&langflow, n, text, None, None);
+        langflow
+            .execute(&format!("UPDATE apikey SET user_id = '{owner:032x}', name = 'key{n}' WHERE id = '{n:032x}'"), [])
+            .unwrap();
+    };
+    key(21, 2, "sk-of-Ann");
+    key(22, 1, "sk-of-ann");
+    key(23, 2, "sk-of-Ann");
+    key(24, 99, "sk-of-nobody");
+    key(25, 2, "gAAAAAencrypted");
+    key(26, 4, "sk-of-keeper");
+    langflow.execute("UPDATE apikey SET api_key_hash = 'no hash' WHERE name = 'key23'", []).unwrap();
+    let again = "INSERT INTO apikey SELECT printf('%032x', 27), 'key27', api_key, NULL, user_id, 1, 0, NULL, created_at, NULL \
+         FROM apikey WHERE name = 'key21'";
+    langflow.execute(again, []).unwrap();
+
+    let path = path.display().to_string();
+    let shown = outcome(&beside(&server.dir, &["import", "langflow", &path, "--dry-run", "--json"]));
+    let ended = beside(&server.dir, &["import", "langflow", &path, "--json"]);
+    let done = outcome(&ended);
+    assert_eq!((&done["findings"], &done["imported"]), (&shown["findings"], &shown["imported"]));
+    assert_eq!(done["api_keys"], 1, "{done}");
+    let names: Vec<&str> =
+        done["imported"].as_array().unwrap().iter().map(|a| a["username"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Ann", "fay"]);
+    for (who, words) in [
+        ("ann (", "not imported, nor its API keys (1): for usher this is the same name as Ann"),
+        ("bob (", "`create_at` is no time"),
+        ("keeper (", "usher has somebody else called \"keeper\""),
+        ("cid (", "`is_active` is neither 0 nor 1"),
+        ("dan (", "no bcrypt hash"),
+        ("eve (", "no bcrypt hash"),
+        ("fay (", "imported without"),
+        ("\u{fffd}[31mred", "the name is none"),
+        ("yyy", "the name is none"),
+        ("gil (", "`id` is no UUID"),
+        ("API key key23", "`api_key_hash` is no SHA-256"),
+        ("API key key24", "its owner is not imported"),
+        ("API key key25", "see --secret-key-file"),
+        ("API key key27", "it is twice in the file"),
+    ] {
+        let what = told(&done, who);
+        assert!(what.contains(words), "{who}: {what}");
+    }
+    assert!(!ended.stdout.contains('\u{1b}') && ended.stdout.len() < 20_000, "{}", ended.stdout.len());
+}
+
+#[test]
+fn a_database_whose_langflow_has_ended_or_was_killed_is_read_without_touching_its_directory() {
+    let server = server();
+    let dir = TempDir::new().unwrap();
+    let (path, langflow) = newer(&dir);
+    langflow.execute_batch("PRAGMA wal_autocheckpoint = 0").unwrap();
+    add_user(&langflow, 1, "ann", HASH);
+    // Killed: its log is left, and the log's index is not.
+    let killed = TempDir::new().unwrap();
+    for name in ["langflow.db", "langflow.db-wal"] {
+        std::fs::copy(dir.path().join(name), killed.path().join(name)).unwrap();
+    }
+    drop(langflow);
+    let seen = |dir: &TempDir| {
+        let read = |name: String| (std::fs::read(dir.path().join(&name)).unwrap(), name);
+        crate::desk::names(dir.path()).into_iter().map(read).collect::<Vec<_>>()
+    };
+    for dir in [&dir, &killed] {
+        let before = seen(dir);
+        let path = dir.path().join("langflow.db").display().to_string();
+        let done = outcome(&beside(&server.dir, &["import", "langflow", &path, "--dry-run", "--json"]));
+        assert_eq!(done["imported"][0]["username"], "ann");
+        assert!(seen(dir) == before, "{:?}", crate::desk::names(dir.path()));
+    }
+    assert!(path.exists());
+    assert!(!crate::desk::names(&server.data_dir()).iter().any(|name| name.contains("import")));
+}
+
+#[test]
+fn a_key_that_is_encrypted_needs_the_right_secret_and_a_file_that_is_locked_or_damaged_is_refused() {
+    let server = server();
+    let dir = TempDir::new().unwrap();
+    let (path, langflow) = newer(&dir);
+    let now = usher::domain::clock::Clock::system().now();
+    let fernet = usher::auth::fernet::Fernet::new(&usher::domain::secret::Secret::new("x".repeat(43)));
+    add_user(&langflow, 1, "ann", HASH);
+    add_key(&langflow, 11, &fernet.encrypt("sk-of-1.8", now).unwrap(), None, None);
+    langflow.execute("UPDATE user SET store_api_key = ?", [fernet.encrypt("of the store", now).unwrap()]).unwrap();
+    std::fs::write(dir.path().join("wrong"), "y".repeat(43)).unwrap();
+    let path = path.display().to_string();
+    let wrong = dir.path().join("wrong").display().to_string();
+    let dry = |key: &str| {
+        let ended =
+            beside(&server.dir, &["import", "langflow", &path, "--secret-key-file", key, "--dry-run", "--json"]);
+        let done = outcome(&ended);
+        (done["api_keys"].clone(), done["store_keys"].clone(), done["findings"].as_array().unwrap().len())
+    };
+    assert_eq!(dry(&wrong), (json!(0), json!(0), 2));
+    // Beside the database it is found by itself.
+    std::fs::write(dir.path().join("secret_key"), "x".repeat(43)).unwrap();
+    let done = outcome(&beside(&server.dir, &["import", "langflow", &path, "--json"]));
+    assert_eq!((&done["api_keys"], &done["store_keys"]), (&json!(1), &json!(1)));
+    assert_eq!(server.request("GET", "/api/v1/users/whoami").key("sk-of-1.8").send().status, 200);
+
+    for (name, bytes, words) in [
+        (
+            "text.db",
+            &b"no database, however long one looks at it, and looks again, and again"[..],
+            "nor of SQLite at all",
+        ),
+        ("empty.db", b"", "has no table `user`"),
+    ] {
+        std::fs::write(dir.path().join(name), bytes).unwrap();
+        let file = dir.path().join(name).display().to_string();
+        let said = crate::desk::refused(&server.dir, &["import", "langflow", &file]);
+        assert!(said.contains(words), "{said}");
+    }
+}
