@@ -35,7 +35,7 @@ mod kept_names;
 mod lane;
 mod listen;
 mod peers;
-mod port_file;
+pub mod port_file;
 pub mod secret;
 mod watchdog;
 

@@ -15,12 +15,13 @@ use crate::store::{api_keys, audit, sessions};
 pub enum SessionCommand {
     /// Show a user's sessions, newest first.
     List {
-        /// The user's name.
+        /// The user's name, in any case, or id.
         user: String,
     },
     /// End one session of a user, or all.
+    #[command(override_usage = "usher session end [OPTIONS] <USER> (<ID> | --all)")]
     End {
-        /// The user's name.
+        /// The user's name, in any case, or id.
         user: String,
         /// The session's id.
         #[arg(required_unless_present = "all")]
@@ -39,12 +40,12 @@ pub enum SessionCommand {
 pub enum KeyCommand {
     /// Show a user's API keys, in order of creation. The keys themselves are not kept.
     List {
-        /// The user's name.
+        /// The user's name, in any case, or id.
         user: String,
     },
     /// Delete an API key of a user.
     Delete {
-        /// The user's name.
+        /// The user's name, in any case, or id.
         user: String,
         /// The key's id.
         id: Uuid,
@@ -94,19 +95,18 @@ async fn list_sessions(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
 }
 
 async fn end_sessions(desk: &Desk<'_>, name: String, id: Option<Uuid>, yes: bool) -> Result<(), Failure> {
-    match id {
-        Some(id) => confirm(yes, &format!("End the session {id} of {name}?"))?,
-        None => confirm(yes, &format!("End all sessions of {name}?"))?,
-    }
+    let user = desk.db.read(move |connection| known(connection, &name)).await?;
+    let which = id.map_or_else(|| "all sessions".to_owned(), |id| format!("the session {id}"));
+    confirm(yes, &format!("End {which} of {}?", user.username))?;
     let now = desk.now;
     let ended = desk.change(Action::SessionEnded, move |connection| {
-        let user = known(connection, &name)?;
         let ended = match id {
             Some(id) => usize::from(sessions::end_of(connection, user.id, id)?),
             None => sessions::end_all(connection, user.id, None)?,
         };
         if ended == 0 {
-            return Err(Refused::Nothing(format!("{} has no such session", user.username)));
+            let none = if id.is_some() { "no such session" } else { "no sessions" };
+            return Err(Refused::Nothing(format!("{} has {none}", user.username)));
         }
         record(connection, Action::SessionEnded, &user, Some(format!("{ended}")), now)?;
         Ok(ended)
@@ -132,10 +132,10 @@ async fn list_keys(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
 }
 
 async fn delete_key(desk: &Desk<'_>, name: String, id: Uuid, yes: bool) -> Result<(), Failure> {
-    confirm(yes, &format!("Delete the API key {id} of {name}?"))?;
+    let user = desk.db.read(move |connection| known(connection, &name)).await?;
+    confirm(yes, &format!("Delete the API key {id} of {}?", user.username))?;
     let now = desk.now;
     let deleted = desk.change(Action::KeyDeleted, move |connection| {
-        let user = known(connection, &name)?;
         if !api_keys::delete(connection, user.id, id)? {
             return Err(Refused::Nothing(format!("{} has no such key", user.username)));
         }

@@ -34,6 +34,11 @@ pub fn restore(config: &Config, file: &Path, yes: bool, as_json: bool) -> Result
     let path = whereabouts::database(config);
     whereabouts::say(config);
     let _lock = alone(config)?;
+    if let (Ok(file), Ok(path)) = (file.canonicalize(), path.canonicalize())
+        && file == path
+    {
+        return Err(format!("{} is the database itself; name a backup of it", path.display()).into());
+    }
     if path.exists() {
         confirm(yes, &format!("Replace {} by {}, and end all sessions?", path.display(), file.display()))?;
     }

@@ -1,9 +1,10 @@
 //! Owns what the commands share: the database they work on and how it is named, who they act as, how they ask and print.
 
 use std::fmt::Arguments;
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::Failure;
 use super::whereabouts::{self, Server};
@@ -15,6 +16,10 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::secret::{PasswordHash, Secret};
 use crate::domain::user::User;
 use crate::store::{self, Connection, Db, Options, Refusal, SCHEMA_VERSION, StoreError, audit, users};
+
+/// What is read of a line with a password, in bytes: far more than one may have, so that a longer one is refused as
+/// too long.
+const LONGEST_LINE: u64 = 4096;
 
 /// What a command works with.
 pub(super) struct Desk<'a> {
@@ -28,7 +33,7 @@ pub(super) struct Desk<'a> {
 /// Why a command changed nothing.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refused {
-    /// The name is nobody's.
+    /// It is nobody's name, nor id.
     #[error("nobody is called {0:?}; `usher user list` shows who there is")]
     Nobody(String),
     /// Nobody would be left to administer.
@@ -158,9 +163,19 @@ pub(super) fn command_line() -> Actor {
     Actor { id: None, name: Some("command line".to_owned()), address: None }
 }
 
-/// The user of this name.
-pub(super) fn known(connection: &Connection, name: &str) -> Result<User, Refused> {
-    users::find_by_name(connection, name)?.map(|(user, _)| user).ok_or_else(|| Refused::Nobody(name.to_owned()))
+/// What a command that prints JSON failed with, which is in what it printed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Printed(pub String);
+
+/// The user of this id or name. Anybody can take a name that looks like somebody's id, and nobody chooses an id.
+pub(super) fn known(connection: &Connection, typed: &str) -> Result<User, Refused> {
+    if let Ok(id) = Uuid::try_parse(typed.trim())
+        && let Some(user) = users::find(connection, id)?
+    {
+        return Ok(user);
+    }
+    users::find_by_name(connection, typed)?.map(|(user, _)| user).ok_or_else(|| Refused::Nobody(typed.to_owned()))
 }
 
 /// Writes to the audit log that something was done to `user`.
@@ -192,18 +207,20 @@ pub(super) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
 /// Asks for a new password, twice on a terminal and without echo; elsewhere reads the first line of standard input.
 pub(super) fn ask_password(prompt: &str) -> Result<Secret, Failure> {
     if !io::stdin().is_terminal() {
-        let mut line = String::new();
-        if io::stdin().lock().read_line(&mut line)? == 0 {
+        let mut line = Vec::new();
+        if io::stdin().lock().take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
             return Err("no password came on standard input".into());
         }
-        return Ok(Secret::new(line.trim_end_matches(['\n', '\r'])));
+        let line = std::str::from_utf8(&line).map_err(|_| "the password on standard input is not UTF-8")?;
+        // A byte order mark is what some shells and editors begin with; nobody types one at a log-in.
+        return Ok(Secret::new(line.trim_start_matches('\u{feff}').trim_end_matches(['\n', '\r'])));
     }
-    let first = Secret::new(rpassword::prompt_password(prompt)?);
-    if first == Secret::new(rpassword::prompt_password("The same again: ")?) {
-        Ok(first)
-    } else {
-        Err("the two passwords are not the same".into())
-    }
+    let typed = |prompt: &str| match rpassword::prompt_password(prompt) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err("no password was typed".into()),
+        typed => typed.map(Secret::new).map_err(Failure::from),
+    };
+    let first = typed(prompt)?;
+    if first == typed("The same again: ")? { Ok(first) } else { Err("the two passwords are not the same".into()) }
 }
 
 /// Rows under a head, in columns as wide as they need to be. Control characters, which a program may have put into

@@ -9,9 +9,10 @@ use serde_json::json;
 use url::Url;
 
 use super::Failure;
-use super::desk::{out, print, table, tell};
+use super::desk::{Printed, out, print, table, tell};
 use super::whereabouts;
 use crate::config::{Config, KEYS};
+use crate::server::{local_url, port_file};
 
 /// How long a healthy server may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,21 +35,42 @@ pub fn config(config: &Config, as_json: bool) -> Result<(), Failure> {
 
 /// Asks a server whether it can read and write its database. For containers, which have no other client.
 pub fn healthcheck(config: &Config, url: Option<&str>, as_json: bool) -> Result<(), Failure> {
-    let own = if let Some(url) = url {
-        url.to_owned()
-    } else {
-        let address = config.bind.resolve()?.into_iter().next().ok_or("`bind` names no address")?;
-        crate::server::local_url(address)
+    let url = match url {
+        // As people type it: `127.0.0.1:7860`.
+        Some(url) if !url.contains("://") => format!("http://{url}"),
+        Some(url) => url.to_owned(),
+        None => own_url(config)?,
     };
-    let url = Url::parse(&own).map_err(|error| format!("{own} is no URL: {error}"))?;
+    let url = Url::parse(&url).map_err(|error| format!("{url} is no URL such as http://127.0.0.1:7860: {error}"))?;
     if url.scheme() != "http" {
         return Err(format!("{url}: only http is spoken here; ask the server itself, not its proxy").into());
     }
-    let status = status(&url).map_err(|error| format!("{url} does not answer: {error}"))?;
-    if status != 200 {
-        return Err(format!("{url} is not healthy: status {status}").into());
+    let why = match status(&url) {
+        Ok(200) => None,
+        Ok(status) => Some(format!("{url} is not healthy: status {status}")),
+        Err(error) => Some(format!("{url} does not answer: {error}")),
+    };
+    let Some(why) = why else {
+        return print(as_json, &json!({ "url": url.as_str(), "healthy": true }), || format!("{url} is healthy"));
+    };
+    if as_json {
+        print(true, &json!({ "url": url.as_str(), "healthy": false, "error": why }), String::new)?;
     }
-    print(as_json, &json!({ "url": url.as_str(), "healthy": true }), || format!("{url} is healthy"))
+    Err(Printed(why).into())
+}
+
+/// Where the server of these settings listens.
+fn own_url(config: &Config) -> Result<String, Failure> {
+    let address = config.bind.resolve()?.into_iter().next().ok_or("`bind` names no address")?;
+    if address.port() == 0 {
+        let said = config.port_file.as_deref().and_then(port_file::url);
+        return said.ok_or_else(|| {
+            "`bind` leaves the port to the system, and no `port_file` says which one it is: name the URL, or let the \
+             server start first"
+                .into()
+        });
+    }
+    Ok(local_url(address))
 }
 
 /// The status of `/health_check` of the server at this URL.

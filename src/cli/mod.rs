@@ -38,7 +38,7 @@ pub fn run() -> ExitCode {
         }
         let mut inputs = Inputs::from_process(&matches)?;
         // Of an import, the flag for a secret key names the other server's: usher's own is where it always is.
-        if matches!(cli.command, Some(Command::Import { source: import::Source::Langflow { .. } })) {
+        if matches!(cli.command, Some(Command::Import { .. })) {
             inputs.flags.remove("secret_key");
         }
         let config = match Config::load(&inputs) {
@@ -72,6 +72,12 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            // The server's own lines of JSON on standard output say where it listens, and nothing else.
+            let command = matches.subcommand_name().is_some_and(|name| name != "serve");
+            if command && matches.get_flag("json") && !failure.is::<desk::Printed>() {
+                // To nobody in particular when standard output is closed; the sentence below says the same.
+                let _ = desk::print(true, &serde_json::json!({ "error": failure.to_string() }), String::new);
+            }
             // To nobody in particular when standard error is closed.
             let _ = writeln!(std::io::stderr(), "usher: {failure}");
             if failure.is::<interrupt::Interrupted>() { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE }

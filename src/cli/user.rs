@@ -36,7 +36,7 @@ pub enum Command {
     Show(Named),
     /// Give a user another name.
     Rename {
-        /// The user's name.
+        /// The user's name, in any case, or id.
         name: String,
         /// The name from now on.
         new_name: String,
@@ -53,7 +53,7 @@ pub enum Command {
     Demote(Named),
     /// Delete a user with all keys and sessions.
     Delete {
-        /// The user's name.
+        /// The user's name, in any case, or id.
         name: String,
         /// Do not ask.
         #[arg(long)]
@@ -64,7 +64,7 @@ pub enum Command {
 /// One user.
 #[derive(Debug, Args)]
 pub struct Named {
-    /// The user's name, in any case.
+    /// The user's name, in any case, or id.
     name: String,
 }
 

@@ -100,6 +100,12 @@ fn read(path: &Path) -> io::Result<Option<String>> {
     Ok(String::from_utf8(fs::read(path)?).ok())
 }
 
+/// Where the server listens whose file this is; `None` where no server has written one.
+pub fn url(path: &Path) -> Option<String> {
+    let text = read(path).ok().flatten().filter(|text| is_port_file(text))?;
+    serde_json::from_str::<Value>(&text).ok()?["url"].as_str().map(str::to_owned)
+}
+
 fn is_port_file(text: &str) -> bool {
     serde_json::from_str::<Value>(text).is_ok_and(|value| value["event"] == "ready" && value["pid"].is_u64())
 }

@@ -44,14 +44,19 @@ pub async fn in_force(config: &Config, db: &Db, now: Timestamp) -> Result<Secret
     Ok(key)
 }
 
+/// The secret key of the settings or of the data directory as it stands; none is made.
+pub fn present(config: &Config) -> Result<Option<Secret>, SecretKeyError> {
+    match &config.secret_key {
+        Some(key) => Ok(Some(key.clone())),
+        None => secret_key::read(&config.data_dir.join(SECRET_KEY_FILE)),
+    }
+}
+
 /// How many stored store keys of the database in the data directory, which nobody has open, its secret key does not
 /// open; `None` if the two go with each other.
 pub fn lost_store_keys(config: &Config) -> Result<Option<usize>, SecretError> {
     let (known, store_keys) = noted::look(&config.data_dir.join(DATABASE_FILE))?;
-    let key = match &config.secret_key {
-        Some(key) => Some(key.clone()),
-        None => secret_key::read(&config.data_dir.join(SECRET_KEY_FILE))?,
-    };
+    let key = present(config)?;
     let goes_with = known.is_none_or(|known| key.as_ref().map(fingerprint) == Some(known));
     let lost = unreadable(&store_keys, &key.iter().collect::<Vec<_>>()).len();
     Ok(if goes_with && lost == 0 { None } else { Some(lost) })

@@ -56,6 +56,10 @@ impl Drop for Copy {
 /// Opens the database at `path` at one moment of its life: what is read from now on is of that moment. `spare` is a
 /// directory for a copy, where one is needed.
 pub(super) fn open(path: &Path, spare: &Path) -> Result<Foreign, Unopened> {
+    // A pipe would be waited for.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file but something else").into());
+    }
     let log = suffixed(path, "-wal");
     let has = |suffix: &str| suffixed(path, suffix).exists();
     let logged = fs::metadata(&log).is_ok_and(|found| found.len() > 0);

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, NaiveDateTime};
+use chrono::{DateTime, Datelike, NaiveDateTime, SubsecRound};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, Row};
 use uuid::Uuid;
@@ -111,8 +111,8 @@ pub struct LangflowKey {
     pub user_id: Uuid,
     /// What its owner calls it.
     pub name: Option<String>,
-    /// In plain text, or Fernet-encrypted since 1.8.
-    pub api_key: String,
+    /// In plain text, or Fernet-encrypted since 1.8; where it is not there, its hash is.
+    pub api_key: Option<String>,
     /// SHA-256 in hexadecimal, in newer versions.
     pub api_key_hash: Option<String>,
     /// Whether it works.
@@ -259,7 +259,9 @@ impl Fields<'_> {
         let time = naive("%Y-%m-%d %H:%M:%S%.f")
             .or_else(|_| naive("%Y-%m-%dT%H:%M:%S%.f"))
             .or_else(|_| DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()));
-        time.map(Some).map_err(|_| format!("`{column}` is no time"))
+        // The original's years have four digits, as clients' do.
+        let time = time.ok().filter(|time| (1..=9999).contains(&time.year())).map(|time| time.trunc_subsecs(6));
+        time.map(Some).ok_or_else(|| format!("`{column}` is no time"))
     }
 }
 
@@ -280,12 +282,18 @@ fn user(row: &Fields<'_>) -> Result<LangflowUser, String> {
 }
 
 fn key(row: &Fields<'_>) -> Result<LangflowKey, String> {
+    let given = |column| Ok::<_, String>(row.text(column)?.filter(|text| !text.is_empty()));
+    let (api_key, api_key_hash) = (given("api_key")?, given("api_key_hash")?);
+    // An empty key would be had by whoever sends none.
+    if api_key.is_none() && api_key_hash.is_none() {
+        return Err("`api_key` is empty".to_owned());
+    }
     Ok(LangflowKey {
         id: row.id("id")?,
         user_id: row.id("user_id")?,
         name: row.text("name")?,
-        api_key: row.needed("api_key")?,
-        api_key_hash: row.text("api_key_hash")?.filter(|text| !text.is_empty()),
+        api_key,
+        api_key_hash,
         is_active: row.flag("is_active")?,
         created_at: row.time("created_at")?,
         expires_at: row.time("expires_at")?,

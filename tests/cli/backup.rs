@@ -193,3 +193,17 @@ fn a_restore_under_another_secret_key_says_what_cannot_be_read() {
     let ended = beside(&dir, &["restore", "b.gz", "--yes"]);
     assert!(ended.status.success() && ended.stderr.contains("1 stored store keys cannot be read"), "{ended:?}");
 }
+
+#[test]
+fn the_database_itself_is_no_backup_of_it() {
+    let server = Program::new(&[]).superuser().start();
+    let dir = Arc::clone(&server.dir);
+    server.stop();
+    let before = crate::desk::names(&dir.path().join("data"));
+    std::os::unix::fs::symlink("data/usher.db", dir.path().join("link")).unwrap();
+    for file in ["data/usher.db", "data/../data/usher.db", "link"] {
+        let said = crate::desk::refused(&dir, &["restore", file, "--yes"]);
+        assert!(said.contains("is the database itself"), "{said}");
+    }
+    assert_eq!(crate::desk::names(&dir.path().join("data")), before);
+}

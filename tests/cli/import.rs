@@ -72,8 +72,8 @@ fn an_export_is_private_and_another_usher_takes_it_in() {
     let second = Program::new(&[]).superuser().start();
     let done = beside(&second.dir, &["import", "usher", &file.display().to_string(), "--json"]);
     let done = outcome(&done);
-    // Its `admin` stays who it is.
-    assert_eq!((done["imported"].as_array().unwrap().len(), done["findings"].as_array().unwrap().len()), (7, 1));
+    // Its `admin` stays who it is, and alice's store key is under the other's secret key.
+    assert_eq!((done["imported"].as_array().unwrap().len(), done["findings"].as_array().unwrap().len()), (7, 2));
     login(&second, "alice", "alicenew12").expect(200);
 }
 

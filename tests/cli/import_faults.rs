@@ -185,3 +185,78 @@ fn a_key_that_is_encrypted_needs_the_right_secret_and_a_file_that_is_locked_or_d
         assert!(said.contains(words), "{said}");
     }
 }
+
+#[test]
+fn a_secret_key_that_was_lost_stops_no_import() {
+    let server = server();
+    let data = server.data_dir();
+    let dir = std::sync::Arc::clone(&server.dir);
+    server.stop();
+    std::fs::remove_file(data.join("secret_key")).unwrap();
+    let shown = outcome(&import_sample(&dir, &["--dry-run", "--json"]));
+    assert!(!data.join("secret_key").exists(), "a dry run made a secret key");
+    let done = outcome(&import_sample(&dir, &["--json"]));
+    assert_eq!((&done["imported"], &done["store_keys"]), (&shown["imported"], &json!(1)));
+    assert_eq!(done["findings"], shown["findings"]);
+}
+
+#[test]
+fn an_empty_key_opens_nothing_and_one_of_which_only_the_hash_is_there_does() {
+    let server = server();
+    let dir = TempDir::new().unwrap();
+    let (path, langflow) = newer(&dir);
+    let hash = usher::auth::api_key::sha256("sk-of-which-only-the-hash-is-there").map(|byte| format!("{byte:02x}"));
+    add_user(&langflow, 1, "ann", HASH);
+    add_key(&langflow, 11, "", None, None);
+    add_key(&langflow, 12, "", Some(hash.concat()), None);
+    let done = outcome(&beside(&server.dir, &["import", "langflow", &path.display().to_string(), "--json"]));
+    assert_eq!(done["api_keys"], 1, "{done}");
+    assert_eq!(told(&done, "API key k (0000000000000000000000000000000b)"), "not imported: `api_key` is empty");
+    let whoami = |key: &str| server.request("GET", "/api/v1/users/whoami").key(key).send().status;
+    assert_eq!((whoami(""), whoami("sk-of-which-only-the-hash-is-there")), (403, 200));
+}
+
+#[test]
+fn ids_in_every_spelling_are_read_and_times_that_no_client_reads_are_not() {
+    let server = server();
+    let dir = TempDir::new().unwrap();
+    let (path, langflow) = newer(&dir);
+    let people = [
+        ("dashed", "id = '00000000-0000-0000-0000-0000000000aa'", None),
+        ("upper", "id = '0000000000000000000000000000ABCD'", None),
+        ("same", "id = '0000000000000000000000000000abcd'", Some("another row has the same id")),
+        ("blob", "id = x'00'", Some("`id` is not a text")),
+        ("negative", "create_at = '-4713-01-01 00:00:00'", Some("`create_at` is no time")),
+        ("zero", "create_at = '0000-00-00 00:00:00'", Some("`create_at` is no time")),
+        ("far", "create_at = '10000-01-01 00:00:00'", Some("`create_at` is no time")),
+        ("number", "create_at = 1735689600", Some("`create_at` is")),
+        ("nobody", "username = NULL", Some("`username` is empty")),
+        ("zoned", "create_at = '2026-01-01T02:00:00+02:00'", None),
+        ("exact", "create_at = '2026-01-01 00:00:00.123456789'", None),
+    ];
+    for (n, (name, change, _)) in (1..).zip(people) {
+        add_user(&langflow, n, name, HASH);
+        langflow.execute(&format!("UPDATE user SET {change} WHERE username = '{name}'"), []).unwrap();
+    }
+    let done = outcome(&beside(&server.dir, &["import", "langflow", &path.display().to_string(), "--json"]));
+    for (name, _, why) in people {
+        let user = beside(&server.dir, &["user", "show", name, "--json"]);
+        assert_eq!(user.status.success(), why.is_none(), "{name}: {done}");
+        if let Some(why) = why.filter(|_| name != "nobody") {
+            assert!(told(&done, name).contains(why), "{name}: {done}");
+        }
+    }
+    let exact = outcome(&beside(&server.dir, &["user", "show", "exact", "--json"]));
+    assert_eq!(exact["create_at"], "2026-01-01T00:00:00.123456Z");
+    let zoned = outcome(&beside(&server.dir, &["user", "show", "zoned", "--json"]));
+    assert_eq!(zoned["create_at"], "2026-01-01T00:00:00.000000Z");
+}
+
+#[test]
+fn a_directory_or_a_device_is_no_database_and_is_not_waited_for() {
+    let server = server();
+    for path in [".", "/dev/null", "/dev/zero"] {
+        let said = crate::desk::refused(&server.dir, &["import", "langflow", path]);
+        assert!(said.contains("it is no file but something else"), "{said}");
+    }
+}

@@ -97,3 +97,41 @@ fn broken_lines_are_told_by_their_number_and_nothing_of_them_is_repeated() {
         assert!(refused(&server.dir, &["import", "usher", missing]).contains(missing));
     }
 }
+
+#[test]
+fn nothing_is_lost_on_the_way_through_a_file() {
+    let first = server();
+    let bearer = token(&first, "admin", "adminpw123");
+    desk::store_key(&first, &bearer, "the key of the store");
+    let key = json!({ "name": "ci", "expires_at": "2040-01-31T12:00:00.000001Z" });
+    first.request("POST", "/api/v1/api_key/").bearer(&bearer).json(&key).send().expect(200);
+    for (name, state) in [("waiting", "deactivate"), ("Zoë", "promote")] {
+        Program::in_dir(&first.dir, &["user", "add", name]).input(PASSWORD).finish();
+        desk::done(&first.dir, &["user", state, name]);
+    }
+    desk::done(&first.dir, &["export", "users.jsonl"]);
+    let file = first.dir.path().join("users.jsonl");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(!text.contains("the key of the store"));
+
+    // Another machine, once with the secret key of this one and once without.
+    let (path, secret) = (file.to_str().unwrap(), first.data_dir().join("secret_key"));
+    let second = Program::new(&[]).start();
+    let without = printed(&second.dir, &["import", "usher", path, "--dry-run"]);
+    assert_eq!((&without["store_keys"], without["findings"].as_array().unwrap().len()), (&json!(0), 1));
+    let with = ["import", "usher", path, "--secret-key-file", secret.to_str().unwrap()];
+    assert_eq!(printed(&second.dir, &with)["store_keys"], 1);
+    desk::done(&second.dir, &["export", "again.jsonl"]);
+    let again = std::fs::read_to_string(second.dir.path().join("again.jsonl")).unwrap();
+    let lines = |text: &str| -> Vec<Value> { text.lines().map(|line| serde_json::from_str(line).unwrap()).collect() };
+    let (mut before, mut after) = (lines(&text), lines(&again));
+    let opened = |line: &mut Value, secret: &std::path::Path| {
+        let secret = usher::domain::secret::Secret::new(std::fs::read_to_string(secret).unwrap());
+        let token = line["store_api_key"].take();
+        usher::auth::fernet::Fernet::new(&secret).decrypt(token.as_str().unwrap()).unwrap().expose().to_owned()
+    };
+    assert_eq!(opened(&mut before[0], &secret), "the key of the store");
+    assert_eq!(opened(&mut after[0], &second.data_dir().join("secret_key")), "the key of the store");
+    assert_eq!(after, before);
+    log_in(&second, "admin", "adminpw123").expect(200);
+}

@@ -13,6 +13,8 @@ mod import;
 mod import_faults;
 mod langflow;
 mod lines;
+mod names;
+mod programs;
 mod rotate;
 mod schedule;
 mod stopping;

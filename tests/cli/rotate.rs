@@ -137,9 +137,9 @@ fn a_key_that_is_set_is_changed_where_it_is_set_and_the_database_follows() {
 
     // Changed without this command, it is told at each start, and nothing is lost.
     let server = with(new, &[]).start();
-    assert!(server.log().contains("the secret key is not the one"), "{}", server.log());
     assert_eq!(whoami(&server, &old_token), 401);
-    server.stop();
+    let log = server.stop().stderr;
+    assert!(log.contains("the secret key is not the one"), "{log}");
     let arguments = ["rotate-secret", "--yes", "--old-secret-key-file", "old", "--json"];
     let done = with(new, &arguments).finish();
     assert!(done.status.success(), "{done:?}");
@@ -155,10 +155,10 @@ fn a_lost_key_costs_store_keys_alone_and_they_come_back_with_it() {
     let safe = dir.path().join("found-again");
     fs::rename(data(&dir, "secret_key"), &safe).unwrap();
     let server = start(&dir);
-    assert!(server.log().contains("1 stored store keys cannot be read"), "{}", server.log());
     assert_eq!(whoami(&server, &old_token), 401);
     token(&server, "admin", "adminpw123");
-    server.stop();
+    let log = server.stop().stderr;
+    assert!(log.contains("1 stored store keys cannot be read"), "{log}");
     let ended = usher(&dir, &["rotate-secret", "--yes"]);
     assert!(
         ended.status.success() && ended.stdout.contains("cannot be read, and stay as they are: admin"),

@@ -59,10 +59,8 @@ fn a_restore_that_is_stopped_leaves_the_database() {
     assert!(std::fs::read(dir.path().join("data/usher.db")).unwrap() == database);
 }
 
-#[test]
-fn an_import_that_is_stopped_imports_nobody() {
-    let server = server();
-    let dir = Arc::clone(&server.dir);
+/// A file of 20,000 accounts, `many.jsonl`.
+fn many(dir: &Arc<TempDir>) {
     let line = |n: u32| {
         format!(
             "{{\"id\":\"{n:032x}\",\"username\":\"u{n}\",\"password_hash\":\"$2b$12$cqZbkovU64WekS.FurFqYuNPObPC4ii7N/DRILUBZ6Vmd2wobD8/K\",\
@@ -71,6 +69,13 @@ fn an_import_that_is_stopped_imports_nobody() {
         )
     };
     std::fs::write(dir.path().join("many.jsonl"), (1..20_000).map(line).collect::<String>()).unwrap();
+}
+
+#[test]
+fn an_import_that_is_stopped_imports_nobody() {
+    let server = server();
+    let dir = Arc::clone(&server.dir);
+    many(&dir);
     let mut import = Program::in_dir(&dir, &["import", "usher", "many.jsonl"]).begin();
     // Nobody else can write for as long as no other write takes: it has begun to add them.
     let locked = || {
@@ -85,4 +90,17 @@ fn an_import_that_is_stopped_imports_nobody() {
     says_so(&import.ended());
     assert_eq!(done(&dir, &["user", "list", "--search", "u1"]).lines().count(), 1, "the head alone");
     assert!(usher(&dir, &["import", "usher", "many.jsonl"]).status.success());
+}
+
+#[test]
+fn an_export_that_is_stopped_leaves_no_file() {
+    let server = server();
+    let dir = Arc::clone(&server.dir);
+    many(&dir);
+    done(&dir, &["import", "usher", "many.jsonl"]);
+    let before = names(dir.path());
+    let export = Program::in_dir(&dir, &["export", "all.jsonl"]).begin();
+    says_so(&stopped_at(export, &dir.path().join("all.jsonl.new")));
+    assert_eq!(names(dir.path()), before);
+    done(&dir, &["export", "all.jsonl"]);
 }

@@ -27,7 +27,7 @@ fn sign_up(server: &Server, name: &str) -> Response {
 
 /// A command beside the server, which it reads its settings from nowhere but the database.
 fn command(dir: &Arc<TempDir>, arguments: &[&str]) -> Ended {
-    Program::in_dir(dir, arguments).input(&format!("{PASSWORD}\n")).finish()
+    Program::in_dir(dir, arguments).input(format!("{PASSWORD}\n")).finish()
 }
 
 #[test]

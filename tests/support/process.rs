@@ -88,8 +88,8 @@ impl Program {
     }
 
     /// With this on standard input.
-    pub fn input(mut self, text: &str) -> Self {
-        self.input = text.as_bytes().to_vec();
+    pub fn input(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        self.input = bytes.as_ref().to_vec();
         self
     }
 

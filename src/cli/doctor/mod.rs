@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Failure;
-use super::desk::{print, tell};
+use super::desk::{Printed, print, tell};
 use super::whereabouts;
 use crate::config::{Config, ConfigError};
 use crate::domain::clock::Clock;
@@ -109,7 +109,7 @@ fn end(report: &Report, database: Option<&str>, as_json: bool) -> Result<(), Fai
     })?;
     match problems {
         0 => Ok(()),
-        _ => Err(format!("problems: {problems}, warnings: {warnings}").into()),
+        _ => Err(Printed(format!("problems: {problems}, warnings: {warnings}")).into()),
     }
 }
 

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::hex::from_hex;
 use super::plan::{Finding, shown};
+use super::secrets::Secrets;
 use crate::auth::api_key;
-use crate::auth::fernet::Fernet;
 use crate::auth::password;
 use crate::auth::random::NoRandomness;
 use crate::domain::api_key::{ApiKey, SHOWN_CHARS};
@@ -23,14 +23,6 @@ use crate::store::langflow::{Langflow, LangflowKey, LangflowUser};
 const FERNET: &str = "gAAAAA";
 /// The length of every key that the original makes: `sk-` and 43 characters.
 const KEY_LENGTH: u32 = 46;
-
-/// The two secrets: the original's, if it is known, and usher's own.
-pub struct Secrets {
-    /// Reads what the original encrypted.
-    pub theirs: Option<Fernet>,
-    /// Encrypts for usher.
-    pub ours: Fernet,
-}
 
 /// The accounts of a file with their keys, oldest first, and what could not be read.
 pub fn accounts(
@@ -101,17 +93,7 @@ fn account(
         }
         fits
     });
-    let store_api_key = match row.store_api_key {
-        None => None,
-        Some(token) => {
-            let text = secrets.theirs.as_ref().and_then(|theirs| theirs.decrypt(&token));
-            if text.is_none() {
-                let what = "imported without its store key, which this secret key does not open; see --secret-key-file";
-                findings.push(Finding::new(who, what));
-            }
-            text.map(|text| secrets.ours.encrypt(text.expose(), now)).transpose()?
-        }
-    };
+    let store_api_key = secrets.store_key(row.store_api_key.as_deref(), now, who, findings)?;
     let user = User {
         id: row.id,
         username,
@@ -127,11 +109,13 @@ fn account(
 }
 
 fn key(row: LangflowKey, secrets: &Secrets, now: Timestamp) -> Result<(ApiKey, [u8; 32]), String> {
-    let plain = if row.api_key.starts_with(FERNET) {
-        secrets.theirs.as_ref().and_then(|theirs| theirs.decrypt(&row.api_key)).map(|text| text.expose().to_owned())
-    } else {
-        Some(row.api_key)
+    let opened = |text: String| {
+        if !text.starts_with(FERNET) {
+            return Some(text);
+        }
+        secrets.theirs.as_ref()?.decrypt(&text).map(|text| text.expose().to_owned())
     };
+    let plain = row.api_key.and_then(opened);
     let sha256 = match (&row.api_key_hash, &plain) {
         (Some(hash), _) => from_hex(hash).ok_or("`api_key_hash` is no SHA-256")?,
         (None, Some(plain)) => api_key::sha256(plain),

@@ -1,12 +1,14 @@
 //! Owns usher's own file of accounts, as `usher export` writes it and `usher import usher` reads it: one JSON object a
-//! line. It holds the hashes of passwords and API keys, but no store keys and no sessions.
+//! line. It holds the hashes of passwords and API keys, and store keys encrypted as they are stored, but no sessions.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::hex::{from_hex, to_hex};
-use super::plan::{Finding, shown};
+use super::plan::{self, Finding, shown};
+use super::secrets::Secrets;
 use crate::auth::password;
+use crate::auth::random::NoRandomness;
 use crate::domain::api_key::ApiKey;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
@@ -25,6 +27,9 @@ struct Line {
     create_at: Timestamp,
     updated_at: Timestamp,
     last_login_at: Option<Timestamp>,
+    /// Encrypted under the secret key of the usher that wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    store_api_key: Option<String>,
     #[serde(default)]
     api_keys: Vec<Key>,
 }
@@ -68,12 +73,13 @@ pub fn written(account: &Account) -> serde_json::Result<String> {
         create_at: user.create_at,
         updated_at: user.updated_at,
         last_login_at: user.last_login_at,
+        store_api_key: user.store_api_key.clone(),
         api_keys: keys.collect(),
     })
 }
 
 /// The accounts of a whole file, in its order, and the lines that are none.
-pub fn accounts(bytes: &[u8]) -> (Vec<Account>, Vec<Finding>) {
+pub fn accounts(bytes: &[u8], secrets: &Secrets, now: Timestamp) -> Result<(Vec<Account>, Vec<Finding>), NoRandomness> {
     let (mut accounts, mut findings) = (Vec::new(), Vec::new());
     for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         if line.iter().all(u8::is_ascii_whitespace) {
@@ -81,13 +87,19 @@ pub fn accounts(bytes: &[u8]) -> (Vec<Account>, Vec<Finding>) {
         }
         let read = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned()).and_then(account);
         match read {
-            Ok(account) => accounts.push(account),
+            Ok(mut account) => {
+                let token = account.user.store_api_key.take();
+                let who = plan::label(&account);
+                account.user.store_api_key = secrets.store_key(token.as_deref(), now, &who, &mut findings)?;
+                accounts.push(account);
+            }
             Err(why) => findings.push(Finding::new(format!("line {}", at + 1), format!("not imported: {why}"))),
         }
     }
-    (accounts, findings)
+    Ok((accounts, findings))
 }
 
+/// What a line says; its store key as it stands there.
 fn account(line: &str) -> Result<Account, String> {
     // A byte order mark is what some editors begin a file with. serde's message would repeat what stands in the line,
     // which may be a hash.
@@ -104,7 +116,7 @@ fn account(line: &str) -> Result<Account, String> {
         id: line.id,
         username,
         profile_image: line.profile_image,
-        store_api_key: None,
+        store_api_key: line.store_api_key,
         is_active: line.is_active,
         is_superuser: line.is_superuser,
         create_at: line.create_at,

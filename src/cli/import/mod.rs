@@ -6,30 +6,34 @@ mod hex;
 mod langflow;
 mod lines;
 mod plan;
+mod secrets;
 mod take;
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
 use serde_json::json;
 
 use super::Failure;
-use super::desk::{Desk, out, print};
+use super::desk::{Desk, Printed, out, print};
 use super::interrupt::{Interrupted, on_thread, stoppable};
 use super::progress::Progress;
 use crate::auth::fernet::Fernet;
+use crate::auth::random;
 use crate::auth::secret_key::fingerprint;
 use crate::config::Config;
+use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 use crate::domain::stop::Stop;
 use crate::server::secret;
 use crate::store::import::Account;
 use crate::store::langflow as foreign;
+use crate::store::secret_key as store_key;
 pub use export::export;
-use langflow::Secrets;
 use plan::Finding;
+use secrets::Secrets;
 
 /// Where accounts come from.
 #[derive(Debug, Subcommand)]
@@ -55,6 +59,7 @@ Examples:
             id = "secret_key",
             long = "secret-key-file",
             value_name = "PATH",
+            value_hint = ValueHint::FilePath,
             value_parser = clap::value_parser!(OsString)
         )]
         their_key: Option<OsString>,
@@ -70,10 +75,20 @@ Exit status:
   1    none was
 
 Examples:
-  usher import usher users.jsonl --dry-run")]
+  usher import usher users.jsonl --dry-run
+  usher import usher users.jsonl --secret-key-file other-secret_key")]
     Usher {
         /// The file.
         file: PathBuf,
+        /// The file with the secret key of the usher that wrote FILE, for stored store keys [default: this one's own]
+        #[arg(
+            id = "secret_key",
+            long = "secret-key-file",
+            value_name = "PATH",
+            value_hint = ValueHint::FilePath,
+            value_parser = clap::value_parser!(OsString)
+        )]
+        their_key: Option<OsString>,
         #[command(flatten)]
         how: How,
     },
@@ -103,15 +118,22 @@ pub fn run(config: &Config, source: Source, as_json: bool) -> Result<(), Failure
 }
 
 async fn import(desk: &Desk<'_>, source: Source, stop: Stop) -> Result<(Outcome, How), Failure> {
+    // The one that the database goes with may be another one than that in force, which encrypts from now on.
+    let noted = desk.db.read(store_key::fingerprint).await.map_err(described)?;
     let (from, how, ours, (accounts, mut findings)) = match source {
         Source::Langflow { file, their_key, how } => {
             let theirs = their_secret(&file, their_key.as_deref().map(Path::new))?;
-            let ours = secret::in_force(desk.config, &desk.db, desk.now).await?;
-            let goes_with = fingerprint(&ours);
+            let ours = own_secret(desk, how).await?;
             let secrets = Secrets { theirs, ours: Fernet::new(&ours) };
-            ("langflow", how, Some(goes_with), read_langflow(desk, file, secrets, stop.clone()).await?)
+            ("langflow", how, ours, read_langflow(desk, file, secrets, stop.clone()).await?)
         }
-        Source::Usher { file, how } => ("usher", how, None, on_thread(move || read_lines(&file)).await??),
+        Source::Usher { file, their_key, how } => {
+            let ours = own_secret(desk, how).await?;
+            let theirs = their_key.map(|path| secret_in(Path::new(&path))).transpose()?;
+            let theirs = theirs.unwrap_or_else(|| Fernet::new(&ours));
+            let (secrets, now) = (Secrets { theirs: Some(theirs), ours: Fernet::new(&ours) }, desk.now);
+            ("usher", how, ours, on_thread(move || read_lines(&file, &secrets, now)).await??)
+        }
     };
     let (taken, more) = desk.db.read(move |connection| plan::decide(connection, accounts)).await.map_err(described)?;
     findings.extend(more);
@@ -119,9 +141,21 @@ async fn import(desk: &Desk<'_>, source: Source, stop: Stop) -> Result<(Outcome,
         taken
     } else {
         let why = format!("{from}: users {}, findings {}", taken.len(), findings.len());
-        take::all(desk, taken, take::Source { from, summary: why, fingerprint: ours }, stop).await?
+        let fingerprint = noted.unwrap_or_else(|| fingerprint(&ours));
+        take::all(desk, taken, take::Source { from, summary: why, fingerprint }, stop).await?
     };
     Ok((Outcome { taken, findings }, how))
+}
+
+/// Usher's own secret key. A dry run makes none where there is none: what it encrypts is thrown away.
+async fn own_secret(desk: &Desk<'_>, how: How) -> Result<Secret, Failure> {
+    if !how.dry_run {
+        return Ok(secret::in_force(desk.config, &desk.db, desk.now).await?);
+    }
+    Ok(match secret::present(desk.config)? {
+        Some(key) => key,
+        None => Secret::new(random::text()?),
+    })
 }
 
 async fn read_langflow(
@@ -146,9 +180,9 @@ async fn read_langflow(
     }
 }
 
-fn read_lines(file: &Path) -> Result<(Vec<Account>, Vec<Finding>), String> {
+fn read_lines(file: &Path, secrets: &Secrets, now: Timestamp) -> Result<(Vec<Account>, Vec<Finding>), String> {
     let bytes = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    Ok(lines::accounts(&bytes))
+    lines::accounts(&bytes, secrets, now).map_err(|error| error.to_string())
 }
 
 fn described(error: crate::store::StoreError) -> String {
@@ -159,11 +193,16 @@ fn described(error: crate::store::StoreError) -> String {
 fn their_secret(file: &Path, named: Option<&Path>) -> Result<Option<Fernet>, Failure> {
     let beside = file.with_file_name("secret_key");
     let Some(path) = named.or_else(|| beside.exists().then_some(beside.as_path())) else { return Ok(None) };
+    secret_in(path).map(Some)
+}
+
+/// The other server's secret key in this file.
+fn secret_in(path: &Path) -> Result<Fernet, Failure> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     if text.trim().is_empty() {
-        return Err(format!("{} is empty; it should hold Langflow's secret key", path.display()).into());
+        return Err(format!("{} is empty; it should hold the other server's secret key", path.display()).into());
     }
-    Ok(Some(Fernet::new(&Secret::new(text.trim()))))
+    Ok(Fernet::new(&Secret::new(text.trim())))
 }
 
 fn report(outcome: &Outcome, how: How, as_json: bool) -> Result<(), Failure> {
@@ -192,11 +231,8 @@ fn report(outcome: &Outcome, how: How, as_json: bool) -> Result<(), Failure> {
     if taken.is_empty() {
         let here = findings.iter().filter(|finding| finding.exists).count();
         let would = if how.dry_run { "would be" } else { "was" };
-        return Err(format!(
-            "nothing {would} imported; already here: {here}, other findings: {}",
-            findings.len() - here
-        )
-        .into());
+        let why = format!("nothing {would} imported; already here: {here}, other findings: {}", findings.len() - here);
+        return Err(Printed(why).into());
     }
     Ok(())
 }

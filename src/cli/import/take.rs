@@ -21,8 +21,8 @@ pub struct Source {
     pub from: &'static str,
     /// What the audit log says of the whole.
     pub summary: String,
-    /// Of the secret key that encrypted their store keys.
-    pub fingerprint: Option<Fingerprint>,
+    /// Of the secret key that the database went with when their store keys were encrypted.
+    pub fingerprint: Fingerprint,
 }
 
 /// Why nobody was taken in.
@@ -45,7 +45,7 @@ pub async fn all(desk: &Desk<'_>, accounts: Vec<Account>, source: Source, stop: 
         |target, detail| Event { actor: command_line(), action: Action::UserAdded, target, success: true, detail };
     let path = whereabouts::database(desk.config);
     let work = move |connection: &Connection| {
-        if source.fingerprint.is_some() && secret_key::fingerprint(connection)? != source.fingerprint {
+        if secret_key::fingerprint(connection)? != Some(source.fingerprint) {
             return Err(Halt::KeyReplaced);
         }
         let from = format!("import {}", source.from);
