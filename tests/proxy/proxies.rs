@@ -1,14 +1,31 @@
-//! Owns how nginx and Caddy are started with what `packaging/` holds.
+//! Owns how nginx, Caddy and Traefik are started with what `packaging/` holds.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::support::{Request, Response};
+
+/// Longer than any of them takes to start, or to say the next thing while it does.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Every proxy that can ask usher about a site.
+pub const ALL: [&str; 3] = ["nginx", "caddy", "traefik"];
+
+/// The one of this name, with usher and a site that it guards behind it; `None` where it is not installed.
+pub fn guarding(name: &str, usher: SocketAddr, setting: &Setting<'_>) -> Option<Proxy> {
+    match name {
+        "nginx" => nginx(&["usher", "app"], usher, setting),
+        "caddy" => caddy("forward-auth.Caddyfile", usher, setting),
+        _ => traefik(usher, setting),
+    }
+}
 
 /// A proxy that runs until it is dropped.
 pub struct Proxy {
@@ -56,20 +73,22 @@ fn put(mut text: String, changes: &[(&str, &str)]) -> String {
 /// Runs `command` until a line on its standard error contains `ready`.
 fn start(mut command: Command, ready: &str, address: SocketAddr, dir: TempDir) -> Proxy {
     let mut process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let (tell, hear) = channel();
+    // It reads to the end, as what is said later must not fill the pipe.
+    std::thread::spawn(move || lines.for_each(|line| drop(tell.send(line))));
     let mut said = Vec::new();
-    let is_ready = lines.by_ref().any(|line| {
-        let is_last = line.contains(ready);
-        said.push(line);
-        is_last
-    });
-    if !is_ready {
-        process.wait().unwrap();
-        panic!("{command:?} does not start: {said:#?}");
+    loop {
+        match hear.recv_timeout(PATIENCE) {
+            Ok(line) if line.contains(ready) => return Proxy { address, process, _dir: dir },
+            Ok(line) => said.push(line),
+            Err(_) => {
+                let _ = process.kill();
+                process.wait().unwrap();
+                panic!("{command:?} does not start: {said:#?}");
+            }
+        }
     }
-    // What it says later must not fill the pipe.
-    std::thread::spawn(move || lines.count());
-    Proxy { address, process, _dir: dir }
 }
 
 /// nginx with the sites of these names, in front of the server at `usher`.
@@ -149,6 +168,39 @@ pub fn caddy(file: &str, usher: SocketAddr, setting: &Setting<'_>) -> Option<Pro
     Some(start(command, "serving initial configuration", address, dir))
 }
 
+/// Traefik, in front of the server at `usher`.
+pub fn traefik(usher: SocketAddr, setting: &Setting<'_>) -> Option<Proxy> {
+    if !installed("traefik", "version") || !installed("openssl", "version") {
+        return None;
+    }
+    let (dir, address) = (TempDir::new().unwrap(), SocketAddr::from(([127, 0, 0, 1], free_port())));
+    let root = dir.path();
+    let read = |name| fs::read_to_string(packaging().join("traefik").join(name)).unwrap();
+    let at = |name| root.join(name).to_str().unwrap().to_owned();
+    let (usher, listen) = (usher.to_string(), format!("\"{address}\""));
+    let (own, pem, key) = (at("usher.yml"), at("site.pem"), at("site.key"));
+    let mut changes = vec![("127.0.0.1:7860", usher.as_str()), ("\":443\"", &listen), ("/etc/traefik/usher.yml", &own)];
+    changes.extend([("/etc/ssl/example.org.pem", pem.as_str()), ("/etc/ssl/example.org.key", &key)]);
+    changes.extend(setting.put);
+    if !setting.https {
+        changes.push(("      tls: {}\n", ""));
+    }
+    // What is to be waited for is only said at this level.
+    fs::write(root.join("traefik.yml"), put(read("traefik.yml"), &changes) + "log: { level: DEBUG }\n").unwrap();
+    fs::write(root.join("usher.yml"), put(read("usher.yml"), &changes)).unwrap();
+    certificate(root);
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec traefik --configFile=\"$0\" 1>&2"]).arg(root.join("traefik.yml"));
+    let mut proxy = start(command, "Configuration received", address, dir);
+    // It listens before it knows its sites, and does not tell when it does.
+    let begun = Instant::now();
+    while !proxy.has_usher(setting.https) {
+        let lives = proxy.process.try_wait().unwrap().is_none() && begun.elapsed() < PATIENCE;
+        assert!(lives, "Traefik runs and does not lead to usher, or has ended");
+    }
+    Some(proxy)
+}
+
 /// A certificate for `example.org` and all below it, for a day.
 fn certificate(root: &Path) {
     let mut command = Command::new("openssl");
@@ -160,6 +212,28 @@ fn certificate(root: &Path) {
 }
 
 impl Proxy {
+    /// Whether usher's own site is there.
+    fn has_usher(&self, https: bool) -> bool {
+        let question = "GET /health HTTP/1.1\r\nHost: auth.example.org\r\nConnection: close\r\n\r\n";
+        let mut answer = String::new();
+        if https {
+            let mut client = Command::new("openssl");
+            client
+                .args(["s_client", "-quiet", "-servername", "auth.example.org", "-connect"])
+                .arg(self.address.to_string());
+            client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+            let mut client = client.spawn().unwrap();
+            let _ = client.stdin.as_ref().unwrap().write_all(question.as_bytes());
+            let _ = client.stdout.take().unwrap().read_to_string(&mut answer);
+            client.wait().unwrap();
+        } else if let Ok(mut client) = TcpStream::connect(self.address) {
+            let _ = client.write_all(question.as_bytes());
+            client.set_read_timeout(Some(PATIENCE)).unwrap();
+            let _ = client.read_to_string(&mut answer);
+        }
+        answer.starts_with("HTTP/1.1 200 ")
+    }
+
     /// A request to the site of this name.
     pub fn request(&self, method: &str, host: &str, path: &str) -> Request {
         Request::new(self.address, method, path).header("Host", host)
