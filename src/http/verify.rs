@@ -50,7 +50,7 @@ pub fn routes() -> Vec<Route> {
             .status_alone(302, "To the page where one signs in")
             .status_alone(303, "To the page where one signs in")
             .refuses(401, "Not signed in; `Location` says where a browser can do so")
-            .refuses(403, "Not allowed to enter, or a site that nobody knows")
+            .refuses(403, "Not allowed to enter (for nginx, `Location` says where a browser is told so), or a site that nobody knows")
             .refuses(404, "Forward auth is off"),
     ]
 }
@@ -157,7 +157,7 @@ fn to_sign_in(app: &App, original: &Original) -> Reply {
     if !original.navigates {
         return unknown;
     }
-    let place = format!("{}/?{}", app.url, query(original));
+    let place = sign_in_page(app, original);
     match (original.by_status, original.is_safe) {
         (true, _) => unknown.header(LOCATION, &place),
         (false, true) => Reply::empty().status(StatusCode::FOUND).header(LOCATION, &place),
@@ -166,16 +166,26 @@ fn to_sign_in(app: &App, original: &Original) -> Reply {
     }
 }
 
+/// Where one signs in and comes back from, or is told that one may not enter.
+fn sign_in_page(app: &App, original: &Original) -> String {
+    format!("{}/?{}", app.url, query(original))
+}
+
 /// Leads back to where the browser went.
 fn query(original: &Original) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("return_to", &original.return_to()).finish()
 }
 
-/// A person gets a page that says who is not let in; what else there is to do is behind its link.
+/// A person gets a page that says who is not let in; what else there is to do is behind its link. nginx, which drops the
+/// page, learns where there is another.
 fn closed(app: &App, original: &Original, user: &User) -> Reply {
+    let closed = || Reply::json(&Detail { detail: say::ENTRY_CLOSED }).status(StatusCode::FORBIDDEN);
     if !original.navigates {
-        return Reply::json(&Detail { detail: say::ENTRY_CLOSED }).status(StatusCode::FORBIDDEN);
+        return closed();
+    }
+    if original.by_status {
+        return closed().header(LOCATION, &sign_in_page(app, original));
     }
     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
     let page = crate::console::CLOSED

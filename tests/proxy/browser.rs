@@ -106,6 +106,22 @@ fn who_is_signed_in_already_comes_to_the_next_site_without_being_asked_again() {
 }
 
 #[test]
+fn who_is_signed_in_and_may_not_enter_is_told_so_through_nginx_too() {
+    let Some(place) = Place::with("nginx", &[("app.example.org", "admin.example.org")]) else { return };
+    place.server.add_active(&place.server.admin(), "carol");
+    let Some(browser) = place.browser("https://auth.example.org/") else { return };
+    browser.sign_in("carol", PASSWORD);
+    browser.is_at("My account");
+    browser.go("https://admin.example.org/");
+    browser.is_at("No entry");
+    browser.sees("You are signed in as carol");
+    browser.click("Sign in as somebody else");
+    browser.sign_in("admin", "adminpw123");
+    told(&browser);
+    assert_eq!(browser.run("return location.href"), "https://admin.example.org/");
+}
+
+#[test]
 fn where_the_cookie_does_not_arrive_the_browser_does_not_go_round_in_circles() {
     let lost = [("$request_method;", "$request_method; proxy_set_header Cookie x;")];
     let Some(place) = Place::with("nginx", &lost) else { return };

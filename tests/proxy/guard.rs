@@ -99,8 +99,16 @@ fn who_may_not_enter_is_refused() {
             put: &[("127.0.0.1:3000", &place.echo.address.to_string()), (APP, "admin.example.org")],
             https: false,
         };
-        let proxy = proxies::guarding(place.name, place.server.address, &admins);
-        proxy.unwrap().request("GET", "admin.example.org", "/").cookie(COOKIE, &token).send().expect(403);
+        let proxy = proxies::guarding(place.name, place.server.address, &admins).unwrap();
+        let get = || proxy.request("GET", "admin.example.org", "/").cookie(COOKIE, &token);
+        assert_eq!(get().send().expect(403).header("location"), None);
+        let person = by_browser(get()).send();
+        if place.name == "nginx" {
+            let there = "http://auth.example.org/?return_to=http%3A%2F%2Fadmin.example.org%2F";
+            assert_eq!(person.expect(302).header("location"), Some(there));
+        } else {
+            assert!(person.expect(403).text().contains("alice"), "{}", place.name);
+        }
         assert_eq!(place.echo.asked(), 0);
     });
 }

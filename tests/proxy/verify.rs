@@ -37,7 +37,7 @@ fn browsers_are_led_to_sign_in_and_back_and_programs_are_told_so() {
 }
 
 #[test]
-fn nginx_gets_a_401_that_says_where_to_go() {
+fn nginx_gets_a_401_or_403_that_says_where_to_go() {
     let server = guarding().start();
     let ask = || server.get("/api/v1/verify").header("X-Original-URL", APP).header("X-Original-Method", "GET");
     let browser = by_browser(ask()).send().refused(401, "Sign in to enter this site");
@@ -46,6 +46,12 @@ fn nginx_gets_a_401_that_says_where_to_go() {
     let (_, alice) = server.member(&server.admin(), "alice");
     let token = token(&server, &alice.access);
     assert_eq!(ask().cookie(COOKIE, &token).send().expect(200).header("remote-user"), Some("alice"));
+    let ask =
+        || server.get("/api/v1/verify").header("X-Original-URL", "https://admin.example.org/").cookie(COOKIE, &token);
+    let there = "https://auth.example.org/?return_to=https%3A%2F%2Fadmin.example.org%2F";
+    let closed = by_browser(ask()).send().refused(403, "You may not enter this site");
+    assert_eq!(closed.header("location"), Some(there));
+    assert_eq!(ask().send().refused(403, "You may not enter this site").header("location"), None);
 }
 
 #[test]
