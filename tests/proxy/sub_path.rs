@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::driver::Browser;
 use crate::proxies::{Proxy, Setting, caddy, nginx};
 use crate::support::Server;
 use crate::support::server::{ADMIN, PASSWORD};
@@ -14,11 +15,11 @@ fn server() -> Server {
 }
 
 /// Every proxy that is installed, leaving the prefix and taking it away.
-fn everywhere(test: fn(&Server, &Proxy)) {
+fn everywhere(https: bool, test: fn(&Server, &Proxy)) {
     let stripping_nginx = [("proxy_pass http://usher;", "proxy_pass http://usher/;")];
     let stripping_caddy = [("handle /usher/*", "handle_path /usher/*")];
     for (is_nginx, put) in [(true, &[][..]), (true, &stripping_nginx), (false, &[]), (false, &stripping_caddy)] {
-        let (server, setting) = (server(), Setting { put, https: false });
+        let (server, setting) = (server(), Setting { put, https });
         let proxy = if is_nginx {
             nginx(&["home"], server.address, &setting)
         } else {
@@ -32,7 +33,7 @@ fn everywhere(test: fn(&Server, &Proxy)) {
 
 #[test]
 fn signing_in_refreshing_and_signing_out_work_below_another_site() {
-    everywhere(|server, proxy| {
+    everywhere(false, |server, proxy| {
         let form = [("username", ADMIN.0), ("password", ADMIN.1)];
         let login = proxy.request("POST", HOME, "/usher/api/v1/login").form(&form).send().expect(200);
         assert!(login.set_cookie("refresh_token_lf").unwrap().contains("; Path=/usher;"), "{login:?}");
@@ -47,7 +48,7 @@ fn signing_in_refreshing_and_signing_out_work_below_another_site() {
 
 #[test]
 fn pages_links_and_answers_lead_to_what_is_there() {
-    everywhere(|_, proxy| {
+    everywhere(false, |_, proxy| {
         let outside = proxy.get(HOME, "/usher").expect(308);
         assert!(outside.header("location").unwrap().ends_with("/usher/"), "{outside:?}");
         for page in ["/usher/", "/usher/docs", "/usher/setup", "/usher/reset"] {
@@ -66,5 +67,41 @@ fn pages_links_and_answers_lead_to_what_is_there() {
         let made = proxy.request("POST", HOME, "/usher/api/v1/users/").json(&new).send().expect(201);
         proxy.get(HOME, made.header("location").unwrap()).expect(403);
         proxy.get(HOME, "/usher/health_check").expect(200);
+    });
+}
+
+#[test]
+fn people_use_the_console_below_another_site_and_links_lead_back_to_it() {
+    everywhere(true, |server, proxy| {
+        let id = server.add_active(&server.admin(), "erika");
+        let map = format!("--host-resolver-rules=MAP {HOME}:443 {}", proxy.address);
+        let open = |url: &str| Browser::open_with(&[&map, "--ignore-certificate-errors"], url);
+        let Some(browser) = open("https://home.example.org/usher/") else { return };
+        browser.sign_in(ADMIN.0, ADMIN.1);
+        browser.is_at("Users");
+        // No script reads the cookies, and they hold after a reload.
+        assert_eq!(browser.run("return document.cookie"), "");
+        browser.go("https://home.example.org/usher/");
+        browser.is_at("Users");
+        browser.go(&format!("https://home.example.org/usher/#/users/{id}"));
+        browser.is_at("erika");
+        browser.click("Make a reset link");
+        let link = browser.value("Reset link");
+        assert!(link.starts_with("https://home.example.org/usher/reset#token="), "{link}");
+        browser.click("Done");
+        browser.click("Audit");
+        browser.is_at("Audit log");
+        browser.sees("127.0.0.1");
+        browser.click("Sign out");
+        browser.is_at("Sign in");
+        browser.go(&link);
+        browser.is_at("Set a new password");
+        browser.fill("New password", "a fresh start 9");
+        browser.fill("The same again", "a fresh start 9");
+        browser.click("Set the password");
+        browser.sees("Your password is set");
+        assert!(browser.run("return location.pathname").as_str().unwrap().starts_with("/usher/"));
+        server.login("erika", "a fresh start 9");
+        assert_eq!(browser.complaints(), [""; 0]);
     });
 }
