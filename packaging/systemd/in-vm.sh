@@ -128,7 +128,7 @@ is "a right one starts it" healthy
 
 echo "== socket activation"
 systemctl disable --now usher
-cp /usr/share/doc/usher/examples/systemd/usher.socket /etc/systemd/system/
+cp /usr/share/doc/usher/packaging/systemd/socket/usher.socket /etc/systemd/system/
 systemctl daemon-reload
 systemctl enable --now usher.socket
 is "nothing runs before somebody comes" [ "$(systemctl is-active usher)" = inactive ]
