@@ -110,7 +110,7 @@ async fn enter(call: Call<Anyone, Launch>) -> Result<Reply, ApiError> {
 /// kept waiting.
 async fn refuse_guess(call: &Call<Anyone, Launch>) -> Result<ApiError, ApiError> {
     let attempt = Attempt::begin(&call.app, "", call.client.address);
-    let (keys, now) = (attempt.as_ref().map(Attempt::keys), call.now);
+    let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), call.now);
     let event = Event {
         actor: Actor { id: None, name: None, address: Some(call.client.address.to_string()) },
         action: Action::LoggedIn,

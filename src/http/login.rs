@@ -116,11 +116,10 @@ async fn login(call: Call<Anyone, Credentials>) -> Result<Reply, ApiError> {
 
 async fn log_in(call: Call<Anyone, Credentials>) -> Result<Reply, ApiError> {
     let attempt = Attempt::begin(&call.app, &call.input.username, call.client.address);
-    let keys = attempt.as_ref().map(Attempt::keys);
     // Another hash may have taken the place of the one that was verified: of another password, or of the same one, when
     // two log in at once and the hash is renewed. So it is verified once more.
     for _ in 0..2 {
-        if let Some(reply) = try_login(&call, keys).await? {
+        if let Some(reply) = try_login(&call, attempt.as_ref()).await? {
             return Ok(reply);
         }
     }
@@ -128,7 +127,8 @@ async fn log_in(call: Call<Anyone, Credentials>) -> Result<Reply, ApiError> {
 }
 
 /// One attempt; `None` when the password's hash was replaced while it was verified.
-async fn try_login(call: &Call<Anyone, Credentials>, keys: Option<Keyed>) -> Result<Option<Reply>, ApiError> {
+async fn try_login(call: &Call<Anyone, Credentials>, attempt: Option<&Attempt>) -> Result<Option<Reply>, ApiError> {
+    let keys = attempt.and_then(Attempt::keys);
     let Credentials { username, password } = &call.input;
     let (typed, now) = (username.clone(), call.now);
     let found = call.app.db.read(move |connection| {
@@ -137,7 +137,8 @@ async fn try_login(call: &Call<Anyone, Credentials>, keys: Option<Keyed>) -> Res
         keys.map_or(Ok(()), |keys| keys.check(connection, id, now)).map(|()| found)
     });
     let (user, hash) = found.await?.unzip();
-    let verdict = call.app.hasher.verify(password, hash.clone(), call.client.address).await?;
+    let comparison = call.app.hasher.verify(password, hash.clone(), call.client.address);
+    let verdict = Attempt::at_stake(attempt, comparison).await?;
     match (user, hash, verdict) {
         (Some(user), Some(hash), Verdict::Right | Verdict::RightButStale) => {
             if let Some(refusal) = not_active(&user) {

@@ -20,13 +20,13 @@ pub async fn reset(call: Call<SignedIn, (UserId, ResetPassword)>) -> Result<Repl
     let (UserId(id), _) = call.input;
     policy::may_reset_password(&call.who.user, call.who.session().is_some(), id)?;
     let attempt = Attempt::begin(&call.app, call.who.user.username.as_str(), call.client.address);
-    let (keys, now) = (attempt.as_ref().map(Attempt::keys), call.now);
+    let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), call.now);
     let old = call.app.db.read(move |connection| {
         keys.map_or(Ok(()), |keys| keys.check(connection, Some(id), now))?;
         users::password_hash(connection, id)?.ok_or(ApiError::UserNotFound)
     });
     let old = old.await?;
-    let right = refuse_wrong_or_same(&call, &old).await;
+    let right = Attempt::at_stake(attempt.as_ref(), refuse_wrong_or_same(&call, &old)).await;
     if let (Err(ApiError::WrongCurrentPassword), Some(keys)) = (&right, keys) {
         record_failure(&call, keys).await?;
     }

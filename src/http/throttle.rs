@@ -1,24 +1,24 @@
 //! Owns how attempts that fail are refused before they cost a hash, and counted after. Joins the rules in `auth` with
-//! the counts in `store`.
+//! the counts in `store`. An attempt counts from its beginning: those under way are counted in memory, and what is known
+//! to have failed in the database.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use actix_web::web::Data;
 use uuid::Uuid;
 
 use super::app::App;
 use super::error::ApiError;
 use super::reply::Reply;
 use crate::auth::password::HashError;
-use crate::auth::throttle::{FORGOTTEN_AFTER, Keys, Rule, remaining};
+use crate::auth::throttle::{Keys, Rule, one_more, remaining};
 use crate::domain::attempts::Key;
 use crate::domain::clock::Timestamp;
 use crate::store::{Connection, StoreError, throttle};
-
-/// How many attempts for one pair may be under way at once, so that trying in parallel does not outrun the count.
-const AT_ONCE: u32 = 8;
 
 /// How long the refusal of an attempt is held back.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -34,7 +34,7 @@ pub async fn hold_back(outcome: &Result<Reply, ApiError>) {
 /// The keys, and what is under way right now.
 pub struct Throttle {
     keys: Keys,
-    under_way: Arc<Mutex<HashMap<Key, u32>>>,
+    under_way: Arc<UnderWay>,
 }
 
 impl Throttle {
@@ -42,103 +42,187 @@ impl Throttle {
     pub fn new(keys: Keys) -> Self {
         Self { keys, under_way: Arc::default() }
     }
+
+    /// Under how many keys attempts are under way.
+    pub fn under_way(&self) -> usize {
+        self.under_way.lock().len()
+    }
 }
 
-/// A log-in, or another attempt at somebody's password, under way. While it lives, it counts as one that may fail.
-pub struct Attempt {
-    pair: Key,
-    account: Key,
-    place: Key,
-    under_way: Arc<Mutex<HashMap<Key, u32>>>,
+/// How many attempts are under way, by key. There are no more than connections.
+#[derive(Default)]
+struct UnderWay(Mutex<HashMap<Key, u32>>);
+
+impl UnderWay {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One key of an attempt.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    rule: Rule,
+    key: Key,
+    /// How many others were under way when this one began.
     others: u32,
+}
+
+impl Counted {
+    /// How long to wait, as those under way may fail.
+    fn left(&self, connection: &Connection, now: Timestamp) -> Result<Option<u64>, StoreError> {
+        Ok(remaining(self.rule, throttle::count(connection, &self.key)?, self.others, now))
+    }
+
+    fn add(&self, connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
+        let before = throttle::count(connection, &self.key)?;
+        throttle::set(connection, &self.key, one_more(self.rule, before, now))
+    }
+}
+
+/// An attempt's place among those under way, until it is dropped.
+struct Held<const N: usize> {
+    counted: [Counted; N],
+    under_way: Arc<UnderWay>,
+}
+
+impl<const N: usize> Held<N> {
+    fn new(app: &App, rules: [Rule; N], name: &str, address: IpAddr) -> Self {
+        let Throttle { keys, under_way } = &app.throttle;
+        let mut counts = under_way.lock();
+        let counted = rules.map(|rule| {
+            let key = keys.key(rule, name, address);
+            let all = counts.entry(key).or_insert(0);
+            *all += 1;
+            Counted { rule, key, others: *all - 1 }
+        });
+        drop(counts);
+        Self { counted, under_way: Arc::clone(under_way) }
+    }
+}
+
+impl<const N: usize> Drop for Held<N> {
+    fn drop(&mut self) {
+        let mut counts = self.under_way.lock();
+        for Counted { key, .. } in &self.counted {
+            match counts.get_mut(key) {
+                Some(count) if *count > 1 => *count -= 1,
+                _ => drop(counts.remove(key)),
+            }
+        }
+    }
+}
+
+/// A log-in, or another attempt at somebody's password, under way.
+pub struct Attempt {
+    app: Data<App>,
+    held: Option<Held<3>>,
+    /// Whether a password is being compared. Who goes away meanwhile has failed.
+    open: Cell<bool>,
 }
 
 impl Attempt {
     /// Begins one, unless throttling is switched off.
-    pub fn begin(app: &App, name: &str, address: IpAddr) -> Option<Self> {
-        if !app.config.throttle {
-            return None;
-        }
-        let Throttle { keys, under_way } = &app.throttle;
-        let key = |rule| keys.key(rule, name, address);
-        let pair = key(Rule::Pair);
-        let mut counts = under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        let mine = counts.entry(pair).or_insert(0);
-        let others = *mine;
-        *mine += 1;
-        drop(counts);
-        let under_way = Arc::clone(under_way);
-        Some(Self { pair, account: key(Rule::Account), place: key(Rule::Place), under_way, others })
+    pub fn begin(app: &Data<App>, name: &str, address: IpAddr) -> Option<Self> {
+        let rules = [Rule::Pair, Rule::Account, Rule::Place];
+        let held = app.config.throttle.then(|| Held::new(app, rules, name, address))?;
+        Some(Self { app: app.clone(), held: Some(held), open: Cell::new(false) })
     }
 
     /// What it is counted under, to be taken into the store's closures.
-    pub fn keys(&self) -> Keyed {
-        Keyed { pair: self.pair, account: self.account, place: self.place, others: self.others }
+    pub fn keys(&self) -> Option<Keyed> {
+        let [pair, account, place] = self.held.as_ref()?.counted;
+        Some(Keyed { pair, account, place })
+    }
+
+    /// Waits for a comparison; if the client does not wait for it too, the attempt has failed.
+    pub async fn at_stake<T>(attempt: Option<&Self>, comparison: impl Future<Output = T>) -> T {
+        let set = |open| attempt.inspect(|attempt| attempt.open.set(open));
+        set(true);
+        let outcome = comparison.await;
+        set(false);
+        outcome
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let mut counts = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        match counts.get_mut(&self.pair) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => drop(counts.remove(&self.pair)),
-        }
+        let keys = self.keys().filter(|_| self.open.get());
+        let (Some(keys), Some(held)) = (keys, self.held.take()) else { return };
+        let (app, Ok(runtime)) = (self.app.clone(), tokio::runtime::Handle::try_current()) else { return };
+        runtime.spawn(async move {
+            let now = app.clock.now();
+            if let Err(error) = app.db.write(move |connection| keys.failed(connection, now)).await {
+                log::warn!("an abandoned log-in could not be counted: {}", error.described());
+            }
+            drop(held);
+        });
     }
 }
 
 /// An attempt's keys.
 #[derive(Clone, Copy, Debug)]
 pub struct Keyed {
-    pair: Key,
-    account: Key,
-    place: Key,
-    others: u32,
+    pair: Counted,
+    account: Counted,
+    place: Counted,
 }
 
 impl Keyed {
     /// Refuses an attempt that comes too soon. The account's own count does not hold at a place that the person has
     /// signed in from before: an attacker elsewhere cannot lock anybody out there.
     pub fn check(&self, connection: &Connection, user: Option<Uuid>, now: Timestamp) -> Result<(), ApiError> {
-        let left = |rule, key| Ok::<_, StoreError>(remaining(rule, throttle::count(connection, key)?, now));
         let known = match user {
-            Some(user) => throttle::is_known_place(connection, user, &self.place)?,
+            Some(user) => throttle::is_known_place(connection, user, &self.place.key)?,
             None => false,
         };
-        let by_account = if known { None } else { left(Rule::Account, &self.account)? };
-        let longest = left(Rule::Pair, &self.pair)?.max(left(Rule::Place, &self.place)?).max(by_account);
-        let crowded = (self.others >= AT_ONCE).then_some(1);
-        longest.max(crowded).map_or(Ok(()), |seconds| Err(ApiError::TooMany(seconds)))
+        let by_account = if known { None } else { self.account.left(connection, now)? };
+        let longest = self.pair.left(connection, now)?.max(self.place.left(connection, now)?).max(by_account);
+        longest.map_or(Ok(()), |seconds| Err(ApiError::TooMany(seconds)))
     }
 
     /// Counts a failure.
     pub fn failed(&self, connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
-        [&self.pair, &self.account, &self.place]
-            .into_iter()
-            .try_for_each(|key| throttle::add(connection, key, now, now - FORGOTTEN_AFTER))
+        [&self.pair, &self.account, &self.place].into_iter().try_for_each(|counted| counted.add(connection, now))
     }
 
     /// Forgets the pair's failures, but neither the account's nor the place's, and remembers the place.
     pub fn succeeded(&self, connection: &Connection, user: Uuid, now: Timestamp) -> Result<(), StoreError> {
-        throttle::clear(connection, &self.pair)?;
-        throttle::note_place(connection, user, &self.place, now)
+        throttle::clear(connection, &self.pair.key)?;
+        throttle::note_place(connection, user, &self.place.key, now)
     }
 }
 
-/// Refuses a sign-up that comes too soon after others from its place, and counts it.
-pub fn sign_up(app: &App, address: IpAddr) -> Option<SignUp> {
-    app.config.throttle.then(|| SignUp(app.throttle.keys.key(Rule::SignUp, "", address)))
+/// A sign-up under way.
+pub struct SignUp(Held<1>);
+
+impl SignUp {
+    /// Begins one, unless throttling is switched off.
+    pub fn begin(app: &App, address: IpAddr) -> Option<Self> {
+        app.config.throttle.then(|| Self(Held::new(app, [Rule::SignUp], "", address)))
+    }
+
+    /// What it is counted under, to be taken into the store's closures.
+    pub fn key(&self) -> SignUpKey {
+        let [counted] = self.0.counted;
+        SignUpKey(counted)
+    }
 }
 
 /// A sign-up's key.
 #[derive(Clone, Copy, Debug)]
-pub struct SignUp(Key);
+#[must_use]
+pub struct SignUpKey(Counted);
 
-impl SignUp {
-    /// Refuses one that comes too soon.
+impl SignUpKey {
+    /// Refuses one that comes too soon after others from its place.
     pub fn check(self, connection: &Connection, now: Timestamp) -> Result<(), ApiError> {
-        let left = remaining(Rule::SignUp, throttle::count(connection, &self.0)?, now);
-        left.map_or(Ok(()), |seconds| Err(ApiError::TooMany(seconds)))
+        self.0.left(connection, now)?.map_or(Ok(()), |seconds| Err(ApiError::TooMany(seconds)))
+    }
+
+    /// The same inside of a write, where all that came before has been counted.
+    pub fn alone(self) -> Self {
+        Self(Counted { others: 0, ..self.0 })
     }
 
     /// The refusal when too many accounts wait for approval; that does not pass by itself, so come back in an hour.
@@ -146,8 +230,8 @@ impl SignUp {
         ApiError::TooMany(3600)
     }
 
-    /// Counts one.
+    /// Counts one, whether or not its name is taken: who asks for many names learns which of them there are.
     pub fn count(self, connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
-        throttle::add(connection, &self.0, now, now - FORGOTTEN_AFTER)
+        self.0.add(connection, now)
     }
 }

@@ -11,7 +11,7 @@ use super::passwords;
 use super::reply::Reply;
 use super::route::Route;
 use super::sentences as say;
-use super::throttle;
+use super::throttle::{SignUp, SignUpKey};
 use super::user_inputs::UserCreate;
 use super::wire::{Detail, UserRead, UsersResponse};
 use crate::config::Signup;
@@ -19,7 +19,7 @@ use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::policy;
 use crate::domain::user::{User, UserPatch};
 use crate::store::users::Page;
-use crate::store::{Connection, audit, search, sessions, users};
+use crate::store::{Connection, StoreError, audit, search, sessions, users};
 
 const ALL: &str = "/api/v1/users/";
 const WHOAMI: &str = "/api/v1/users/whoami";
@@ -73,14 +73,15 @@ async fn add(call: Call<Perhaps, UserCreate>) -> Result<Reply, ApiError> {
     if app.config.signup == Signup::Closed && superuser.is_none() {
         return Err(ApiError::SignupClosed);
     }
-    let sign_up = if superuser.is_none() { throttle::sign_up(&app, client.address) } else { None };
+    let sign_up = if superuser.is_none() { SignUp::begin(&app, client.address) } else { None };
+    let key = sign_up.as_ref().map(SignUp::key);
     let most_waiting = app.config.signup_max_waiting;
-    let may_sign_up = move |connection: &Connection| match sign_up {
-        Some(sign_up) if users::as_many_wait(connection, most_waiting)? => Err(sign_up.full()),
-        Some(sign_up) => sign_up.check(connection, now),
+    let may_sign_up = move |connection: &Connection, key: Option<SignUpKey>| match key {
+        Some(key) if users::as_many_wait(connection, most_waiting)? => Err(key.full()),
+        Some(key) => key.check(connection, now),
         None => Ok(()),
     };
-    app.db.read(may_sign_up).await?;
+    app.db.read(move |connection| may_sign_up(connection, key)).await?;
     // Hashed before the name is looked up, so that a taken name takes as long as a free one.
     let hash = app.hasher.hash(&input.password, client.address).await?;
     let user = User::new(input.username, app.config.signup != Signup::Approval, false, now);
@@ -91,13 +92,18 @@ async fn add(call: Call<Perhaps, UserCreate>) -> Result<Reply, ApiError> {
     };
     let added = app.db.write(move |connection| {
         standing.map_or(Ok(()), |standing| standing.check(connection, now))?;
-        may_sign_up(connection)?;
-        users::insert(connection, &user, &hash)?;
-        sign_up.map_or(Ok(()), |sign_up| sign_up.count(connection, now))?;
+        may_sign_up(connection, key.map(SignUpKey::alone))?;
+        key.map_or(Ok(()), |key| key.count(connection, now))?;
+        match users::insert(connection, &user, &hash) {
+            Ok(()) => {}
+            // No error of the write: that somebody asked for this name stays counted.
+            Err(taken @ (StoreError::UsernameTaken | StoreError::FormerUsername)) => return Ok(Err(taken)),
+            Err(error) => return Err(error.into()),
+        }
         audit::record(connection, &about(actor, Action::UserAdded, &user, None), now)?;
-        Ok::<_, ApiError>(user)
+        Ok::<_, ApiError>(Ok(user))
     });
-    let user = added.await?;
+    let user = added.await??;
     Ok(Reply::json(&UserRead::from(&user)).created(&format!("{ALL}{}", user.id)))
 }
 

@@ -8,7 +8,8 @@ use super::error::StoreError;
 use crate::domain::attempts::{Count, Key};
 use crate::domain::clock::Timestamp;
 
-/// The most counts that are kept; of more, those whose last attempt is longest ago go first.
+/// The most counts that are kept; of more, the smallest go first, and of equal ones those whose last attempt is longest
+/// ago: whoever fails under many names from many places does not get rid of a count that makes somebody wait.
 const MAX_COUNTS: i64 = 50_000;
 /// The most places that are kept of one person; of more, the one that was not seen for longest goes first.
 const MAX_PLACES: i64 = 20;
@@ -19,11 +20,11 @@ pub fn count(connection: &Connection, key: &Key) -> Result<Option<Count>, StoreE
     Ok(statement.query_row([key], |row| Ok(Count { count: row.get(0)?, last_at: row.get(1)? })).optional()?)
 }
 
-/// Counts one attempt more; a count whose last attempt was before `forgotten` begins anew.
-pub fn add(connection: &Connection, key: &Key, now: Timestamp, forgotten: Timestamp) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO attempts (key, count, last_at) VALUES (?1, 1, ?2) ON CONFLICT (key) DO UPDATE SET \
-         count = CASE WHEN last_at < ?3 THEN 1 ELSE min(count + 1, 1000000) END, last_at = ?2";
-    connection.prepare_cached(SQL)?.execute(params![key, now, forgotten])?;
+/// Writes what is counted under this key.
+pub fn set(connection: &Connection, key: &Key, counted: Count) -> Result<(), StoreError> {
+    let sql = "INSERT INTO attempts (key, count, last_at) VALUES (?, ?, ?) \
+         ON CONFLICT (key) DO UPDATE SET count = excluded.count, last_at = excluded.last_at";
+    connection.prepare_cached(sql)?.execute(params![key, counted.count, counted.last_at])?;
     Ok(())
 }
 
@@ -33,12 +34,12 @@ pub fn clear(connection: &Connection, key: &Key) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Forgets counts whose last attempt was before `forgotten`, and the oldest of too many.
+/// Forgets counts whose last attempt was before `forgotten`, and the smallest of too many.
 pub fn sweep(connection: &Connection, forgotten: Timestamp) -> Result<(), StoreError> {
-    const OLDEST: &str = "DELETE FROM attempts WHERE key IN (SELECT key FROM attempts ORDER BY last_at \
+    const SMALLEST: &str = "DELETE FROM attempts WHERE key IN (SELECT key FROM attempts ORDER BY count, last_at \
          LIMIT max(0, (SELECT count(*) FROM attempts) - ?))";
     connection.prepare_cached("DELETE FROM attempts WHERE last_at < ?")?.execute([forgotten])?;
-    connection.prepare_cached(OLDEST)?.execute([MAX_COUNTS])?;
+    connection.prepare_cached(SMALLEST)?.execute([MAX_COUNTS])?;
     Ok(())
 }
 
@@ -57,4 +58,45 @@ pub fn note_place(connection: &Connection, user: Uuid, place: &Key, now: Timesta
     connection.prepare_cached(NOTE)?.execute(params![user, place, now])?;
     connection.prepare_cached(OLDEST)?.execute(params![user, MAX_PLACES])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::schema;
+
+    #[test]
+    fn however_many_are_counted_only_so_many_rows_stay_and_among_them_those_that_make_somebody_wait() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::bring_up_to_date(&connection).unwrap();
+        let now = Timestamp::from_timestamp(1_700_000_000, 0).unwrap();
+        let waits = [255; 16];
+        let all = connection.transaction().unwrap();
+        set(&all, &waits, Count { count: 30, last_at: now }).unwrap();
+        for n in 0..u128::try_from(MAX_COUNTS + 500).unwrap() {
+            let last_at = now + chrono::TimeDelta::milliseconds(i64::try_from(n).unwrap());
+            set(&all, &n.to_be_bytes(), Count { count: 1, last_at }).unwrap();
+        }
+        all.commit().unwrap();
+        sweep(&connection, now - chrono::TimeDelta::days(1)).unwrap();
+        let rows: i64 = connection.query_row("SELECT count(*) FROM attempts", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, MAX_COUNTS);
+        assert_eq!(count(&connection, &waits).unwrap().unwrap().count, 30);
+        assert_eq!(count(&connection, &0_u128.to_be_bytes()).unwrap(), None);
+    }
+
+    #[test]
+    fn of_one_person_only_so_many_places_are_known() {
+        let connection = Connection::open_in_memory().unwrap();
+        schema::bring_up_to_date(&connection).unwrap();
+        let user = Uuid::from_u128(7);
+        let row = "INSERT INTO users VALUES (1, ?, 'a', 'a', 'h', NULL, NULL, 1, 1, 't', 't', NULL)";
+        connection.execute(row, [user]).unwrap();
+        let now = Timestamp::from_timestamp(1_700_000_000, 0).unwrap();
+        for n in 0..30_u8 {
+            note_place(&connection, user, &[n; 16], now + chrono::TimeDelta::seconds(n.into())).unwrap();
+        }
+        let known = |n: u8| is_known_place(&connection, user, &[n; 16]).unwrap();
+        assert_eq!((known(9), known(10), known(29)), (false, true, true));
+    }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::attack::{Attacked, start, with};
+use crate::support::Request;
 use crate::support::server::ADMIN;
 
 const WRONG: &str = "not-the-password";
@@ -118,6 +119,82 @@ fn sign_ups_are_limited_by_place_and_by_how_many_wait_for_approval() {
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     let added = server.call("POST", "/api/v1/users/", &admin, &json!({"username": "c", "password": "quiet-otter-7"}));
     assert_eq!(added.status, 201, "superusers are not limited");
+}
+
+#[test]
+fn signing_up_with_taken_names_counts_too() {
+    let server = start(&[]);
+    let body = json!({"username": ADMIN.0, "password": "quiet-otter-7"});
+    let sign_up = || server.from("192.0.2.1", "POST", "/api/v1/users/").json(&body).send().status;
+    let statuses: Vec<u16> = (0..11).map(|_| sign_up()).collect();
+    assert_eq!(statuses.iter().position(|status| *status == 429), Some(10), "{statuses:?}");
+}
+
+/// What as many requests are told that are sent at the same moment.
+fn at_once(requests: impl IntoIterator<Item = Request>) -> Vec<u16> {
+    std::thread::scope(|scope| {
+        let send = |request: Request| scope.spawn(move || request.send().status);
+        let threads: Vec<_> = requests.into_iter().map(send).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn trying_at_once_gives_no_more_guesses_than_trying_one_after_the_other() {
+    // Slow enough that all are under way before the first is known to have failed.
+    let server = with(&[]).bcrypt_cost(8).start();
+    let guess = |from: &str, name: &str| {
+        server.from(from, "POST", "/api/v1/login").form(&[("username", name), ("password", WRONG)])
+    };
+    let heard = |statuses: Vec<u16>| statuses.into_iter().filter(|status| *status == 401).count();
+    let of_pair = at_once((0..20).map(|_| guess("192.0.2.1", "a")));
+    assert!((1..=5).contains(&heard(of_pair)));
+    let of_account = at_once((0..60).map(|n| guess(&format!("198.51.100.{n}"), "b")));
+    assert!((1..=20).contains(&heard(of_account)));
+    let of_place = at_once((0..60).map(|n| guess("192.0.2.2", &format!("c{n}"))));
+    assert!((1..=40).contains(&heard(of_place)));
+    let sign_ups = at_once((0..20).map(|n| {
+        let body = json!({"username": format!("d{n}"), "password": "quiet-otter-7"});
+        server.from("192.0.2.3", "POST", "/api/v1/users/").json(&body)
+    }));
+    let made = sign_ups.iter().filter(|status| **status == 201).count();
+    assert!((1..=10).contains(&made), "{sign_ups:?}");
+    assert_eq!(server.app.throttle.under_way(), 0, "nothing is kept of what has ended");
+}
+
+#[test]
+fn who_goes_away_while_the_password_is_compared_has_failed() {
+    let server = with(&[]).bcrypt_cost(11).start();
+    for _ in 0..5 {
+        let before = server.app.hasher.computed();
+        let mut connection = server.connect();
+        // What is not read by the time of closing makes it a break instead of an end.
+        connection.write(&server.get("/health").bytes(true));
+        let guess = server.from("192.0.2.1", "POST", "/api/v1/login");
+        connection.write(&guess.form(&[("username", ADMIN.0), ("password", WRONG)]).bytes(true));
+        while server.app.hasher.computed() == before {
+            std::thread::yield_now();
+        }
+        drop(connection);
+        while server.app.throttle.under_way() > 0 {
+            std::thread::yield_now();
+        }
+    }
+    assert_eq!(server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1).status, 429);
+}
+
+#[test]
+fn counts_fade_while_one_failure_a_day_comes() {
+    let server = start(&[]);
+    for n in 0..45 {
+        assert_eq!(server.try_login_from(&format!("198.51.100.{n}"), ADMIN.0, WRONG).status, 401);
+        assert_eq!(server.try_login_from("192.0.2.1", &format!("name{n}"), WRONG).status, 401);
+        server.wait(23 * 3600);
+    }
+    server.try_login_from("198.51.100.100", ADMIN.0, WRONG);
+    server.try_login_from("192.0.2.1", "ghost", WRONG);
+    assert_eq!(server.try_login_from("203.0.113.9", ADMIN.0, ADMIN.1).status, 200, "the account's");
+    assert_eq!(server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1).status, 200, "the place's");
 }
 
 #[test]
