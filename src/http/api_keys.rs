@@ -3,6 +3,7 @@
 use actix_web::http::Method;
 use uuid::Uuid;
 
+use super::address::Client;
 use super::app::App;
 use super::body::Kind;
 use super::call::{Call, Input, KeyId, Nothing, Source, UserId};
@@ -21,7 +22,7 @@ use super::wire::{ApiKeyRead, ApiKeysResponse, Detail, UnmaskedApiKeyRead};
 use super::{lenient, schema};
 use crate::auth::api_key;
 use crate::domain::api_key::{ApiKey, SHOWN_CHARS};
-use crate::domain::audit::{Action, Actor};
+use crate::domain::audit::Action;
 use crate::domain::clock::Timestamp;
 use crate::domain::policy;
 use crate::domain::secret::Secret;
@@ -163,18 +164,26 @@ async fn create(call: Call<SignedIn, ApiKeyCreate>) -> Result<Reply, ApiError> {
 
 async fn delete(call: Call<SignedIn, KeyId>) -> Result<Reply, ApiError> {
     let KeyId(id) = call.input;
-    let owner = call.who.user.clone();
-    remove(&call.app, call.who.actor(call.client.address), owner, id, call.now).await
+    remove(&call.app, &call.who, &call.client, call.who.user.clone(), id, call.now).await
 }
 
 async fn revoke(call: Call<Superuser, (UserId, KeyId)>) -> Result<Reply, ApiError> {
     let Call { app, now, client, who: Superuser(who), input: (UserId(user_id), KeyId(id)) } = call;
     let owner = app.db.read(move |connection| users::find(connection, user_id)).await?;
-    remove(&app, who.actor(client.address), owner.ok_or(ApiError::KeyNotFound)?, id, now).await
+    remove(&app, &who, &client, owner.ok_or(ApiError::KeyNotFound)?, id, now).await
 }
 
-async fn remove(app: &App, actor: Actor, owner: User, id: Uuid, now: Timestamp) -> Result<Reply, ApiError> {
+async fn remove(
+    app: &App,
+    who: &SignedIn,
+    client: &Client,
+    owner: User,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<Reply, ApiError> {
+    let (actor, standing) = (who.actor(client.address), who.standing());
     let deleted = app.db.write(move |connection| {
+        standing.check(connection, now)?;
         if !api_keys::delete(connection, owner.id, id)? {
             return Err(ApiError::KeyNotFound);
         }
@@ -204,8 +213,10 @@ impl Input for ApiKeyCreateRequest {
 async fn store(call: Call<SignedIn, ApiKeyCreateRequest>) -> Result<Reply, ApiError> {
     let Call { app, now, client, who, input: ApiKeyCreateRequest(key) } = call;
     let encrypted = app.fernet.encrypt(key.expose(), now)?;
-    let (id, actor, kept) = (who.user.id, who.actor(client.address), encrypted.clone());
+    let (id, actor, standing) = (who.user.id, who.actor(client.address), who.standing());
+    let kept = encrypted.clone();
     let saved = app.db.write(move |connection| {
+        standing.check(connection, now)?;
         let user = users::find(connection, id)?.ok_or(ApiError::UserGone)?;
         let after = User { store_api_key: Some(kept), updated_at: now, ..user.clone() };
         users::update(connection, &user, &after)?;

@@ -17,7 +17,7 @@ use super::route::Route;
 use super::sentences as say;
 use super::users::about;
 use super::wire::{Detail, SessionRead, SessionsResponse};
-use crate::domain::audit::{Action, Actor};
+use crate::domain::audit::Action;
 use crate::domain::clock::Timestamp;
 use crate::domain::policy;
 use crate::store::{audit, sessions, users};
@@ -100,17 +100,19 @@ async fn shown(app: &App, user_id: Uuid, current: Option<Uuid>, now: Timestamp) 
 async fn end(call: Call<SignedIn, SessionId>) -> Result<Reply, ApiError> {
     let SessionId(id) = call.input;
     policy::may_manage_sessions(call.who.session().is_some())?;
-    end_one(&call.app, call.who.actor(call.client.address), call.who.user.id, id, call.now).await
+    end_one(&call, &call.who, call.who.user.id, id).await
 }
 
 async fn end_of(call: Call<Superuser, (UserId, SessionId)>) -> Result<Reply, ApiError> {
     let (Superuser(who), (UserId(owner), SessionId(id))) = (&call.who, &call.input);
     policy::may_manage_sessions(who.session().is_some())?;
-    end_one(&call.app, who.actor(call.client.address), *owner, *id, call.now).await
+    end_one(&call, who, *owner, *id).await
 }
 
-async fn end_one(app: &App, actor: Actor, owner: Uuid, id: Uuid, now: Timestamp) -> Result<Reply, ApiError> {
-    let ended = app.db.write(move |connection| {
+async fn end_one<W, I>(call: &Call<W, I>, who: &SignedIn, owner: Uuid, id: Uuid) -> Result<Reply, ApiError> {
+    let (actor, standing, now) = (who.actor(call.client.address), who.standing(), call.now);
+    let ended = call.app.db.write(move |connection| {
+        standing.check(connection, now)?;
         let user = users::find(connection, owner)?.ok_or(ApiError::SessionNotFound)?;
         if !sessions::end_of(connection, owner, id)? {
             return Err(ApiError::SessionNotFound);
@@ -127,23 +129,24 @@ async fn end_all(call: Call<SignedIn, KeepCurrent>) -> Result<Reply, ApiError> {
     let current = call.who.session();
     policy::may_manage_sessions(current.is_some())?;
     let kept = current.filter(|_| keep);
-    end_every(&call.app, call.who.actor(call.client.address), call.who.user.id, kept, call.now).await
+    end_every(&call, &call.who, call.who.user.id, kept).await
 }
 
 async fn end_all_of(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
     let (Superuser(who), UserId(owner)) = (&call.who, &call.input);
     policy::may_manage_sessions(who.session().is_some())?;
-    end_every(&call.app, who.actor(call.client.address), *owner, None, call.now).await
+    end_every(&call, who, *owner, None).await
 }
 
-async fn end_every(
-    app: &App,
-    actor: Actor,
+async fn end_every<W, I>(
+    call: &Call<W, I>,
+    who: &SignedIn,
     owner: Uuid,
     kept: Option<Uuid>,
-    now: Timestamp,
 ) -> Result<Reply, ApiError> {
-    let ended = app.db.write(move |connection| {
+    let (actor, standing, now) = (who.actor(call.client.address), who.standing(), call.now);
+    let ended = call.app.db.write(move |connection| {
+        standing.check(connection, now)?;
         let user = users::find(connection, owner)?.ok_or(ApiError::UserNotFound)?;
         let count = sessions::end_all(connection, owner, kept)?;
         let event = about(actor, Action::SessionEnded, &user, Some(format!("{count} sessions")));

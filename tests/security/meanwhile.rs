@@ -1,0 +1,139 @@
+//! Whoever has lost the right to do something while it waited for its turn does not do it any more.
+
+use std::sync::mpsc;
+
+use serde_json::{Value, json};
+use usher::store::{Connection, StoreError};
+
+use crate::attack::{Attacked, start};
+use crate::support::server::ADMIN;
+use crate::support::{Request, Response, Server};
+
+/// Sends a request, and when the server knows who sent it and it waits to be written, does `meanwhile` before it.
+fn overtaken(server: &Server, request: &Request, meanwhile: &'static str) -> Response {
+    let (started, holds) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let db = server.app.db.clone();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let work = move |connection: &Connection| {
+                started.send(()).unwrap();
+                released.recv().unwrap();
+                connection.execute_batch(meanwhile)?;
+                Ok::<_, StoreError>(())
+            };
+            actix_web::rt::System::new().block_on(db.write(work)).unwrap();
+        });
+        holds.recv().unwrap();
+        let mut connection = server.connect();
+        connection.write(&request.bytes(true));
+        while server.app.db.queued().writes == 0 {
+            std::thread::yield_now();
+        }
+        release.send(()).unwrap();
+        connection.read(false).unwrap()
+    })
+}
+
+struct Scene {
+    server: Server,
+    admin: String,
+    key: String,
+    /// Method, path and body of everything that changes something, on a user, a key and a session that are there.
+    changes: Vec<(&'static str, String, Value)>,
+}
+
+fn scene() -> Scene {
+    let server = start(&[("throttle", "false")]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
+    let me = server.whoami(&admin).field("id");
+    let alice = server.add(&admin, "alice", "quiet-otter-7");
+    let hers = server.login("alice", "quiet-otter-7").access;
+    let key = server.call("POST", "/api/v1/api_key/", &admin, &json!({})).field("api_key");
+    let own = server.call("POST", "/api/v1/api_key/", &admin, &json!({})).field("id");
+    let her_key = server.call("POST", "/api/v1/api_key/", &hers, &json!({})).field("id");
+    let session = |path: &str| {
+        server.call("GET", path, &admin, &Value::Null).json()["sessions"][0]["id"].as_str().unwrap().to_owned()
+    };
+    let (mine, her_session) = (session("/api/v1/sessions"), session(&format!("/api/v1/users/{alice}/sessions")));
+    let changes = vec![
+        ("POST", "/api/v1/api_key/store".to_owned(), json!({"api_key": "store-secret"})),
+        ("POST", "/api/v1/api_key/".to_owned(), json!({"name": "late"})),
+        ("DELETE", format!("/api/v1/api_key/{own}"), Value::Null),
+        ("DELETE", format!("/api/v1/users/{alice}/api_keys/{her_key}"), Value::Null),
+        ("DELETE", format!("/api/v1/sessions/{mine}"), Value::Null),
+        ("DELETE", "/api/v1/sessions".to_owned(), Value::Null),
+        ("DELETE", format!("/api/v1/users/{alice}/sessions/{her_session}"), Value::Null),
+        ("DELETE", format!("/api/v1/users/{alice}/sessions"), Value::Null),
+        ("POST", "/api/v1/users/".to_owned(), json!({"username": "late", "password": "quiet-otter-7"})),
+        ("PATCH", format!("/api/v1/users/{alice}"), json!({"is_superuser": true})),
+        ("PATCH", format!("/api/v1/users/{me}/reset-password"), json!({"password": "quiet-otter-7"})),
+        ("POST", format!("/api/v1/users/{alice}/reset-link"), Value::Null),
+        ("DELETE", format!("/api/v1/users/{alice}"), Value::Null),
+    ];
+    Scene { server, admin, key, changes }
+}
+
+/// What all of the changes would change.
+fn state(server: &Server) -> Vec<String> {
+    let rows = |sql: &str| {
+        let database = server.database();
+        let mut statement = database.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.collect::<Result<Vec<String>, _>>().unwrap()
+    };
+    [
+        "SELECT username || is_superuser || coalesce(store_api_key, '') || password_hash FROM users",
+        "SELECT hex(sha256) FROM api_keys",
+        "SELECT hex(uuid) FROM sessions WHERE user_id <> 1",
+        "SELECT hex(sha256) FROM reset_links",
+    ]
+    .into_iter()
+    .flat_map(rows)
+    .collect()
+}
+
+fn request(server: &Server, (method, path, body): &(&'static str, String, Value)) -> Request {
+    let request = server.request(method, path);
+    if body.is_null() { request } else { request.json(body) }
+}
+
+#[test]
+fn a_session_that_ended_meanwhile_changes_nothing() {
+    let Scene { server, admin, changes, .. } = scene();
+    let before = state(&server);
+    for change in changes {
+        // The session lives again for the next one.
+        let end =
+            "CREATE TABLE kept AS SELECT * FROM sessions WHERE user_id = 1; DELETE FROM sessions WHERE user_id = 1";
+        let answer = overtaken(&server, &request(&server, &change).bearer(&admin), end);
+        assert_eq!((answer.status, answer.field("detail").as_str()), (401, "Session has ended."), "{change:?}");
+        assert_eq!(state(&server), before, "{change:?}");
+        server.database().execute_batch("INSERT INTO sessions SELECT * FROM kept; DROP TABLE kept").unwrap();
+    }
+}
+
+#[test]
+fn somebody_deactivated_meanwhile_changes_nothing() {
+    let Scene { server, admin, changes, .. } = scene();
+    for change in changes {
+        let off = "UPDATE users SET is_active = 0 WHERE id = 1";
+        let answer = overtaken(&server, &request(&server, &change).bearer(&admin), off);
+        assert_eq!(answer.status, 401, "{change:?} {answer:?}");
+        server.database().execute("UPDATE users SET is_active = 1 WHERE id = 1", []).unwrap();
+        assert_eq!(server.whoami(&admin).status, 200, "{change:?}");
+    }
+}
+
+#[test]
+fn a_key_that_was_deleted_meanwhile_changes_nothing() {
+    let Scene { server, key, changes, .. } = scene();
+    // What no key may do is refused before.
+    let by_key = |(_, path, _): &(&str, String, Value)| !path.contains("sessions") && !path.ends_with("reset-password");
+    for change in changes.into_iter().filter(by_key) {
+        let gone = "CREATE TABLE kept AS SELECT * FROM api_keys; DELETE FROM api_keys";
+        let answer = overtaken(&server, &request(&server, &change).key(&key), gone);
+        assert_eq!((answer.status, answer.field("detail").as_str()), (403, "Invalid or missing API key"), "{change:?}");
+        server.database().execute_batch("INSERT INTO api_keys SELECT * FROM kept; DROP TABLE kept").unwrap();
+    }
+}
