@@ -33,6 +33,7 @@ mod first_superuser;
 mod head;
 mod kept_names;
 mod lane;
+mod leave;
 mod listen;
 mod peers;
 pub mod port_file;

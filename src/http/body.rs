@@ -54,7 +54,7 @@ pub async fn read(kind: Kind, request: &HttpRequest, payload: Payload) -> Result
     if let Some(turn) = Turn::of(request) {
         turn.take_body(request);
     }
-    let bytes = collect(payload).await?;
+    let bytes = collect(request, payload).await?;
     if bytes.is_empty() {
         return Ok(Body::None);
     }
@@ -74,29 +74,44 @@ pub async fn drain(request: &HttpRequest, mut payload: Payload) {
     }
     let mut left = MAX_DRAINED;
     let all = async {
-        while let Some(Ok(chunk)) = payload.next().await {
+        while let Some(chunk) = payload.next().await {
+            let Ok(chunk) = chunk else { return ended(request, true) };
             let Some(rest) = left.checked_sub(chunk.len()) else { return };
             left = rest;
         }
+        ended(request, false);
     };
     // What does not come in time is cut off with the connection.
     let _ = tokio::time::timeout(TIMEOUT, all).await;
 }
 
-async fn collect(mut payload: Payload) -> Result<Vec<u8>, ApiError> {
+/// Tells the connection that nothing of the body is left to come, or nothing that could be understood.
+fn ended(request: &HttpRequest, broken: bool) {
+    match Turn::of(request) {
+        Some(turn) if broken => turn.body_broke(),
+        Some(turn) => turn.body_ended(),
+        None => {}
+    }
+}
+
+async fn collect(request: &HttpRequest, mut payload: Payload) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::new();
     let mut seen = 0;
     let all = async {
         while let Some(chunk) = payload.next().await {
-            // The peer broke off or sent no valid chunks; nobody is left to read an answer.
-            let chunk = chunk.map_err(|_| ApiError::UnparsableBody)?;
+            // The peer broke off or sent no valid chunks.
+            let Ok(chunk) = chunk else {
+                ended(request, true);
+                return Err(ApiError::UnparsableBody);
+            };
             seen += chunk.len();
             if seen <= MAX_BYTES {
                 bytes.extend_from_slice(&chunk);
             } else if seen > MAX_DRAINED {
-                break;
+                return Err(ApiError::BodyTooLarge);
             }
         }
+        ended(request, false);
         if seen > MAX_BYTES { Err(ApiError::BodyTooLarge) } else { Ok(()) }
     };
     tokio::time::timeout(TIMEOUT, all).await.map_err(|_| ApiError::BodyTooSlow)??;

@@ -61,7 +61,10 @@ impl<W: Who, I: Input> Call<W, I> {
     /// Takes a request through all checks.
     pub async fn receive(request: &HttpRequest, payload: Payload, app: Data<App>) -> Result<Self, ApiError> {
         let client = Client::of(request, &app.config.trusted_proxies);
-        refuse_cross_site(request, &app.config)?;
+        if let Err(refusal) = refuse_cross_site(request, &app.config) {
+            body::drain(request, payload).await;
+            return Err(refusal);
+        }
         let body = body::read(I::BODY, request, payload).await?;
         let query = Pairs::parse(request.query_string().as_bytes());
         let who = W::identify(&app, request, &query).await?;

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::task::Waker;
 
-use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, UPGRADE};
 use actix_web::{HttpMessage, HttpRequest};
 
 /// What a connection may hand over right now.
@@ -20,6 +20,8 @@ pub enum Allowance {
     Bytes(u64),
     /// A piece of a body that comes in chunks and does not say how long it is.
     Piece,
+    /// Whatever comes, from now on: where a body was not read to its end, nobody here knows where that is.
+    Everything,
 }
 
 /// One connection's turn. Lives on the connection's thread.
@@ -29,6 +31,8 @@ pub struct Turn {
     under_way: Cell<u32>,
     /// What may be handed over for them.
     body: Cell<Allowance>,
+    /// Whether the one that is being answered has a body whose end was not read yet.
+    unread: Cell<bool>,
     /// The connection, if it waits.
     waiting: Cell<Option<Waker>>,
 }
@@ -41,13 +45,18 @@ impl Turn {
 
     /// What may be handed over.
     pub fn allowance(&self) -> Allowance {
-        if self.under_way.get() == 0 { Allowance::Head } else { self.body.get() }
+        match self.body.get() {
+            Allowance::Everything => Allowance::Everything,
+            _ if self.under_way.get() == 0 => Allowance::Head,
+            body => body,
+        }
     }
 
     /// So many whole heads were handed over.
     pub fn begin(&self, heads: u32) {
         self.under_way.set(heads);
         self.body.set(Allowance::Nothing);
+        self.unread.set(false);
     }
 
     /// So many bytes of the body were handed over.
@@ -58,22 +67,51 @@ impl Turn {
         }
     }
 
+    /// A request goes to its handler, with a body or without.
+    pub fn called(&self, has_body: bool) {
+        self.unread.set(has_body);
+    }
+
     /// The handler wants the body that the request's headers announce.
     pub fn take_body(&self, request: &HttpRequest) {
+        if !self.unread.get() || self.body.get() == Allowance::Everything {
+            return;
+        }
         let allowance = match (request.chunked(), length(request.headers())) {
             (Ok(true), _) => Allowance::Piece,
-            (_, Some(length)) if length > 0 => Allowance::Bytes(length),
-            _ => return,
+            (_, Some(length)) if !is_websocket(request.headers()) => Allowance::Bytes(length),
+            // A protocol that is not spoken here: actix takes all that follows for the body.
+            _ => Allowance::Everything,
         };
         self.body.set(allowance);
         self.wake();
     }
 
-    /// A request is answered; after the last of them the next may come.
-    pub fn end(&self) {
+    /// The handler has read the body to its end: what follows is the next request.
+    pub fn body_ended(&self) {
+        self.unread.set(false);
+        if self.body.get() != Allowance::Everything {
+            self.body.set(Allowance::Nothing);
+        }
+    }
+
+    /// The body came to no end that can be understood: actix closes the connection when this one is answered.
+    pub fn body_broke(&self) {
+        self.unread.set(false);
+        self.body.set(Allowance::Everything);
+    }
+
+    /// A request is answered; after the last of them the next may come. Whether none may, as a body was left unread.
+    pub fn end(&self) -> bool {
         self.under_way.set(self.under_way.get().saturating_sub(1));
-        self.body.set(Allowance::Nothing);
+        let unread = self.unread.take();
+        if unread {
+            self.body.set(Allowance::Everything);
+        } else if self.body.get() != Allowance::Everything {
+            self.body.set(Allowance::Nothing);
+        }
         self.wake();
+        unread
     }
 
     /// Wakes the connection when more may be handed over than now.
@@ -86,6 +124,10 @@ impl Turn {
             waiting.wake();
         }
     }
+}
+
+fn is_websocket(headers: &HeaderMap) -> bool {
+    headers.get_all(UPGRADE).any(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }
 
 fn length(headers: &HeaderMap) -> Option<u64> {

@@ -3,6 +3,12 @@
 //! it looks at anybody else's, keeps them in memory meanwhile, and times only the first head of a connection; so what
 //! stands between it and the socket gives it no more than it should work on. Knows
 //! nothing of HTTP but what `head` tells.
+//!
+//! Clients see what they would see of actix's own server if they waited for each answer (`tests/reliability/sockets` holds
+//! both side by side), with these differences, all of them on purpose. Heads have at most 32 KiB, not 128. Every head must
+//! come in time, not only the first. Who takes nothing of an answer for long is cut off. A body that its handler gave up
+//! ends the connection, and the answer says so. What follows a `Connection: close` is not answered. A connection on which
+//! a client may still be sending is read for a moment before it is closed (`leave`), so that it is not reset.
 
 use std::io;
 use std::pin::Pin;
@@ -14,8 +20,9 @@ use actix_web::rt::net::TcpStream;
 use actix_web::rt::time::{Instant, Sleep, sleep};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::head::{Head, is_bodiless};
+use super::head::{Head, is_plain};
 use super::lane::Ticket;
+use super::leave::leave;
 use super::peers::Held;
 use crate::http::turn::{Allowance, Turn};
 
@@ -23,8 +30,6 @@ use crate::http::turn::{Allowance, Turn};
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take nothing of an answer, or leave a connection in no state to go on.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// How much more is read and thrown away of a larger one.
-const MAX_REFUSED: usize = 1024 * 1024;
 /// How long a client may take to close a connection that is closed for it.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The most requests that are handed over at once when a client has sent them ahead: their answers go out together,
@@ -36,7 +41,8 @@ const TOO_LARGE: &[u8] =
 
 /// A connection to a client.
 pub(super) struct Connection {
-    stream: TcpStream,
+    /// And its place among the others; there until it is dropped.
+    stream: Option<(TcpStream, Held)>,
     turn: Rc<Turn>,
     /// What was read of the stream and may not be handed over yet; less than one read.
     behind: Vec<u8>,
@@ -53,13 +59,12 @@ pub(super) struct Connection {
     for_head: Timer,
     for_turn: Timer,
     for_client: Timer,
-    _held: Held,
 }
 
 impl Connection {
     pub fn new(stream: TcpStream, held: Held) -> Self {
         Self {
-            stream,
+            stream: Some((stream, held)),
             turn: Rc::default(),
             behind: Vec::new(),
             ticket: Rc::default(),
@@ -70,8 +75,11 @@ impl Connection {
             for_head: Timer::default(),
             for_turn: Timer::default(),
             for_client: Timer::default(),
-            _held: held,
         }
+    }
+
+    fn stream(&mut self) -> Pin<&mut TcpStream> {
+        Pin::new(&mut self.stream.as_mut().expect("only the end of the connection takes it").0)
     }
 
     /// What the handlers of its requests are told by.
@@ -83,6 +91,7 @@ impl Connection {
     fn portion(&mut self, bytes: &[u8]) -> usize {
         match self.turn.allowance() {
             Allowance::Nothing => 0,
+            Allowance::Everything => bytes.len(),
             Allowance::Bytes(left) => {
                 let given = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
                 self.turn.gave(given);
@@ -111,7 +120,7 @@ impl Connection {
         let (mut given, mut heads) = (0, 0);
         while self.head.length == 0 && heads < MAX_AT_ONCE {
             let (length, ended) = Head::default().scan(&bytes[given..]);
-            if !ended || !is_bodiless(&bytes[given..given + length]) {
+            if !ended || !is_plain(&bytes[given..given + length]) {
                 break;
             }
             given += length;
@@ -124,26 +133,21 @@ impl Connection {
         given
     }
 
-    /// Tells a client whose head is too large, and then reads on without a word for a while: closed at once, the
-    /// connection would be reset, and the answer with it.
-    fn refuse(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    /// Tells a client whose head is too large.
+    fn refuse(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !std::mem::replace(&mut self.refused, true) {
-            let stream = Pin::new(&mut self.stream);
-            // Whoever sends so much need not listen; one try is enough.
-            if stream.poll_write(cx, TOO_LARGE).is_ready() {
-                let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+            // Whoever sends so much need not listen; one try is enough, and none while an answer is still being taken.
+            if !self.for_client.runs {
+                let _ = self.stream().poll_write(cx, TOO_LARGE);
             }
         }
-        let before = buf.filled().len();
-        while Pin::new(&mut self.stream).poll_read(cx, buf)?.is_ready() {
-            let came = buf.filled().len() - before;
-            self.head.length += came;
-            if came == 0 || self.head.length > MAX_REFUSED {
-                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
-            }
-            buf.set_filled(before);
-        }
-        self.for_client.run(cx, CLOSE_TIMEOUT)
+        Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
+    }
+
+    /// Whether nothing came that was not answered.
+    fn is_idle(&self) -> bool {
+        let begun = self.refused || self.head.length > 0 || !self.behind.is_empty();
+        !begun && self.turn.allowance() == Allowance::Head
     }
 
     /// There is nothing to hand over now. A head that has begun must end in time, and so must what is held back.
@@ -165,7 +169,7 @@ impl AsyncRead for Connection {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.refused {
-            return this.refuse(cx, buf);
+            return this.refuse(cx);
         }
         if std::mem::take(&mut this.rests) {
             cx.waker().wake_by_ref();
@@ -173,14 +177,14 @@ impl AsyncRead for Connection {
         }
         if this.behind.is_empty() {
             let before = buf.filled().len();
-            if Pin::new(&mut this.stream).poll_read(cx, buf)?.is_pending() {
+            if this.stream().poll_read(cx, buf)?.is_pending() {
                 return this.wait(cx);
             }
             let came = &buf.filled()[before..];
             let given = this.portion(came);
             if this.head.is_too_large() {
                 buf.set_filled(before);
-                return this.refuse(cx, buf);
+                return this.refuse(cx);
             }
             if given < came.len() {
                 this.behind.extend_from_slice(&came[given..]);
@@ -199,7 +203,7 @@ impl AsyncRead for Connection {
         let most = behind.len().min(buf.remaining());
         let given = if is_request { this.portion_ahead(&behind[..most]) } else { this.portion(&behind[..most]) };
         if this.head.is_too_large() {
-            return this.refuse(cx, buf);
+            return this.refuse(cx);
         }
         buf.put_slice(&behind[..given]);
         behind.drain(..given);
@@ -218,7 +222,7 @@ impl AsyncRead for Connection {
 impl AsyncWrite for Connection {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        match Pin::new(&mut this.stream).poll_write(cx, bytes) {
+        match this.stream().poll_write(cx, bytes) {
             Poll::Ready(written) => {
                 this.for_client.stop();
                 Poll::Ready(written)
@@ -231,11 +235,20 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        self.get_mut().stream().poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        self.get_mut().stream().poll_shutdown(cx)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let idle = self.is_idle();
+        if let Some((stream, held)) = self.stream.take().filter(|_| !idle) {
+            leave(stream, held);
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Owns where a request's head ends, and what of it tells whether a body follows. Interprets nothing: what a head says
+//! Owns where a request's head ends, and what of it tells whether a body follows or the connection ends. Interprets nothing: what a head says
 //! is actix's to find out.
 
 use memchr::memchr_iter;
@@ -6,13 +6,17 @@ use memchr::memchr_iter;
 /// The most bytes of a request's head.
 const MAX_HEAD: usize = 32 * 1024;
 
-/// Whether a whole head is one of a request that surely has no body.
-pub(super) fn is_bodiless(head: &[u8]) -> bool {
-    let announces = |line: &[u8]| {
+/// Whether a whole head is one of a request that surely has no body and says nothing of the connection.
+pub(super) fn is_plain(head: &[u8]) -> bool {
+    let mut lines = head.split(|byte| *byte == b'\n');
+    let first = lines.next().unwrap_or_default().trim_ascii_end();
+    let tells = |line: &[u8]| {
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-        name.eq_ignore_ascii_case(b"content-length") || name.eq_ignore_ascii_case(b"transfer-encoding")
+        [b"content-length".as_slice(), b"transfer-encoding", b"upgrade", b"connection"]
+            .iter()
+            .any(|telling| name.eq_ignore_ascii_case(telling))
     };
-    head.starts_with(b"GET ") && !head.split(|byte| *byte == b'\n').any(announces)
+    first.starts_with(b"GET ") && first.ends_with(b" HTTP/1.1") && !lines.any(tells)
 }
 
 /// Finds where a head ends: at the first empty line behind a line that is not (RFC 9112, section 2.2, which also lets
@@ -66,12 +70,18 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn only_requests_that_announce_no_body_are_sure_to_have_none() {
-        assert!(is_bodiless(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"));
-        for head in ["POST / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nContent-LENGTH: 4\r\n\r\n"] {
-            assert!(!is_bodiless(head.as_bytes()), "{head}");
+    fn only_requests_that_announce_no_body_and_no_end_are_plain() {
+        assert!(is_plain(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"));
+        for head in [
+            "POST / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.0\r\n\r\n",
+            "GET / HTTP/1.1\r\nContent-LENGTH: 4\r\n\r\n",
+            "GET / HTTP/1.1\nTransfer-Encoding: chunked\n\n",
+            "GET / HTTP/1.1\r\nhost: x\r\nUpgrade: websocket\r\n\r\n",
+            "GET / HTTP/1.1\r\nConnection: close\r\nhost: x\r\n\r\n",
+        ] {
+            assert!(!is_plain(head.as_bytes()), "{head}");
         }
-        assert!(!is_bodiless(b"GET / HTTP/1.1\nTransfer-Encoding: chunked\n\n"));
     }
 
     proptest! {

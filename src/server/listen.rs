@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix_cors::Cors;
 use actix_http::error::DispatchError;
-use actix_http::{HttpService, Request, Response};
+use actix_http::{ConnectionType, HttpService, Payload, Request, Response};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, apply_fn_factory, map_config};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, Server, Service, ServiceFactory, ServiceResponse, fn_service};
@@ -18,6 +18,7 @@ use actix_web::rt::time::timeout;
 use actix_web::{App as WebApp, web};
 
 use super::connection::{CLOSE_TIMEOUT, Connection, HEAD_TIMEOUT};
+use super::leave;
 use super::peers::Peers;
 use super::watchdog::Workers;
 use crate::http::app::App;
@@ -50,6 +51,7 @@ pub(super) fn listen(
     let builder = builder.shutdown_timeout(DRAIN_SECONDS).disable_signals();
     let (app, stopping) = (app.clone(), builder.graceful_shutdown_signal());
     let serve = move || {
+        leave::prepare();
         if let Some((workers, patience)) = &watched {
             workers.count_this_one(*patience / 4);
         }
@@ -102,13 +104,19 @@ fn application(
         .wrap(Condition::new(!origins.is_empty(), cors(origins)))
         .configure(|config| http::configure(config, &app.config.base_path));
     let routes = routes.into_factory().map_err(|error| error.error_response().into());
-    apply_fn_factory(map_config(routes, |()| AppConfig::default()), |request: Request, routes| {
+    apply_fn_factory(map_config(routes, |()| AppConfig::default()), |mut request: Request, routes| {
         let turn = request.conn_data::<Rc<Turn>>().cloned();
+        if let Some(turn) = &turn {
+            turn.called(!matches!(request.payload(), Payload::None));
+        }
         let answer = routes.call(request);
         async move {
-            let answer = answer.await;
-            if let Some(turn) = turn {
-                turn.end();
+            let mut answer = answer.await;
+            if let Some(turn) = turn
+                && turn.end()
+                && let Ok(answer) = &mut answer
+            {
+                answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
             }
             answer
         }

@@ -17,6 +17,7 @@ mod kills;
 mod peers;
 mod power_cuts;
 mod router;
+mod sockets;
 mod vfs;
 
 use std::path::Path;
