@@ -10,7 +10,8 @@ use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
 
-/// Keeps a new link for `user_id`, and with that forgets the one before it.
+/// Keeps a new link for `user_id`, and with that forgets the one before it. That it has expired, if it has, is written
+/// down first.
 pub fn replace(
     connection: &Connection,
     user_id: Uuid,
@@ -20,6 +21,7 @@ pub fn replace(
 ) -> Result<(), StoreError> {
     const SQL: &str = "INSERT OR REPLACE INTO reset_links (user_id, sha256, created_at, expires_at) \
          SELECT id, ?, ?, ? FROM users WHERE uuid = ?";
+    sweep(connection, now)?;
     connection.prepare_cached(SQL)?.execute(params![sha256, now, end, user_id])?;
     Ok(())
 }
@@ -41,8 +43,13 @@ pub fn find(connection: &Connection, sha256: &[u8; 32], now: Timestamp) -> Resul
     Ok(connection.prepare_cached(SQL)?.query_row(params![sha256, now], users::from_row).optional()?)
 }
 
-/// Forgets the link of a user; the password that it was for has been changed.
-pub(super) fn forget(connection: &Connection, user_id: Uuid) -> Result<(), StoreError> {
+/// Forgets the link of a user, whose password has been changed; that it has expired, if it has, is written down first.
+pub(super) fn void(connection: &Connection, user_id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    sweep(connection, now)?;
+    forget(connection, user_id)
+}
+
+fn forget(connection: &Connection, user_id: Uuid) -> Result<(), StoreError> {
     let sql = "DELETE FROM reset_links WHERE user_id = (SELECT id FROM users WHERE uuid = ?)";
     connection.prepare_cached(sql)?.execute([user_id])?;
     Ok(())

@@ -167,7 +167,7 @@ pub fn set_password(connection: &Connection, id: Uuid, hash: &PasswordHash, now:
     let sql = "UPDATE users SET password_hash = ?, updated_at = ? WHERE uuid = ?";
     connection.prepare_cached(sql)?.execute(params![hash.expose(), now, id])?;
     entry_tokens::end_all(connection, id)?;
-    reset_links::forget(connection, id)
+    reset_links::void(connection, id, now)
 }
 
 /// Replaces the hash by another one of the same password, which nobody needs to notice.

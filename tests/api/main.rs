@@ -18,6 +18,7 @@ mod names;
 mod openapi;
 mod overload;
 mod process;
+mod reset_links;
 mod router;
 mod routing;
 mod schema;

@@ -15,6 +15,7 @@ mod langflow;
 mod lines;
 mod names;
 mod programs;
+mod reset_links;
 mod rotate;
 mod schedule;
 mod stopping;
