@@ -29,6 +29,13 @@ pub enum Signup {
     Closed,
 }
 
+impl Signup {
+    /// The setting's word.
+    pub fn as_str(self) -> &'static str {
+        word(&self)
+    }
+}
+
 impl Word for Signup {
     const WORDS: &'static [(&'static str, Self)] =
         &[("approval", Self::Approval), ("open", Self::Open), ("closed", Self::Closed)];

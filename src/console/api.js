@@ -4,7 +4,9 @@
 import { base } from './route.js';
 
 /** A server that does not answer for so long, in milliseconds, is as good as gone. */
-const PATIENCE = 30000;
+const PATIENCE = 20000;
+/** How long it may take to say that it is well, when that is all that it is asked. */
+const HEALTH_PATIENCE = 5000;
 const events = new EventTarget();
 let token = null;
 let renewAt = 0;
@@ -29,13 +31,14 @@ function tell(name, detail) {
 export class Refused extends Error {
   constructor(status, body, retryAfter) {
     const detail = body?.detail;
-    super(typeof detail === 'string' ? detail : detail?.message ?? 'Please look at the marked fields.');
+    super(typeof detail === 'string' ? detail : detail?.message ?? `The server answers with an error (${status}).`);
     this.status = status;
     this.fields = {};
     this.retryAfter = status === 429 ? Math.max(1, Number(body?.retry_after ?? retryAfter) || 1) : 0;
     if (Array.isArray(detail)) {
       for (const fault of detail) this.fields[fault.loc.at(-1)] ??= spoken(fault.msg);
-      if (detail.every((fault) => fault.loc[0] !== 'body' || fault.loc.length < 2)) this.message = detail[0].msg;
+      // For whoever has no field to show it beside.
+      this.message = detail.map((fault) => fault.msg.replace('Value error, ', '')).join(' ');
     }
   }
 }
@@ -79,14 +82,15 @@ async function send(method, path, { query, json, form, headers = {}, signal } = 
   throw new Unreachable();
 }
 
-async function read(response) {
+/** What an answer says, unless it refuses. */
+export async function read(response) {
   const body = await response.json().catch((error) => {
     if (error.name === 'AbortError') throw error;
     return null;
   });
   if (response.ok && body) return body;
   if (response.ok) {
-    // It ended in the middle of its answer.
+    // It ended in the middle of its answer, or somebody else answered in its place.
     wentDown();
     throw new Unreachable();
   }
@@ -98,7 +102,9 @@ function wentDown() {
   reachable = false;
   tell('down');
   const look = async (wait) => {
-    const up = await fetch(new URL('health', base), { cache: 'no-store' }).then((found) => found.ok, () => false);
+    // Perhaps somebody else answers in its place; and one that hangs is not up.
+    const asked = fetch(new URL('health', base), { cache: 'no-store', signal: AbortSignal.timeout(HEALTH_PATIENCE) });
+    const up = await asked.then((found) => found.ok && found.json()).then(Boolean, () => false);
     if (up) {
       reachable = true;
       tell('back');

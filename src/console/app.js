@@ -1,11 +1,11 @@
 // Where the console begins: finds out who is signed in. What is only for them is loaded when it is needed, or else once
 // everything else is there.
 
-import { html, render, useState, useEffect, Brand, Connection, Notices, Problem } from './ui.js';
+import { html, render, useState, useEffect, Brand, Connection, Notices, Problem, say } from './ui.js';
 import { base, entry, known, take, told } from './route.js';
 import { keepFocus } from './focus.js';
 import { call, knowLaunchSecret, on, renew } from './api.js';
-import { SignIn, Setup, Reset } from './entry.js';
+import { Entry, Outside, Setup, Reset } from './entry.js';
 import { Onward, SignOut, returnTo } from './sites.js';
 
 const shell = () => import('./shell.js').then((loaded) => loaded.Shell);
@@ -37,11 +37,15 @@ function App() {
   const [me, setMe] = useState(known ? undefined : null);
   const [notice, setNotice] = useState(null);
   const [special, setSpecial] = useState(entry);
-  const arrive = async () => {
+  // Why it cannot be found out who is signed in.
+  const [problem, setProblem] = useState(null);
+  const arrive = async (certain) => {
+    setProblem(null);
     try {
-      setMe((await renew()) ? await call('GET', 'users/whoami') : null);
-    } catch {
-      setMe((now) => now);
+      setMe(certain || (await renew()) ? await call('GET', 'users/whoami') : null);
+    } catch (error) {
+      // Who is signed out meanwhile is led to the page that asks.
+      if (error.status !== 401) setProblem(error.message);
     }
   };
   const leave = (why) => { setNotice(why); setMe(null); };
@@ -55,24 +59,28 @@ function App() {
     // Loaded while somebody types; should that fail, it is tried once more when it is needed.
     else shell().catch(() => {});
     // Rights that were taken away elsewhere: the pages follow.
-    const look = () => call('GET', 'users/whoami').then(setMe, () => {});
+    const look = () => call('GET', 'users/whoami').then((now) => setMe((before) => {
+      if (before?.is_superuser && !now.is_superuser) say('Your superuser rights were taken away.');
+      return now;
+    }), () => {});
     const stop = [on('signed-out', leave), on('refused', look)];
     return () => stop.forEach((end) => end());
   }, []);
   useEffect(() => on('back', () => { if (me === undefined && !special) arrive(); }), [me, special]);
-  const signedIn = async () => {
-    const somebody = await call('GET', 'users/whoami').catch(() => null);
+  const signedIn = () => {
     setNotice(null);
-    setMe(somebody);
+    setMe(undefined);
+    arrive(true);
   };
   let page = html`<header class="top"><${Brand} /></header>`;
   if (special === 'setup') page = html`<${Setup} token=${token} onDone=${() => finish()} />`;
   else if (special === 'reset') {
     page = html`<${Reset} token=${token} onDone=${() => finish('Your password is set. Sign in with it.')} />`;
   } else if (special === 'sign-out') page = html`<${SignOut} onDone=${() => finish('You are signed out.')} />`;
-  else if (me === null) page = html`<${SignIn} notice=${notice} onSignedIn=${signedIn} />`;
+  else if (me === null) page = html`<${Outside} notice=${notice} onSignedIn=${signedIn} />`;
   else if (me && returnTo) page = html`<${Onward} me=${me} onLeave=${leave} />`;
   else if (me) page = html`<${Inside} me=${me} setMe=${setMe} onLeave=${leave} />`;
+  else if (problem) page = html`<${Entry} title="One moment…"><${Problem} text=${problem} again=${() => arrive()} /><//>`;
   return html`<${Misplaced} /><${Connection} />${page}<${Notices} />`;
 }
 

@@ -11,7 +11,8 @@ const kinds = {
   'user.add': 'User added', 'user.change': 'User changed', 'user.delete': 'User deleted',
   'password.change': 'Password set', 'reset_link.add': 'Reset link made', 'reset_link.use': 'Reset link used',
   'reset_link.expire': 'Reset link expired', 'key.add': 'API key made', 'key.delete': 'API key deleted',
-  'store_key.save': 'Store key saved', setup: 'First superuser made', backup: 'Backup made', restore: 'Backup restored',
+  'store_key.save': 'Store key saved', 'site.enter': 'Site entered', setup: 'First superuser made', backup: 'Backup made', restore: 'Backup restored',
+  import: 'Accounts imported', export: 'Accounts exported', 'secret.rotate': 'Secret key replaced',
 };
 /** The fields that a change of an account names. */
 const fields = {
@@ -94,7 +95,7 @@ export function Audit({ query }) {
         <td role="cell" class="to ${entry.target_name ? '' : 'none'}">${person(entry.target, entry.target_name)}</td>
         <td role="cell" class="from">${entry.address ?? html`<span class="quiet">–</span>`}</td>
       </tr>`)}</tbody>
-    </table>${log.value && !entries.length && html`<div class="empty"><p class="quiet">Nothing matches.</p>
+    </table>${log.value && !log.error && !entries.length && html`<div class="empty"><p class="quiet">Nothing matches.</p>
       ${(user || action) && html`<button onClick=${() => show({ user: '', name: '', action: '' })}>Show everything</button>`}</div>`}</div>
     <${Pager} skip=${skip} limit=${LIMIT} total=${total} what="the log" go=${(to) => show({ skip: to })} />`;
 }

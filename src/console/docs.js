@@ -3,7 +3,7 @@
 import { html, render, useEffect, useState, Badge, Brand, Field, Problem } from './ui.js';
 import { useLoad } from './work.js';
 import { base } from './route.js';
-import { authorization, raw, renew } from './api.js';
+import { authorization, raw, read, renew } from './api.js';
 
 const order = ['get', 'post', 'patch', 'delete'];
 
@@ -109,12 +109,12 @@ function Operation({ document, path, method, operation, apiKey }) {
 }
 
 function Docs() {
-  const loaded = useLoad((signal) => fetch(new URL('openapi.json', base), { signal }).then((response) => response.json()), 'description');
+  const loaded = useLoad((signal) => raw('GET', 'openapi.json', { signal }).then(read), 'description');
   const [apiKey, setApiKey] = useState('');
   const [signedIn, setSignedIn] = useState(false);
   useEffect(() => { renew().then(setSignedIn, () => {}); }, []);
   const description = loaded.value;
-  if (!description) return html`<main class="entry"><h1>API</h1><${Problem} text=${loaded.error} /></main>`;
+  if (!description) return html`<main class="entry"><h1>API</h1><${Problem} text=${loaded.error} again=${loaded.reload} /></main>`;
   const tags = new Map();
   for (const [path, methods] of Object.entries(description.paths)) {
     for (const method of order.filter((one) => methods[one])) {

@@ -35,6 +35,8 @@ function inRows({ rows, at, text }) {
 
 /** What is nearest to where the focus was. */
 function nearest(lost) {
+  // The page was drawn anew, as when what it shows has come.
+  if (lost.element.tagName === 'H1') return document.querySelector('h1');
   const found = inRows(lost) ?? (lost.group.isConnected && lost.group.querySelector(REACHABLE));
   if (found) return found;
   if (lost.section?.isConnected) {

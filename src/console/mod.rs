@@ -65,6 +65,8 @@ pub mod mark {
     pub const LOGO: &str = "LOGO";
     /// The path's prefix, by which a page knows whether it is where the server thinks.
     pub const BASE: &str = "BASE_PATH";
+    /// Who may sign up: the setting's word.
+    pub const SIGN_UP: &str = "SIGN_UP";
     /// The files' version.
     pub const VERSION: &str = "VERSION";
     /// Whether the browser is `known` or `new`.

@@ -8,6 +8,9 @@ export const base = new URL('../../', import.meta.url);
 /** Where the server thinks that the console is. */
 export const told = document.querySelector('meta[name="usher-base"]').content;
 
+/** Who may sign up, as the server's setting says: `open`, `approval` or `closed`. */
+export const signUp = document.querySelector('meta[name="usher-signup"]')?.content ?? 'closed';
+
 /** What the page was opened as: nothing, or the word of a one-time link (`setup`, `reset`). */
 export const entry = location.pathname.slice(base.pathname.length);
 

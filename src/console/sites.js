@@ -10,7 +10,7 @@ import { Entry } from './entry.js';
 export const returnTo = new URLSearchParams(location.search).get('return_to');
 
 /** Browsers keep what stands behind the # while they are led here; the site may need it. */
-const fragment = location.hash;
+const fragment = location.hash.startsWith('#/sign-up') ? '' : location.hash;
 
 /** Somebody who is back sooner than this was not let in there. */
 const AT_ONCE = 10000;

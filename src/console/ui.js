@@ -72,6 +72,15 @@ function wait(seconds) {
   return seconds < 100 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
 }
 
+/** The faults of fields that a form does not have, else that there are some; or what else went wrong. */
+function whatIsWrong({ error, fields, until }, form) {
+  if (until) return null;
+  const names = Object.keys(fields);
+  const elsewhere = names.filter((name) => !form?.elements[name]);
+  if (!names.length) return error;
+  return elsewhere.length ? elsewhere.map((name) => fields[name]).join(' ') : 'Please look at the marked fields.';
+}
+
 /** A form with its message and its button, which waits as long as the server asks. */
 export function Form({ work, submit, label, danger, disabled, onCancel, children, onDone }) {
   const form = useRef();
@@ -85,7 +94,7 @@ export function Form({ work, submit, label, danger, disabled, onCancel, children
   useEffect(() => { form.current.querySelector('[aria-invalid=true]')?.focus(); }, [work.fields]);
   return html`<form ref=${form} onSubmit=${send} novalidate aria-label=${label}>
     ${children}
-    <${Problem} text=${work.until ? null : work.error} />
+    <${Problem} text=${whatIsWrong(work, form.current)} />
     ${left > 0 && html`<p class="problem" role="alert">Too many attempts. Please wait ${wait(work.wait)}.</p>`}
     <div class="actions">
       ${onCancel && html`<button type="button" onClick=${onCancel}>Cancel</button>`}

@@ -45,8 +45,12 @@ function NewUser({ onClose, onMade }) {
     else onClose();
   };
   if (made) return html`<${LinkDialog} ...${made} title="${short(made.user.username)} was created" onClose=${onClose} />`;
-  return html`<${Dialog} title="New user" onClose=${onClose}>
-    <${Form} work=${work} submit="Create" label="New user" onCancel=${onClose} onDone=${done}>
+  const close = () => {
+    if (sofar.current) onMade();
+    onClose();
+  };
+  return html`<${Dialog} title="New user" onClose=${close}>
+    <${Form} work=${work} submit="Create" label="New user" onCancel=${close} onDone=${done}>
       <${Field} label="Name" name="username" autofocus autocomplete="off" autocapitalize="none" spellcheck=${false}
         error=${work.fields.username} />
       <${Field} label="How they get in" options=${ways} value=${way} onChange=${(event) => setWay(event.target.value)}
@@ -123,7 +127,7 @@ export function Users({ query }) {
         ${column('created', 'Created', 'wide')}<th scope="col"><span class="unseen">Actions</span></th></tr></thead>
       <tbody>${list.map((user) => html`<${Row} key=${user.id} user=${user} approve=${approval.run} />`)}</tbody>
     </table>
-    ${users.value && !list.length && html`<div class="empty"><p class="quiet">${search ? 'Nobody matches.' : nobody[state] ?? 'Nobody is here.'}</p>
+    ${users.value && !users.error && !list.length && html`<div class="empty"><p class="quiet">${search ? 'Nobody matches.' : nobody[state] ?? 'Nobody is here.'}</p>
       ${(search || state) && html`<button onClick=${() => show({ search: '', state: '' })}>Show everybody</button>`}</div>`}</div>
     <${Pager} skip=${skip} limit=${LIMIT} total=${total} what="users" go=${(to) => show({ skip: to })} />
     ${creating && html`<${NewUser} onClose=${() => setCreating(false)} onMade=${users.reload} />`}`;

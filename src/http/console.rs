@@ -106,6 +106,7 @@ impl Page {
             .replace(mark::LOGO, LOGO)
             .replace(mark::BOOT, &boot)
             .replace(mark::STYLE, STYLE)
+            .replace(mark::SIGN_UP, config.signup.as_str())
             .replace(mark::BASE, &config.base_path);
         let policy = HeaderValue::try_from(policy).expect("words and base64 can stand in a header");
         Self { content: Content::new(text, "text/html; charset=utf-8"), policy }

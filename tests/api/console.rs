@@ -40,7 +40,7 @@ fn a_page_runs_and_is_styled_by_what_came_with_it_and_by_nothing_else() {
             assert!(!html.contains(attribute), "{path}");
         }
         assert!(html.contains("<meta name=\"usher-base\" content=\"/\">"), "{path}");
-        for mark in ["BASE_PATH", "VERSION", "STYLE", "BOOT", "LOGO", "VISITOR", "FILES", "MAIN"] {
+        for mark in ["BASE_PATH", "VERSION", "STYLE", "BOOT", "LOGO", "VISITOR", "SIGN_UP", "FILES", "MAIN"] {
             assert!(!html.contains(mark), "{mark} in {path}");
         }
     }
@@ -108,4 +108,26 @@ fn a_browser_that_brings_a_refresh_token_is_known() {
     assert_eq!(visitor("/reset", "refresh_token_lf"), "new");
     let alone = Server::with().without_superuser().set("auto_login", "true").start();
     assert!(text(&alone.get("/").send()).contains("data-visitor=\"known\""), "it need not sign in");
+}
+
+#[test]
+fn the_page_knows_who_may_sign_up() {
+    for word in ["open", "approval", "closed"] {
+        let server = Server::with().set("signup", word).start();
+        let html = text(&server.get("/").send().expect(200));
+        assert!(html.contains(&format!("<meta name=\"usher-signup\" content=\"{word}\">")), "{html}");
+    }
+}
+
+#[test]
+fn the_page_has_words_for_every_kind_of_entry_in_the_audit_log() {
+    let server = Server::start();
+    let page = text(&server.get("/assets/0/audit.js").send().expect(200));
+    let words = include_str!("../../src/domain/audit.rs").split("=> \"").skip(1);
+    let words: Vec<&str> = words.map(|rest| rest.split_once('"').unwrap().0).collect();
+    assert!(words.len() > 20, "{words:?}");
+    for word in words {
+        let is_there = page.contains(&format!("'{word}': '")) || page.contains(&format!(" {word}: '"));
+        assert!(is_there, "{word}");
+    }
 }

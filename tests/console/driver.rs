@@ -164,6 +164,12 @@ impl Browser {
         self.post("/url", &json!({ "url": url }));
     }
 
+    /// From now on the tab that was opened as the `n`th is meant.
+    pub fn to_tab(&self, n: usize) {
+        let tabs = self.send("GET", &format!("/session/{}/window/handles", self.session), &Value::Null);
+        self.post("/window", &json!({ "handle": tabs[n] }));
+    }
+
     /// Runs a script in the page and gives what it returns; promises are waited for.
     pub fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))

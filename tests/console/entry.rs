@@ -129,3 +129,52 @@ fn a_page_on_another_port_of_this_machine_signs_nobody_in() {
     assert_eq!(asked, "not read");
     assert_eq!(server.query::<i64>("SELECT count(*) FROM sessions"), 0);
 }
+
+#[test]
+fn tabs_that_are_loaded_at_once_all_stay_signed_in() {
+    let server = Server::start();
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    browser.run("window.tabs = [1, 2].map(() => open(location.href))");
+    for tab in [1, 2] {
+        browser.to_tab(tab);
+        browser.is_at("Users");
+    }
+    browser.to_tab(0);
+    for _ in 0..3 {
+        browser.run("for (const tab of window.tabs) tab.location.reload(); window.name = 'old'");
+        // This one asks for its tokens at the same time, as it does when they are old.
+        let renewed = "const url = document.querySelector('#app').baseURI.replace(/#.*/, '') + 'api/v1/refresh';
+            return Promise.all([1, 2, 3].map(() => fetch(url, { method: 'POST' }).then((answer) => answer.status)))";
+        assert_eq!(browser.run(renewed), json!([200, 200, 200]));
+        for tab in [1, 2, 0] {
+            browser.to_tab(tab);
+            browser.is_at("Users");
+        }
+    }
+    assert_eq!(server.query::<i64>("SELECT count(*) FROM audit WHERE action = 'refresh.reuse'"), 0);
+    assert_eq!(server.query::<i64>("SELECT count(*) FROM sessions"), 1);
+}
+
+#[test]
+fn password_managers_are_told_what_each_field_is_for() {
+    let server = Server::start();
+    let Some(browser) = Browser::open(&server.url) else { return };
+    let look = "return [...document.querySelectorAll('form input')].map((field) => field.autocomplete).join(' ')";
+    browser.is_at("Sign in");
+    assert_eq!(browser.run(look), "username current-password");
+    browser.click("Create an account");
+    browser.is_at("Create an account");
+    assert_eq!(browser.run(look), "username new-password new-password");
+    browser.go(&format!("{}/reset#token=any", server.url));
+    browser.is_at("Set a new password");
+    assert_eq!(browser.run(look), "new-password new-password");
+    browser.go(&server.url);
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    browser.click("My account");
+    browser.is_at("My account");
+    let look = look.replace("form input", "form[aria-label=Password] input");
+    assert_eq!(browser.run(&look), "username current-password new-password new-password");
+}

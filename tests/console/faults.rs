@@ -52,5 +52,14 @@ fn somebody_who_tries_too_often_is_told_how_long_to_wait() {
     let Some(browser) = Browser::open(&server.url) else { return };
     browser.sign_in(ADMIN.0, "wrong password");
     browser.sees("Too many attempts.");
+    let waits = "return [...document.querySelectorAll('button')].map((one) => /Wait (\\d+) s/.exec(one.textContent)?.[1]).find(Boolean)";
     browser.meets("//button[starts-with(normalize-space(), \"Wait \")]");
+    let left: u32 = browser.run(waits).as_str().unwrap().parse().unwrap();
+    assert!((3..=32).contains(&left), "{left}");
+    // The wait counts down, and Enter sends nothing meanwhile.
+    let failures = || server.query::<i64>("SELECT max(count) FROM attempts");
+    let before = failures();
+    browser.keys("\u{e007}");
+    browser.meets(&format!("//button[normalize-space()=\"Wait {} s\"]", left - 2));
+    assert_eq!(failures(), before);
 }

@@ -147,9 +147,39 @@ fn going_back_leads_to_the_same_page_of_the_list_and_so_does_its_address() {
     assert_eq!(browser.value("Search by name"), "person");
     browser.run("history.back()");
     browser.sees("1–25 of 30");
+    browser.run("history.go(2)");
+    browser.is_at("person-27");
     browser.go(&format!("{}/#/users?search=person&order=desc&skip=25", server.url));
     browser.meets("//tbody/tr[last()]//bdi[.=\"person-00\"]");
     browser.cdp("Page.reload", &json!({}));
     browser.meets("//tbody/tr[last()]//bdi[.=\"person-00\"]");
     assert_eq!(browser.value("Search by name"), "person");
+}
+
+#[test]
+fn every_page_has_an_address_that_leads_to_it_when_it_is_typed_and_when_it_is_loaded_again() {
+    let server = Server::start();
+    let id = server.add_active(&server.admin(), "erika");
+    let pages = [
+        (format!("users/{id}"), "erika"),
+        (format!("audit?user={id}&name=erika&action=user.add"), "Audit log"),
+        ("account".to_owned(), "My account"),
+        ("users?state=superuser".to_owned(), "Users"),
+    ];
+    let Some(browser) = Browser::open(&format!("{}/#/{}", server.url, pages[0].0)) else { return };
+    // Whoever must sign in first comes to where they wanted to go.
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    for (path, heading) in &pages {
+        browser.go(&format!("{}/#/{path}", server.url));
+        browser.is_at(heading);
+        browser.cdp("Page.reload", &json!({}));
+        browser.is_at(heading);
+        browser.has_focus(heading);
+        assert_eq!(browser.run("return location.hash"), format!("#/{path}"));
+        assert_eq!(browser.run("return document.title"), format!("{heading} · usher"));
+    }
+    browser.meets("//tbody[count(tr)=1]");
+    browser.go(&format!("{}/#/{}", server.url, pages[1].0));
+    browser.meets("//tbody[count(tr)=1]//td[contains(., \"User added\")]");
+    assert_eq!(browser.complaints(), [""; 0]);
 }

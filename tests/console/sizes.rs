@@ -70,3 +70,44 @@ fn a_thousand_keys_are_shown_a_few_at_a_time() {
     browser.meets("//section[.//h2=\"API keys\"]//ul[count(li)=110]");
     assert_eq!(browser.complaints(), [""; 0]);
 }
+
+#[test]
+fn of_a_thousand_sessions_a_few_are_shown_and_of_a_long_log_a_page() {
+    let server = Server::start();
+    let admin = server.admin();
+    let (id, _) = server.member(&admin, "erika");
+    let count = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <";
+    let database = server.database();
+    database
+        .execute_batch(&format!(
+            "{count} 1000) INSERT INTO sessions (uuid, user_id, created_at, refreshed_at, expires_at, generation, address)
+            SELECT randomblob(16), (SELECT id FROM users WHERE username = 'erika'), '2026-01-31 12:00:00.000001+00:00',
+                '2026-01-31 12:00:00.000001+00:00', '2096-01-31 12:00:00.000001+00:00', 0, '192.0.2.' || (i % 256) FROM n;
+            {count} 100000) INSERT INTO audit (at, action, success, actor_name, target_name)
+            SELECT '2026-01-31 12:00:00.000001+00:00', CASE i % 100 WHEN 0 THEN 'login' ELSE 'user.change' END, 1,
+                'actor ' || i, 'target' FROM n;"
+        ))
+        .unwrap();
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    browser.go(&format!("{}/#/users/{id}", server.url));
+    browser.is_at("erika");
+    browser.meets("//section[.//h2=\"Sessions\"]//ul[count(li)=10]");
+    browser.click("Show 100 more (991 not shown)");
+    browser.meets("//section[.//h2=\"Sessions\"]//ul[count(li)=110]");
+    browser.click("End all");
+    browser.sees("Nobody is signed in with this account.");
+    browser.click("Audit");
+    browser.is_at("Audit log");
+    browser.meets("//tbody[count(tr)=50]");
+    browser.click("Last page");
+    browser.meets("//tbody/tr[last()]/td[contains(., \"First superuser made\")]");
+    browser.click("Previous");
+    browser.meets("//tbody/tr[last()]//*[starts-with(., \"actor \")]");
+    browser.choose("Kind", "Signed in");
+    browser.sees("1–50 of 1,00");
+    browser.click("Last page");
+    browser.meets("//tbody//*[.=\"actor 100\"]");
+    assert_eq!(browser.complaints(), [""; 0]);
+}

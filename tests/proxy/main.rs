@@ -15,6 +15,7 @@ mod echo;
 mod guard;
 mod names;
 mod own_host;
+mod prefix;
 mod proxies;
 mod rules;
 mod sites;

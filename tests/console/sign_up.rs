@@ -1,0 +1,79 @@
+//! Making an account oneself, as far as the setting `signup` lets people.
+
+use serde_json::json;
+
+use crate::driver::Browser;
+use crate::support::Server;
+use crate::support::server::{ADMIN, PASSWORD};
+
+fn fill(browser: &Browser, name: &str, password: &str) {
+    browser.is_at("Create an account");
+    browser.fill("Name", name);
+    browser.fill("New password", password);
+    browser.fill("The same again", password);
+    browser.click("Create the account");
+}
+
+#[test]
+fn an_account_that_one_makes_waits_for_approval_and_then_works() {
+    let server = Server::start();
+    let Some(browser) = Browser::open(&server.url) else { return };
+    browser.is_at("Sign in");
+    browser.click("Create an account");
+    browser.is_at("Create an account");
+    browser.has_focus("Name");
+    browser.sees("approves it before you can sign in");
+    // Back, forward, and loaded again: the address leads here.
+    browser.run("history.back()");
+    browser.is_at("Sign in");
+    browser.run("history.forward()");
+    browser.is_at("Create an account");
+    browser.cdp("Page.reload", &json!({}));
+    // Each fault stands beside its field.
+    for (name, password, field, fault) in [
+        ("", PASSWORD, "Name", "Please fill this in."),
+        ("erika", "short", "New password", "at least 8"),
+        ("erika", "password123", "New password", "common"),
+        ("erika-mustermann", "erika-mustermann", "New password", "name"),
+    ] {
+        fill(&browser, name, password);
+        browser.faulted(field, fault);
+        browser.has_focus(field);
+    }
+    browser.fill("The same again", PASSWORD);
+    browser.click("Create the account");
+    browser.faulted("The same again", "not the same");
+    fill(&browser, ADMIN.0, PASSWORD);
+    browser.meets("//form//*[@role=\"alert\" and contains(., \"This username is unavailable.\")]");
+    fill(&browser, "erika", PASSWORD);
+    browser.is_at("Sign in");
+    browser.is_told("erika waits for approval.");
+    browser.has_focus("Name");
+    browser.sign_in("erika", PASSWORD);
+    browser.meets("//*[@role=\"alert\" and contains(., \"Waiting for approval\")]");
+    let (admin, id) = (server.admin(), server.query::<String>("SELECT lower(hex(uuid)) FROM users ORDER BY id DESC"));
+    server.patch(format!("/api/v1/users/{id}")).bearer(&admin).json(&json!({ "is_active": true })).send().expect(200);
+    browser.sign_in("erika", PASSWORD);
+    browser.is_at("My account");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn where_anybody_may_come_in_one_is_in_at_once() {
+    let server = Server::with().set("signup", "open").start();
+    let Some(browser) = Browser::open(&format!("{}/#/sign-up", server.url)) else { return };
+    browser.is_at("Create an account");
+    browser.misses("approves it");
+    fill(&browser, "erika", PASSWORD);
+    browser.is_at("My account");
+    assert_eq!(browser.run("return location.hash"), "#/");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn where_nobody_may_there_is_no_such_page() {
+    let server = Server::with().set("signup", "closed").start();
+    let Some(browser) = Browser::open(&format!("{}/#/sign-up", server.url)) else { return };
+    browser.is_at("Sign in");
+    browser.misses("Create an account");
+}
