@@ -83,7 +83,7 @@ export function Audit({ query }) {
     </div>
     <${Problem} text=${log.error} again=${log.reload} />
     <p class="unseen" role="status">${log.value && !log.loading ? (entries.length ? range : 'No entries') : ''}</p>
-    <div class="card flush"><table class="log" role="table" aria-busy=${log.loading ? 'true' : 'false'}>
+    ${!(log.error && !log.value) && html`<div class="card flush"><table class="log" role="table" aria-busy=${log.loading ? 'true' : 'false'}>
       <caption class="unseen">Audit log, newest first</caption>
       <thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">When</th><th role="columnheader" scope="col">What</th>
         <th role="columnheader" scope="col">Who</th><th role="columnheader" scope="col">Whom</th><th role="columnheader" scope="col">From</th></tr></thead>
@@ -97,5 +97,5 @@ export function Audit({ query }) {
       </tr>`)}</tbody>
     </table>${log.value && !log.error && !entries.length && html`<div class="empty"><p class="quiet">Nothing matches.</p>
       ${(user || action) && html`<button onClick=${() => show({ user: '', name: '', action: '' })}>Show everything</button>`}</div>`}</div>
-    <${Pager} skip=${skip} limit=${LIMIT} total=${total} what="the log" go=${(to) => show({ skip: to })} />`;
+    <${Pager} skip=${skip} limit=${LIMIT} total=${total} what="the log" go=${(to) => show({ skip: to })} />`}`;
 }

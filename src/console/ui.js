@@ -129,6 +129,7 @@ export function Dialog({ title, onClose, children }) {
   return html`<dialog ref=${dialog} aria-labelledby=${id} onClose=${close}>
     <h2 id=${id}>${title}</h2>
     ${children}
+    <${Notices} />
   </dialog>`;
 }
 
@@ -171,21 +172,31 @@ export function Pager({ skip, limit, total, go, what }) {
   </nav>`;
 }
 
-let announce = () => {};
+/** Where things are said: in the page, and in front of it in the dialogs that are open. */
+const places = [];
+let notice = null;
+let silence;
+
+/** In the foremost place: what is behind a dialog is dimmed, and not read out. */
+function show() {
+  for (const place of places) place(place === places.at(-1) ? notice : null);
+}
+
 /** Says that something was done, to everybody: shown for a while, read out once. */
-export const say = (text) => announce(text);
+export function say(text) {
+  clearTimeout(silence);
+  // Another key each time, so that the same words are read out again.
+  notice = { text, key: (notice?.key ?? 0) + 1 };
+  silence = setTimeout(() => { notice = null; show(); }, 4000 + 50 * text.length);
+  show();
+}
 
 export function Notices() {
   const [said, set] = useState(null);
   useEffect(() => {
-    let timer;
-    announce = (text) => {
-      clearTimeout(timer);
-      // Another key each time, so that the same words are read out again.
-      set((before) => ({ text, key: (before?.key ?? 0) + 1 }));
-      timer = setTimeout(set, 4000 + 50 * text.length, null);
-    };
-    return () => clearTimeout(timer);
+    places.push(set);
+    show();
+    return () => { places.splice(places.indexOf(set), 1); show(); };
   }, []);
   return html`<div class="notices" role="status">${said && html`<p key=${said.key}>${said.text}</p>`}</div>`;
 }

@@ -121,7 +121,7 @@ export function Users({ query }) {
     </div>
     <${Problem} text=${approval.error ?? users.error} again=${users.error && users.reload} />
     <p class="unseen" role="status">${users.value && !users.loading ? (list.length ? range : 'No users') : ''}</p>
-    <div class="card flush"><table class="users" aria-busy=${users.loading ? 'true' : 'false'}>
+    ${!(users.error && !users.value) && html`<div class="card flush"><table class="users" aria-busy=${users.loading ? 'true' : 'false'}>
       <caption class="unseen">Users</caption>
       <thead><tr>${column('name', 'Name')}<th scope="col" class="wide">State</th>${column('last_login', 'Last log-in', 'wide')}
         ${column('created', 'Created', 'wide')}<th scope="col"><span class="unseen">Actions</span></th></tr></thead>
@@ -129,6 +129,6 @@ export function Users({ query }) {
     </table>
     ${users.value && !users.error && !list.length && html`<div class="empty"><p class="quiet">${search ? 'Nobody matches.' : nobody[state] ?? 'Nobody is here.'}</p>
       ${(search || state) && html`<button onClick=${() => show({ search: '', state: '' })}>Show everybody</button>`}</div>`}</div>
-    <${Pager} skip=${skip} limit=${LIMIT} total=${total} what="users" go=${(to) => show({ skip: to })} />
+    <${Pager} skip=${skip} limit=${LIMIT} total=${total} what="users" go=${(to) => show({ skip: to })} />`}
     ${creating && html`<${NewUser} onClose=${() => setCreating(false)} onMade=${users.reload} />`}`;
 }

@@ -42,8 +42,10 @@ fn an_api_key_is_shown_once_and_works_until_it_is_deleted() {
     let key = browser.value("API key");
     server.get("/api/v1/users/whoami").key(&key).send().expect(200);
     browser.click("Copy");
-    browser.sees("Copied.");
+    // In front of the page, as what is behind a dialog is neither seen well nor read out.
+    browser.meets("//dialog//*[@role=\"status\" and .=\"Copied.\"]");
     browser.click("Done");
+    browser.meets("//body[not(.//dialog)]//*[@role=\"status\" and .=\"Copied.\"]");
     browser.sees("backup");
     let shown = browser.run("return document.documentElement.outerHTML");
     assert!(!shown.as_str().unwrap().contains(&key));

@@ -35,6 +35,7 @@ fn a_server_that_is_gone_is_said_so_and_when_it_is_back_the_page_goes_on() {
     network(true);
     browser.click("Audit");
     browser.sees("The server can’t be reached");
+    browser.meets("//main[not(.//table)]//button[.=\"Try again\"]");
     network(false);
     browser.sees("The server is back.");
     browser.is_at("Audit log");
