@@ -9,6 +9,8 @@ const PATIENCE = 20000;
 const HEALTH_PATIENCE = 5000;
 const events = new EventTarget();
 let token = null;
+// Whose the access token is; another tab may sign somebody else in.
+let owner = null;
 let renewAt = 0;
 let renewing = null;
 let reachable = true;
@@ -16,7 +18,7 @@ let reachable = true;
 let alone = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname);
 let launchSecret = null;
 
-/** Hears of `signed-out` (with a reason), `refused`, `down` and `back`; returns how to stop hearing. */
+/** Hears of `signed-out` (with a reason), `refused`, `changed`, `down` and `back`; returns how to stop hearing. */
 export function on(name, hear) {
   const listener = (event) => hear(event.detail);
   events.addEventListener(name, listener);
@@ -118,7 +120,8 @@ function wentDown() {
 function keep(tokens) {
   token = tokens.access_token;
   const part = token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/');
-  const { exp, iat } = JSON.parse(atob(part));
+  const { exp, iat, sub } = JSON.parse(atob(part));
+  owner = sub;
   // By how long it lasts, as this machine's clock may be wrong.
   const seconds = exp - iat;
   renewAt = performance.now() + 1000 * Math.max(seconds / 2, seconds - 60);
@@ -160,8 +163,12 @@ export async function signIn(username, password) {
 }
 
 export async function signOut() {
-  await send('POST', 'api/v1/logout', { headers: authorization() }).then(read);
+  await send('POST', 'api/v1/logout', { headers: authorization() }).then(read).catch((error) => {
+    // Without a session there is nothing to end.
+    if (error.status !== 401) throw error;
+  });
   token = null;
+  owner = null;
   // Who leaves does not want to be back at once.
   alone = false;
 }
@@ -175,14 +182,25 @@ export async function open(method, path, options) {
   return read(await send(method, `api/v1/${path}`, options));
 }
 
+/** As `renew`, but for somebody who is signed in: nothing is done in the name of somebody else. */
+async function renewSame() {
+  const before = owner;
+  const done = await renew();
+  if (done && before && owner !== before) {
+    tell('changed');
+    throw new Refused(409, { detail: 'Somebody else was signed in by this browser meanwhile.' });
+  }
+  return done;
+}
+
 /** Asks as whoever is signed in; renews the token when it is old or refused, and tells when that no longer works. */
 export async function call(method, path, options = {}) {
-  if (token && performance.now() > renewAt) await renew();
+  if (token && performance.now() > renewAt) await renewSame();
   const ask = () => send(method, `api/v1/${path}`, { ...options, headers: { ...options.headers, ...authorization() } });
   let response = token ? await ask() : null;
   if (!response || response.status === 401) {
     const refusal = response && await response.clone().json().catch(() => null);
-    if (!(await renew())) {
+    if (!(await renewSame())) {
       tell('signed-out', refusal?.detail === 'Session has ended.' ? 'Your session was ended.' : 'Please sign in again.');
       throw new Refused(401, { detail: 'You are signed out.' });
     }

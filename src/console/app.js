@@ -1,7 +1,7 @@
 // Where the console begins: finds out who is signed in. What is only for them is loaded when it is needed, or else once
 // everything else is there.
 
-import { html, render, useState, useEffect, Brand, Connection, Notices, Problem, say } from './ui.js';
+import { html, render, useState, useEffect, Brand, Connection, Notices, Problem, say, short } from './ui.js';
 import { base, entry, known, take, told } from './route.js';
 import { keepFocus } from './focus.js';
 import { call, knowLaunchSecret, on, renew } from './api.js';
@@ -60,10 +60,11 @@ function App() {
     else shell().catch(() => {});
     // Rights that were taken away elsewhere: the pages follow.
     const look = () => call('GET', 'users/whoami').then((now) => setMe((before) => {
-      if (before?.is_superuser && !now.is_superuser) say('Your superuser rights were taken away.');
+      if (before && before.id !== now.id) say(`You are signed in as ${short(now.username)} now.`);
+      else if (before?.is_superuser && !now.is_superuser) say('Your superuser rights were taken away.');
       return now;
     }), () => {});
-    const stop = [on('signed-out', leave), on('refused', look)];
+    const stop = [on('signed-out', leave), on('refused', look), on('changed', look)];
     return () => stop.forEach((end) => end());
   }, []);
   useEffect(() => on('back', () => { if (me === undefined && !special) arrive(); }), [me, special]);
@@ -79,7 +80,7 @@ function App() {
   } else if (special === 'sign-out') page = html`<${SignOut} onDone=${() => finish('You are signed out.')} />`;
   else if (me === null) page = html`<${Outside} notice=${notice} onSignedIn=${signedIn} />`;
   else if (me && returnTo) page = html`<${Onward} me=${me} onLeave=${leave} />`;
-  else if (me) page = html`<${Inside} me=${me} setMe=${setMe} onLeave=${leave} />`;
+  else if (me) page = html`<${Inside} key=${me.id} me=${me} setMe=${setMe} onLeave=${leave} />`;
   else if (problem) page = html`<${Entry} title="One moment…"><${Problem} text=${problem} again=${() => arrive()} /><//>`;
   return html`<${Misplaced} /><${Connection} />${page}<${Notices} />`;
 }

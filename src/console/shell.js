@@ -1,6 +1,6 @@
 // What somebody who is signed in sees: the frame, and the page that the address names in it.
 
-import { html, Avatar, Brand, Name } from './ui.js';
+import { html, Avatar, Brand, Name, say } from './ui.js';
 import { base, useRoute } from './route.js';
 import { signOut } from './api.js';
 import { Users } from './users.js';
@@ -21,8 +21,12 @@ export function Shell({ me, setMe, onLeave }) {
   const link = (name, text) =>
     html`<a href="#/${name}" aria-current=${page === name ? 'page' : undefined}>${text}</a>`;
   const leave = async () => {
-    await signOut().catch(() => {});
-    onLeave('You are signed out.');
+    try {
+      await signOut();
+      onLeave('You are signed out.');
+    } catch (error) {
+      say(`You are still signed in: ${error.message}`);
+    }
   };
   const skip = (event) => {
     event.preventDefault();

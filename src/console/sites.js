@@ -44,8 +44,12 @@ export function Onward({ me, onLeave }) {
   };
   const leave = async () => {
     sessionStorage.removeItem('sent');
-    await signOut().catch(() => {});
-    onLeave(null);
+    try {
+      await signOut();
+      onLeave(null);
+    } catch (error) {
+      setProblem(error.message);
+    }
   };
   if (!problem) return html`<${Entry} title="One moment…"><p class="quiet">You are signed in and go on from here.</p><//>`;
   return html`<${Entry} title="No entry">

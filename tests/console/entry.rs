@@ -178,3 +178,33 @@ fn password_managers_are_told_what_each_field_is_for() {
     let look = look.replace("form input", "form[aria-label=Password] input");
     assert_eq!(browser.run(&look), "username current-password new-password new-password");
 }
+
+#[test]
+fn when_another_tab_signs_somebody_else_in_nothing_is_done_in_their_name() {
+    let server = Server::start();
+    let admin = server.admin();
+    let erika = server.add_active(&admin, "erika");
+    let path = format!("/api/v1/users/{erika}");
+    server.patch(&path).bearer(&admin).json(&json!({ "is_superuser": true })).send().expect(200);
+    let greta = server.add_active(&admin, "greta");
+    let Some(browser) = Browser::open(&format!("{}/#/users/{greta}", server.url)) else { return };
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("greta");
+    browser.sees("Nobody is signed in");
+    browser.run("open(location.href)");
+    browser.to_tab(1);
+    browser.is_at("greta");
+    browser.click("Sign out");
+    browser.sign_in("erika", PASSWORD);
+    browser.is_at("greta");
+    browser.to_tab(0);
+    browser.click("Deactivate");
+    browser.is_told("You are signed in as erika now.");
+    browser.meets("//header//bdi[.=\"erika\"]");
+    let active = "SELECT is_active FROM users WHERE username = 'greta'";
+    assert!(server.query::<bool>(active));
+    browser.click("Deactivate");
+    browser.meets("//button[.=\"Approve\"]");
+    assert!(!server.query::<bool>(active));
+    assert_eq!(browser.complaints(), [""; 0]);
+}

@@ -36,10 +36,15 @@ fn a_server_that_is_gone_is_said_so_and_when_it_is_back_the_page_goes_on() {
     browser.click("Audit");
     browser.sees("The server can’t be reached");
     browser.meets("//main[not(.//table)]//button[.=\"Try again\"]");
+    // Nobody is told that they are signed out while the server does not know of it.
+    browser.click("Sign out");
+    browser.is_told("You are still signed in");
     network(false);
     browser.sees("The server is back.");
     browser.is_at("Audit log");
     browser.meets("//tbody/tr");
+    browser.click("Sign out");
+    browser.is_at("Sign in");
 }
 
 #[test]
