@@ -1,6 +1,6 @@
 //! Owns a small site that tells what it was asked, as a page and as JSON.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,7 +35,7 @@ impl Echo {
     }
 }
 
-/// Answers one request with its line, its headers and the length of its body, in what is a page and JSON at once.
+/// Answers one request with its line and its headers, in what is a page and JSON at once.
 fn answer(stream: TcpStream) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut line = String::new();
@@ -47,6 +47,8 @@ fn answer(stream: TcpStream) -> Option<()> {
         let Some((name, value)) = header.split_once(':') else { break };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
+    let length = headers.iter().find(|(name, _)| name == "content-length").map_or(Ok(0), |(_, value)| value.parse());
+    std::io::copy(&mut reader.take(length.ok()?), &mut std::io::sink()).ok()?;
     let body = json!({ "line": line.trim_end(), "headers": headers }).to_string();
     let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html";
     write!(&stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).ok()

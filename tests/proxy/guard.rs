@@ -114,6 +114,19 @@ fn who_may_not_enter_is_refused() {
 }
 
 #[test]
+fn how_much_a_site_takes_is_for_its_own_settings_to_say() {
+    everywhere(|place| {
+        let site = place.echo.address.to_string();
+        let more = [("127.0.0.1:3000", site.as_str()), ("location / {", "location / { client_max_body_size 3m;")];
+        let put = if place.name == "nginx" { &more[..] } else { &more[..1] };
+        let proxy = proxies::guarding(place.name, place.server.address, &Setting { put, https: false }).unwrap();
+        let (_, token) = place.member("alice");
+        let post = proxy.request("POST", APP, "/").cookie(COOKIE, &token).body("text/plain", vec![b'x'; 2_000_000]);
+        assert_eq!(post.send().expect(200).json()["line"], "POST / HTTP/1.1", "{}", place.name);
+    });
+}
+
+#[test]
 fn an_api_key_opens_the_door_and_is_not_handed_on() {
     everywhere(|place| {
         let (access, _) = place.member("alice");
