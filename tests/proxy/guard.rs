@@ -127,6 +127,25 @@ fn how_much_a_site_takes_is_for_its_own_settings_to_say() {
 }
 
 #[test]
+fn a_web_socket_is_asked_for_through_the_guard() {
+    everywhere(|place| {
+        let (_, token) = place.member("alice");
+        let socket = || {
+            let get =
+                place.proxy.request("GET", APP, "/ws").header("Connection", "Upgrade").header("Upgrade", "websocket");
+            get.header("Sec-WebSocket-Version", "13").header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+        };
+        socket().send().expect(401);
+        assert_eq!(place.echo.asked(), 0);
+        // The site here knows no web sockets; it was asked for one, by somebody whom it knows.
+        let answer = socket().cookie(COOKIE, &token).send().expect(200);
+        let asked = |name: &str| told(&answer, name).concat().to_ascii_lowercase();
+        assert_eq!([asked("upgrade"), asked("connection")], ["websocket", "upgrade"], "{}", place.name);
+        assert_eq!(told(&answer, "remote-user"), ["alice"]);
+    });
+}
+
+#[test]
 fn an_api_key_opens_the_door_and_is_not_handed_on() {
     everywhere(|place| {
         let (access, _) = place.member("alice");
