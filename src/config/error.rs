@@ -150,7 +150,9 @@ fn escaped(text: impl Iterator<Item = char>) -> String {
 pub(super) fn io_fault(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "it does not exist".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission is denied".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "permission is denied; run usher as whoever it belongs to, or as root".to_owned()
+        }
         io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
         _ => error.to_string(),
     }

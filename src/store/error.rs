@@ -105,10 +105,15 @@ impl StoreError {
 
     /// The error with its cause, for the log alone.
     pub fn described(&self) -> String {
-        match std::error::Error::source(self) {
-            Some(cause) => format!("{self}: {cause}"),
-            None => self.to_string(),
-        }
+        let Some(cause) = std::error::Error::source(self) else { return self.to_string() };
+        // SQLite has no other word for a disk on which there is no room for the files beside the database.
+        let hint = match self {
+            Self::Unavailable(error) if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) => {
+                "; the disk may be full or broken, `usher doctor` says more"
+            }
+            _ => "",
+        };
+        format!("{self}: {cause}{hint}")
     }
 }
 
@@ -124,5 +129,17 @@ impl Refusal for StoreError {
             Self::UsernameTaken | Self::FormerUsername => None,
             failure => Some(failure),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_disk_says_what_to_look_at() {
+        let failed = |code| StoreError::from(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
+        assert!(failed(rusqlite::ffi::SQLITE_IOERR_SHMSIZE).described().ends_with("`usher doctor` says more"));
+        assert!(!failed(rusqlite::ffi::SQLITE_BUSY).described().contains("doctor"));
     }
 }

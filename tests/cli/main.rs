@@ -9,6 +9,7 @@ mod commands;
 mod desk;
 mod doctor;
 mod elsewhere;
+mod full_disk;
 mod import;
 mod import_faults;
 mod langflow;

@@ -34,7 +34,7 @@ enum Halt {
     KeyReplaced,
     #[error("stopped; nothing was imported")]
     Stopped,
-    #[error("{}", .0.described())]
+    #[error("{}; nothing was imported", .0.described())]
     Store(#[from] StoreError),
 }
 

@@ -1,0 +1,88 @@
+//! A disk without room: what takes much of it leaves nothing, and says so.
+
+use std::process::Command;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use crate::desk::{database, done, server};
+
+/// What a shell prints that has a disk of half a megabyte at `small`, seen by nobody else and gone with it; `None` where
+/// this user may not make one. Each command is followed by its exit status and what lies in `small` after it.
+fn with_small_disk(dir: &Arc<TempDir>, commands: &[&str]) -> Option<String> {
+    let mut script =
+        String::from("set -e; mkdir -p small; mount -t tmpfs -o size=512k tmpfs small; echo mounted; set +e\n");
+    for command in commands {
+        script.push_str(command);
+        script.push_str(" 2>&1; echo \"status $? left: $(ls -A small | tr '\\n' ' ')\"\n");
+    }
+    let mut shell = Command::new("unshare");
+    shell.args(["--map-root-user", "--mount", "sh", "-c", &script]).env_clear().current_dir(dir.path());
+    shell.env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").env("USHER", env!("CARGO_BIN_EXE_usher"));
+    shell.env("HOME", dir.path()).env("USHER_DATA_DIR", "data").env("USHER_BIND", "127.0.0.1:0");
+    let printed = String::from_utf8(shell.output().ok()?.stdout).unwrap();
+    printed.strip_prefix("mounted\n").map(str::to_owned)
+}
+
+#[test]
+fn where_there_is_no_room_nothing_is_left_and_a_sentence_says_so() {
+    let server = server();
+    let dir = Arc::clone(&server.dir);
+    server.stop();
+    let line = |n: u32| {
+        format!(
+            "{{\"id\":\"{n:032x}\",\"username\":\"u{n}\",\"password_hash\":\"$2b$12$cqZbkovU64WekS.FurFqYuNPObPC4ii7N/DRILUBZ6Vmd2wobD8/K\",\
+             \"profile_image\":null,\"is_active\":true,\"is_superuser\":false,\"create_at\":\"2026-01-01T00:00:00Z\",\
+             \"updated_at\":\"2026-01-01T00:00:00Z\",\"last_login_at\":null}}\n"
+        )
+    };
+    std::fs::write(dir.path().join("many.jsonl"), (1..4_000).map(line).collect::<String>()).unwrap();
+    std::fs::create_dir(dir.path().join("few")).unwrap();
+    for name in ["usher.db", "secret_key"] {
+        std::fs::copy(dir.path().join("data").join(name), dir.path().join("few").join(name)).unwrap();
+    }
+    done(&dir, &["import", "usher", "many.jsonl"]);
+    done(&dir, &["backup", "whole.gz"]);
+    let people: i64 = database(&dir).query_row("SELECT count(*) FROM users", [], |row| row.get(0)).unwrap();
+    assert_eq!(people, 4_000);
+    let Some(printed) = with_small_disk(
+        &dir,
+        &[
+            "$USHER backup small/b.gz",
+            "$USHER export small/e.jsonl",
+            "cp few/* small",
+            "$USHER --data-dir small restore whole.gz --yes",
+            "$USHER --data-dir small import usher many.jsonl",
+            "$USHER --data-dir small user list",
+        ],
+    ) else {
+        return;
+    };
+    let told: Vec<&str> = printed.lines().filter(|line| !line.starts_with("warning: no server")).collect();
+    let here = dir.path().display();
+    let expected = [
+        format!("database: {here}/data/usher.db"),
+        "usher: there is no room for small/b.gz: free some, or choose another place; until it is packed it takes the \
+         database's size again"
+            .to_owned(),
+        "status 1 left: ".to_owned(),
+        format!("database: {here}/data/usher.db"),
+        "usher: there is no room for small/e.jsonl: free some, or choose another place".to_owned(),
+        "status 1 left: ".to_owned(),
+        "status 0 left: secret_key usher.db ".to_owned(),
+        format!("database: {here}/small/usher.db"),
+        format!(
+            "usher: there is no room for {here}/small/usher.db: free some, or choose another place; until it is packed \
+             it takes the database's size again"
+        ),
+        "status 1 left: secret_key usher.db ".to_owned(),
+        format!("database: {here}/small/usher.db"),
+        "usher: the disk is full: database or disk is full; nothing was imported".to_owned(),
+        "status 1 left: secret_key usher.db ".to_owned(),
+        format!("database: {here}/small/usher.db"),
+    ];
+    assert_eq!(told[..expected.len()], expected);
+    // The head, and the only one there is.
+    assert!(told[expected.len() + 1].starts_with("admin "), "{told:?}");
+    assert_eq!(told.last(), Some(&"status 0 left: secret_key usher.db "));
+}
