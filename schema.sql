@@ -1,4 +1,4 @@
--- The whole schema of usher's database, version 5 (PRAGMA user_version). It is applied to an empty file on the
+-- The whole schema of usher's database, version 6 (PRAGMA user_version). It is applied to an empty file on the
 -- first start; src/store/schema.rs holds the steps that bring an older file here.
 --
 -- Two habits run through all tables. A row has an integer `id`, which is SQLite's rowid: it is the order of creation,
@@ -183,6 +183,8 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE INDEX audit_of_actor ON audit (actor) WHERE actor IS NOT NULL;
 CREATE INDEX audit_of_target ON audit (target) WHERE target IS NOT NULL;
+-- Of each, the oldest go when there are too many.
+CREATE INDEX audit_by_success ON audit (success);
 
 -- Failed log-ins and sign-ups, counted to slow them down. A key is a keyed hash of the account's name, the address or
 -- both: names that were typed may be passwords, and are not kept. The number of rows is bounded.

@@ -23,6 +23,7 @@ use crate::http::app::App;
 use crate::http::console::Pages;
 use crate::http::key_uses::KeyUses;
 use crate::http::metrics::Metrics;
+use crate::http::refusals::Refusals;
 use crate::http::throttle::Throttle;
 use crate::platform::{self, DirLock, service};
 use crate::store::{Db, OpenError, Options, StoreError, audit, reset_links, sessions, throttle as attempts};
@@ -167,6 +168,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         tokens: Tokens::new(&secret),
         fernet: Fernet::new(&secret),
         throttle: Throttle::new(throttle::Keys::new(&secret)),
+        refusals: Refusals::default(),
         key_uses: KeyUses::default(),
         pages: Pages::default(),
         metrics,

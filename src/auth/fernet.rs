@@ -99,6 +99,29 @@ mod tests {
         assert_eq!(fernet.decrypt(TOKEN).unwrap().expose(), "hello");
     }
 
+    /// Tokens of Python's `cryptography` 50.0.2, made with keys derived as the original derives them: from a secret of 43
+    /// characters, and from one that is shorter than 32.
+    const BY_PYTHON: [(&str, &str); 2] = [
+        (
+            "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4",
+            "gAAAAABlU_EAAAECAwQFBgcICQoLDA0ODxqNsCthcwuRhPN1rRD_5KQDCZAViZ-ErAdb9PDnV7yrJHkUArZ5dvdFGeddrsmErw==",
+        ),
+        (
+            "a short secret",
+            "gAAAAABlU_EAAAECAwQFBgcICQoLDA0OD0YvtmUUN3jrNClKNAGvu7Ifm17qkVrwteKzLtZyKdt6q8vDp4iD74k45bMy4dnxOQ==",
+        ),
+    ];
+
+    #[test]
+    fn what_pythons_library_encrypts_is_read_and_written_alike() {
+        let iv: [u8; 16] = std::array::from_fn(|n| u8::try_from(n).unwrap());
+        for (secret, token) in BY_PYTHON {
+            let fernet = Fernet::new(&Secret::new(secret));
+            assert_eq!(fernet.decrypt(token).unwrap().expose(), "clé du magasin");
+            assert_eq!(fernet.encrypt_with("clé du magasin".as_bytes(), 1_700_000_000, &iv), token);
+        }
+    }
+
     #[test]
     fn padding_may_be_missing_from_the_key_and_short_keys_are_hashed() {
         let (padded, bare) = (Fernet::new(&Secret::new(KEY)), Fernet::new(&Secret::new(KEY.trim_end_matches('='))));

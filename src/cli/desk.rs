@@ -160,7 +160,7 @@ pub(super) fn tell(text: Arguments<'_>) {
 
 /// Who the audit log names for what is done on the machine itself.
 pub(super) fn command_line() -> Actor {
-    Actor { id: None, name: Some("command line".to_owned()), address: None }
+    Actor { name: Some("command line".to_owned()), ..Actor::default() }
 }
 
 /// What a command that prints JSON failed with, which is in what it printed.

@@ -13,6 +13,7 @@ const kinds = {
   'reset_link.expire': 'Reset link expired', 'key.add': 'API key made', 'key.delete': 'API key deleted',
   'store_key.save': 'Store key saved', 'site.enter': 'Site entered', setup: 'First superuser made', backup: 'Backup made', restore: 'Backup restored',
   import: 'Accounts imported', export: 'Accounts exported', 'secret.rotate': 'Secret key replaced',
+  'access.refuse': 'Access refused',
 };
 /** The fields that a change of an account names. */
 const fields = {

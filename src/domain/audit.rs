@@ -1,6 +1,8 @@
 //! Owns what is written down about changes: who did what to whom, from where, and whether it succeeded.
 //! Must not know where it is written, and must never be given a secret or a name that nobody has.
 
+use std::fmt;
+
 use uuid::Uuid;
 
 /// What was done or tried.
@@ -48,6 +50,8 @@ pub enum Action {
     Exported,
     /// The secret key was replaced.
     SecretRotated,
+    /// Somebody known asked for what they may not have, or somebody unknown for what nobody may.
+    Refused,
 }
 
 impl Action {
@@ -75,7 +79,18 @@ impl Action {
             Self::Imported => "import",
             Self::Exported => "export",
             Self::SecretRotated => "secret.rotate",
+            Self::Refused => "access.refuse",
         }
+    }
+}
+
+/// By what an answer, and the lines that the log has about it, are known to belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId(pub u64);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
     }
 }
 
@@ -88,6 +103,8 @@ pub struct Actor {
     pub name: Option<String>,
     /// From where: an address, or nothing for the command line.
     pub address: Option<String>,
+    /// By which request, for the line in the log.
+    pub request: Option<RequestId>,
 }
 
 /// One entry.

@@ -6,6 +6,10 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderMap, HeaderValue, USER_AGENT};
 use ipnet::IpNet;
 
+use super::request_id;
+use crate::domain::audit::{Actor, RequestId};
+use crate::domain::user::User;
+
 /// The most characters kept of a `User-Agent`.
 const MAX_CLIENT_CHARS: usize = 200;
 
@@ -18,6 +22,8 @@ pub struct Client {
     pub https: bool,
     /// What program it says it is, shortened and without control characters.
     pub agent: Option<String>,
+    /// The request.
+    pub request: RequestId,
 }
 
 impl Client {
@@ -31,7 +37,18 @@ impl Client {
             https: by_proxy
                 && last(headers, "x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https")),
             agent: headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(shorten),
+            request: request_id::of(request),
         }
+    }
+
+    /// For the audit log, where nobody is known by more than an address.
+    pub fn actor(&self) -> Actor {
+        Actor { address: Some(self.address.to_string()), request: Some(self.request), ..Actor::default() }
+    }
+
+    /// For the audit log.
+    pub fn actor_for(&self, user: &User) -> Actor {
+        Actor { id: Some(user.id), name: Some(user.username.to_string()), ..self.actor() }
     }
 }
 

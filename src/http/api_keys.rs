@@ -151,7 +151,7 @@ async fn create(call: Call<SignedIn, ApiKeyCreate>) -> Result<Reply, ApiError> {
         last_used_at: None,
         total_uses: 0,
     };
-    let (hash, actor, standing) = (api_key::sha256(text), who.actor(client.address), who.standing());
+    let (hash, actor, standing) = (api_key::sha256(text), who.actor(&client), who.standing());
     let made = app.db.write(move |connection| {
         standing.check(connection, now)?;
         api_keys::insert(connection, &key, &hash)?;
@@ -181,7 +181,7 @@ async fn remove(
     id: Uuid,
     now: Timestamp,
 ) -> Result<Reply, ApiError> {
-    let (actor, standing) = (who.actor(client.address), who.standing());
+    let (actor, standing) = (who.actor(client), who.standing());
     let deleted = app.db.write(move |connection| {
         standing.check(connection, now)?;
         if !api_keys::delete(connection, owner.id, id)? {
@@ -213,7 +213,7 @@ impl Input for ApiKeyCreateRequest {
 async fn store(call: Call<SignedIn, ApiKeyCreateRequest>) -> Result<Reply, ApiError> {
     let Call { app, now, client, who, input: ApiKeyCreateRequest(key) } = call;
     let encrypted = app.fernet.encrypt(key.expose(), now)?;
-    let (id, actor, standing) = (who.user.id, who.actor(client.address), who.standing());
+    let (id, actor, standing) = (who.user.id, who.actor(&client), who.standing());
     let kept = encrypted.clone();
     let saved = app.db.write(move |connection| {
         standing.check(connection, now)?;

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use super::console::Pages;
 use super::key_uses::KeyUses;
 use super::metrics::Metrics;
+use super::refusals::Refusals;
 use super::throttle::Throttle;
 use crate::auth::fernet::Fernet;
 use crate::auth::password::Hasher;
@@ -32,6 +33,8 @@ pub struct App {
     pub fernet: Fernet,
     /// Slows down failed attempts.
     pub throttle: Throttle,
+    /// What is written down of refused requests.
+    pub refusals: Refusals,
     /// Uses of API keys that are not written yet.
     pub key_uses: KeyUses,
     /// The console's pages.

@@ -1,6 +1,7 @@
 //! Owns automatic log-in: for one person on one machine, without a password, only for requests that come straight from
 //! that machine, and if so configured only for programs that were told the launch secret.
 
+use super::address::Client;
 use super::body::Kind;
 use super::call::{Call, Input, Source};
 use super::caller::Anyone;
@@ -15,7 +16,7 @@ use super::schema::{boolean, object, string};
 use super::session_start;
 use super::throttle::Attempt;
 use crate::auth::random;
-use crate::domain::audit::{Action, Actor, Event};
+use crate::domain::audit::{Action, Event};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::{PasswordHash, Secret};
 use crate::domain::session::Session;
@@ -85,18 +86,18 @@ async fn enter(call: Call<Anyone, Launch>) -> Result<Reply, ApiError> {
         let unguessable = Secret::new(random::text()?);
         Some(app.hasher.hash(&unguessable, client.address).await?)
     };
-    let (state, address) = (app.clone(), client.address.to_string());
+    let state = app.clone();
     let started = app.db.write(move |connection| {
         let user = match (person(connection)?, newcomer) {
             (Some(user), _) => user,
-            (None, Some(hash)) => add(connection, &hash, &address, now)?,
+            (None, Some(hash)) => add(connection, &hash, &client, now)?,
             (None, None) => return Err(ApiError::UserGone),
         };
         users::set_last_login(connection, user.id, now)?;
         let session = Session { automatic: true, ..session_start::new_session(&state, &user, &client, now) };
         sessions::insert(connection, &session)?;
         sessions::end_older_automatic(connection, user.id, MOST_SESSIONS)?;
-        let actor = Actor { id: Some(user.id), name: Some(user.username.to_string()), address: Some(address) };
+        let actor = client.actor_for(&user);
         let detail = Some("automatic".to_owned());
         let event = Event { actor, action: Action::LoggedIn, target: None, success: true, detail };
         audit::record(connection, &event, now)?;
@@ -112,7 +113,7 @@ async fn refuse_guess(call: &Call<Anyone, Launch>) -> Result<ApiError, ApiError>
     let attempt = Attempt::begin(&call.app, "", call.client.address);
     let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), call.now);
     let event = Event {
-        actor: Actor { id: None, name: None, address: Some(call.client.address.to_string()) },
+        actor: call.client.actor(),
         action: Action::LoggedIn,
         target: None,
         success: false,
@@ -134,15 +135,14 @@ fn person(connection: &Connection) -> Result<Option<User>, ApiError> {
 }
 
 /// Makes the person of this machine, under another name if somebody took that one.
-fn add(connection: &Connection, hash: &PasswordHash, address: &str, now: Timestamp) -> Result<User, ApiError> {
+fn add(connection: &Connection, hash: &PasswordHash, client: &Client, now: Timestamp) -> Result<User, ApiError> {
     let called = |name: &str| User::new(Username::parse(name).expect("the text is a name"), true, true, now);
     let mut user = called(NAME);
     if users::find_by_name(connection, NAME)?.is_some() {
         user.username = called(&format!("{NAME}-{}", user.id.simple())).username;
     }
     users::insert(connection, &user, hash)?;
-    let actor = Actor { id: None, name: None, address: Some(address.to_owned()) };
-    let event = super::users::about(actor, Action::SetUp, &user, Some("automatic log-in".to_owned()));
+    let event = super::users::about(client.actor(), Action::SetUp, &user, Some("automatic log-in".to_owned()));
     audit::record(connection, &event, now)?;
     Ok(user)
 }

@@ -5,9 +5,11 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use uuid::Uuid;
 
+use super::address::Client;
 use super::app::App;
 use super::error::ApiError;
 use super::form::Pairs;
+use super::refusals;
 use crate::auth::api_key;
 use crate::auth::token::Kind;
 use crate::domain::audit::Actor;
@@ -65,8 +67,8 @@ impl SignedIn {
     }
 
     /// For the audit log.
-    pub fn actor(&self, address: std::net::IpAddr) -> Actor {
-        Actor { id: Some(self.user.id), name: Some(self.user.username.to_string()), address: Some(address.to_string()) }
+    pub fn actor(&self, client: &Client) -> Actor {
+        client.actor_for(&self.user)
     }
 }
 
@@ -110,11 +112,12 @@ impl Who for SignedIn {
     async fn identify(app: &App, request: &HttpRequest, query: &Pairs<'_>) -> Result<Self, ApiError> {
         let headers = request.headers();
         if let Some(token) = bearer(headers) {
-            return by_token(app, token).await;
+            return by_token(app, token).await.inspect(|caller| refusals::keep(request, &caller.user));
         }
         let key = headers.get("x-api-key").and_then(|key| key.to_str().ok()).filter(|key| !key.is_empty());
         let key = key.or_else(|| query.get("x-api-key").filter(|key| !key.is_empty()));
-        by_key(app, key.ok_or(ApiError::NoCredentials)?).await
+        let caller = by_key(app, key.ok_or(ApiError::NoCredentials)?).await;
+        caller.inspect(|caller| refusals::keep(request, &caller.user))
     }
 }
 

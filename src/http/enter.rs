@@ -72,7 +72,7 @@ async fn enter(call: Call<SignedIn, Wish>) -> Result<Reply, ApiError> {
     if app.config.entry_by_https() && !target.site.https {
         return Err(ApiError::EntryWithoutHttps);
     }
-    let (actor, site) = (who.actor(client.address), target.site.to_string());
+    let (actor, site) = (who.actor(&client), target.site.to_string());
     match app.config.forward_auth.may_enter(&target.site, &who.user) {
         Err(Closed::UnknownHost) => return Err(ApiError::BadReturnTo),
         Err(Closed::NotForYou) => {

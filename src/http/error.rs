@@ -73,12 +73,19 @@ pub enum ApiError {
     Hash(HashError),
     Store(StoreError),
     Randomness(NoRandomness),
+    /// A handler panicked; the panic itself is in the log.
+    Panicked,
 }
 
 impl ApiError {
     /// One field of the body at fault.
     pub fn field(name: &'static str, fault: Fault) -> Self {
         Self::Invalid(Faults::one(Place::Field(name), fault))
+    }
+
+    /// The sentence that the client is told.
+    pub fn told(&self) -> &'static str {
+        self.sentence().1
     }
 
     /// The status and the body that the client is sent.
@@ -140,9 +147,10 @@ impl ApiError {
             Self::Store(StoreError::Unavailable(_) | StoreError::Replaced | StoreError::Stopped) => {
                 (StatusCode::SERVICE_UNAVAILABLE, say::UNAVAILABLE)
             }
-            Self::Hash(HashError::Unfit | HashError::Failed) | Self::Store(_) | Self::Randomness(_) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, say::INTERNAL)
-            }
+            Self::Hash(HashError::Unfit | HashError::Failed)
+            | Self::Store(_)
+            | Self::Randomness(_)
+            | Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, say::INTERNAL),
         }
     }
 
@@ -173,6 +181,7 @@ impl ApiError {
             Self::Store(error) => Some(error.described()),
             Self::Hash(error) => Some(error.to_string()),
             Self::Randomness(error) => Some(error.to_string()),
+            Self::Panicked => Some("a panic".to_owned()),
             _ => None,
         }
     }

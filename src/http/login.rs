@@ -21,7 +21,7 @@ use super::session_start::{self, Pair};
 use super::throttle::{Attempt, Keyed};
 use super::wire::{Message, Token};
 use crate::auth::password::Verdict;
-use crate::domain::audit::{Action, Actor, Event};
+use crate::domain::audit::{Action, Event};
 use crate::domain::secret::{PasswordHash, Secret};
 use crate::domain::session::Refresh;
 use crate::domain::user::User;
@@ -175,7 +175,7 @@ async fn sign_in(
     renewed: Option<PasswordHash>,
 ) -> Result<Option<Reply>, ApiError> {
     let (session, now) = (session_start::new_session(&call.app, &user, &call.client, call.now), call.now);
-    let actor = named(&user, &call.client.address.to_string());
+    let actor = call.client.actor_for(&user);
     let started = session.clone();
     let done = call.app.db.write(move |connection| {
         // Deactivated, deleted or given another hash while this one was verified: what was verified is past.
@@ -212,7 +212,7 @@ async fn record_failure(
     why: &'static str,
 ) -> Result<(), ApiError> {
     let event = Event {
-        actor: Actor { id: None, name: None, address: Some(call.client.address.to_string()) },
+        actor: call.client.actor(),
         action: Action::LoggedIn,
         target: user.map(|user| (user.id, user.username.to_string())),
         success: false,
@@ -224,10 +224,6 @@ async fn record_failure(
         Ok::<_, ApiError>(audit::record(connection, &event, now)?)
     });
     recorded.await
-}
-
-fn named(user: &User, address: &str) -> Actor {
-    Actor { id: Some(user.id), name: Some(user.username.to_string()), address: Some(address.to_owned()) }
 }
 
 /// The refresh cookie.
@@ -263,7 +259,7 @@ async fn refresh(call: Call<Anyone, RefreshCookie>) -> Result<Reply, ApiError> {
             Refresh::Unknown => return Ok(None),
             Refresh::Reuse => {
                 sessions::end(connection, sid)?;
-                let actor = Actor { id: None, name: None, address: Some(client.address.to_string()) };
+                let actor = client.actor();
                 let target = Some((user.id, user.username.to_string()));
                 let event = Event { actor, action: Action::RefreshReused, target, success: false, detail: None };
                 audit::record(connection, &event, now)?;
@@ -293,7 +289,7 @@ async fn logout(call: Call<Anyone, Tokens>) -> Result<Reply, ApiError> {
     let Call { app, now, client, input: Tokens(tokens), .. } = call;
     let ids = tokens.sessions(&app);
     if !ids.is_empty() || tokens.entry.is_some() {
-        let address = client.address.to_string();
+        let from = client.clone();
         let ended = app.db.write(move |connection| {
             if let Some(entry) = &tokens.entry {
                 entry_tokens::end(connection, entry)?;
@@ -301,7 +297,7 @@ async fn logout(call: Call<Anyone, Tokens>) -> Result<Reply, ApiError> {
             for id in ids {
                 let Some(owner) = sessions::end(connection, id)? else { continue };
                 let Some(user) = users::find(connection, owner)? else { continue };
-                let actor = named(&user, &address);
+                let actor = from.actor_for(&user);
                 let event = Event { actor, action: Action::LoggedOut, target: None, success: true, detail: None };
                 audit::record(connection, &event, now)?;
             }

@@ -27,7 +27,9 @@ pub mod metrics;
 mod openapi;
 mod original;
 mod passwords;
+pub mod refusals;
 mod reply;
+mod request_id;
 pub mod reset_links;
 mod route;
 mod schema;
@@ -48,4 +50,5 @@ mod wire;
 // What the command line prints as JSON is what the API answers.
 pub use wire::{ApiKeyRead, AuditRead, SessionRead, UserRead};
 
+pub use reply::complete;
 pub use route::{configure, describe_routes, uses};

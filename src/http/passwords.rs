@@ -35,7 +35,7 @@ pub async fn reset(call: Call<SignedIn, (UserId, ResetPassword)>) -> Result<Repl
     let Call { app, now, client, who, input: (_, ResetPassword { password, .. }) } = call;
     fields::differs_from_name(&password, &who.user.username).map_err(|fault| ApiError::field("password", fault))?;
     let hash = app.hasher.hash(&password, client.address).await?;
-    let (actor, own_session, standing) = (who.actor(client.address), who.session(), who.standing());
+    let (actor, own_session, standing) = (who.actor(&client), who.session(), who.standing());
     let changed = app.db.write(move |connection| {
         standing.check(connection, now)?;
         let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
@@ -53,7 +53,7 @@ pub async fn reset(call: Call<SignedIn, (UserId, ResetPassword)>) -> Result<Repl
 
 /// Counts a wrong current password as what it is: an attempt at the account's password.
 async fn record_failure(call: &Call<SignedIn, (UserId, ResetPassword)>, keys: Keyed) -> Result<(), ApiError> {
-    let (now, actor) = (call.now, call.who.actor(call.client.address));
+    let (now, actor) = (call.now, call.who.actor(&call.client));
     let target = Some((call.who.user.id, call.who.user.username.to_string()));
     let detail = Some("wrong current password".to_owned());
     let event = Event { actor, action: Action::PasswordChanged, target, success: false, detail };

@@ -1,9 +1,9 @@
 //! Owns how answers look: JSON, the headers that all of them carry, the request's id, the access log.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
 use actix_web::web::{Bytes, Data};
@@ -12,6 +12,8 @@ use serde::Serialize;
 
 use super::app::App;
 use super::error::ApiError;
+use super::request_id;
+use crate::domain::audit::RequestId;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -24,7 +26,7 @@ const ALWAYS: [(HeaderName, HeaderValue); 5] = [
     (HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer")),
     (
         HeaderName::from_static("content-security-policy"),
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        HeaderValue::from_static("default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
     ),
 ];
 
@@ -92,10 +94,10 @@ impl Reply {
 
 /// The answer as it is sent, refusals included, with its line in the log.
 pub fn send(request: &HttpRequest, outcome: Result<Reply, ApiError>) -> HttpResponse {
-    let id = next_id();
+    let id = request_id::of(request);
     let response = match outcome {
         Ok(reply) => {
-            let mut builder = start(reply.status, &id);
+            let mut builder = start(reply.status, id);
             builder.insert_header((CONTENT_TYPE, reply.content_type));
             for header in reply.headers {
                 builder.append_header(if header.0 == LOCATION { below_base(request, header) } else { header });
@@ -105,7 +107,7 @@ pub fn send(request: &HttpRequest, outcome: Result<Reply, ApiError>) -> HttpResp
             }
             builder.body(reply.body)
         }
-        Err(error) => refuse(request, &error, &id),
+        Err(error) => refuse(request, &error, id),
     };
     if log::log_enabled!(target: "usher::access", log::Level::Debug) {
         // The path alone: a query may hold an API key.
@@ -115,7 +117,7 @@ pub fn send(request: &HttpRequest, outcome: Result<Reply, ApiError>) -> HttpResp
     response
 }
 
-fn refuse(request: &HttpRequest, error: &ApiError, id: &str) -> HttpResponse {
+fn refuse(request: &HttpRequest, error: &ApiError, id: RequestId) -> HttpResponse {
     let (status, body) = error.reply();
     if error.is_overload() {
         note_overload(error);
@@ -142,20 +144,25 @@ fn note_overload(error: &ApiError) {
     }
 }
 
-fn start(status: StatusCode, id: &str) -> HttpResponseBuilder {
+fn start(status: StatusCode, id: RequestId) -> HttpResponseBuilder {
     let mut builder = HttpResponse::build(status);
     for header in ALWAYS {
         builder.insert_header(header);
     }
-    builder.insert_header((REQUEST_ID, id));
+    builder.insert_header((REQUEST_ID, id.to_string()));
     builder
 }
 
-/// Counts up from a random number: unique in this process, and unlikely to be met in another one's log.
-fn next_id() -> String {
-    static FIRST: std::sync::LazyLock<AtomicU64> =
-        std::sync::LazyLock::new(|| AtomicU64::new(crate::auth::random::bytes().map_or(0, u64::from_ne_bytes)));
-    format!("{:016x}", FIRST.fetch_add(1, Ordering::Relaxed))
+/// Gives what was not answered by [`send`], such as whether another origin may ask, what all answers carry.
+pub fn complete<B>(mut response: ServiceResponse<B>) -> ServiceResponse<B> {
+    if !response.headers().contains_key(REQUEST_ID) {
+        let id = HeaderValue::from_str(&request_id::of(response.request()).to_string());
+        let headers = response.headers_mut();
+        ALWAYS.into_iter().chain(id.ok().map(|id| (REQUEST_ID, id))).for_each(|(name, value)| {
+            headers.insert(name, value);
+        });
+    }
+    response
 }
 
 /// 307 to the spelling of the path that exists, with the query as it came. Relative, so that it holds behind any proxy.
@@ -163,7 +170,7 @@ pub fn redirect(request: &HttpRequest, path: &str) -> HttpResponse {
     let query = request.query_string();
     let base = base_path(request);
     let location = if query.is_empty() { format!("{base}{path}") } else { format!("{base}{path}?{query}") };
-    let mut builder = start(StatusCode::TEMPORARY_REDIRECT, &next_id());
+    let mut builder = start(StatusCode::TEMPORARY_REDIRECT, request_id::of(request));
     if let Ok(location) = HeaderValue::from_str(&location) {
         builder.insert_header((LOCATION, location));
     }

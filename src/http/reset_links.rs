@@ -20,7 +20,7 @@ use super::wire::{Detail, ResetLink};
 use crate::auth::api_key::sha256;
 use crate::auth::password::MAX_BYTES;
 use crate::auth::random;
-use crate::domain::audit::{Action, Actor};
+use crate::domain::audit::Action;
 use crate::domain::policy;
 use crate::domain::secret::Secret;
 use crate::store::{audit, reset_links, sessions, users};
@@ -57,7 +57,7 @@ async fn make(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
     let Call { app, now, client, who: Superuser(who), input: UserId(id) } = call;
     policy::may_make_reset_link(&who.user, who.session().is_some(), id)?;
     let (token, end) = (Secret::new(random::text()?), now + VALID_FOR);
-    let (hash, actor, standing) = (sha256(token.expose()), who.actor(client.address), who.standing());
+    let (hash, actor, standing) = (sha256(token.expose()), who.actor(&client), who.standing());
     let made = app.db.write(move |connection| {
         standing.check(connection, now)?;
         let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
@@ -99,7 +99,7 @@ async fn set(call: Call<Anyone, NewPassword>) -> Result<Reply, ApiError> {
     let user = user.ok_or(ApiError::BadResetToken)?;
     fields::differs_from_name(&password, &user.username).map_err(|fault| ApiError::field("password", fault))?;
     let hash = app.hasher.hash(&password, client.address).await?;
-    let actor = Actor { id: None, name: None, address: Some(client.address.to_string()) };
+    let actor = client.actor();
     let done = app.db.write(move |connection| {
         // Used or replaced while the password was hashed: valid once means once.
         let user = reset_links::find(connection, &sha256, now)?.ok_or(ApiError::BadResetToken)?;

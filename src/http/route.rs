@@ -1,12 +1,14 @@
 //! Owns the route table: which path and method leads to which handler, and what it is called in the API's description.
 //! Everything that is no route ends here too: 404, 405, and the redirect to the other spelling of a path.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::LazyLock;
 
 use actix_web::dev::ResourceDef;
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource};
+use futures_util::FutureExt;
 use serde_json::Value;
 
 use super::app::App;
@@ -18,8 +20,8 @@ use super::metrics::{self, Timing};
 use super::openapi::{self, Operation};
 use super::reply::{self, Reply};
 use super::{
-    api_keys, audit, console, docs, enter, health, login, reset_links, sessions, setup, throttle, users, verify,
-    visitor,
+    api_keys, audit, console, docs, enter, health, login, refusals, reset_links, sessions, setup, throttle, users,
+    verify, visitor,
 };
 
 type Describe = Box<dyn Fn(&mut Operation) + Send + Sync>;
@@ -57,10 +59,15 @@ impl Route {
         let handler = Box::new(move |resource: Resource, place: usize| {
             let run = move |request: HttpRequest, payload: Payload, app: Data<App>| async move {
                 let timing = Timing::begin(&app);
-                let outcome = match Call::<W, I>::receive(&request, payload, app).await {
-                    Ok(call) => handler(call).await,
-                    Err(error) => Err(error),
+                let answer = async {
+                    let call = Call::<W, I>::receive(&request, payload, app.clone()).await?;
+                    handler(call).await
                 };
+                // A fault of ours ends one request and not the connection, whose client would hear nothing.
+                let outcome = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or(Err(ApiError::Panicked));
+                if let Err(error) = &outcome {
+                    refusals::note(&app, &request, (request.method().as_str(), path), error).await;
+                }
                 throttle::hold_back(&outcome).await;
                 let response = reply::send(&request, outcome);
                 timing.end(&request, Some(place), response.status());

@@ -110,7 +110,7 @@ async fn end_of(call: Call<Superuser, (UserId, SessionId)>) -> Result<Reply, Api
 }
 
 async fn end_one<W, I>(call: &Call<W, I>, who: &SignedIn, owner: Uuid, id: Uuid) -> Result<Reply, ApiError> {
-    let (actor, standing, now) = (who.actor(call.client.address), who.standing(), call.now);
+    let (actor, standing, now) = (who.actor(&call.client), who.standing(), call.now);
     let ended = call.app.db.write(move |connection| {
         standing.check(connection, now)?;
         let user = users::find(connection, owner)?.ok_or(ApiError::SessionNotFound)?;
@@ -144,7 +144,7 @@ async fn end_every<W, I>(
     owner: Uuid,
     kept: Option<Uuid>,
 ) -> Result<Reply, ApiError> {
-    let (actor, standing, now) = (who.actor(call.client.address), who.standing(), call.now);
+    let (actor, standing, now) = (who.actor(&call.client), who.standing(), call.now);
     let ended = call.app.db.write(move |connection| {
         standing.check(connection, now)?;
         let user = users::find(connection, owner)?.ok_or(ApiError::UserNotFound)?;

@@ -19,7 +19,7 @@ use super::user_inputs::UserCreate;
 use super::users::about;
 use super::wire::UserRead;
 use crate::auth::password::MAX_BYTES;
-use crate::domain::audit::{Action, Actor};
+use crate::domain::audit::Action;
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::domain::username::MAX_CHARS;
@@ -70,7 +70,7 @@ async fn set_up(call: Call<Anyone, Setup>) -> Result<Reply, ApiError> {
     }
     let hash = app.hasher.hash(&user.password, client.address).await?;
     let user = User::new(user.username, true, true, now);
-    let actor = Actor { id: None, name: None, address: Some(client.address.to_string()) };
+    let actor = client.actor();
     let made = app.db.write(move |connection| {
         if users::superuser_exists(connection)? {
             return Err(ApiError::SetupDone);

@@ -87,8 +87,8 @@ async fn add(call: Call<Perhaps, UserCreate>) -> Result<Reply, ApiError> {
     let user = User::new(input.username, app.config.signup != Signup::Approval, false, now);
     let standing = superuser.as_ref().map(SignedIn::standing);
     let actor = match superuser {
-        Some(superuser) => superuser.actor(client.address),
-        None => Actor { id: None, name: None, address: Some(client.address.to_string()) },
+        Some(superuser) => superuser.actor(&client),
+        None => client.actor(),
     };
     let added = app.db.write(move |connection| {
         standing.map_or(Ok(()), |standing| standing.check(connection, now))?;
@@ -139,7 +139,7 @@ async fn change(call: Call<SignedIn, ((UserId, UserPatch), IfMatch)>) -> Result<
         }
         None => None,
     };
-    let (actor, own_session, standing) = (who.actor(client.address), who.session(), who.standing());
+    let (actor, own_session, standing) = (who.actor(&client), who.session(), who.standing());
     let changed = app.db.write(move |connection| {
         standing.check(connection, now)?;
         let before = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
@@ -166,7 +166,7 @@ async fn change(call: Call<SignedIn, ((UserId, UserPatch), IfMatch)>) -> Result<
 async fn delete(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
     let Call { app, now, client, who: Superuser(who), input: UserId(id) } = call;
     policy::may_delete(&who.user, id)?;
-    let (actor, standing) = (who.actor(client.address), who.standing());
+    let (actor, standing) = (who.actor(&client), who.standing());
     let deleted = app.db.write(move |connection| {
         standing.check(connection, now)?;
         let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;

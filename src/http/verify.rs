@@ -15,6 +15,7 @@ use super::error::ApiError;
 use super::fault::Faults;
 use super::openapi::Operation;
 use super::original::{Original, Unclear};
+use super::refusals;
 use super::reply::Reply;
 use super::route::Route;
 use super::seldom::Seldom;
@@ -22,6 +23,7 @@ use super::sentences as say;
 use super::wire::Detail;
 use crate::auth::api_key::sha256;
 use crate::config::Config;
+use crate::domain::audit::Action;
 use crate::domain::clock::Timestamp;
 use crate::domain::entry::Closed;
 use crate::domain::user::User;
@@ -86,14 +88,14 @@ struct Known {
 }
 
 async fn verify(call: Call<Anyone, Asked>) -> Result<Reply, ApiError> {
-    let Call { app, now, input: Asked { original, token, key }, .. } = call;
+    let Call { app, now, client, input: Asked { original, token, key }, .. } = call;
     let rules = &app.config.forward_auth;
     if rules.is_empty() {
         return Err(ApiError::NotFound);
     }
     let original = original.map_err(|unclear| {
         static SAID: Seldom = Seldom::new();
-        SAID.warn(now, || format!("a request to verify is refused: {unclear}"));
+        SAID.warn(now, || format!("{} a request to verify is refused: {unclear}", client.request));
         ApiError::EntryUnclear
     })?;
     if !rules.know(&original.site) {
@@ -105,6 +107,8 @@ async fn verify(call: Call<Anyone, Asked>) -> Result<Reply, ApiError> {
         return Ok(to_sign_in(&app, &original));
     };
     if rules.may_enter(&original.site, &user) == Err(Closed::NotForYou) {
+        let site = original.site.to_string();
+        refusals::write_down(&app, &client, Some((&user).into()), Action::Entered, site).await;
         return Ok(closed(&app, &original, &user));
     }
     let is_old = since.is_some_and(|since| now - since >= renewed_after(&app.config));

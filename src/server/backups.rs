@@ -92,7 +92,7 @@ async fn make(app: &App, now: Timestamp, stop: &Stop) -> Result<(), ()> {
             (Err(()), None)
         }
     };
-    let actor = Actor { id: None, name: Some("schedule".to_owned()), address: None };
+    let actor = Actor { name: Some("schedule".to_owned()), ..Actor::default() };
     let event = Event { actor, action: Action::BackedUp, target: None, success: outcome.is_ok(), detail };
     let noted = app.db.write(move |connection| audit::record(connection, &event, now)).await;
     if let Err::<_, StoreError>(error) = noted {

@@ -111,7 +111,7 @@ fn application(
         }
         let answer = routes.call(request);
         async move {
-            let mut answer = answer.await;
+            let mut answer = answer.await.map(http::complete);
             if let Some(turn) = turn
                 && turn.end()
                 && let Ok(answer) = &mut answer

@@ -14,8 +14,12 @@ use super::time;
 use crate::domain::audit::Event;
 use crate::domain::clock::Timestamp;
 
-/// The most entries that are kept, whatever an attacker makes usher write.
-const MAX_ENTRIES: i64 = 500_000;
+/// The most entries that are kept of what succeeded, and of what did not. Anybody can make the second kind, by failing
+/// to log in; so that nobody washes out with them what was done, they only take each other's place.
+const MAX_DONE: i64 = 400_000;
+const MAX_FAILED: i64 = 100_000;
+/// After how many entries those that are too many are looked for.
+const LOOK_EVERY: i64 = 1024;
 
 /// Writes an entry; together with what it tells of, so that neither stands without the other. Its line in the log
 /// follows when both are on the disk.
@@ -25,6 +29,11 @@ pub fn record(connection: &Connection, event: &Event, now: Timestamp) -> Result<
         LINES.with_borrow_mut(|lines| lines.push(line(event)));
     }
     Ok(())
+}
+
+/// Logs the line of something of which no entry is kept.
+pub fn tell(event: &Event) {
+    log::info!(target: "usher::audit", "{}", line(event));
 }
 
 /// Writes an entry of which no line in the log tells.
@@ -42,6 +51,16 @@ pub(super) fn record_quietly(connection: &Connection, event: &Event, now: Timest
         event.target.as_ref().map(|(_, name)| name),
         event.detail,
     ])?;
+    if connection.last_insert_rowid() % LOOK_EVERY == 0 { trim(connection) } else { Ok(()) }
+}
+
+/// Deletes the oldest of too many.
+fn trim(connection: &Connection) -> Result<(), StoreError> {
+    const SQL: &str = "DELETE FROM audit WHERE success = ?1 AND id <= \
+         (SELECT id FROM audit WHERE success = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+    for (success, most) in [(true, MAX_DONE), (false, MAX_FAILED)] {
+        connection.prepare_cached(SQL)?.execute(params![success, most])?;
+    }
     Ok(())
 }
 
@@ -80,6 +99,9 @@ fn line(event: &Event) -> String {
     let outcome = if event.success { "ok" } else { "failed" };
     let address = event.actor.address.as_deref().unwrap_or("-");
     let mut line = format!("{} {outcome} address={address}", event.action.as_str());
+    if let Some(request) = event.actor.request {
+        let _ = write!(line, " request={request}");
+    }
     let texts = [
         ("by", event.actor.name.as_deref()),
         ("on", event.target.as_ref().map(|(_, name)| name.as_str())),
@@ -99,10 +121,8 @@ pub fn sweep(connection: &Connection, end: Timestamp) -> Result<(), StoreError> 
     // Entries are written in the order of time, so that the first one to keep is found without looking at the others.
     const OLD: &str = "DELETE FROM audit WHERE id < coalesce((SELECT id FROM audit WHERE at >= ? ORDER BY id LIMIT 1), \
          (SELECT max(id) + 1 FROM audit))";
-    const TOO_MANY: &str = "DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?";
     connection.prepare_cached(OLD)?.execute([end])?;
-    connection.prepare_cached(TOO_MANY)?.execute([MAX_ENTRIES])?;
-    Ok(())
+    trim(connection)
 }
 
 /// An entry as it was written.

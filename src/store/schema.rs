@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::error::StoreError;
 
 /// The version that this program reads and writes, kept in `PRAGMA user_version`.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 /// `PRAGMA application_id`: the letters `usHR`. Tells usher's files from other programs' databases.
 pub(super) const APPLICATION_ID: i32 = 0x7573_4852;
 
@@ -42,6 +42,8 @@ const STEPS: &[&str] = &[
     CREATE TRIGGER user_changes_trimmed AFTER INSERT ON user_changes BEGIN
         DELETE FROM user_changes WHERE seq <= new.seq - 10000;
     END;",
+    // To 6: what succeeded and what did not are counted apart.
+    "CREATE INDEX audit_by_success ON audit (success);",
 ];
 
 /// The version of the open database; 0 is an empty file.

@@ -3,7 +3,21 @@
 use serde_json::{Value, json};
 
 use crate::attack::{Attacked, start};
+use crate::support::Response;
 use crate::support::server::ADMIN;
+
+/// What every answer carries, whatever it is.
+fn assert_guarded(answer: &Response) {
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{answer:?}");
+    assert_eq!(answer.header("x-frame-options"), Some("DENY"), "{answer:?}");
+    assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{answer:?}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
+    let policy = answer.header("content-security-policy").unwrap();
+    for part in ["default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert_eq!(answer.header("x-request-id").unwrap().len(), 16, "{answer:?}");
+}
 
 #[test]
 fn every_answer_has_an_id_and_is_neither_sniffed_nor_framed_nor_kept() {
@@ -18,12 +32,15 @@ fn every_answer_has_an_id_and_is_neither_sniffed_nor_framed_nor_kept() {
         server.request("GET", "/api/v1/users/whoami").send(),
         server.call("GET", "/api/v1/users/whoami", &admin, &Value::Null),
         server.call("PATCH", "/api/v1/users/x", &admin, &json!({})),
+        server.request("OPTIONS", "/api/v1/users/whoami").send(),
+        server.request("TRACE", "/api/v1/users/whoami").send(),
+        server.request("GET", "/").send(),
+        server.request("GET", "/docs").send(),
+        server.post("/api/v1/login").form(&[("username", "a"), ("password", &"x".repeat(70_000))]).send(),
+        server.post("/api/v1/users/").json(&json!("[".repeat(10))).send(),
+        server.post("/api/v1/users/").body("application/json", "[".repeat(9000)).send(),
     ] {
-        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{answer:?}");
-        assert_eq!(answer.header("x-frame-options"), Some("DENY"));
-        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
-        assert!(answer.header("content-security-policy").unwrap().contains("frame-ancestors 'none'"));
+        assert_guarded(&answer);
         assert!(ids.insert(answer.header("x-request-id").unwrap().to_owned()));
         assert_eq!(answer.header("access-control-allow-origin"), None);
     }
@@ -56,6 +73,35 @@ fn other_origins_are_answered_only_if_configured_and_never_as_any() {
     assert_eq!(known.header("access-control-allow-credentials"), Some("true"));
     let unknown = preflight("https://evil.example");
     assert_eq!(unknown.header("access-control-allow-origin"), None, "{unknown:?}");
+}
+
+#[test]
+fn what_is_answered_before_any_route_is_guarded_too() {
+    let server = start(&[("cors_origins", "https://app.example")]);
+    for (origin, method) in
+        [("https://app.example", "PATCH"), ("https://evil.example", "PATCH"), ("https://app.example", "PUT")]
+    {
+        let asked = server.request("OPTIONS", "/api/v1/users/whoami").header("access-control-request-method", method);
+        assert_guarded(&asked.header("origin", origin).send());
+        assert_guarded(&server.get("/api/v1/users/whoami").header("origin", origin).send());
+    }
+    assert_guarded(&server.request("OPTIONS", "/nothing").header("origin", "https://app.example").send());
+}
+
+#[test]
+fn a_fault_of_the_servers_own_is_answered_tells_nothing_and_ends_nothing_else() {
+    let server = start(&[]);
+    // No session can end a week after the end of all time that can be counted.
+    let left = chrono::DateTime::<chrono::Utc>::MAX_UTC - server.clock.now();
+    server.clock.advance(left - chrono::TimeDelta::days(1));
+    let mut connection = server.connect();
+    let form = [("username", ADMIN.0), ("password", ADMIN.1)];
+    connection.write(&server.post("/api/v1/login").form(&form).bytes(true));
+    let answer = connection.read(false).unwrap();
+    assert_eq!((answer.status, answer.json()), (500, json!({"detail": "Internal Server Error"})));
+    assert_guarded(&answer);
+    connection.write(&server.get("/health").bytes(true));
+    assert_eq!(connection.read(false).unwrap().status, 200);
 }
 
 #[test]
@@ -103,9 +149,10 @@ fn the_audit_log_says_who_did_what_to_whom_from_where_and_is_for_superusers() {
         .iter()
         .map(|entry| (entry["action"].as_str().unwrap(), entry["actor_name"].as_str().unwrap_or("-")))
         .collect();
-    assert_eq!(seen, [("login", "alice"), ("user.change", "admin"), ("user.add", "admin")]);
-    assert_eq!(all["total_count"], 3);
-    let change = &all["entries"][1];
+    let alices = [("access.refuse", "alice"), ("login", "alice")];
+    assert_eq!(seen, [alices[0], alices[1], ("user.change", "admin"), ("user.add", "admin")]);
+    assert_eq!(all["total_count"], 4);
+    let change = &all["entries"][2];
     assert_eq!((&change["target"], &change["detail"]), (&json!(id), &json!("is_active")));
     assert_eq!(change["at"], "2026-06-01T12:00:00.000000Z");
 }

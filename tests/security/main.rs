@@ -7,6 +7,7 @@ mod support;
 mod attack;
 mod http;
 mod keys;
+mod logs;
 mod meanwhile;
 mod passwords;
 mod sessions;
