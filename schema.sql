@@ -203,10 +203,12 @@ CREATE TABLE known_places (
     PRIMARY KEY (user_id, place)
 ) STRICT, WITHOUT ROWID;
 
--- What /health_check writes, to know that writing works.
+-- What /health_check writes, to know that writing works. `believed_at` is the moment up to which the clock was believed
+-- (src/server/sweep.rs).
 CREATE TABLE heartbeat (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    at TEXT NOT NULL
+    id          INTEGER PRIMARY KEY CHECK (id = 1),
+    at          TEXT NOT NULL,
+    believed_at TEXT
 ) STRICT;
 
 -- By what the secret key is known again with which the store keys are encrypted and the counts above are keyed: a keyed

@@ -26,7 +26,7 @@ use crate::http::metrics::Metrics;
 use crate::http::refusals::Refusals;
 use crate::http::throttle::Throttle;
 use crate::platform::{self, DirLock, service};
-use crate::store::{Db, OpenError, Options, StoreError, audit, reset_links, sessions, throttle as attempts};
+use crate::store::{Db, OpenError, Options, StoreError};
 
 mod backups;
 mod connection;
@@ -39,6 +39,7 @@ mod listen;
 mod peers;
 pub mod port_file;
 pub mod secret;
+mod sweep;
 mod watchdog;
 
 pub use first_superuser::{FirstSuperuser, SETUP_LINK_FILE, keep_link};
@@ -46,9 +47,6 @@ pub use port_file::PortFileError;
 
 use port_file::PortFile;
 use watchdog::Workers;
-
-/// How often ended sessions, old counts and old entries of the audit log are deleted.
-const SWEEP: Duration = Duration::from_mins(10);
 
 /// How often the lock on the data directory is tried again, and after how long.
 const LOCK_TRIES: u32 = 5;
@@ -91,6 +89,9 @@ pub enum StartError {
     /// The prefix could not be told from a route.
     #[error("`base_path` is {0}, which begins as paths of usher's own do; choose another one, such as /usher")]
     BasePathTaken(String),
+    /// How far the clock was believed could not be read or written.
+    #[error("what the database knows of the clock cannot be used: {}", .0.described())]
+    Clock(StoreError),
     /// Whether names are kept could not be read or written.
     #[error("what forward auth knows of names cannot be used: {}", .0.described())]
     Names(StoreError),
@@ -175,6 +176,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         setup_token: Mutex::new(None),
         config,
     });
+    sweep::begin(&app).await.map_err(StartError::Clock)?;
     kept_names::keep(&app).await.map_err(StartError::Names)?;
     let first_superuser = first_superuser::ensure(&app, &url).await?;
     kept_names::look(&app).await.map_err(StartError::Names)?;
@@ -236,7 +238,7 @@ impl Built {
     /// When the server fails as a whole.
     pub async fn run(self) -> io::Result<()> {
         let flusher = actix_web::rt::spawn(flush_uses(self.app.clone()));
-        let sweeper = actix_web::rt::spawn(sweep(self.app.clone()));
+        let sweeper = actix_web::rt::spawn(sweep::run(self.app.clone()));
         let watchdog = self.watched.map(|(workers, patience)| {
             actix_web::rt::spawn(watchdog::watch(self.app.clone().into_inner(), workers, patience))
         });
@@ -266,25 +268,6 @@ async fn flush_uses(app: web::Data<App>) {
         second.tick().await;
         if let Err(error) = app.key_uses.flush(&app.db).await {
             log::warn!("uses of API keys are not counted yet: {}", error.described());
-        }
-    }
-}
-
-async fn sweep(app: web::Data<App>) {
-    let mut period = actix_web::rt::time::interval(SWEEP);
-    loop {
-        period.tick().await;
-        let now = app.clock.now();
-        let audit_end = now - chrono::TimeDelta::days(app.config.audit_days.into());
-        let swept = app.db.write(move |connection| {
-            sessions::sweep(connection, now)?;
-            reset_links::sweep(connection, now)?;
-            attempts::sweep(connection, now - throttle::FORGOTTEN_AFTER)?;
-            audit::sweep(connection, audit_end)?;
-            Ok::<_, StoreError>(())
-        });
-        if let Err(error) = swept.await {
-            log::warn!("what has ended could not be deleted: {}", error.described());
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use r2d2::ManageConnection;
-use rusqlite::{Connection, named_params, params};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
 use uuid::Uuid;
 
 use super::error::StoreError;
@@ -51,11 +51,11 @@ pub(super) fn record_quietly(connection: &Connection, event: &Event, now: Timest
         event.target.as_ref().map(|(_, name)| name),
         event.detail,
     ])?;
-    if connection.last_insert_rowid() % LOOK_EVERY == 0 { trim(connection) } else { Ok(()) }
+    if connection.last_insert_rowid() % LOOK_EVERY == 0 { bound(connection) } else { Ok(()) }
 }
 
-/// Deletes the oldest of too many.
-fn trim(connection: &Connection) -> Result<(), StoreError> {
+/// Deletes the oldest of too many entries.
+pub fn bound(connection: &Connection) -> Result<(), StoreError> {
     const SQL: &str = "DELETE FROM audit WHERE success = ?1 AND id <= \
          (SELECT id FROM audit WHERE success = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
     for (success, most) in [(true, MAX_DONE), (false, MAX_FAILED)] {
@@ -116,13 +116,19 @@ fn line(event: &Event) -> String {
     line
 }
 
-/// Deletes entries from before `end`, and the oldest of too many.
+/// When the newest entry was written.
+pub fn newest(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
+    let sql = "SELECT at FROM audit ORDER BY id DESC LIMIT 1";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?)
+}
+
+/// Deletes entries from before `end`.
 pub fn sweep(connection: &Connection, end: Timestamp) -> Result<(), StoreError> {
     // Entries are written in the order of time, so that the first one to keep is found without looking at the others.
     const OLD: &str = "DELETE FROM audit WHERE id < coalesce((SELECT id FROM audit WHERE at >= ? ORDER BY id LIMIT 1), \
          (SELECT max(id) + 1 FROM audit))";
     connection.prepare_cached(OLD)?.execute([end])?;
-    trim(connection)
+    Ok(())
 }
 
 /// An entry as it was written.

@@ -42,8 +42,9 @@ const STEPS: &[&str] = &[
     CREATE TRIGGER user_changes_trimmed AFTER INSERT ON user_changes BEGIN
         DELETE FROM user_changes WHERE seq <= new.seq - 10000;
     END;",
-    // To 6: what succeeded and what did not are counted apart.
-    "CREATE INDEX audit_by_success ON audit (success);",
+    // To 6: what succeeded and what did not are counted apart; up to which moment the clock was believed.
+    "CREATE INDEX audit_by_success ON audit (success);
+    ALTER TABLE heartbeat ADD COLUMN believed_at TEXT;",
 ];
 
 /// The version of the open database; 0 is an empty file.

@@ -144,7 +144,7 @@ pub fn of_user(connection: &Connection, user_id: Uuid, now: Timestamp) -> Result
     Ok(connection.prepare_cached(SQL)?.query_map(params![user_id, now], from_row)?.collect::<Result<_, _>>()?)
 }
 
-/// Deletes sessions that ended more than a day before `now`: a clock that was wrong for a moment ends nobody's.
+/// Deletes sessions that ended more than a day before `now`.
 pub fn sweep(connection: &Connection, now: Timestamp) -> Result<usize, StoreError> {
     let sql = "DELETE FROM sessions WHERE expires_at < ?";
     Ok(connection.prepare_cached(sql)?.execute([now - TimeDelta::days(1)])?)

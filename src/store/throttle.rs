@@ -34,11 +34,16 @@ pub fn clear(connection: &Connection, key: &Key) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Forgets counts whose last attempt was before `forgotten`, and the smallest of too many.
+/// Forgets counts whose last attempt was before `forgotten`.
 pub fn sweep(connection: &Connection, forgotten: Timestamp) -> Result<(), StoreError> {
+    connection.prepare_cached("DELETE FROM attempts WHERE last_at < ?")?.execute([forgotten])?;
+    Ok(())
+}
+
+/// Forgets the smallest of too many counts.
+pub fn bound(connection: &Connection) -> Result<(), StoreError> {
     const SMALLEST: &str = "DELETE FROM attempts WHERE key IN (SELECT key FROM attempts ORDER BY count, last_at \
          LIMIT max(0, (SELECT count(*) FROM attempts) - ?))";
-    connection.prepare_cached("DELETE FROM attempts WHERE last_at < ?")?.execute([forgotten])?;
     connection.prepare_cached(SMALLEST)?.execute([MAX_COUNTS])?;
     Ok(())
 }
@@ -78,7 +83,7 @@ mod tests {
             set(&all, &n.to_be_bytes(), Count { count: 1, last_at }).unwrap();
         }
         all.commit().unwrap();
-        sweep(&connection, now - chrono::TimeDelta::days(1)).unwrap();
+        bound(&connection).unwrap();
         let rows: i64 = connection.query_row("SELECT count(*) FROM attempts", [], |row| row.get(0)).unwrap();
         assert_eq!(rows, MAX_COUNTS);
         assert_eq!(count(&connection, &waits).unwrap().unwrap().count, 30);
