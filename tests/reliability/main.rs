@@ -16,6 +16,7 @@ mod faults;
 mod kills;
 mod peers;
 mod power_cuts;
+mod real_disk;
 mod router;
 mod sockets;
 mod vfs;

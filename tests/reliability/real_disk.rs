@@ -1,0 +1,215 @@
+//! The same faults without a layer of ours in between: file systems that are full, another process that holds the lock, a
+//! clock that the system says is another. Where this cannot be made, as it takes root on Linux, or a library, a line says
+//! so, and the test passes.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rusqlite::Connection;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::assert_sound;
+use crate::client::Client;
+use crate::support::process::Running;
+use crate::support::{Program, Response};
+
+/// Makes the system tell this program another time.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+fn skipped(why: &str) {
+    writeln!(std::io::stderr().lock(), "not tried: {why}").unwrap();
+}
+
+/// A file system of four megabytes, in memory; unmounted when dropped.
+struct Small {
+    path: PathBuf,
+}
+
+impl Small {
+    fn mount(path: &Path) -> Option<Self> {
+        fs::create_dir(path).unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs"]).arg(path);
+        let mounted = mount.output().is_ok_and(|done| done.status.success());
+        mounted.then(|| Self { path: path.to_owned() })
+    }
+
+    /// Takes all the room that is left.
+    fn fill(&self) {
+        let mut file = fs::File::create(self.path.join("filler")).unwrap();
+        for size in [64 << 10, 4 << 10, 1] {
+            while file.write_all(&vec![b'x'; size]).is_ok() {}
+        }
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.path.join("filler")).unwrap();
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.path).status();
+    }
+}
+
+/// The superuser of a running program.
+struct Admin {
+    client: Client,
+    path: String,
+}
+
+impl Admin {
+    fn of(server: &Running) -> Self {
+        let mut client = Client::admin(server.address);
+        let me = client.get("/api/v1/users/whoami").unwrap().json();
+        Self { path: format!("/api/v1/users/{}", me["id"].as_str().unwrap()), client }
+    }
+
+    fn set_picture(&mut self, picture: &str) -> Response {
+        self.client.json("PATCH", &self.path, &json!({ "profile_image": picture })).unwrap()
+    }
+
+    fn picture(&mut self) -> String {
+        let me = self.client.get("/api/v1/users/whoami").unwrap().expect(200).json();
+        me["profile_image"].as_str().unwrap_or_default().to_owned()
+    }
+
+    fn health(&mut self) -> (u16, String) {
+        let answer = self.client.get("/health_check").unwrap();
+        (answer.status, answer.json()["db"].as_str().unwrap().to_owned())
+    }
+
+    /// Writes until a write is refused; gives the refusal, and what the last write was that was not.
+    fn write_until_refused(&mut self) -> (Response, String) {
+        let mut last = self.picture();
+        for n in 0..3000 {
+            let picture = format!("picture {n}");
+            let answer = self.set_picture(&picture);
+            if answer.status != 200 {
+                return (answer, last);
+            }
+            last = picture;
+        }
+        panic!("the disk does not fill up");
+    }
+}
+
+#[test]
+fn a_file_system_that_is_full_refuses_writes_with_507_and_starts_until_there_is_room() {
+    let dir = Arc::new(TempDir::new().unwrap());
+    let Some(disk) = Small::mount(&dir.path().join("data")) else {
+        return skipped("mounting a small file system takes root on Linux");
+    };
+    let server = Program::in_dir(&dir, &[]).superuser().start();
+    let mut admin = Admin::of(&server);
+    for round in 0..2 {
+        disk.fill();
+        let (refused, last) = admin.write_until_refused();
+        assert_eq!((refused.status, refused.detail().as_str()), (507, "The server's disk is full"), "{refused:?}");
+        // What was refused made room in the log, perhaps enough for what is small.
+        let health = admin.health();
+        assert!(health.0 == 200 || health == (507, "The server's disk is full".to_owned()), "{health:?}");
+        assert_eq!(admin.client.get("/health").unwrap().status, 200);
+        assert_eq!(admin.picture(), last, "what was refused is not to be seen");
+        disk.free();
+        assert_eq!(admin.set_picture(&format!("after {round}")).status, 200);
+        assert_eq!(admin.health(), (200, "ok".to_owned()));
+    }
+    // Killed on a full disk, it has lost nothing; started on one, it starts or says why not, and harms nothing.
+    disk.fill();
+    let (_, last) = admin.write_until_refused();
+    server.kill();
+    match Program::in_dir(&dir, &[]).superuser().try_start() {
+        Ok(server) => {
+            let mut client = Client::with_token(server.address, admin.client.token.clone());
+            assert_eq!(client.get("/api/v1/users/whoami").unwrap().json()["profile_image"], last.as_str());
+        }
+        Err(ended) => {
+            let words = ended.stderr.to_lowercase();
+            assert!(words.contains("full") || words.contains("no space"), "{ended:?}");
+        }
+    }
+    disk.free();
+    let server = Program::in_dir(&dir, &[]).superuser().start();
+    assert_eq!(Admin::of(&server).picture(), last);
+    assert_sound(&server.data_dir());
+}
+
+#[test]
+fn a_server_starts_on_a_new_file_system_only_if_there_is_room() {
+    let dir = Arc::new(TempDir::new().unwrap());
+    let Some(disk) = Small::mount(&dir.path().join("data")) else {
+        return skipped("mounting a small file system takes root on Linux");
+    };
+    disk.fill();
+    let Err(ended) = Program::in_dir(&dir, &[]).superuser().try_start() else { panic!("there is no room") };
+    assert!(ended.stderr.contains("disk is full") || ended.stderr.contains("No space left"), "{ended:?}");
+    disk.free();
+    let server = Program::in_dir(&dir, &[]).superuser().start();
+    assert_eq!(Admin::of(&server).set_picture("there is room").status, 200);
+}
+
+#[test]
+fn a_lock_of_another_process_refuses_writes_with_503_and_reads_go_on_until_it_is_given_up() {
+    let server = Program::new(&[]).superuser().start();
+    let mut admin = Admin::of(&server);
+    #[expect(clippy::disallowed_methods, reason = "another process than the server's opens its database")]
+    let other = Connection::open(server.data_dir().join("usher.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE; UPDATE users SET profile_image = 'theirs'").unwrap();
+    let (begun, seconds) = (Instant::now(), crate::long_or("USHER_LOCK_SECONDS", 0_u64));
+    let mut refusals = 0;
+    while refusals < 1 || begun.elapsed().as_secs() < seconds {
+        let refused = admin.set_picture("ours");
+        assert_eq!(refused.status, 503, "{refused:?}");
+        assert!(refused.header("retry-after").is_some() && !refused.detail().is_empty(), "{refused:?}");
+        assert_eq!(admin.health(), (503, "The database is locked by another process".to_owned()));
+        assert_eq!(admin.picture(), "", "what others have not committed is not to be seen");
+        refusals += 1;
+    }
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(admin.set_picture("ours again").status, 200);
+    assert_eq!((admin.picture(), admin.health().0), ("ours again".to_owned(), 200));
+    println!("locked for {:.0?}: {refusals} writes refused, as many reads answered", begun.elapsed());
+}
+
+#[test]
+fn a_server_that_starts_in_2099_deletes_nothing_and_in_2001_neither() {
+    if !Path::new(FAKETIME).exists() {
+        return skipped("libfaketime, with which programs are told another time, is not installed");
+    }
+    let server = Program::new(&[]).superuser().start();
+    let entries = |server: &Running| {
+        #[expect(clippy::disallowed_methods, reason = "a test looks behind the server")]
+        let database = Connection::open(server.data_dir().join("usher.db")).unwrap();
+        let all = "SELECT (SELECT count(*) FROM audit), (SELECT count(*) FROM sessions)";
+        database.query_row(all, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).unwrap()
+    };
+    let token = Admin::of(&server).client.token;
+    let (mut dir, mut before) = (Arc::clone(&server.dir), entries(&server));
+    assert!(server.stop().status.success());
+    for time in ["@2099-01-01 00:00:00", "@2001-01-01 00:00:00"] {
+        // The second time there is something already that was written by that clock, which does not make it believed.
+        for _ in 0..2 {
+            let program = Program::in_dir(&dir, &[]).env("LD_PRELOAD", FAKETIME).env("FAKETIME", time);
+            let server = program.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").start();
+            let mut admin = Admin::of(&server);
+            let says = |_: &u32| server.log().contains("nothing that has ended is deleted");
+            let asked = (0..10_000).take_while(|n| !says(n)).map(|_| admin.health().0).collect::<Vec<_>>();
+            assert!(says(&0) && asked.iter().all(|status| *status == 200), "{time}: {}", server.log());
+            let now = entries(&server);
+            assert!(now.0 > before.0 && now.1 > before.1, "{time}: {before:?} {now:?}");
+            (dir, before) = (Arc::clone(&server.dir), now);
+            assert!(server.stop().status.success());
+        }
+    }
+    let server = Program::in_dir(&dir, &[]).start();
+    let mut client = Client::with_token(server.address, token);
+    assert_eq!(client.get("/api/v1/users/whoami").unwrap().status, 200, "who was signed in still is");
+    assert!(entries(&server) >= before);
+}
