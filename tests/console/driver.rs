@@ -164,6 +164,12 @@ impl Browser {
         self.post("/url", &json!({ "url": url }));
     }
 
+    /// Gives the page its own size again, and waits until it is drawn so: a click meanwhile would go beside its aim.
+    pub fn own_size(&self) {
+        self.cdp("Emulation.clearDeviceMetricsOverride", &json!({}));
+        self.run("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))");
+    }
+
     /// From now on the tab that was opened as the `n`th is meant.
     pub fn to_tab(&self, n: usize) {
         let tabs = self.send("GET", &format!("/session/{}/window/handles", self.session), &Value::Null);

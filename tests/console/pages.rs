@@ -36,7 +36,7 @@ fn check(browser: &Browser, name: &str) {
         let wide = browser.run("return document.documentElement.scrollWidth");
         assert!(wide.as_u64().unwrap() <= width, "{name} is {wide} wide on a screen of {width}");
     }
-    browser.cdp("Emulation.clearDeviceMetricsOverride", &json!({}));
+    browser.own_size();
 }
 
 fn on_a_screen_of(browser: &Browser, width: u64) {

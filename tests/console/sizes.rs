@@ -26,7 +26,7 @@ fn names_of_any_length_and_direction_fit_on_every_screen() {
             assert!(found[0].as_u64().unwrap() <= width, "{what} on a screen of {width}: {found}");
             assert!(found[1].as_u64().unwrap() <= 220, "{what} on a screen of {width}: {found}");
         }
-        browser.cdp("Emulation.clearDeviceMetricsOverride", &json!({}));
+        browser.own_size();
     };
     fits("the list");
     for id in &ids {
