@@ -38,7 +38,6 @@ class Sidecar:
             # is its standard input, which closes with this program.
             "USHER_EXIT_WITH_PARENT": str(os.getpid()),
         }
-        self.port_file.unlink(missing_ok=True)
         with open(directory / "usher.log", "ab") as log:
             self.process = subprocess.Popen(
                 [program], env=os.environ | settings, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log
@@ -46,14 +45,18 @@ class Sidecar:
         self.url = self.wait_until_ready()["url"]
 
     def wait_until_ready(self) -> dict:
-        """What the port file says; it appears whole, and only when usher answers."""
+        """What the port file says; it appears whole, and only when usher answers. One with another process id is a
+        killed usher's, or that of one which runs in this directory already: this one will not start then."""
         for _ in range(3000):
             try:
-                return json.loads(self.port_file.read_text())
+                told = json.loads(self.port_file.read_text())
+                if told["pid"] == self.process.pid:
+                    return told
             except FileNotFoundError:
-                if self.process.poll() is not None:
-                    raise SystemExit("usher did not start; usher.log says why")
-                time.sleep(0.01)
+                pass
+            if self.process.poll() is not None:
+                raise SystemExit("usher did not start; usher.log says why")
+            time.sleep(0.01)
         raise SystemExit("usher is not ready after 30 seconds")
 
     def call(self, method: str, path: str, headers: dict):

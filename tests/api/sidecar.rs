@@ -148,14 +148,20 @@ struct Example {
 }
 
 impl Example {
-    /// `None`, and a line on standard error, where there is no Python.
-    fn start() -> Option<Self> {
-        let dir = TempDir::new().unwrap();
+    /// The example, in this directory.
+    fn command(dir: &TempDir) -> Command {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/sidecar/host.py");
         let mut python = Command::new("python3");
         python.args([script, env!("CARGO_BIN_EXE_usher")]).arg(dir.path().join("app"));
         // What tells the tests apart is no setting.
         python.env_remove("USHER_BROWSER_TESTS");
+        python
+    }
+
+    /// `None`, and a line on standard error, where there is no Python.
+    fn start() -> Option<Self> {
+        let dir = TempDir::new().unwrap();
+        let mut python = Self::command(&dir);
         let Ok(mut host) = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else {
             writeln!(std::io::stderr().lock(), "the example is not run: python3 is not installed").unwrap();
             return None;
@@ -202,6 +208,37 @@ fn the_example_starts_usher_signs_in_and_stops_it() {
     assert!(example.host.wait().unwrap().success());
     example.left_nothing();
     assert!(!example.log().contains("has ended"), "{}", example.log());
+}
+
+#[test]
+fn a_second_example_on_the_same_directory_ends_and_leaves_the_first_as_it_is() {
+    let Some(mut example) = Example::start() else { return };
+    example.is_running();
+    let told = example.port_file();
+    let second = Example::command(&example.dir).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(second.status.code(), Some(1), "{second:?}");
+    assert!(String::from_utf8_lossy(&second.stderr).contains("usher.log says why"), "{second:?}");
+    assert!(example.log().contains("another usher is running on"), "{}", example.log());
+    assert_eq!(example.port_file(), told);
+    drop(example.host.stdin.take());
+    assert_eq!(example.line(), "stopped");
+    assert!(example.host.wait().unwrap().success());
+}
+
+#[test]
+fn an_example_that_comes_after_a_killed_one_takes_no_old_file_for_its_own() {
+    let Some(mut example) = Example::start() else { return };
+    example.is_running();
+    let usher = i32::try_from(example.port_file()["pid"].as_i64().unwrap()).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(usher).unwrap(), rustix::process::Signal::KILL)
+        .unwrap();
+    let stale = example.port_file();
+    let second = Example::command(&example.dir).stdin(Stdio::null()).output().unwrap();
+    assert!(second.status.success(), "{second:?}");
+    let said = String::from_utf8_lossy(&second.stdout).into_owned();
+    assert!(said.contains("signed in as local") && !said.contains(stale["url"].as_str().unwrap()), "{said}");
+    example.host.kill().unwrap();
+    example.host.wait().unwrap();
 }
 
 #[test]
