@@ -14,12 +14,19 @@ use crate::store::{api_keys, audit, sessions};
 #[derive(Debug, Subcommand)]
 pub enum SessionCommand {
     /// Show a user's sessions, newest first.
+    #[command(after_long_help = "\
+Examples:
+  usher session list alice")]
     List {
         /// The user's name, in any case, or id.
         user: String,
     },
     /// End one session of a user, or all.
     #[command(override_usage = "usher session end [OPTIONS] <USER> (<ID> | --all)")]
+    #[command(after_long_help = "\
+Examples:
+  usher session end alice 0190b8a4-5b7c-4d0e-9f5a-1c2d3e4f5a6b
+  usher session end alice --all --yes")]
     End {
         /// The user's name, in any case, or id.
         user: String,
@@ -39,11 +46,17 @@ pub enum SessionCommand {
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
     /// Show a user's API keys, in order of creation. The keys themselves are not kept.
+    #[command(after_long_help = "\
+Examples:
+  usher key list alice")]
     List {
         /// The user's name, in any case, or id.
         user: String,
     },
     /// Delete an API key of a user.
+    #[command(after_long_help = "\
+Examples:
+  usher key delete alice 0190b8a4-5b7c-4d0e-9f5a-1c2d3e4f5a6b")]
     Delete {
         /// The user's name, in any case, or id.
         user: String,

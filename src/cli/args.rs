@@ -73,6 +73,10 @@ Examples:
         command: access::KeyCommand,
     },
     /// Show who did what to whom, newest first.
+    #[command(after_long_help = "\
+Examples:
+  usher audit --limit 10
+  usher audit --user alice --json")]
     Audit {
         /// Only what this user did, or what was done to this user.
         #[arg(long, value_name = "NAME")]
@@ -89,7 +93,11 @@ Changes nothing, makes nothing, and works beside a running server and on a damag
     #[command(after_long_help = "\
 Exit status:
   0    nothing is wrong; there may be warnings
-  1    something is wrong")]
+  1    something is wrong
+
+Examples:
+  usher doctor
+  usher doctor --json | jq '.findings[] | select(.status != \"ok\")'")]
     Doctor,
     /// Copy the database to a new file, compressed and checked, also while the server runs.
     #[command(after_long_help = "\
@@ -118,6 +126,10 @@ Examples:
         yes: bool,
     },
     /// Take in accounts from a Langflow or another usher.
+    #[command(after_long_help = "\
+Examples:
+  usher import langflow ~/langflow/langflow.db --dry-run
+  usher import usher users.jsonl")]
     Import {
         #[command(subcommand)]
         source: import::Source,
@@ -152,14 +164,22 @@ Examples:
         yes: bool,
     },
     /// Show the settings in force and where each came from, secrets hidden.
+    #[command(after_long_help = "\
+Examples:
+  usher config
+  usher --config /etc/usher/config.toml config --json")]
     Config,
     /// Ask a server whether it works; the one that these settings describe, unless told otherwise.
     #[command(after_long_help = "\
 Exit status:
   0    it can read and write its database
-  1    it cannot, or nothing answers")]
+  1    it cannot, or nothing answers
+
+Examples:
+  usher healthcheck
+  usher healthcheck 127.0.0.1:8000")]
     Healthcheck {
-        /// Such as `http://127.0.0.1:7860`.
+        /// Such as `http://127.0.0.1:7860`, or `127.0.0.1:7860` for short.
         url: Option<String>,
     },
     /// Print the completions of a shell.

@@ -17,8 +17,17 @@ use crate::store::{Connection, StoreError, sessions, users};
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a link with which the user sets a new password, once and within 24 hours.
+    #[command(after_long_help = "\
+Examples:
+  usher user reset-link alice
+  usher user reset-link alice --json | jq -r .link")]
     ResetLink(Named),
     /// Add a user, active at once. The password is asked for, or read from standard input.
+    #[command(after_long_help = "\
+Examples:
+  usher user add alice
+  usher user add ci --superuser < password    its first line, where standard input is no terminal
+  usher user add -- -alice                    a name that begins with a dash")]
     Add {
         /// The name to log in with.
         name: String,
@@ -27,14 +36,25 @@ pub enum Command {
         superuser: bool,
     },
     /// Show who there is, in order of creation.
+    #[command(after_long_help = "\
+Examples:
+  usher user list
+  usher user list --search ali --json")]
     List {
         /// Only those whose name contains this, in any case.
         #[arg(long)]
         search: Option<String>,
     },
     /// Show one user.
+    #[command(after_long_help = "\
+Examples:
+  usher user show alice
+  usher user show 0190b8a4-5b7c-4d0e-9f5a-1c2d3e4f5a6b --json")]
     Show(Named),
     /// Give a user another name.
+    #[command(after_long_help = "\
+Examples:
+  usher user rename alice 'Alice Liddell'")]
     Rename {
         /// The user's name, in any case, or id.
         name: String,
@@ -42,16 +62,36 @@ pub enum Command {
         new_name: String,
     },
     /// Set a user's password and end all sessions of the user. It is asked for, or read from standard input.
+    #[command(after_long_help = "\
+Examples:
+  usher user set-password admin
+  usher user set-password admin < password    its first line, where standard input is no terminal")]
     SetPassword(Named),
     /// Let a user sign in, also one who waits for approval.
+    #[command(after_long_help = "\
+Examples:
+  usher user activate alice")]
     Activate(Named),
     /// Keep a user from signing in, and end all sessions of the user.
+    #[command(after_long_help = "\
+Examples:
+  usher user deactivate alice")]
     Deactivate(Named),
     /// Let a user administer the others.
+    #[command(after_long_help = "\
+Examples:
+  usher user promote alice")]
     Promote(Named),
     /// Keep a user from administering the others.
+    #[command(after_long_help = "\
+Examples:
+  usher user demote alice")]
     Demote(Named),
     /// Delete a user with all keys and sessions.
+    #[command(after_long_help = "\
+Examples:
+  usher user delete alice
+  usher user delete alice --yes               does not ask")]
     Delete {
         /// The user's name, in any case, or id.
         name: String,

@@ -226,6 +226,26 @@ fn output_that_nobody_reads_is_no_error() {
     }
 }
 
+/// Every command that does something, as the help of those above it lists them.
+fn every_command() -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let mut above = vec![String::new()];
+    while let Some(command) = above.pop() {
+        let arguments: Vec<&str> = command.split_whitespace().chain(["-h"]).collect();
+        let help = Program::new(&arguments).finish().stdout;
+        let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+        let names = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        let names: Vec<&str> = names.filter_map(|line| line.split_whitespace().next()).collect();
+        let inner = names.iter().filter(|name| !["help", "serve"].contains(name));
+        above.extend(inner.map(|name| format!("{command} {name}")));
+        if !command.is_empty() {
+            all.push(command.trim().to_owned());
+        }
+    }
+    assert!(all.len() > 25 && all.iter().any(|command| command == "user set-password"), "{all:?}");
+    all
+}
+
 #[test]
 fn help_says_whose_key_it_is_and_how_commands_end() {
     let help = |arguments: &[&str]| Program::new(arguments).finish().stdout;
@@ -239,8 +259,9 @@ fn help_says_whose_key_it_is_and_how_commands_end() {
     for words in ["Exit status:", "130", "Examples:", "rotate-secret", "doctor"] {
         assert!(whole.contains(words), "{words}: {whole}");
     }
-    for command in ["user", "backup", "restore", "export", "rotate-secret", "completions", "session", "key"] {
-        assert!(help(&[command, "--help"]).contains("Examples:"), "{command}");
+    for command in every_command() {
+        let command: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        assert!(help(&command).contains("\nExamples:\n  usher "), "{command:?}");
     }
     let short = help(&["user", "add", "-h"]);
     assert!(!short.contains("--bcrypt-cost") && short.contains("--data-dir"), "{short}");
