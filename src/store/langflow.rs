@@ -284,7 +284,7 @@ fn user(row: &Fields<'_>) -> Result<LangflowUser, String> {
 fn key(row: &Fields<'_>) -> Result<LangflowKey, String> {
     let given = |column| Ok::<_, String>(row.text(column)?.filter(|text| !text.is_empty()));
     let (api_key, api_key_hash) = (given("api_key")?, given("api_key_hash")?);
-    // An empty key would be had by whoever sends none.
+    // An empty key is none: the server takes it for no key at all.
     if api_key.is_none() && api_key_hash.is_none() {
         return Err("`api_key` is empty".to_owned());
     }
