@@ -28,9 +28,13 @@ const MOST: usize = 1024;
 /// How long a refusal waits for its entry; a database that cannot be written holds up nobody who is refused anyway.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Whose refusals were written down lately.
+/// Whose refusals were written down lately. Persons apart from places, of which anybody may have any number: they hide
+/// nobody who is known.
 #[derive(Default)]
-pub struct Refusals(Mutex<HashMap<Source, Timestamp>>);
+pub struct Refusals {
+    persons: Mutex<HashMap<Source, Timestamp>>,
+    places: Mutex<HashMap<Source, Timestamp>>,
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Source {
@@ -59,7 +63,8 @@ impl Refusals {
         static LOST: Seldom = Seldom::new();
         // A clock that was set back must not silence anything for long.
         let is_over = |last: Timestamp| now - last >= QUIET || now < last;
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = if matches!(source, Source::Person(_)) { &self.persons } else { &self.places };
+        let mut last = kept.lock().unwrap_or_else(PoisonError::into_inner);
         if last.get(&source).is_some_and(|last| !is_over(*last)) {
             return false;
         }
@@ -133,7 +138,8 @@ mod tests {
         assert!(refusals.is_due(Source::Person(Uuid::nil()), at(59)));
         assert!(refusals.is_due(source(0), at(60)) && refusals.is_due(source(0), at(-100)));
         let due = (0..3000).filter(|n| refusals.is_due(source(*n), at(200))).count();
-        assert!(due <= MOST && refusals.0.lock().unwrap().len() <= MOST);
+        assert!(due <= MOST && refusals.places.lock().unwrap().len() <= MOST);
+        assert!(!refusals.is_due(source(2999), at(200)) && refusals.is_due(Source::Person(Uuid::max()), at(200)));
         assert!(refusals.is_due(source(2999), at(300)), "the next minute begins anew");
     }
 }

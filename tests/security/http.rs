@@ -156,3 +156,40 @@ fn the_audit_log_says_who_did_what_to_whom_from_where_and_is_for_superusers() {
     assert_eq!((&change["target"], &change["detail"]), (&json!(id), &json!("is_active")));
     assert_eq!(change["at"], "2026-06-01T12:00:00.000000Z");
 }
+
+#[test]
+fn what_looks_like_sql_is_a_text_like_any_other() {
+    let server = start(&[("signup", "open"), ("throttle", "false")]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
+    for text in [
+        "'; DROP TABLE users; --",
+        "\" OR 1=1 --",
+        "x' OR username LIKE '%",
+        "%",
+        "_",
+        "a*",
+        "a\" NOT b",
+        ":user",
+        "?1",
+    ] {
+        let body = json!({"username": text, "password": "quiet-otter-7"});
+        server.post("/api/v1/users/").json(&body).send().expect(201);
+        server.login(text, "quiet-otter-7");
+        let encoded = percent_encoding::percent_encode(text.as_bytes(), percent_encoding::NON_ALPHANUMERIC).to_string();
+        let found =
+            server.call("GET", &format!("/api/v1/users/?limit=100&search={encoded}"), &admin, &Value::Null).json();
+        let names: Vec<&str> =
+            found["users"].as_array().unwrap().iter().map(|user| user["username"].as_str().unwrap()).collect();
+        assert!(names.contains(&text) && names.iter().all(|name| name.contains(text)), "{text}: {names:?}");
+        for path in ["/api/v1/users/?sort=", "/api/v1/users/?order=", "/api/v1/users/?state=", "/api/v1/audit?user="] {
+            assert_eq!(
+                server.call("GET", &format!("{path}{encoded}"), &admin, &Value::Null).status,
+                422,
+                "{path}{text}"
+            );
+        }
+        let none = server.call("GET", &format!("/api/v1/audit?action={encoded}"), &admin, &Value::Null).json();
+        assert_eq!(none["total_count"], 0, "{text}");
+        assert_eq!(server.try_login(&format!("{text}' OR '1'='1"), "quiet-otter-7").status, 401);
+    }
+}

@@ -38,6 +38,10 @@ fn a_key_neither_sets_its_owners_password_nor_touches_sessions_nor_outlives_itse
         ("GET", "/api/v1/sessions".to_owned(), Value::Null),
         ("DELETE", "/api/v1/sessions".to_owned(), Value::Null),
         ("GET", format!("/api/v1/users/{id}/sessions"), Value::Null),
+        ("DELETE", format!("/api/v1/users/{id}/sessions"), Value::Null),
+        ("DELETE", format!("/api/v1/users/{id}/sessions/{id}"), Value::Null),
+        ("DELETE", format!("/api/v1/sessions/{id}"), Value::Null),
+        ("POST", format!("/api/v1/users/{id}/reset-link"), Value::Null),
     ] {
         let answer = by_key(method, &path, body);
         assert_eq!(answer.status, 403, "{method} {path}");
@@ -49,6 +53,33 @@ fn a_key_neither_sets_its_owners_password_nor_touches_sessions_nor_outlives_itse
         assert_eq!(by_key("POST", "/api/v1/api_key/", json!({"expires_at": end})).status, status, "{end}");
     }
     assert_eq!(server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1).status, 200);
+}
+
+#[test]
+fn a_key_of_somebody_who_is_no_superuser_reaches_their_own_account_and_gains_no_rights() {
+    let server = start(&[]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
+    let admin_id = server.whoami(&admin).field("id");
+    let id = server.add(&admin, "alice", "quiet-otter-7");
+    let alice = server.login("alice", "quiet-otter-7").access;
+    let key = server.call("POST", "/api/v1/api_key/", &alice, &json!({})).field("api_key");
+    let one = |path: &str| format!("/api/v1/users/{path}");
+    for (method, path, body) in [
+        ("GET", one(""), Value::Null),
+        ("GET", one(&admin_id), Value::Null),
+        ("PATCH", one(&admin_id), json!({"profile_image": "x"})),
+        ("PATCH", one(&id), json!({"is_superuser": true})),
+        ("PATCH", one(&format!("{id}/reset-password")), json!({"password": "zebra-mug-41"})),
+        ("DELETE", one(&admin_id), Value::Null),
+        ("POST", one(&format!("{id}/reset-link")), Value::Null),
+        ("GET", one(&format!("{admin_id}/api_keys")), Value::Null),
+        ("GET", "/api/v1/audit".to_owned(), Value::Null),
+        ("GET", "/api/v1/sessions".to_owned(), Value::Null),
+    ] {
+        assert_eq!(server.call_by_key(method, &path, &key, &body).status, 403, "{method} {path}");
+    }
+    assert_eq!(server.call_by_key("PATCH", &one(&id), &key, &json!({"password": "zebra-mug-41"})).status, 400);
+    assert_eq!(server.try_login("alice", "quiet-otter-7").status, 200);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod support;
 
 mod attack;
+mod document;
 mod http;
 mod keys;
 mod logs;

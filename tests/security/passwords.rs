@@ -123,3 +123,17 @@ fn what_people_type_as_a_name_is_kept_nowhere_when_nobody_has_it() {
         assert!(!String::from_utf8_lossy(&bytes).contains("my-secret-password"));
     }
 }
+
+#[test]
+fn where_it_is_configured_a_new_password_needs_the_current_one() {
+    let server = start(&[("require_current_password", "true")]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
+    let path = format!("/api/v1/users/{}/reset-password", server.whoami(&admin).field("id"));
+    let set = |body: &Value| server.call("PATCH", &path, &admin, body);
+    let missing = set(&json!({"password": "zebra-mug-41"}));
+    assert_eq!((missing.status, &missing.json()["detail"][0]["loc"]), (422, &json!(["body", "current_password"])));
+    assert_eq!(set(&json!({"password": "zebra-mug-41", "current_password": "wrong"})).status, 400);
+    assert_eq!(server.try_login(ADMIN.0, ADMIN.1).status, 200);
+    assert_eq!(set(&json!({"password": "zebra-mug-41", "current_password": ADMIN.1})).status, 200);
+    assert_eq!(server.try_login(ADMIN.0, "zebra-mug-41").status, 200);
+}
