@@ -105,8 +105,14 @@ fn a_server_ends_in_order_when_the_program_that_started_it_is_killed() {
         output.read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap();
         let address = ready["url"].as_str().unwrap().strip_prefix("http://").unwrap().parse().unwrap();
-        Request::new(address, "GET", "/api/v1/auto_login").send().expect(200);
+        let answer = Request::new(address, "GET", "/api/v1/auto_login").try_send();
         host.kill().unwrap();
+        let mut log = String::new();
+        if answer.as_ref().is_none_or(|answer| answer.status != 200) {
+            // The server ends with the host, and its log with it.
+            host.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+            panic!("{arguments}: {answer:?}; the server's log: {log}");
+        }
         // The pipe is at its end when nobody holds it open any more.
         let (ended, waiting) = channel();
         std::thread::spawn(move || ended.send(output.read_to_end(&mut Vec::new())));
@@ -114,7 +120,6 @@ fn a_server_ends_in_order_when_the_program_that_started_it_is_killed() {
         host.wait().unwrap();
         assert!(!dir.path().join("port.json").exists());
         assert!(!dir.path().join("data/usher.db-wal").exists(), "it ended in order");
-        let mut log = String::new();
         host.stderr.take().unwrap().read_to_string(&mut log).unwrap();
         assert!(log.contains("the program that started this one has ended"), "{log}");
     }
