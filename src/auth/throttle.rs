@@ -39,7 +39,8 @@ pub enum Rule {
 }
 
 impl Rule {
-    fn free(self) -> u32 {
+    /// How many may fail before the first wait.
+    pub fn free(self) -> u32 {
         match self {
             Self::Pair => 5,
             Self::Account => 20,

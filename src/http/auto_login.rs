@@ -110,7 +110,7 @@ async fn enter(call: Call<Anyone, Launch>) -> Result<Reply, ApiError> {
 /// Notes a wrong launch secret, or says how long to wait when there were many from this address. The right one is never
 /// kept waiting.
 async fn refuse_guess(call: &Call<Anyone, Launch>) -> Result<ApiError, ApiError> {
-    let attempt = Attempt::begin(&call.app, "", call.client.address);
+    let attempt = Attempt::begin(&call.app, "", call.client.address).await;
     let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), call.now);
     let event = Event {
         actor: call.client.actor(),

@@ -115,7 +115,7 @@ async fn login(call: Call<Anyone, Credentials>) -> Result<Reply, ApiError> {
 }
 
 async fn log_in(call: Call<Anyone, Credentials>) -> Result<Reply, ApiError> {
-    let attempt = Attempt::begin(&call.app, &call.input.username, call.client.address);
+    let attempt = Attempt::begin(&call.app, &call.input.username, call.client.address).await;
     // Another hash may have taken the place of the one that was verified: of another password, or of the same one, when
     // two log in at once and the hash is renewed. So it is verified once more.
     for _ in 0..2 {

@@ -19,7 +19,7 @@ use crate::store::{audit, sessions, users};
 pub async fn reset(call: Call<SignedIn, (UserId, ResetPassword)>) -> Result<Reply, ApiError> {
     let (UserId(id), _) = call.input;
     policy::may_reset_password(&call.who.user, call.who.session().is_some(), id)?;
-    let attempt = Attempt::begin(&call.app, call.who.user.username.as_str(), call.client.address);
+    let attempt = Attempt::begin(&call.app, call.who.user.username.as_str(), call.client.address).await;
     let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), call.now);
     let old = call.app.db.read(move |connection| {
         keys.map_or(Ok(()), |keys| keys.check(connection, Some(id), now))?;

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix_web::web::Data;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::app::App;
@@ -20,6 +22,10 @@ use crate::domain::attempts::Key;
 use crate::domain::clock::Timestamp;
 use crate::store::{Connection, StoreError, throttle};
 
+/// How long an attempt waits for others at the same account from the same place, before it is refused.
+const PATIENCE: Duration = Duration::from_secs(7);
+/// How many attempts from one place wait so.
+const WAITING: u32 = 40;
 /// How long the refusal of an attempt is held back.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -45,17 +51,36 @@ impl Throttle {
 
     /// Under how many keys attempts are under way.
     pub fn under_way(&self) -> usize {
-        self.under_way.lock().len()
+        self.under_way.began.lock().len()
     }
 }
 
-/// How many attempts are under way, by key. There are no more than connections.
+/// What is under way; there is no more of it than connections.
 #[derive(Default)]
-struct UnderWay(Mutex<HashMap<Key, u32>>);
+struct UnderWay {
+    began: Counts,
+    /// By place: those that wait for others.
+    waiting: Counts,
+    /// When one of `began` ends.
+    ended: Notify,
+}
 
-impl UnderWay {
+/// How many there are, by key.
+#[derive(Default)]
+struct Counts(Mutex<HashMap<Key, u32>>);
+
+impl Counts {
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, u32>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One less.
+    fn leave(&self, key: &Key) {
+        let mut counts = self.lock();
+        match counts.get_mut(key) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(counts.remove(key)),
+        }
     }
 }
 
@@ -87,29 +112,55 @@ struct Held<const N: usize> {
 }
 
 impl<const N: usize> Held<N> {
+    /// However many others are under way.
     fn new(app: &App, rules: [Rule; N], name: &str, address: IpAddr) -> Self {
         let Throttle { keys, under_way } = &app.throttle;
-        let mut counts = under_way.lock();
-        let counted = rules.map(|rule| {
-            let key = keys.key(rule, name, address);
+        let keyed = rules.map(|rule| (rule, keys.key(rule, name, address)));
+        Self::begin(under_way, &mut under_way.began.lock(), keyed)
+    }
+
+    fn begin(under_way: &Arc<UnderWay>, counts: &mut HashMap<Key, u32>, keyed: [(Rule, Key); N]) -> Self {
+        let counted = keyed.map(|(rule, key)| {
             let all = counts.entry(key).or_insert(0);
             *all += 1;
             Counted { rule, key, others: *all - 1 }
         });
-        drop(counts);
         Self { counted, under_way: Arc::clone(under_way) }
     }
 }
 
 impl<const N: usize> Drop for Held<N> {
     fn drop(&mut self) {
-        let mut counts = self.under_way.lock();
         for Counted { key, .. } in &self.counted {
-            match counts.get_mut(key) {
-                Some(count) if *count > 1 => *count -= 1,
-                _ => drop(counts.remove(key)),
-            }
+            self.under_way.began.leave(key);
         }
+        self.under_way.ended.notify_waiters();
+    }
+}
+
+/// An attempt's place among those that wait, until it is dropped.
+struct Waiting {
+    place: Key,
+    under_way: Arc<UnderWay>,
+}
+
+impl Waiting {
+    /// Unless too many from this place wait.
+    fn begin(under_way: &Arc<UnderWay>, place: Key) -> Option<Self> {
+        let mut counts = under_way.waiting.lock();
+        let all = counts.entry(place).or_insert(0);
+        if *all >= WAITING {
+            return None;
+        }
+        *all += 1;
+        drop(counts);
+        Some(Self { place, under_way: Arc::clone(under_way) })
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.under_way.waiting.leave(&self.place);
     }
 }
 
@@ -122,11 +173,48 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Begins one, unless throttling is switched off.
-    pub fn begin(app: &Data<App>, name: &str, address: IpAddr) -> Option<Self> {
-        let rules = [Rule::Pair, Rule::Account, Rule::Place];
-        let held = app.config.throttle.then(|| Held::new(app, rules, name, address))?;
+    /// Begins one, unless throttling is switched off. Somebody who signs in many times at once is not refused for what
+    /// may come of it: attempts at one account from one place wait for those before them, so that no more are under way
+    /// than may fail for free.
+    pub async fn begin(app: &Data<App>, name: &str, address: IpAddr) -> Option<Self> {
+        if !app.config.throttle {
+            return None;
+        }
+        let held = Self::hold(&app.throttle, name, address).await;
         Some(Self { app: app.clone(), held: Some(held), open: Cell::new(false) })
+    }
+
+    async fn hold(Throttle { keys, under_way }: &Throttle, name: &str, address: IpAddr) -> Held<3> {
+        let keyed = [Rule::Pair, Rule::Account, Rule::Place].map(|rule| (rule, keys.key(rule, name, address)));
+        let (until, mut waiting) = (Instant::now() + PATIENCE, None);
+        loop {
+            // Before the look at the counts, so that no end between the two is missed.
+            let ended = under_way.ended.notified();
+            if let Some(held) = Self::try_hold(under_way, keyed, until, &mut waiting) {
+                return held;
+            }
+            // Whether it is time or somebody's end, what comes of it is looked at above.
+            let _ = timeout_at(until, ended).await;
+        }
+    }
+
+    /// `None` where it should wait.
+    fn try_hold(
+        under_way: &Arc<UnderWay>,
+        keyed: [(Rule, Key); 3],
+        until: Instant,
+        waiting: &mut Option<Waiting>,
+    ) -> Option<Held<3>> {
+        let [(_, pair), _, (_, place)] = keyed;
+        let mut counts = under_way.began.lock();
+        let is_crowded = counts.get(&pair).is_some_and(|&count| count >= Rule::Pair.free());
+        if is_crowded && Instant::now() < until {
+            *waiting = waiting.take().or_else(|| Waiting::begin(under_way, place));
+            if waiting.is_some() {
+                return None;
+            }
+        }
+        Some(Held::begin(under_way, &mut counts, keyed))
     }
 
     /// What it is counted under, to be taken into the store's closures.

@@ -163,6 +163,14 @@ fn trying_at_once_gives_no_more_guesses_than_trying_one_after_the_other() {
 }
 
 #[test]
+fn whoever_signs_in_many_times_at_once_is_let_in_each_time() {
+    let server = with(&[]).bcrypt_cost(8).start();
+    let log_in =
+        || server.from("192.0.2.1", "POST", "/api/v1/login").form(&[("username", ADMIN.0), ("password", ADMIN.1)]);
+    assert_eq!(at_once((0..30).map(|_| log_in())), [200; 30]);
+}
+
+#[test]
 fn who_goes_away_while_the_password_is_compared_has_failed() {
     let server = with(&[]).bcrypt_cost(11).start();
     for _ in 0..5 {
