@@ -80,6 +80,36 @@ impl Client {
     }
 }
 
+/// The superuser of a running server, who changes a picture and asks for the server's health.
+pub struct Admin {
+    pub client: Client,
+    /// The superuser's own account.
+    pub path: String,
+}
+
+impl Admin {
+    pub fn of(address: SocketAddr) -> Self {
+        let mut client = Client::admin(address);
+        let me = client.get("/api/v1/users/whoami").unwrap().json();
+        Self { path: format!("/api/v1/users/{}", me["id"].as_str().unwrap()), client }
+    }
+
+    pub fn set_picture(&mut self, picture: &str) -> Response {
+        self.client.json("PATCH", &self.path, &json!({ "profile_image": picture })).unwrap()
+    }
+
+    pub fn picture(&mut self) -> String {
+        let me = self.client.get("/api/v1/users/whoami").unwrap().expect(200).json();
+        me["profile_image"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The status of the health check, and what it says of the database.
+    pub fn health(&mut self) -> (u16, String) {
+        let answer = self.client.get("/health_check").unwrap();
+        (answer.status, answer.json()["db"].as_str().unwrap().to_owned())
+    }
+}
+
 /// A sign-up's body.
 pub fn new_user(name: &str, password: &str) -> Value {
     json!({ "username": name, "password": password })

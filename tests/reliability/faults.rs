@@ -6,21 +6,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use serde_json::json;
 use usher::domain::clock::Clock;
 
 use crate::assert_sound;
-use crate::client::{Client, new_user};
+use crate::client::{Admin, Client, new_user};
 use crate::support::server::{ADMIN, PASSWORD};
-use crate::support::{Program, Response, Server};
+use crate::support::{Program, Server};
 use crate::vfs::{self, Fault, Watch};
 
 /// A server on a disk that can fail.
 struct Machine {
     watch: Arc<Watch>,
-    client: Client,
-    /// The superuser.
-    path: String,
+    admin: Admin,
     server: Server,
 }
 
@@ -30,24 +27,7 @@ impl Machine {
         fs::create_dir(dir.path().join("data")).unwrap();
         let watch = vfs::watch(&dir.path().join("data"));
         let server = Server::with().in_dir(&dir).start();
-        let mut client = Client::admin(server.address);
-        let me = client.get("/api/v1/users/whoami").unwrap().json();
-        let path = format!("/api/v1/users/{}", me["id"].as_str().unwrap());
-        Self { watch, client, path, server }
-    }
-
-    fn set_picture(&mut self, picture: &str) -> Response {
-        self.client.json("PATCH", &self.path, &json!({ "profile_image": picture })).unwrap()
-    }
-
-    fn picture(&mut self) -> String {
-        let me = self.client.get("/api/v1/users/whoami").unwrap().expect(200).json();
-        me["profile_image"].as_str().unwrap_or_default().to_owned()
-    }
-
-    fn health(&mut self) -> (u16, String) {
-        let answer = self.client.get("/health_check").unwrap();
-        (answer.status, answer.json()["db"].as_str().unwrap().to_owned())
+        Self { watch, admin: Admin::of(server.address), server }
     }
 }
 
@@ -55,25 +35,25 @@ impl Machine {
 /// it, everything works again without a restart.
 fn survives(fault: Fault, status: u16, sentence: &str) {
     let mut machine = Machine::new();
-    assert_eq!(machine.set_picture("before").status, 200);
+    assert_eq!(machine.admin.set_picture("before").status, 200);
     for round in 0..3 {
         machine.watch.fail(Some(fault));
-        let refused = machine.set_picture("refused");
+        let refused = machine.admin.set_picture("refused");
         assert_eq!(refused.status, status, "{refused:?}");
         assert!(!refused.detail().is_empty(), "{refused:?}");
         assert_eq!(refused.header("retry-after").is_some(), status == 503, "{refused:?}");
-        let added = machine.client.json("POST", "/api/v1/users/", &new_user("somebody", PASSWORD)).unwrap();
+        let added = machine.admin.client.json("POST", "/api/v1/users/", &new_user("somebody", PASSWORD)).unwrap();
         assert_eq!(added.status, status, "{added:?}");
-        assert_eq!(machine.client.login(ADMIN.0, ADMIN.1).unwrap().status, status);
-        assert_eq!(machine.health(), (status, sentence.to_owned()));
-        assert_eq!(machine.client.get("/health").unwrap().status, 200);
-        assert_eq!(machine.client.get("/api/v1/users/").unwrap().json()["total_count"], 1);
+        assert_eq!(machine.admin.client.login(ADMIN.0, ADMIN.1).unwrap().status, status);
+        assert_eq!(machine.admin.health(), (status, sentence.to_owned()));
+        assert_eq!(machine.admin.client.get("/health").unwrap().status, 200);
+        assert_eq!(machine.admin.client.get("/api/v1/users/").unwrap().json()["total_count"], 1);
         let before = if round == 0 { "before".to_owned() } else { format!("after {}", round - 1) };
-        assert_eq!(machine.picture(), before, "what was refused is not to be seen");
+        assert_eq!(machine.admin.picture(), before, "what was refused is not to be seen");
         machine.watch.fail(None);
-        assert_eq!(machine.set_picture(&format!("after {round}")).status, 200);
-        assert_eq!(machine.picture(), format!("after {round}"));
-        assert_eq!(machine.health(), (200, "ok".to_owned()));
+        assert_eq!(machine.admin.set_picture(&format!("after {round}")).status, 200);
+        assert_eq!(machine.admin.picture(), format!("after {round}"));
+        assert_eq!(machine.admin.health(), (200, "ok".to_owned()));
     }
     // What is on the disk is what was answered, also for the next server.
     let dir = machine.server.stop();
@@ -110,17 +90,17 @@ fn a_database_that_another_process_locks_refuses_writes_until_it_is_free() {
 #[test]
 fn a_disk_that_fails_altogether_refuses_with_a_sentence_and_recovers() {
     let mut machine = Machine::new();
-    assert_eq!(machine.set_picture("before").status, 200);
+    assert_eq!(machine.admin.set_picture("before").status, 200);
     machine.watch.fail(Some(Fault::Everything));
-    assert_eq!(machine.set_picture("refused").status, 503);
-    assert_eq!(machine.health(), (503, "The disk reports errors".to_owned()));
+    assert_eq!(machine.admin.set_picture("refused").status, 503);
+    assert_eq!(machine.admin.health(), (503, "The disk reports errors".to_owned()));
     // What SQLite remembers it can still tell.
-    let read = machine.client.get("/api/v1/users/").unwrap();
+    let read = machine.admin.client.get("/api/v1/users/").unwrap();
     assert!(read.status == 200 || (read.status == 503 && !read.detail().is_empty()), "{read:?}");
     machine.watch.fail(None);
-    assert_eq!(machine.picture(), "before");
-    assert_eq!(machine.set_picture("after").status, 200);
-    assert_eq!(machine.health().0, 200);
+    assert_eq!(machine.admin.picture(), "before");
+    assert_eq!(machine.admin.set_picture("after").status, 200);
+    assert_eq!(machine.admin.health().0, 200);
 }
 
 #[test]

@@ -10,11 +10,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rusqlite::Connection;
-use serde_json::json;
 use tempfile::TempDir;
 
 use crate::assert_sound;
-use crate::client::Client;
+use crate::client::{Admin, Client};
 use crate::support::process::Running;
 use crate::support::{Program, Response};
 
@@ -58,33 +57,7 @@ impl Drop for Small {
     }
 }
 
-/// The superuser of a running program.
-struct Admin {
-    client: Client,
-    path: String,
-}
-
 impl Admin {
-    fn of(server: &Running) -> Self {
-        let mut client = Client::admin(server.address);
-        let me = client.get("/api/v1/users/whoami").unwrap().json();
-        Self { path: format!("/api/v1/users/{}", me["id"].as_str().unwrap()), client }
-    }
-
-    fn set_picture(&mut self, picture: &str) -> Response {
-        self.client.json("PATCH", &self.path, &json!({ "profile_image": picture })).unwrap()
-    }
-
-    fn picture(&mut self) -> String {
-        let me = self.client.get("/api/v1/users/whoami").unwrap().expect(200).json();
-        me["profile_image"].as_str().unwrap_or_default().to_owned()
-    }
-
-    fn health(&mut self) -> (u16, String) {
-        let answer = self.client.get("/health_check").unwrap();
-        (answer.status, answer.json()["db"].as_str().unwrap().to_owned())
-    }
-
     /// Writes until a write is refused; gives the refusal, and what the last write was that was not.
     fn write_until_refused(&mut self) -> (Response, String) {
         let mut last = self.picture();
@@ -107,7 +80,7 @@ fn a_file_system_that_is_full_refuses_writes_with_507_and_starts_until_there_is_
         return skipped("mounting a small file system takes root on Linux");
     };
     let server = Program::in_dir(&dir, &[]).superuser().start();
-    let mut admin = Admin::of(&server);
+    let mut admin = Admin::of(server.address);
     for round in 0..2 {
         disk.fill();
         let (refused, last) = admin.write_until_refused();
@@ -137,7 +110,7 @@ fn a_file_system_that_is_full_refuses_writes_with_507_and_starts_until_there_is_
     }
     disk.free();
     let server = Program::in_dir(&dir, &[]).superuser().start();
-    assert_eq!(Admin::of(&server).picture(), last);
+    assert_eq!(Admin::of(server.address).picture(), last);
     assert_sound(&server.data_dir());
 }
 
@@ -152,13 +125,13 @@ fn a_server_starts_on_a_new_file_system_only_if_there_is_room() {
     assert!(ended.stderr.contains("disk is full") || ended.stderr.contains("No space left"), "{ended:?}");
     disk.free();
     let server = Program::in_dir(&dir, &[]).superuser().start();
-    assert_eq!(Admin::of(&server).set_picture("there is room").status, 200);
+    assert_eq!(Admin::of(server.address).set_picture("there is room").status, 200);
 }
 
 #[test]
 fn a_lock_of_another_process_refuses_writes_with_503_and_reads_go_on_until_it_is_given_up() {
     let server = Program::new(&[]).superuser().start();
-    let mut admin = Admin::of(&server);
+    let mut admin = Admin::of(server.address);
     #[expect(clippy::disallowed_methods, reason = "another process than the server's opens its database")]
     let other = Connection::open(server.data_dir().join("usher.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE; UPDATE users SET profile_image = 'theirs'").unwrap();
@@ -190,7 +163,7 @@ fn a_server_that_starts_in_2099_deletes_nothing_and_in_2001_neither() {
         let all = "SELECT (SELECT count(*) FROM audit), (SELECT count(*) FROM sessions)";
         database.query_row(all, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).unwrap()
     };
-    let token = Admin::of(&server).client.token;
+    let token = Admin::of(server.address).client.token;
     let (mut dir, mut before) = (Arc::clone(&server.dir), entries(&server));
     assert!(server.stop().status.success());
     for time in ["@2099-01-01 00:00:00", "@2001-01-01 00:00:00"] {
@@ -198,7 +171,7 @@ fn a_server_that_starts_in_2099_deletes_nothing_and_in_2001_neither() {
         for _ in 0..2 {
             let program = Program::in_dir(&dir, &[]).env("LD_PRELOAD", FAKETIME).env("FAKETIME", time);
             let server = program.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").start();
-            let mut admin = Admin::of(&server);
+            let mut admin = Admin::of(server.address);
             let says = |_: &u32| server.log().contains("nothing that has ended is deleted");
             let asked = (0..10_000).take_while(|n| !says(n)).map(|_| admin.health().0).collect::<Vec<_>>();
             assert!(says(&0) && asked.iter().all(|status| *status == 200), "{time}: {}", server.log());
