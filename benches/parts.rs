@@ -5,13 +5,14 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
-use usher::auth::rules;
+use usher::auth::password_policy as rules;
 use usher::auth::token::{Claims, Kind, Tokens};
 use usher::domain::clock::{Clock, Timestamp};
 use usher::domain::secret::{PasswordHash, Secret};
 use usher::domain::user::User;
 use usher::domain::username::Username;
-use usher::store::{Db, Options, StoreError, search, sessions, users};
+use usher::store::user_index::search;
+use usher::store::{Db, Options, StoreError, sessions, users};
 use uuid::Uuid;
 
 fn user(name: &str, now: Timestamp) -> User {

@@ -13,6 +13,8 @@ pub mod console;
 pub mod domain;
 /// The wire: routes, the one extractor, answers.
 pub mod http;
+/// Work that the server does by itself: cleaning up, backups, the watchdog, API-key use counts.
+pub mod jobs;
 /// What one operating system does differently from another.
 pub mod platform;
 /// One server, from settings to a listening address to its orderly end.

@@ -7,8 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::Failure;
-use super::client;
+use super::{Failure, client};
 
 /// The superuser of every server, and the password of everybody on it.
 pub const SUPERUSER: &str = "admin";

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::random::{self, NoRandomness};
+use crate::auth::random::{self, NoRandomness};
 use crate::domain::secret::Secret;
 
 /// What is kept of a key. It is long and random, so that a fast hash without salt is enough.

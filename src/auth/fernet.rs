@@ -10,7 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use super::random::{self, NoRandomness};
+use crate::auth::random::{self, NoRandomness};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 

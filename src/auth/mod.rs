@@ -1,12 +1,12 @@
-//! Owns proofs: passwords, tokens, keys, and the secret behind them. Does not know the store; `http` joins the two.
+//! Proofs of identity: passwords, tokens, keys, and the secret behind them. Doesn't know the store; `http` joins the two.
 
 pub mod api_key;
-pub mod common;
+pub mod common_passwords;
 pub mod fernet;
-pub mod gate;
-pub mod password;
+pub mod hashing_queue;
+pub mod password_hasher;
+pub mod password_policy;
 pub mod random;
-pub mod rules;
 pub mod secret_key;
-pub mod throttle;
+pub mod throttle_keys;
 pub mod token;

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::random::{self, NoRandomness};
+use crate::auth::random::{self, NoRandomness};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::{Fingerprint, Secret};
 use crate::platform;

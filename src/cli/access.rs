@@ -3,8 +3,8 @@
 use clap::Subcommand;
 use uuid::Uuid;
 
-use super::Failure;
-use super::desk::{self, Desk, Refused, confirm, known, record, table, when};
+use crate::cli::Failure;
+use crate::cli::context::{self, Desk, Refused, confirm, known, record, table, when};
 use crate::config::Config;
 use crate::domain::audit::Action;
 use crate::http::{ApiKeyRead, AuditRead, SessionRead};
@@ -70,7 +70,7 @@ Examples:
 
 /// Runs a command about sessions.
 pub fn session(config: &Config, json: bool, command: SessionCommand) -> Result<(), Failure> {
-    desk::at(config, json, async |desk| match command {
+    context::at(config, json, async |desk| match command {
         SessionCommand::List { user } => list_sessions(desk, user).await,
         SessionCommand::End { user, id, all: _, yes } => end_sessions(desk, user, id, yes).await,
     })
@@ -78,7 +78,7 @@ pub fn session(config: &Config, json: bool, command: SessionCommand) -> Result<(
 
 /// Runs a command about keys.
 pub fn key(config: &Config, json: bool, command: KeyCommand) -> Result<(), Failure> {
-    desk::at(config, json, async |desk| match command {
+    context::at(config, json, async |desk| match command {
         KeyCommand::List { user } => list_keys(desk, user).await,
         KeyCommand::Delete { user, id, yes } => delete_key(desk, user, id, yes).await,
     })
@@ -161,7 +161,7 @@ async fn delete_key(desk: &Desk<'_>, name: String, id: Uuid, yes: bool) -> Resul
 
 /// Shows the newest entries of the audit log.
 pub fn audit(config: &Config, json: bool, user: Option<String>, limit: u32) -> Result<(), Failure> {
-    desk::at(config, json, async |desk| {
+    context::at(config, json, async |desk| {
         let listed = desk.db.read(move |connection| {
             let user = user.map(|name| known(connection, &name)).transpose()?.map(|user| user.id);
             let filter = audit::Filter { skip: 0, limit: limit.into(), user, action: None };

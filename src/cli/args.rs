@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use super::{access, import, user};
+use crate::cli::{access, import, user};
 use crate::config;
 
 /// User accounts for self-hosted software: one binary, one SQLite file, Langflow's Users API.

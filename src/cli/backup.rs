@@ -4,24 +4,24 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::Failure;
-use super::desk::{command_line, confirm, print, tell};
-use super::interrupt::{Interrupted, on_thread, stoppable};
-use super::progress::Progress;
-use super::whereabouts;
+use crate::cli::context::{command_line, confirm, print, tell};
+use crate::cli::interrupt::{Interrupted, on_thread, stoppable};
+use crate::cli::progress::Progress;
+use crate::cli::{Failure, running_server};
 use crate::config::Config;
 use crate::domain::audit::{Action, Event};
 use crate::domain::clock::Clock;
 use crate::platform::{self, DirLock};
-use crate::server::secret;
-use crate::store::backup::{self, BackupError, Stage, Watch};
-use crate::store::{audit, restore as store};
+use crate::server::secret_key;
+use crate::store::audit;
+use crate::store::backup::make::{self, BackupError, Stage, Watch};
+use crate::store::backup::restore;
 
 /// Copies the database, which a server may be writing, to a new file.
 pub fn make(config: &Config, file: &Path, as_json: bool) -> Result<(), Failure> {
-    whereabouts::say(config);
-    let (database, target) = (whereabouts::database(config), file.to_owned());
-    let made = watched(move |watch| backup::make(&database, &target, watch))?;
+    running_server::say(config);
+    let (database, target) = (running_server::database(config), file.to_owned());
+    let made = watched(move |watch| make::make(&database, &target, watch))?;
     note(config, &made);
     let bytes = finished(made)?;
     print(as_json, &json!({ "file": file.display().to_string(), "bytes": bytes }), || {
@@ -31,8 +31,8 @@ pub fn make(config: &Config, file: &Path, as_json: bool) -> Result<(), Failure> 
 
 /// Puts a backup in the database's place, while no server runs.
 pub fn restore(config: &Config, file: &Path, yes: bool, as_json: bool) -> Result<(), Failure> {
-    let path = whereabouts::database(config);
-    whereabouts::say(config);
+    let path = running_server::database(config);
+    running_server::say(config);
     let _lock = alone(config)?;
     if let (Ok(file), Ok(path)) = (file.canonicalize(), path.canonicalize())
         && file == path
@@ -43,9 +43,9 @@ pub fn restore(config: &Config, file: &Path, yes: bool, as_json: bool) -> Result
         confirm(yes, &format!("Replace {} by {}, and end all sessions?", path.display(), file.display()))?;
     }
     let (backup, dir) = (file.to_owned(), config.data_dir.clone());
-    let restored = watched(move |watch| store::restore(&backup, &dir, &event(Action::Restored, true), now(), watch))?;
+    let restored = watched(move |watch| restore::restore(&backup, &dir, &event(Action::Restored, true), now(), watch))?;
     let kept = finished(restored)?.map(|path| path.display().to_string());
-    let lost = secret::lost_store_keys(config)?;
+    let lost = secret_key::lost_store_keys(config)?;
     let shown = json!({ "restored": file.display().to_string(), "kept": kept, "unreadable_store_keys": lost });
     print(as_json, &shown, || {
         let kept = kept.map(|kept| format!("\nthe database before is kept as {kept}")).unwrap_or_default();
@@ -111,7 +111,7 @@ fn note(config: &Config, outcome: &Result<u64, BackupError>) {
         Err(BackupError::NoRoom(_) | BackupError::Unsound { .. }) => false,
         Err(_) => return,
     };
-    let noted = audit::note(&whereabouts::database(config), &event(Action::BackedUp, success), now());
+    let noted = audit::note(&running_server::database(config), &event(Action::BackedUp, success), now());
     if let Err(error) = noted {
         tell(format_args!("warning: this is not in the audit log: {}", error.described()));
     }

@@ -5,8 +5,8 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-use super::{Failure, INTERRUPTED};
-use crate::domain::stop::Stop;
+use crate::cli::{Failure, INTERRUPTED};
+use crate::domain::cancel_flag::Stop;
 use crate::platform::StopSignals;
 
 /// What a command that was told to stop fails with.

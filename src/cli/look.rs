@@ -8,9 +8,8 @@ use clap_complete::Shell;
 use serde_json::json;
 use url::Url;
 
-use super::Failure;
-use super::desk::{Printed, out, print, table, tell};
-use super::whereabouts;
+use crate::cli::context::{Printed, out, print, table, tell};
+use crate::cli::{Failure, running_server};
 use crate::config::{Config, KEYS};
 use crate::server::{local_url, port_file};
 
@@ -22,7 +21,7 @@ pub fn config(config: &Config, as_json: bool) -> Result<(), Failure> {
     let source = |key: &str| config.origins.get(key).map(ToString::to_string).unwrap_or_default();
     let entry = |key: &str| json!({ "value": config.shown(key), "source": source(key) });
     let settings: serde_json::Map<_, _> = KEYS.iter().map(|key| (key.name.to_owned(), entry(key.name))).collect();
-    whereabouts::say(config);
+    running_server::say(config);
     match &config.file {
         Some(file) => tell(format_args!("configuration file: {}", file.display())),
         None => tell(format_args!("configuration file: none")),

@@ -3,17 +3,18 @@
 mod access;
 mod args;
 mod backup;
-mod desk;
+mod context;
 mod doctor;
+mod export;
 mod import;
 mod interrupt;
 mod look;
 mod progress;
 mod reset_link;
 mod rotate;
+mod running_server;
 mod serve;
 mod user;
-mod whereabouts;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -63,7 +64,7 @@ pub fn run() -> ExitCode {
             Command::Backup { file } => backup::make(&config, &file, json),
             Command::Restore { file, yes } => backup::restore(&config, &file, yes, json),
             Command::Import { source } => import::run(&config, source, json),
-            Command::Export { file } => import::export(&config, &file, json),
+            Command::Export { file } => export::export(&config, &file, json),
             Command::RotateSecret { old_secret_key_file, yes } => {
                 rotate::run(&config, old_secret_key_file.as_deref(), yes, json)
             }
@@ -74,9 +75,9 @@ pub fn run() -> ExitCode {
         Err(failure) => {
             // The server's own lines of JSON on standard output say where it listens, and nothing else.
             let command = matches.subcommand_name().is_some_and(|name| name != "serve");
-            if command && matches.get_flag("json") && !failure.is::<desk::Printed>() {
+            if command && matches.get_flag("json") && !failure.is::<context::Printed>() {
                 // To nobody in particular when standard output is closed; the sentence below says the same.
-                let _ = desk::print(true, &serde_json::json!({ "error": failure.to_string() }), String::new);
+                let _ = context::print(true, &serde_json::json!({ "error": failure.to_string() }), String::new);
             }
             // To nobody in particular when standard error is closed.
             let _ = writeln!(std::io::stderr(), "usher: {failure}");

@@ -2,13 +2,14 @@
 
 use serde_json::json;
 
-use super::Failure;
-use super::desk::{Desk, Refused, known, record, tell};
-use crate::auth::{api_key::sha256, random};
+use crate::auth::api_key::sha256;
+use crate::auth::random;
+use crate::cli::Failure;
+use crate::cli::context::{Desk, Refused, known, record, tell};
 use crate::domain::audit::Action;
 use crate::domain::clock::rfc3339;
 use crate::domain::secret::Secret;
-use crate::http::reset_links::{VALID_FOR, link};
+use crate::http::api::reset_links::{VALID_FOR, link};
 use crate::server::local_url;
 use crate::store::reset_links;
 

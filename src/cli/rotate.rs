@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::Failure;
-use super::backup::alone;
-use super::desk::{Desk, Refused, command_line, confirm};
 use crate::auth::fernet::Fernet;
 use crate::auth::secret_key::{self, SECRET_KEY_FILE, fingerprint};
+use crate::cli::Failure;
+use crate::cli::backup::alone;
+use crate::cli::context::{Desk, Refused, command_line, confirm};
 use crate::config::{Config, Source};
 use crate::domain::audit::{Action, Event};
 use crate::domain::secret::Secret;
-use crate::server::secret::unreadable;
-use crate::store::secret_key::{self as noted, StoreKey};
-use crate::store::{audit, sessions};
+use crate::server::secret_key::unreadable;
+use crate::store::secret_key::StoreKey;
+use crate::store::{audit, secret_key as noted, sessions};
 
 /// What became of the database.
 struct Rotated {

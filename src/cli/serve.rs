@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use super::Failure;
+use crate::cli::Failure;
 use crate::config::{Config, ExitWith};
 use crate::domain::clock::Clock;
 use crate::platform::{self, parent, service};

@@ -2,9 +2,9 @@
 
 use clap::{Args, Subcommand};
 
-use super::Failure;
-use super::desk::{self, Desk, Refused, ask_password, confirm, known, record};
-use crate::auth::rules;
+use crate::auth::password_policy;
+use crate::cli::Failure;
+use crate::cli::context::{self, Desk, Refused, ask_password, confirm, known, record};
 use crate::config::Config;
 use crate::domain::audit::Action;
 use crate::domain::policy;
@@ -110,7 +110,7 @@ pub struct Named {
 
 /// Runs one of them.
 pub fn run(config: &Config, json: bool, command: Command) -> Result<(), Failure> {
-    desk::at(config, json, async |desk| match command {
+    context::at(config, json, async |desk| match command {
         Command::ResetLink(Named { name }) => super::reset_link::run(desk, name).await,
         Command::Add { name, superuser } => add(desk, &name, superuser).await,
         Command::List { search } => list(desk, search).await,
@@ -140,7 +140,7 @@ fn parsed(name: &str) -> Result<Username, Failure> {
 async fn add(desk: &Desk<'_>, name: &str, is_superuser: bool) -> Result<(), Failure> {
     let (username, now) = (parsed(name)?, desk.now);
     let password = ask_password(&format!("Password for {username}: "))?;
-    if let Err(weak) = rules::check_for(&password, desk.config.password_min_length, &username) {
+    if let Err(weak) = password_policy::check_for(&password, desk.config.password_min_length, &username) {
         desk.note_refusal(Action::UserAdded, None, "refused: password").await;
         return Err(weak.into());
     }
@@ -172,11 +172,11 @@ async fn list(desk: &Desk<'_>, search: Option<String>) -> Result<(), Failure> {
     desk.print(&users.iter().map(UserRead::from).collect::<Vec<_>>(), || {
         let yes = |is: bool, word: &str| if is { word.to_owned() } else { String::new() };
         let row = |user: &User| {
-            let last = desk::when(user.last_login_at);
+            let last = context::when(user.last_login_at);
             let state = yes(!user.is_active, if user.last_login_at.is_none() { "waiting" } else { "inactive" });
             vec![user.username.to_string(), state, yes(user.is_superuser, "superuser"), last, user.id.to_string()]
         };
-        desk::table(&["NAME", "STATE", "ROLE", "LAST LOG-IN", "ID"], &users.iter().map(row).collect::<Vec<_>>())
+        context::table(&["NAME", "STATE", "ROLE", "LAST LOG-IN", "ID"], &users.iter().map(row).collect::<Vec<_>>())
     })
 }
 
@@ -189,11 +189,11 @@ async fn show(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
             fact("id", user.id.to_string()),
             fact("active", yes(user.is_active)),
             fact("superuser", yes(user.is_superuser)),
-            fact("created", desk::when(Some(user.create_at))),
-            fact("changed", desk::when(Some(user.updated_at))),
-            fact("last log-in", desk::when(user.last_login_at)),
+            fact("created", context::when(Some(user.create_at))),
+            fact("changed", context::when(Some(user.updated_at))),
+            fact("last log-in", context::when(user.last_login_at)),
         ];
-        desk::table(&["name", user.username.as_str()], &facts)
+        context::table(&["name", user.username.as_str()], &facts)
     })
 }
 
@@ -229,7 +229,7 @@ async fn change(desk: &Desk<'_>, name: String, patch: UserPatch, becomes: &str) 
 async fn set_password(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
     let user = desk.db.read(move |connection| known(connection, &name)).await?;
     let password = ask_password(&format!("New password for {}: ", user.username))?;
-    if let Err(weak) = rules::check_for(&password, desk.config.password_min_length, &user.username) {
+    if let Err(weak) = password_policy::check_for(&password, desk.config.password_min_length, &user.username) {
         desk.note_refusal(Action::PasswordChanged, Some(&user), "refused: password").await;
         return Err(weak.into());
     }

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::error::{self, ConfigError, Place, Source};
-use super::inputs::Inputs;
-use super::keys::{self, Kind};
-use super::values;
+use crate::config::error::{self, ConfigError, Place, Source};
+use crate::config::inputs::Inputs;
+use crate::config::keys::{self, Kind};
+use crate::config::values;
 
 /// The name of the file where none is named.
 const NAME: &str = "config.toml";

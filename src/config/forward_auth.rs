@@ -1,10 +1,10 @@
 //! Owns how the settings of forward auth are read, and that they fit together: a rule for a host that the cookie never
 //! reaches would let nobody in, and send browsers round in circles. Must not know who is asked for what.
 
-use super::error::{self, ConfigError};
-use super::settings::Settings;
-use super::{Config, CookieSecure};
-use crate::domain::entry::{Hosts, Rule, Rules, is_below};
+use crate::config::error::{self, ConfigError};
+use crate::config::settings::Settings;
+use crate::config::{Config, CookieSecure};
+use crate::domain::forward_auth::{Hosts, Rule, Rules, is_below};
 
 /// Reads one rule.
 pub(super) fn rule(text: &str) -> Result<Rule, String> {

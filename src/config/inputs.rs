@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use clap::ArgMatches;
 
-use super::error::{self, ConfigError};
-use super::keys::KEYS;
+use crate::config::error::{self, ConfigError};
+use crate::config::keys::KEYS;
 use crate::platform;
 
 /// What flags, environment and platform say.

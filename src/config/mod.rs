@@ -21,7 +21,7 @@ pub use inputs::Inputs;
 pub use keys::{KEYS, Key, Kind, flags, markdown_table};
 pub use values::{Bind, CookieSecure, ExitWith, Signup};
 
-use crate::domain::entry::Rules;
+use crate::domain::forward_auth::Rules;
 use crate::domain::schedule::Schedule;
 use crate::domain::secret::Secret;
 use file::ConfigFile;

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::error::{self, ConfigError, Place, Source};
-use super::file::{self, ConfigFile};
-use super::inputs::Inputs;
-use super::keys::{self, Key, Kind};
-use super::values;
+use crate::config::error::{self, ConfigError, Place, Source};
+use crate::config::file::{self, ConfigFile};
+use crate::config::inputs::Inputs;
+use crate::config::keys::{self, Key, Kind};
+use crate::config::values;
 use crate::domain::secret::Secret;
 
 /// More than any secret, and little enough to read the wrong file by mistake.

@@ -1,6 +1,8 @@
 //! Owns the files of the console: the pages with which people manage accounts and read about the API. They are clients
 //! of the public API like any other; nothing here knows how they are sent.
 
+pub mod pages;
+
 /// A file that the pages load.
 pub struct File {
     /// The last part of its address.

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::clock::Timestamp;
+use crate::domain::clock::Timestamp;
 
 /// How many leading characters of a key are kept and shown.
 pub const SHOWN_CHARS: usize = 8;

@@ -5,6 +5,8 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use super::user::User;
+
 /// What was done or tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -120,4 +122,11 @@ pub struct Event {
     pub success: bool,
     /// What else helps, such as the names of changed fields; never a value that could be a secret.
     pub detail: Option<String>,
+}
+
+impl Event {
+    /// An event about something that succeeded.
+    pub fn about(actor: Actor, action: Action, user: &User, detail: Option<String>) -> Self {
+        Self { actor, action, target: Some((user.id, user.username.to_string())), success: true, detail }
+    }
 }

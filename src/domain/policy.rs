@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use super::clock::Timestamp;
-use super::user::{User, UserPatch};
+use crate::domain::clock::Timestamp;
+use crate::domain::user::{User, UserPatch};
 
 /// Why something is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use chrono::{MappedLocalTime, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Weekday};
 
-use super::clock::Timestamp;
+use crate::domain::clock::Timestamp;
 
 /// When `daily` and `weekly` mean if no time is given: when people sleep, and most clocks have been changed.
 const HOUR: NaiveTime = NaiveTime::from_hms_opt(3, 0, 0).expect("three o'clock exists");

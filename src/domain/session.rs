@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::clock::Timestamp;
+use crate::domain::clock::Timestamp;
 
 /// One log-in of one person on one client; tokens are valid only while their session is.
 #[derive(Clone, Debug, PartialEq, Eq)]

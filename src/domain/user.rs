@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
-use super::clock::Timestamp;
-use super::secret::Secret;
-use super::username::Username;
+use crate::domain::clock::Timestamp;
+use crate::domain::secret::Secret;
+use crate::domain::username::Username;
 
 /// A person's account, without the password's hash, which only log-in needs.
 #[derive(Clone, Debug, PartialEq, Eq)]

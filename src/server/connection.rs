@@ -20,18 +20,18 @@ use actix_web::rt::net::TcpStream;
 use actix_web::rt::time::{Instant, Sleep, sleep};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::head::{Head, is_plain};
-use super::lane::Ticket;
-use super::leave::leave;
-use super::peers::Held;
-use crate::http::turn::{Allowance, Turn};
+use crate::http::pipeline::turn::{Allowance, Turn};
+use crate::server::head::{Head, is_plain};
+use crate::server::lane::Ticket;
+use crate::server::leave::leave;
+use crate::server::peers::Held;
 
 /// How long a client may take to send a request's head.
-pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take nothing of an answer, or leave a connection in no state to go on.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may take to close a connection that is closed for it.
-pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The most requests that are handed over at once when a client has sent them ahead: their answers go out together,
 /// which takes half the time.
 const MAX_AT_ONCE: u32 = 16;
@@ -40,7 +40,7 @@ const TOO_LARGE: &[u8] =
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// A connection to a client.
-pub(super) struct Connection {
+pub struct Connection {
     /// And its place among the others; there until it is dropped.
     stream: Option<(TcpStream, Held)>,
     turn: Rc<Turn>,

@@ -4,14 +4,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
-use crate::auth::password::HashError;
+use crate::auth::password_hasher::HashError;
+use crate::auth::password_policy::{self, WeakPassword};
 use crate::auth::random::{self, NoRandomness};
-use crate::auth::rules::{self, WeakPassword};
 use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::domain::username::{Username, UsernameError};
-use crate::http::app::App;
+use crate::http::pipeline::app::App;
 use crate::platform;
 use crate::store::{StoreError, audit, users};
 
@@ -82,7 +82,7 @@ impl crate::store::Refusal for FirstSuperuserError {
 }
 
 /// Makes the settings' superuser if there is none yet, or else a one-time link.
-pub(super) async fn ensure(app: &App, url: &str) -> Result<FirstSuperuser, FirstSuperuserError> {
+pub async fn ensure(app: &App, url: &str) -> Result<FirstSuperuser, FirstSuperuserError> {
     forget_link(&app.config.data_dir)?;
     if app.db.read(users::superuser_exists).await? {
         if app.config.superuser.is_some() {
@@ -105,7 +105,7 @@ pub(super) async fn ensure(app: &App, url: &str) -> Result<FirstSuperuser, First
 
 async fn make(app: &App, name: &str, password: &Secret) -> Result<String, FirstSuperuserError> {
     let username = Username::parse(name).map_err(FirstSuperuserError::Name)?;
-    rules::check_for(password, app.config.password_min_length, &username)?;
+    password_policy::check_for(password, app.config.password_min_length, &username)?;
     let hash = app.hasher.hash(password, std::net::IpAddr::from([127, 0, 0, 1])).await?;
     let now = app.clock.now();
     let made = app.db.write(move |connection| {

@@ -7,7 +7,7 @@ use memchr::memchr_iter;
 const MAX_HEAD: usize = 32 * 1024;
 
 /// Whether a whole head is one of a request that surely has no body and says nothing of the connection.
-pub(super) fn is_plain(head: &[u8]) -> bool {
+pub fn is_plain(head: &[u8]) -> bool {
     let mut lines = head.split(|byte| *byte == b'\n');
     let first = lines.next().unwrap_or_default().trim_ascii_end();
     let tells = |line: &[u8]| {
@@ -22,7 +22,7 @@ pub(super) fn is_plain(head: &[u8]) -> bool {
 /// Finds where a head ends: at the first empty line behind a line that is not (RFC 9112, section 2.2, which also lets
 /// a line end with LF alone, and empty lines stand in front).
 #[derive(Debug, Default)]
-pub(super) struct Head {
+pub struct Head {
     /// How many bytes it has so far, without empty lines in front.
     pub length: usize,
     /// Whether what was seen last are the beginning of a line and perhaps a CR.

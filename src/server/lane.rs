@@ -39,7 +39,7 @@ impl Lane {
 
 /// A connection's place in the queue of its worker.
 #[derive(Default)]
-pub(super) struct Ticket {
+pub struct Ticket {
     state: Cell<State>,
     connection: Cell<Option<Waker>>,
 }

@@ -11,8 +11,8 @@ use actix_web::rt::time::timeout;
 use tokio::io::AsyncWrite;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use super::connection::CLOSE_TIMEOUT;
-use super::peers::Held;
+use crate::server::connection::CLOSE_TIMEOUT;
+use crate::server::peers::Held;
 
 /// How much is read and thrown away.
 const MOST: usize = 1024 * 1024;
@@ -25,7 +25,7 @@ thread_local! {
 }
 
 /// Makes this worker ready for it.
-pub(super) fn prepare() {
+pub fn prepare() {
     DOOR.with_borrow_mut(|door| {
         if door.is_some() {
             return;
@@ -41,7 +41,7 @@ pub(super) fn prepare() {
 }
 
 /// Closes a connection as soon as its client has, or does not go on.
-pub(super) fn leave(stream: TcpStream, held: Held) {
+pub fn leave(stream: TcpStream, held: Held) {
     // Fails when the worker ends, and the connection with it.
     let _ = DOOR.try_with(|door| door.borrow().as_ref().map(|door| door.send((stream, held))));
 }

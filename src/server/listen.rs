@@ -17,12 +17,12 @@ use actix_web::rt::net::TcpStream;
 use actix_web::rt::time::timeout;
 use actix_web::{App as WebApp, web};
 
-use super::connection::{CLOSE_TIMEOUT, Connection, HEAD_TIMEOUT};
-use super::leave;
-use super::peers::Peers;
-use super::watchdog::Workers;
-use crate::http::app::App;
-use crate::http::turn::Turn;
+use crate::http::pipeline::app::App;
+use crate::http::pipeline::turn::Turn;
+use crate::jobs::watchdog::Workers;
+use crate::server::connection::{CLOSE_TIMEOUT, Connection, HEAD_TIMEOUT};
+use crate::server::leave;
+use crate::server::peers::Peers;
 use crate::{http, platform};
 
 /// How long open requests may take to finish when the server stops.
@@ -39,7 +39,7 @@ const BUSY: &[u8] =
 
 /// Serves `app` on all `listeners`; the workers run when the server is awaited. Their turns are counted where somebody
 /// waits for signs of life, that long.
-pub(super) fn listen(
+pub fn listen(
     app: &web::Data<App>,
     listeners: Vec<TcpListener>,
     watched: Option<(Workers, Duration)>,

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
 
-use crate::domain::address::place;
+use crate::domain::client_network::place;
 
 /// Counts connections, for all workers.
 #[derive(Debug)]
-pub(super) struct Peers {
+pub struct Peers {
     most: usize,
     trusted: Vec<IpNet>,
     open: Mutex<Open>,
@@ -25,7 +25,7 @@ struct Open {
 
 /// One connection's place among the others, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Held {
+pub struct Held {
     peers: Arc<Peers>,
     place: IpAddr,
 }

@@ -3,11 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use uuid::Uuid;
 
-use super::error::StoreError;
-use super::users::{self, user_columns};
 use crate::domain::api_key::ApiKey;
 use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
+use crate::store::engine::error::StoreError;
+use crate::store::users::{self, user_columns};
 
 macro_rules! key_columns {
     () => {
@@ -84,7 +84,7 @@ pub fn insert(connection: &Connection, key: &ApiKey, sha256: &[u8; 32]) -> Resul
 }
 
 /// Adds a key that may be here already; the caller tells that from other errors.
-pub(super) fn insert_new(connection: &Connection, key: &ApiKey, sha256: &[u8; 32]) -> rusqlite::Result<()> {
+pub fn insert_new(connection: &Connection, key: &ApiKey, sha256: &[u8; 32]) -> rusqlite::Result<()> {
     const SQL: &str = "INSERT INTO api_keys (uuid, user_id, name, sha256, prefix, length, is_active, created_at, expires_at, \
          last_used_at, total_uses) SELECT :uuid, id, :name, :sha256, :prefix, :length, :active, :created, :expires, \
          :last_used, :uses FROM users WHERE uuid = :user";

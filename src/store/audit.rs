@@ -8,11 +8,11 @@ use r2d2::ManageConnection;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 use uuid::Uuid;
 
-use super::error::StoreError;
-use super::manager::{Kind, Manager};
-use super::time;
 use crate::domain::audit::Event;
 use crate::domain::clock::Timestamp;
+use crate::store::engine::connection::{Kind, Manager};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::time;
 
 /// The most entries that are kept of what succeeded, and of what did not. Anybody can make the second kind, by failing
 /// to log in; so that nobody washes out with them what was done, they only take each other's place.
@@ -37,7 +37,7 @@ pub fn tell(event: &Event) {
 }
 
 /// Writes an entry of which no line in the log tells.
-pub(super) fn record_quietly(connection: &Connection, event: &Event, now: Timestamp) -> Result<(), StoreError> {
+pub fn record_quietly(connection: &Connection, event: &Event, now: Timestamp) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO audit (at, action, success, actor, actor_name, address, target, target_name, detail) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     connection.prepare_cached(SQL)?.execute(params![
@@ -78,17 +78,17 @@ thread_local! {
 }
 
 /// How many lines wait for the commit.
-pub(super) fn waiting_lines() -> usize {
+pub fn waiting_lines() -> usize {
     LINES.with_borrow(Vec::len)
 }
 
 /// Takes back the lines behind the first `kept`: what they tell of was undone.
-pub(super) fn take_back_lines(kept: usize) {
+pub fn take_back_lines(kept: usize) {
     LINES.with_borrow_mut(|lines| lines.truncate(kept));
 }
 
 /// Logs the lines that waited: what they tell of is on the disk.
-pub(super) fn log_lines() {
+pub fn log_lines() {
     for line in LINES.take() {
         log::info!(target: "usher::audit", "{line}");
     }

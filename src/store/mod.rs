@@ -1,41 +1,27 @@
-//! Owns the SQLite file: the two doors to it ([`Db::read`], [`Db::write`]), the schema, and every line of SQL.
+//! The SQLite file: the two doors to it ([`Db::read`], [`Db::write`]), the schema, and every line of SQL.
 //! Its functions take a connection and plain values; they know neither HTTP nor who may do what.
 
+pub mod api_key_uses;
 pub mod api_keys;
 pub mod audit;
 pub mod backup;
-mod db;
-pub mod entry_tokens;
-mod error;
-pub mod export;
-mod file;
-mod foreign;
-pub mod health;
-pub mod import;
-pub mod inspect;
-pub mod langflow;
-mod manager;
-pub mod name_keeping;
-mod open_files;
-mod people;
-mod pulse;
+pub(crate) mod engine;
+pub mod heartbeat;
+pub mod inspection;
+pub mod reserved_names;
 pub mod reset_links;
-pub mod restore;
-mod schema;
-pub mod search;
 pub mod secret_key;
 pub mod sessions;
-pub mod shelf;
-pub mod stats;
+pub mod site_tokens;
 pub mod throttle;
-mod time;
+pub mod transfer;
+pub mod user_index;
 mod user_list;
 pub mod users;
-mod writer;
 
-pub use db::{Db, Options};
-pub use error::{Refusal, StoreError, Trouble};
-pub use file::{DATABASE_FILE, OpenError, schema_version};
-pub use pulse::Pulse;
+pub use engine::db::{Db, Options};
+pub use engine::error::{Refusal, StoreError, Trouble};
+pub use engine::file::{DATABASE_FILE, OpenError, schema_version};
+pub use engine::schema::VERSION as SCHEMA_VERSION;
+pub use engine::thread_liveness::Pulse;
 pub use rusqlite::Connection;
-pub use schema::VERSION as SCHEMA_VERSION;

@@ -3,12 +3,12 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::audit;
-use super::error::StoreError;
-use super::users::{self, user_columns};
 use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
+use crate::store::audit;
+use crate::store::engine::error::StoreError;
+use crate::store::users::{self, user_columns};
 
 /// Keeps a new link for `user_id`, and with that forgets the one before it. That it has expired, if it has, is written
 /// down first.
@@ -44,7 +44,7 @@ pub fn find(connection: &Connection, sha256: &[u8; 32], now: Timestamp) -> Resul
 }
 
 /// Forgets the link of a user, whose password has been changed; that it has expired, if it has, is written down first.
-pub(super) fn void(connection: &Connection, user_id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+pub fn void(connection: &Connection, user_id: Uuid, now: Timestamp) -> Result<(), StoreError> {
     sweep(connection, now)?;
     forget(connection, user_id)
 }

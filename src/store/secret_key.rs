@@ -7,9 +7,9 @@ use r2d2::ManageConnection;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::error::StoreError;
-use super::manager::{Kind, Manager};
 use crate::domain::secret::Fingerprint;
+use crate::store::engine::connection::{Kind, Manager};
+use crate::store::engine::error::StoreError;
 
 /// A stored store key: whose it is, by id and name, and the encrypted text.
 #[derive(Clone, Debug)]

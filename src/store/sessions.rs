@@ -4,12 +4,12 @@ use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use uuid::Uuid;
 
-use super::error::StoreError;
-use super::time;
-use super::users::{self, user_columns};
 use crate::domain::clock::Timestamp;
 use crate::domain::session::Session;
 use crate::domain::user::User;
+use crate::store::engine::error::StoreError;
+use crate::store::engine::time;
+use crate::store::users::{self, user_columns};
 
 macro_rules! session_columns {
     () => {

@@ -4,9 +4,9 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::error::StoreError;
-use crate::domain::attempts::{Count, Key};
 use crate::domain::clock::Timestamp;
+use crate::domain::throttle::{Count, Key};
+use crate::store::engine::error::StoreError;
 
 /// The most counts that are kept; of more, the smallest go first, and of equal ones those whose last attempt is longest
 /// ago: whoever fails under many names from many places does not get rid of a count that makes somebody wait.
@@ -68,7 +68,7 @@ pub fn note_place(connection: &Connection, user: Uuid, place: &Key, now: Timesta
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::schema;
+    use crate::store::engine::schema;
 
     #[test]
     fn however_many_are_counted_only_so_many_rows_stay_and_among_them_those_that_make_somebody_wait() {

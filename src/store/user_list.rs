@@ -5,10 +5,10 @@
 
 use rusqlite::{Connection, named_params};
 
-use super::error::StoreError;
-use super::users::{count, from_row, user_columns};
 use crate::domain::user::User;
 use crate::domain::username::fold;
+use crate::store::engine::error::StoreError;
+use crate::store::users::{count, from_row, user_columns};
 
 /// By what the list is ordered; equal ones are in order of creation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub fn list(connection: &Connection, page: &Page) -> Result<(i64, Vec<User>), St
 
 /// The same by last log-in, not searched and not narrowed to superusers, however many there are: an index has them in
 /// this order, which is walked from the nearer end of the list, and only the page's rows are read.
-pub(super) fn by_last_login(connection: &Connection, page: &Page) -> Result<(i64, Vec<User>), StoreError> {
+pub fn by_last_login(connection: &Connection, page: &Page) -> Result<(i64, Vec<User>), StoreError> {
     // One view of the list, so that a walk from its end counts what is there.
     let view = connection.unchecked_transaction()?;
     let total = page.state.map_or_else(|| count(&view), |state| count_of(&view, state))?;
@@ -114,7 +114,7 @@ pub(super) fn by_last_login(connection: &Connection, page: &Page) -> Result<(i64
 }
 
 /// The users of these rows, in this order.
-pub(super) fn by_rowids(connection: &Connection, ids: &[i64]) -> Result<Vec<User>, StoreError> {
+pub fn by_rowids(connection: &Connection, ids: &[i64]) -> Result<Vec<User>, StoreError> {
     const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id = ?");
     let mut statement = connection.prepare_cached(SQL)?;
     let users = ids.iter().map(|id| statement.query_row([id], from_row));

@@ -3,14 +3,17 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::error::{StoreError, violates_unique};
-use super::time::{self, text};
-pub use super::user_list::{Page, Sort, State, list};
-use super::{entry_tokens, reset_links};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
 use crate::domain::username::{Username, fold};
+use crate::store::engine::error::{StoreError, violates_unique};
+use crate::store::engine::time::{self, text};
+pub use crate::store::user_list::Page;
+pub use crate::store::user_list::Sort;
+pub use crate::store::user_list::State;
+pub use crate::store::user_list::list;
+use crate::store::{reset_links, site_tokens};
 
 /// The columns that [`from_row`] reads, in its order; a macro, so that statements stay constants.
 macro_rules! user_columns {
@@ -19,13 +22,13 @@ macro_rules! user_columns {
          users.is_active, users.is_superuser, users.create_at, users.updated_at, users.last_login_at"
     };
 }
-pub(super) use user_columns;
+pub(crate) use user_columns;
 
 /// How many columns [`user_columns`] names: the first one after them, in a statement that asks for more.
-pub(super) const COLUMN_COUNT: usize = 10;
+pub const COLUMN_COUNT: usize = 10;
 
 /// The mapping of a row, for all statements whose columns begin with [`user_columns`].
-pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<User> {
+pub fn from_row(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User {
         id: row.get(0)?,
         username: Username::stored(row.get(1)?, row.get(2)?),
@@ -166,7 +169,7 @@ fn taken_or(done: rusqlite::Result<usize>) -> Result<usize, StoreError> {
 pub fn set_password(connection: &Connection, id: Uuid, hash: &PasswordHash, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE users SET password_hash = ?, updated_at = ? WHERE uuid = ?";
     connection.prepare_cached(sql)?.execute(params![hash.expose(), now, id])?;
-    entry_tokens::end_all(connection, id)?;
+    site_tokens::end_all(connection, id)?;
     reset_links::void(connection, id, now)
 }
 

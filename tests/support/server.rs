@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use usher::config::{Config, Inputs};
 use usher::domain::clock::Clock;
-use usher::http::app::App;
+use usher::http::App;
 use usher::server::{self, FirstSuperuser, StartError};
 
 use super::client::{Connection, Request};

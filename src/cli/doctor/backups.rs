@@ -1,12 +1,12 @@
 //! Owns what the doctor says of backups: whether there are any, how old the newest is, and whether the schedule is kept.
 
-use super::super::whereabouts::Server;
-use super::{Report, ago};
+use crate::cli::doctor::{Report, ago};
+use crate::cli::running_server::Server;
 use crate::config::Config;
 use crate::domain::clock::Timestamp;
 use crate::domain::schedule::Schedule;
-use crate::store::inspect::{Backups, Inspection};
-use crate::store::shelf;
+use crate::store::backup::retention;
+use crate::store::inspection::{Backups, Inspection};
 
 const CHECK: &str = "backups";
 /// How long after it was due a backup may be.
@@ -21,15 +21,15 @@ pub(super) fn look(
     report: &mut Report,
 ) {
     let noted = inspection.and_then(|inspection| inspection.backups().ok()).unwrap_or_default();
-    let kept = match shelf::list(&config.data_dir) {
+    let kept = match retention::list(&config.data_dir) {
         Ok(kept) => kept,
         Err(error) => {
-            let path = config.data_dir.join(shelf::DIRECTORY);
+            let path = config.data_dir.join(retention::DIRECTORY);
             report.problem(CHECK, format!("{}: {error}", path.display()), "run this as the server's user");
             return;
         }
     };
-    let newest = shelf::newest(&kept, now);
+    let newest = retention::newest(&kept, now);
     let schedule = config.backup_schedule;
     if let Some(at) = noted.failed {
         let found = format!("the last attempt failed, {} ago", ago(now - at));

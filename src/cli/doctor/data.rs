@@ -3,15 +3,16 @@
 
 use std::path::Path;
 
-use super::{Report, ago};
 use crate::auth::secret_key::{self, NEXT_FILE, SECRET_KEY_FILE, fingerprint};
+use crate::cli::doctor::{Report, ago};
 use crate::config::Config;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::{Fingerprint, Secret};
-use crate::server::secret::unreadable;
-use crate::store::inspect::Inspection;
+use crate::server::secret_key::unreadable;
+use crate::store::backup::retention;
+use crate::store::inspection::Inspection;
 use crate::store::secret_key::StoreKey;
-use crate::store::{OpenError, SCHEMA_VERSION, shelf};
+use crate::store::{OpenError, SCHEMA_VERSION};
 
 const DATABASE: &str = "database";
 const SECRET: &str = "secret key";
@@ -53,7 +54,7 @@ pub(super) fn look(config: &Config, now: Timestamp, report: &mut Report) -> Opti
 
 /// What to do about a damaged database.
 fn restore(config: &Config) -> String {
-    let newest = shelf::list(&config.data_dir).ok().and_then(|kept| kept.into_iter().next_back());
+    let newest = retention::list(&config.data_dir).ok().and_then(|kept| kept.into_iter().next_back());
     let file = newest.map_or_else(|| "FILE".to_owned(), |kept| kept.path.display().to_string());
     format!("stop the server, keep a copy of the directory, and run `usher restore {file}` with a good backup")
 }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Report, size};
+use crate::cli::doctor::{Report, size};
 use crate::config::Config;
 use crate::platform::inspect::{self, Access};
 use crate::store::DATABASE_FILE;
@@ -56,8 +56,8 @@ fn permissions(dir: &Path, listed: &[PathBuf], report: &mut Report) {
     }
     let mut paths = vec![dir.to_owned()];
     paths.extend(listed.iter().filter(|path| ours(path)).cloned());
-    let shelf = dir.join(crate::store::shelf::DIRECTORY);
-    if let Ok(kept) = crate::store::shelf::list(dir) {
+    let shelf = dir.join(crate::store::backup::retention::DIRECTORY);
+    if let Ok(kept) = crate::store::backup::retention::list(dir) {
         paths.extend(kept.into_iter().map(|kept| kept.path));
         paths.extend(shelf.is_dir().then_some(shelf));
     }

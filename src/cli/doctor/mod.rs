@@ -12,9 +12,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::json;
 
-use super::Failure;
-use super::desk::{Printed, print, tell};
-use super::whereabouts;
+use crate::cli::context::{Printed, print, tell};
+use crate::cli::{Failure, running_server};
 use crate::config::{Config, ConfigError};
 use crate::domain::clock::Clock;
 
@@ -69,9 +68,9 @@ impl Report {
 /// Looks at everything.
 pub fn run(config: &Config, as_json: bool) -> Result<(), Failure> {
     let now = Clock::system().now();
-    let database = whereabouts::database(config);
+    let database = running_server::database(config);
     tell(format_args!("database: {}", database.display()));
-    let server = whereabouts::find(config);
+    let server = running_server::find(config);
     let mut report = Report::default();
     settings::look(config, &mut report);
     files::look(config, &mut report);

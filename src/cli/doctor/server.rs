@@ -1,8 +1,8 @@
 //! Owns what the doctor says of the server: whether one runs, on this database or another, and whether it answers.
 
-use super::super::look;
-use super::super::whereabouts::{Server, warning};
-use super::Report;
+use crate::cli::doctor::Report;
+use crate::cli::look;
+use crate::cli::running_server::{Server, warning};
 use crate::config::Config;
 use crate::server::local_url;
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::Report;
+use crate::cli::doctor::Report;
 use crate::config::{Config, CookieSecure, Source};
 use crate::platform::inspect;
 

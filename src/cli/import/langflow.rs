@@ -5,19 +5,18 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::hex::from_hex;
-use super::plan::{Finding, shown};
-use super::secrets::Secrets;
-use crate::auth::api_key;
-use crate::auth::password;
 use crate::auth::random::NoRandomness;
+use crate::auth::{api_key, password_hasher};
+use crate::cli::import::hex::from_hex;
+use crate::cli::import::plan::{Finding, shown};
+use crate::cli::import::secrets::Secrets;
 use crate::domain::api_key::{ApiKey, SHOWN_CHARS};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, User};
 use crate::domain::username::Username;
-use crate::store::import::Account;
-use crate::store::langflow::{Langflow, LangflowKey, LangflowUser};
+use crate::store::transfer::import::Account;
+use crate::store::transfer::langflow::{Langflow, LangflowKey, LangflowUser};
 
 /// How every Fernet token begins: the version, and four zero bytes of a time before the year 2106.
 const FERNET: &str = "gAAAAA";
@@ -83,7 +82,7 @@ fn account(
         Ok(username) => username,
         Err(error) => return Ok(Err(format!("the name is none: {error}"))),
     };
-    if !password::is_hash(&row.password) {
+    if !password_hasher::is_hash(&row.password) {
         return Ok(Err("its password is no bcrypt hash".to_owned()));
     }
     let profile_image = row.profile_image.filter(|image| {

@@ -1,13 +1,12 @@
 //! Owns `usher import`: accounts from a Langflow or another usher. Everything is read and checked before the one
 //! transaction, which the writes of a running server wait for.
 
-pub(super) mod export;
-mod hex;
+pub(super) mod hex;
+mod insert;
+pub(super) mod jsonl;
 mod langflow;
-mod lines;
 mod plan;
 mod secrets;
-mod take;
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,22 +15,21 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueHint};
 use serde_json::json;
 
-use super::Failure;
-use super::desk::{Desk, Printed, out, print};
-use super::interrupt::{Interrupted, on_thread, stoppable};
-use super::progress::Progress;
 use crate::auth::fernet::Fernet;
 use crate::auth::random;
 use crate::auth::secret_key::fingerprint;
+use crate::cli::Failure;
+use crate::cli::context::{Desk, Printed, out, print};
+use crate::cli::interrupt::{Interrupted, on_thread, stoppable};
+use crate::cli::progress::Progress;
 use crate::config::Config;
+use crate::domain::cancel_flag::Stop;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
-use crate::domain::stop::Stop;
-use crate::server::secret;
-use crate::store::import::Account;
-use crate::store::langflow as foreign;
+use crate::server::secret_key;
 use crate::store::secret_key as store_key;
-pub use export::export;
+use crate::store::transfer::import::Account;
+use crate::store::transfer::langflow as foreign;
 use plan::Finding;
 use secrets::Secrets;
 
@@ -142,7 +140,7 @@ async fn import(desk: &Desk<'_>, source: Source, stop: Stop) -> Result<(Outcome,
     } else {
         let why = format!("{from}: users {}, findings {}", taken.len(), findings.len());
         let fingerprint = noted.unwrap_or_else(|| fingerprint(&ours));
-        take::all(desk, taken, take::Source { from, summary: why, fingerprint }, stop).await?
+        insert::all(desk, taken, insert::Source { from, summary: why, fingerprint }, stop).await?
     };
     Ok((Outcome { taken, findings }, how))
 }
@@ -150,9 +148,9 @@ async fn import(desk: &Desk<'_>, source: Source, stop: Stop) -> Result<(Outcome,
 /// Usher's own secret key. A dry run makes none where there is none: what it encrypts is thrown away.
 async fn own_secret(desk: &Desk<'_>, how: How) -> Result<Secret, Failure> {
     if !how.dry_run {
-        return Ok(secret::in_force(desk.config, &desk.db, desk.now).await?);
+        return Ok(secret_key::in_force(desk.config, &desk.db, desk.now).await?);
     }
-    Ok(match secret::present(desk.config)? {
+    Ok(match secret_key::present(desk.config)? {
         Some(key) => key,
         None => Secret::new(random::text()?),
     })
@@ -182,7 +180,7 @@ async fn read_langflow(
 
 fn read_lines(file: &Path, secrets: &Secrets, now: Timestamp) -> Result<(Vec<Account>, Vec<Finding>), String> {
     let bytes = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    lines::accounts(&bytes, secrets, now).map_err(|error| error.to_string())
+    jsonl::accounts(&bytes, secrets, now).map_err(|error| error.to_string())
 }
 
 fn described(error: crate::store::StoreError) -> String {

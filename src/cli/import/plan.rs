@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::store::import::{self, Account, Standing};
+use crate::store::transfer::import::{self, Account, Standing};
 use crate::store::{Connection, StoreError};
 
 /// The most characters of what a file says of itself that a finding repeats.

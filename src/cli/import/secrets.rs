@@ -1,8 +1,8 @@
 //! Owns how what another server encrypted is encrypted for this one.
 
-use super::plan::Finding;
 use crate::auth::fernet::Fernet;
 use crate::auth::random::NoRandomness;
+use crate::cli::import::plan::Finding;
 use crate::domain::clock::Timestamp;
 
 /// The two secrets: the other server's, if it is known, and usher's own.

@@ -1,6 +1,6 @@
 //! Holds which settings need others, and which exclude each other.
 
-use super::*;
+use crate::config::tests::*;
 
 #[test]
 fn settings_must_fit_together() {

@@ -1,6 +1,6 @@
 //! Holds what is a value of each kind, what is not, and in which words that is refused.
 
-use super::*;
+use crate::config::tests::*;
 
 #[test]
 fn values_of_every_kind_are_read() {

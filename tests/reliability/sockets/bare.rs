@@ -8,8 +8,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
 use actix_web::{App as WebApp, HttpServer, web};
-use usher::http::app::App;
-use usher::http::configure;
+use usher::http::{App, configure};
 
 /// A server that runs until it is dropped.
 pub struct Bare {

@@ -1,0 +1,78 @@
+//! Owns what a password that is being set must be, wherever it is set. Log-in applies no such rule.
+
+use crate::auth::{common_passwords, password_hasher};
+use crate::domain::secret::Secret;
+use crate::domain::username::Username;
+
+/// Why a password is not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WeakPassword {
+    /// Fewer characters than the settings ask (OWASP ASVS 5, 6.2.1).
+    #[error("Password should have at least {0} characters")]
+    TooShort(usize),
+    /// More than bcrypt reads.
+    #[error("Password should have at most 72 bytes")]
+    TooLong,
+    /// It holds a NUL, at which bcrypt ends.
+    #[error("Password should not contain NUL characters")]
+    Nul,
+    /// Everybody tries it first (OWASP ASVS 5, 6.2.4).
+    #[error("Password is among the 10,000 most common ones; choose another")]
+    Common,
+    /// It is the name of its account.
+    #[error("Password should not be the username")]
+    IsName,
+}
+
+/// The rules that need nothing but the password; `min` is a number of characters.
+pub fn check(password: &str, min: usize) -> Result<(), WeakPassword> {
+    if password.chars().count() < min {
+        Err(WeakPassword::TooShort(min))
+    } else if password.len() > password_hasher::MAX_BYTES {
+        Err(WeakPassword::TooLong)
+    } else if password.contains('\0') {
+        Err(WeakPassword::Nul)
+    } else if common_passwords::is_common(password) {
+        Err(WeakPassword::Common)
+    } else {
+        Ok(())
+    }
+}
+
+/// That a password is not its account's name, in any case or Unicode form; it may contain it.
+pub fn differs_from_name(password: &Secret, username: &Username) -> Result<(), WeakPassword> {
+    if username.is_spelled_by(password.expose()) { Err(WeakPassword::IsName) } else { Ok(()) }
+}
+
+/// All rules.
+pub fn check_for(password: &Secret, min: usize, username: &Username) -> Result<(), WeakPassword> {
+    check(password.expose(), min).and_then(|()| differs_from_name(password, username))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_passwords_are_neither_short_nor_long_nor_common() {
+        for (password, answer) in [
+            ("quiet-otter-7", Ok(())),
+            ("pass wörd", Ok(())),
+            ("1234567", Err(WeakPassword::TooShort(8))),
+            ("password123", Err(WeakPassword::Common)),
+            ("PassWord123", Err(WeakPassword::Common)),
+            ("with\0nul-character", Err(WeakPassword::Nul)),
+        ] {
+            assert_eq!(check(password, 8), answer, "{password}");
+        }
+        assert_eq!(check(&"é".repeat(36), 8), Ok(()));
+        assert_eq!(check(&"é".repeat(37), 8), Err(WeakPassword::TooLong));
+    }
+
+    #[test]
+    fn a_password_that_is_the_name_in_any_spelling_is_refused_and_one_that_contains_it_is_not() {
+        let name = Username::parse("Straße 12").unwrap();
+        assert_eq!(differs_from_name(&Secret::new("STRASSE 12"), &name), Err(WeakPassword::IsName));
+        assert_eq!(differs_from_name(&Secret::new("strasse 12!"), &name), Ok(()));
+    }
+}

@@ -1,0 +1,64 @@
+//! The keys that throttled attempts are counted under. They tell nothing of the name that was typed.
+
+use std::net::IpAddr;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::domain::client_network::place;
+use crate::domain::secret::Secret;
+use crate::domain::throttle::{Key, Rule};
+use crate::domain::username::fold;
+
+/// Makes keys that only this server can make.
+pub struct Keys(Hmac<Sha256>);
+
+impl Keys {
+    /// From the secret key.
+    pub fn new(secret_key: &Secret) -> Self {
+        let mac =
+            Hmac::<Sha256>::new_from_slice(secret_key.expose().as_bytes()).expect("HMAC takes keys of any length");
+        Self(mac.chain_update(b"usher throttle"))
+    }
+
+    /// The key of a rule, for a name as it was typed and an address; each counts only where the rule looks at it.
+    pub fn key(&self, rule: Rule, name: &str, address: IpAddr) -> Key {
+        let (kind, by_name, by_place) = match rule {
+            Rule::Pair => (1_u8, true, true),
+            Rule::Account => (2, true, false),
+            Rule::Place => (3, false, true),
+            Rule::SignUp => (4, false, true),
+        };
+        let mut mac = self.0.clone().chain_update([kind]);
+        if by_place {
+            match place(address) {
+                IpAddr::V4(address) => mac.update(&address.octets()),
+                IpAddr::V6(address) => mac.update(&address.octets()),
+            }
+        }
+        if by_name {
+            mac.update(&[0]);
+            mac.update(fold(name.trim()).as_bytes());
+        }
+        let mut key = Key::default();
+        key.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+        key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_count_as_one_in_any_spelling_and_ipv6_by_the_customer() {
+        let keys = Keys::new(&Secret::new("0123456789abcdef0123456789abcdef"));
+        let key = |rule, name: &str, address: &str| keys.key(rule, name, address.parse().unwrap());
+        assert_eq!(key(Rule::Pair, "Alice", "192.0.2.1"), key(Rule::Pair, " ALICE", "192.0.2.1"));
+        assert_eq!(key(Rule::Pair, "a", "2001:db8::1"), key(Rule::Pair, "a", "2001:db8::2"));
+        assert_ne!(key(Rule::Pair, "a", "192.0.2.1"), key(Rule::Pair, "a", "192.0.2.2"));
+        assert_eq!(key(Rule::Account, "a", "192.0.2.1"), key(Rule::Account, "a", "192.0.2.2"));
+        assert_eq!(key(Rule::Place, "a", "192.0.2.1"), key(Rule::Place, "b", "192.0.2.1"));
+        assert_ne!(key(Rule::Place, "a", "192.0.2.1"), key(Rule::SignUp, "a", "192.0.2.1"));
+    }
+}

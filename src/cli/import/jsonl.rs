@@ -1,0 +1,145 @@
+//! Owns usher's own file of accounts, as `usher export` writes it and `usher import usher` reads it: one JSON object a
+//! line. It holds the hashes of passwords and API keys, and store keys encrypted as they are stored, but no sessions.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::auth::password_hasher;
+use crate::auth::random::NoRandomness;
+use crate::cli::import::hex::{from_hex, to_hex};
+use crate::cli::import::plan::{self, Finding, shown};
+use crate::cli::import::secrets::Secrets;
+use crate::domain::api_key::ApiKey;
+use crate::domain::clock::Timestamp;
+use crate::domain::secret::PasswordHash;
+use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, User};
+use crate::domain::username::Username;
+use crate::store::transfer::import::Account;
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    id: Uuid,
+    username: String,
+    password_hash: String,
+    profile_image: Option<String>,
+    is_active: bool,
+    is_superuser: bool,
+    create_at: Timestamp,
+    updated_at: Timestamp,
+    last_login_at: Option<Timestamp>,
+    /// Encrypted under the secret key of the usher that wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    store_api_key: Option<String>,
+    #[serde(default)]
+    api_keys: Vec<Key>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Key {
+    id: Uuid,
+    name: Option<String>,
+    sha256: String,
+    prefix: String,
+    length: u32,
+    is_active: bool,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    last_used_at: Option<Timestamp>,
+    total_uses: i64,
+}
+
+/// One account as a line.
+pub fn written(account: &Account) -> serde_json::Result<String> {
+    let user = &account.user;
+    let keys = account.keys.iter().map(|(key, sha256)| Key {
+        id: key.id,
+        name: key.name.clone(),
+        sha256: to_hex(sha256),
+        prefix: key.prefix.clone(),
+        length: key.length,
+        is_active: key.is_active,
+        created_at: key.created_at,
+        expires_at: key.expires_at,
+        last_used_at: key.last_used_at,
+        total_uses: key.total_uses,
+    });
+    serde_json::to_string(&Line {
+        id: user.id,
+        username: user.username.to_string(),
+        password_hash: account.hash.expose().to_owned(),
+        profile_image: user.profile_image.clone(),
+        is_active: user.is_active,
+        is_superuser: user.is_superuser,
+        create_at: user.create_at,
+        updated_at: user.updated_at,
+        last_login_at: user.last_login_at,
+        store_api_key: user.store_api_key.clone(),
+        api_keys: keys.collect(),
+    })
+}
+
+/// The accounts of a whole file, in its order, and the lines that are none.
+pub fn accounts(bytes: &[u8], secrets: &Secrets, now: Timestamp) -> Result<(Vec<Account>, Vec<Finding>), NoRandomness> {
+    let (mut accounts, mut findings) = (Vec::new(), Vec::new());
+    for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let read = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned()).and_then(account);
+        match read {
+            Ok(mut account) => {
+                let token = account.user.store_api_key.take();
+                let who = plan::label(&account);
+                account.user.store_api_key = secrets.store_key(token.as_deref(), now, &who, &mut findings)?;
+                accounts.push(account);
+            }
+            Err(why) => findings.push(Finding::new(format!("line {}", at + 1), format!("not imported: {why}"))),
+        }
+    }
+    Ok((accounts, findings))
+}
+
+/// What a line says; its store key as it stands there.
+fn account(line: &str) -> Result<Account, String> {
+    // A byte order mark is what some editors begin a file with. serde's message would repeat what stands in the line,
+    // which may be a hash.
+    let line: Line = serde_json::from_str(line.trim_start_matches('\u{feff}'))
+        .map_err(|error| format!("it is no account as `usher export` writes it (column {})", error.column()))?;
+    let username = Username::parse(&line.username).map_err(|error| format!("the name is none: {error}"))?;
+    if !password_hasher::is_hash(&line.password_hash) {
+        return Err(format!("the password of {} is no bcrypt hash", shown(username.as_str())));
+    }
+    if line.profile_image.as_ref().is_some_and(|image| image.chars().count() > MAX_PROFILE_IMAGE_CHARS) {
+        return Err(format!("the picture of {} is too large", shown(username.as_str())));
+    }
+    let user = User {
+        id: line.id,
+        username,
+        profile_image: line.profile_image,
+        store_api_key: line.store_api_key,
+        is_active: line.is_active,
+        is_superuser: line.is_superuser,
+        create_at: line.create_at,
+        updated_at: line.updated_at,
+        last_login_at: line.last_login_at,
+    };
+    let keys = line.api_keys.into_iter().map(|key| read_key(key, user.id)).collect::<Result<_, _>>()?;
+    Ok(Account { user, hash: PasswordHash::new(line.password_hash), keys })
+}
+
+fn read_key(key: Key, user_id: Uuid) -> Result<(ApiKey, [u8; 32]), String> {
+    let sha256 = from_hex(&key.sha256).ok_or("an API key's `sha256` is none")?;
+    let read = ApiKey {
+        id: key.id,
+        user_id,
+        name: key.name,
+        prefix: key.prefix,
+        length: key.length,
+        is_active: key.is_active,
+        created_at: key.created_at,
+        expires_at: key.expires_at,
+        last_used_at: key.last_used_at,
+        total_uses: key.total_uses.max(0),
+    };
+    Ok((read, sha256))
+}

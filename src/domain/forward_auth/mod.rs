@@ -1,0 +1,265 @@
+//! Owns who may enter which of the sites behind the proxy: the rules, and which one decides.
+//! Must not know how somebody is known, nor what a proxy says.
+
+mod spelling;
+
+use uuid::Uuid;
+
+use crate::domain::site::Site;
+use crate::domain::user::User;
+use crate::domain::username::Username;
+
+/// All rules; none means that nobody enters anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules(Vec<Rule>);
+
+/// Who may enter the hosts of one pattern: `*.example.org = signed-in`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Which hosts.
+    pub hosts: Hosts,
+    who: Who,
+}
+
+/// A pattern of hosts: `app.example.org`, `*.example.org`, `app.example.org:8443`, `app.example.org:*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hosts {
+    /// Whether it is every host below [`Hosts::name`] instead of that one.
+    pub below: bool,
+    /// In the spelling of [`Site::host`].
+    pub name: String,
+    port: Port,
+}
+
+/// Which ports a pattern means. Of several patterns that match, the one that says more decides: in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Port {
+    Any,
+    /// The scheme's own.
+    Own,
+    This(u16),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Who {
+    SignedIn,
+    Superusers,
+    These(Vec<Person>),
+}
+
+/// Somebody by name, or by what never changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Person {
+    Name(Username),
+    Id(Uuid),
+}
+
+/// Why somebody stays outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// No rule knows the host.
+    UnknownHost,
+    /// The host's rule does not name this person.
+    NotForYou,
+}
+
+/// What is wrong with a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadRule;
+
+impl Rules {
+    /// Puts rules in the order in which they are asked.
+    ///
+    /// # Errors
+    /// A pattern that two of them have.
+    pub fn new(mut rules: Vec<Rule>) -> Result<Self, Hosts> {
+        rules.sort_by_key(|rule| {
+            let Hosts { below, name, port } = &rule.hosts;
+            (*below, std::cmp::Reverse((name.len(), *port)), name.clone())
+        });
+        match rules.windows(2).find(|pair| pair[0].hosts == pair[1].hosts) {
+            Some(pair) => Err(pair[0].hosts.clone()),
+            None => Ok(Self(rules)),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each rule, in no order that would mean anything.
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.0.iter()
+    }
+
+    /// The names that rules list, as they were written.
+    pub fn names(&self) -> impl Iterator<Item = &Username> {
+        let people =
+            self.0.iter().filter_map(|rule| if let Who::These(people) = &rule.who { Some(people) } else { None });
+        people.flatten().filter_map(|person| if let Person::Name(name) = person { Some(name) } else { None })
+    }
+
+    /// Whether a site has a rule at all.
+    pub fn know(&self, site: &Site) -> bool {
+        self.of(site).is_some()
+    }
+
+    /// Whether `user`, who is active, may enter.
+    pub fn may_enter(&self, site: &Site, user: &User) -> Result<(), Closed> {
+        let allowed = match self.of(site).ok_or(Closed::UnknownHost)? {
+            Who::SignedIn => true,
+            Who::Superusers => user.is_superuser,
+            Who::These(people) => people.iter().any(|person| match person {
+                Person::Name(name) => name.folded() == user.username.folded(),
+                Person::Id(id) => *id == user.id,
+            }),
+        };
+        if allowed { Ok(()) } else { Err(Closed::NotForYou) }
+    }
+
+    /// The rule of the most exact pattern.
+    fn of(&self, site: &Site) -> Option<&Who> {
+        self.0.iter().find(|rule| rule.hosts.match_site(site)).map(|rule| &rule.who)
+    }
+}
+
+impl Hosts {
+    fn match_site(&self, site: &Site) -> bool {
+        let port = match self.port {
+            Port::Any => true,
+            Port::Own => site.has_own_port(),
+            Port::This(port) => port == site.port,
+        };
+        let host = if self.below { is_below(&site.host, &self.name) } else { site.host == self.name };
+        port && host
+    }
+
+    /// Whether it is a plain name: no pattern, no address, no port.
+    pub fn is_domain(&self) -> bool {
+        let is_address = self.name.starts_with('[') || self.name.parse::<std::net::Ipv4Addr>().is_ok();
+        !self.below && self.port == Port::Own && !is_address
+    }
+
+    /// Whether every host that it means is `domain` or below it.
+    pub fn are_within(&self, domain: &str) -> bool {
+        self.name == domain || is_below(&self.name, domain)
+    }
+}
+
+/// Whether a host is below a domain.
+pub fn is_below(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain).is_some_and(|front| front.len() > 1 && front.ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::clock::Timestamp;
+
+    fn rules(texts: &[&str]) -> Rules {
+        Rules::new(texts.iter().map(|text| text.parse().unwrap()).collect()).unwrap()
+    }
+
+    fn person(name: &str, is_superuser: bool) -> User {
+        let at = Timestamp::from_timestamp(1_700_000_000, 0).unwrap();
+        User::new(Username::parse(name).unwrap(), true, is_superuser, at)
+    }
+
+    fn site(text: &str) -> Site {
+        let (scheme, authority) = text.split_once("://").unwrap();
+        Site::parse(scheme, authority).unwrap()
+    }
+
+    #[test]
+    fn the_most_exact_pattern_decides_whatever_the_order() {
+        let mut texts = [
+            "*.example.org = signed-in",
+            "secret.example.org = superusers",
+            "*.deep.example.org = users: bob",
+            "app.example.org:8443 = superusers",
+            "app.example.org:* = users: bob",
+        ];
+        for _ in 0..texts.len() {
+            texts.rotate_left(1);
+            let rules = rules(&texts);
+            let (alice, bob, root) = (person("alice", false), person("bob", false), person("root", true));
+            for (at, open_to) in [
+                ("https://wiki.example.org", [true, true, true]),
+                ("http://wiki.example.org", [true, true, true]),
+                ("https://secret.example.org", [false, false, true]),
+                ("https://SECRET.example.org.", [false, false, true]),
+                ("https://a.deep.example.org", [false, true, false]),
+                ("https://deep.example.org", [true, true, true]),
+                ("https://app.example.org:8443", [false, false, true]),
+                ("https://app.example.org:9000", [false, true, false]),
+                ("https://app.example.org", [false, true, false]),
+            ] {
+                let may = [&alice, &bob, &root].map(|user| rules.may_enter(&site(at), user).is_ok());
+                assert_eq!(may, open_to, "{at} with {texts:?}");
+            }
+            for at in [
+                "https://example.org",
+                "https://badexample.org",
+                "https://wiki.example.org:8443",
+                "https://example.org.evil.net",
+                "http://wiki.example.org:443",
+            ] {
+                assert_eq!(rules.may_enter(&site(at), &root), Err(Closed::UnknownHost), "{at}");
+                assert!(!rules.know(&site(at)));
+            }
+        }
+        assert_eq!(Rules::default().may_enter(&site("https://a"), &person("root", true)), Err(Closed::UnknownHost));
+    }
+
+    #[test]
+    fn people_are_listed_by_name_in_any_spelling_or_by_id() {
+        let (anna, other) = (person("Anna B", false), person("other", false));
+        let id = other.id;
+        let rules = rules(&[&format!("a = users: ANNA B ; {id}"), "b=users:x"]);
+        let may = |host: &str, user: &User| rules.may_enter(&site(&format!("https://{host}")), user);
+        assert_eq!((may("a", &anna), may("a", &other)), (Ok(()), Ok(())));
+        assert_eq!(may("a", &person("other", false)), Err(Closed::NotForYou), "another of the same name");
+        assert_eq!(may("b", &anna), Err(Closed::NotForYou));
+        assert_eq!(rules.names().map(Username::as_str).collect::<Vec<_>>(), ["ANNA B", "x"]);
+    }
+
+    #[test]
+    fn rules_are_shown_as_they_are_read_and_bad_ones_are_none() {
+        for (text, shown) in [
+            (" *.Example.ORG=signed-in ", "*.example.org = signed-in"),
+            ("bücher.example = superusers", "xn--bcher-kva.example = superusers"),
+            ("[::1]:8080 = users: a;b", "[::1]:8080 = users: a; b"),
+            ("192.0.2.1:* = signed-in", "192.0.2.1:* = signed-in"),
+            ("a. = signed-in", "a = signed-in"),
+        ] {
+            let rule: Rule = text.parse().unwrap();
+            assert_eq!(rule.to_string(), shown);
+            assert_eq!(rule.to_string().parse(), Ok(rule));
+        }
+        for bad in [
+            "",
+            "a",
+            "a =",
+            "a = everyone",
+            "a = users:",
+            "a = users: ;b",
+            "= signed-in",
+            "* = signed-in",
+            "*.*.a = signed-in",
+            "a.*.b = signed-in",
+            "https://a = signed-in",
+            "a/b = signed-in",
+            "a:x = signed-in",
+            "a:0 = signed-in",
+            "*.[::1] = signed-in",
+            "*.192.0.2.1 = signed-in",
+            "u@a = signed-in",
+            "a b = signed-in",
+        ] {
+            assert_eq!(bad.parse::<Rule>(), Err(BadRule), "{bad}");
+        }
+        let twice = ["a.b = signed-in", "*.b = signed-in", "A.b=superusers"].map(|text| text.parse().unwrap()).to_vec();
+        assert_eq!(Rules::new(twice).unwrap_err().to_string(), "a.b");
+    }
+}

@@ -1,0 +1,107 @@
+//! Owns how rules are written and read. Must not know what they mean.
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+
+use crate::domain::forward_auth::{BadRule, Hosts, Person, Port, Rule, Who};
+use crate::domain::site;
+use crate::domain::username::Username;
+
+impl FromStr for Rule {
+    type Err = BadRule;
+
+    fn from_str(text: &str) -> Result<Self, BadRule> {
+        let (hosts, who) = text.split_once('=').ok_or(BadRule)?;
+        Ok(Self { hosts: hosts.parse()?, who: who.parse()? })
+    }
+}
+
+impl FromStr for Hosts {
+    type Err = BadRule;
+
+    fn from_str(text: &str) -> Result<Self, BadRule> {
+        let text = text.trim();
+        let (text, port) = match text.strip_suffix(":*") {
+            Some(text) => (text, Port::Any),
+            None => match site::split_port(text).ok_or(BadRule)? {
+                (host, None) => (host, Port::Own),
+                (host, Some(port)) => (host, Port::This(port.parse().ok().filter(|&port| port > 0).ok_or(BadRule)?)),
+            },
+        };
+        let (below, name) = match text.strip_prefix("*.") {
+            Some(name) => (true, name),
+            None => (false, text),
+        };
+        // People write names as they read them; proxies and browsers have them in ASCII (IDNA).
+        let name = match url::Host::parse(name).map_err(|_| BadRule)? {
+            url::Host::Domain(name) => site::host_name(&name),
+            _ if below => None,
+            address => site::host_name(&address.to_string()),
+        };
+        Ok(Self { below, name: name.ok_or(BadRule)?, port })
+    }
+}
+
+impl FromStr for Who {
+    type Err = BadRule;
+
+    fn from_str(text: &str) -> Result<Self, BadRule> {
+        match text.trim() {
+            "signed-in" => Ok(Self::SignedIn),
+            "superusers" => Ok(Self::Superusers),
+            text => {
+                let people = text.strip_prefix("users:").ok_or(BadRule)?.split(';');
+                people.map(str::parse).collect::<Result<_, _>>().map(Self::These)
+            }
+        }
+    }
+}
+
+impl FromStr for Person {
+    type Err = BadRule;
+
+    fn from_str(text: &str) -> Result<Self, BadRule> {
+        // Ids in the form that usher shows; what merely looks like one otherwise may be a name.
+        let id = Uuid::try_parse(text.trim()).ok().filter(|id| id.to_string() == text.trim());
+        match id {
+            Some(id) => Ok(Self::Id(id)),
+            None => Username::parse(text).map(Self::Name).map_err(|_| BadRule),
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = ", self.hosts)?;
+        match &self.who {
+            Who::SignedIn => f.write_str("signed-in"),
+            Who::Superusers => f.write_str("superusers"),
+            Who::These(people) => {
+                let shown: Vec<String> = people.iter().map(ToString::to_string).collect();
+                write!(f, "users: {}", shown.join("; "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Hosts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.below { "*." } else { "" }, self.name)?;
+        match self.port {
+            Port::Own => Ok(()),
+            Port::Any => f.write_str(":*"),
+            Port::This(port) => write!(f, ":{port}"),
+        }
+    }
+}
+
+impl fmt::Display for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => name.fmt(f),
+            Self::Id(id) => id.fmt(f),
+        }
+    }
+}

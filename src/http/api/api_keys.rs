@@ -1,0 +1,227 @@
+//! Owns the routes of one's own API keys and of the store key.
+
+use uuid::Uuid;
+
+use crate::auth::api_key;
+use crate::domain::api_key::{ApiKey, SHOWN_CHARS};
+use crate::domain::audit::{Action, Event};
+use crate::domain::clock::Timestamp;
+use crate::domain::policy;
+use crate::domain::secret::Secret;
+use crate::domain::user::User;
+use crate::http::models::{ApiKeyRead, ApiKeysResponse, Detail, UnmaskedApiKeyRead};
+use crate::http::pipeline::app::App;
+use crate::http::pipeline::body::Kind;
+use crate::http::pipeline::caller::{SignedIn, Superuser, Via};
+use crate::http::pipeline::client::Client;
+use crate::http::pipeline::cookies::{self, Jar};
+use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::fields::{self, Fields};
+use crate::http::pipeline::openapi::Operation;
+use crate::http::pipeline::request::{Call, Input, KeyId, Nothing, Source, UserId};
+use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::route::Route;
+use crate::http::pipeline::schema::{self, boolean, datetime, integer, nullable, object, string};
+use crate::http::pipeline::validation::{Fault, Faults};
+use crate::http::pipeline::{lenient, messages};
+use crate::store::{api_keys, audit, users};
+
+const ALL: &str = "/api/v1/api_key/";
+const TAG: &str = "APIKey";
+/// The most characters of a key's name.
+const MAX_NAME: usize = 255;
+/// The most characters of a store key; encrypted it must still fit into a cookie.
+const MAX_STORE_KEY: usize = 1024;
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get(ALL, list)
+            .named(TAG, "get_api_keys_route_api_v1_api_key__get", "Get Api Keys Route")
+            .gives::<ApiKeysResponse<'_>>(200),
+        Route::post(ALL, create)
+            .named(TAG, "create_api_key_route_api_v1_api_key__post", "Create Api Key Route")
+            .about("Makes an API key and shows it, once.")
+            .gives::<UnmaskedApiKeyRead<'_>>(200),
+        Route::delete("/api/v1/api_key/{api_key_id}", delete)
+            .named(TAG, "delete_api_key_route_api_v1_api_key__api_key_id__delete", "Delete Api Key Route")
+            .gives::<Detail>(200)
+            .refuses(400, "No such key of one's own"),
+        Route::post("/api/v1/api_key/store", store)
+            .named(TAG, "save_store_api_key_api_v1_api_key_store_post", "Save Store Api Key")
+            .about("Keeps the key to the original's component store, encrypted.")
+            .gives::<Detail>(200),
+        Route::get("/api/v1/users/{user_id}/api_keys", list_of)
+            .named(TAG, "read_user_api_keys_api_v1_users__user_id__api_keys_get", "Read User's API Keys")
+            .about("Another user's keys, masked, for superusers.")
+            .gives::<ApiKeysResponse<'_>>(200)
+            .refuses(404, "No such user"),
+        Route::delete("/api/v1/users/{user_id}/api_keys/{api_key_id}", revoke)
+            .named(
+                TAG,
+                "revoke_user_api_key_api_v1_users__user_id__api_keys__api_key_id__delete",
+                "Revoke User's API Key",
+            )
+            .about("Deletes another user's key, for superusers.")
+            .gives::<Detail>(200)
+            .refuses(400, "No such key of this user"),
+    ]
+}
+
+async fn list(call: Call<SignedIn, Nothing>) -> Result<Reply, ApiError> {
+    let user_id = call.who.user.id;
+    let keys = call.app.db.read(move |connection| api_keys::of_user(connection, user_id)).await?;
+    Ok(shown(user_id, &keys))
+}
+
+async fn list_of(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
+    let UserId(user_id) = call.input;
+    let keys = call.app.db.read(move |connection| {
+        users::find(connection, user_id)?.ok_or(ApiError::UserNotFound)?;
+        Ok::<_, ApiError>(api_keys::of_user(connection, user_id)?)
+    });
+    Ok(shown(user_id, &keys.await?))
+}
+
+fn shown(user_id: Uuid, keys: &[ApiKey]) -> Reply {
+    let api_keys: Vec<_> = keys.iter().map(ApiKeyRead::from).collect();
+    Reply::json(&ApiKeysResponse { total_count: api_keys.len(), user_id, api_keys })
+}
+
+/// A new key. The original's other fields are checked as it checks them, and not used, as there.
+struct ApiKeyCreate {
+    name: Option<String>,
+    expires_at: Option<Timestamp>,
+}
+
+impl Input for ApiKeyCreate {
+    const BODY: Kind = Kind::Json;
+
+    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+        let fields = Fields::of(source.body, faults)?;
+        let name = fields.optional("name", faults, |value| fields::text(value, MAX_NAME));
+        fields.optional("last_used_at", faults, lenient::datetime);
+        fields.defaulted("total_uses", faults, lenient::integer);
+        fields.defaulted("is_active", faults, lenient::boolean);
+        fields.optional("api_key", faults, lenient::string);
+        fields.optional("user_id", faults, lenient::uuid);
+        let unless_falsy = |value| if lenient::is_falsy(value) { Ok(None) } else { lenient::datetime(value).map(Some) };
+        fields.optional("created_at", faults, unless_falsy);
+        let in_the_future = |end: Timestamp| {
+            if end > source.now { Ok(end) } else { Err(Fault::value(messages::field::KEY_IN_THE_PAST)) }
+        };
+        let expires_at =
+            fields.optional("expires_at", faults, |value| lenient::datetime(value).and_then(in_the_future));
+        Some(Self { name, expires_at })
+    }
+
+    fn describe(operation: &mut Operation) {
+        let fields = [
+            ("name", nullable(string()), false),
+            ("last_used_at", nullable(datetime()), false),
+            ("total_uses", integer(), false),
+            ("is_active", boolean(), false),
+            ("api_key", nullable(string()), false),
+            ("user_id", nullable(schema::uuid()), false),
+            ("created_at", nullable(datetime()), false),
+            ("expires_at", nullable(datetime()), false),
+        ];
+        operation.body("application/json", "ApiKeyCreate", object(&fields));
+    }
+}
+
+async fn create(call: Call<SignedIn, ApiKeyCreate>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, who, input } = call;
+    if let Via::Key(_, own_end) = who.via {
+        policy::may_make_key(own_end, input.expires_at)?;
+    }
+    let unmasked = api_key::generate()?;
+    let text = unmasked.expose();
+    let key = ApiKey {
+        id: Uuid::new_v4(),
+        user_id: who.user.id,
+        name: input.name,
+        prefix: text.chars().take(SHOWN_CHARS).collect(),
+        length: u32::try_from(text.chars().count()).unwrap_or(u32::MAX),
+        is_active: true,
+        created_at: now,
+        expires_at: input.expires_at,
+        last_used_at: None,
+        total_uses: 0,
+    };
+    let (hash, actor, standing) = (api_key::sha256(text), who.actor(&client), who.standing());
+    let made = app.db.write(move |connection| {
+        standing.check(connection, now)?;
+        api_keys::insert(connection, &key, &hash)?;
+        let event = Event::about(actor, Action::KeyMade, &who.user, Some(format!("key {}", key.id)));
+        audit::record(connection, &event, now)?;
+        Ok::<_, ApiError>(key)
+    });
+    Ok(Reply::json(&UnmaskedApiKeyRead::new(&made.await?, text)))
+}
+
+async fn delete(call: Call<SignedIn, KeyId>) -> Result<Reply, ApiError> {
+    let KeyId(id) = call.input;
+    remove(&call.app, &call.who, &call.client, call.who.user.clone(), id, call.now).await
+}
+
+async fn revoke(call: Call<Superuser, (UserId, KeyId)>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, who: Superuser(who), input: (UserId(user_id), KeyId(id)) } = call;
+    let owner = app.db.read(move |connection| users::find(connection, user_id)).await?;
+    remove(&app, &who, &client, owner.ok_or(ApiError::KeyNotFound)?, id, now).await
+}
+
+async fn remove(
+    app: &App,
+    who: &SignedIn,
+    client: &Client,
+    owner: User,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<Reply, ApiError> {
+    let (actor, standing) = (who.actor(client), who.standing());
+    let deleted = app.db.write(move |connection| {
+        standing.check(connection, now)?;
+        if !api_keys::delete(connection, owner.id, id)? {
+            return Err(ApiError::KeyNotFound);
+        }
+        let event = Event::about(actor, Action::KeyDeleted, &owner, Some(format!("key {id}")));
+        Ok(audit::record(connection, &event, now)?)
+    });
+    deleted.await?;
+    Ok(Reply::json(&Detail { detail: messages::KEY_DELETED }))
+}
+
+/// The key to the original's component store.
+struct ApiKeyCreateRequest(Secret);
+
+impl Input for ApiKeyCreateRequest {
+    const BODY: Kind = Kind::Json;
+
+    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+        let fields = Fields::of(source.body, faults)?;
+        fields.required("api_key", faults, |value| fields::text(value, MAX_STORE_KEY)).map(|key| Self(Secret::new(key)))
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.body("application/json", "ApiKeyCreateRequest", object(&[("api_key", string(), true)]));
+    }
+}
+
+async fn store(call: Call<SignedIn, ApiKeyCreateRequest>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, who, input: ApiKeyCreateRequest(key) } = call;
+    let encrypted = app.fernet.encrypt(key.expose(), now)?;
+    let (id, actor, standing) = (who.user.id, who.actor(&client), who.standing());
+    let kept = encrypted.clone();
+    let saved = app.db.write(move |connection| {
+        standing.check(connection, now)?;
+        let user = users::find(connection, id)?.ok_or(ApiError::UserGone)?;
+        let after = User { store_api_key: Some(kept), updated_at: now, ..user.clone() };
+        users::update(connection, &user, &after)?;
+        let event = Event::about(actor, Action::StoreKeySaved, &who.user, None);
+        Ok::<_, ApiError>(audit::record(connection, &event, now)?)
+    });
+    saved.await?;
+    let jar = Jar::new(&app.config, client.https);
+    let cookie = jar.set(cookies::STORE_KEY, &encrypted, app.config.refresh_token_seconds.into());
+    Ok(Reply::json(&Detail { detail: messages::KEY_SAVED }).cookie(&cookie))
+}

@@ -1,0 +1,65 @@
+//! Owns `/health` and `/health_check`.
+
+use actix_web::http::StatusCode;
+
+use crate::http::models::{Alive, HealthResponse};
+use crate::http::pipeline::caller::Anyone;
+use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::messages;
+use crate::http::pipeline::request::{Call, Nothing};
+use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::route::Route;
+use crate::http::pipeline::schema::reference;
+use crate::store::{StoreError, Trouble, heartbeat};
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/health", alive)
+            .named("Health Check", "health_health_get", "Health")
+            .about("Whether the process is alive.")
+            .gives::<Alive>(200),
+        Route::get("/health_check", check)
+            .named("Health Check", "health_check_health_check_get", "Health Check")
+            .about("Whether the database can be read and written, found out by doing both.")
+            .gives::<HealthResponse>(200)
+            .replies(503, "The database cannot be used", reference::<HealthResponse>)
+            .replies(507, "The disk is full", reference::<HealthResponse>),
+    ]
+}
+
+async fn alive(_: Call<Anyone, Nothing>) -> Result<Reply, ApiError> {
+    Ok(Reply::json(&Alive { status: "ok" }))
+}
+
+async fn check(call: Call<Anyone, Nothing>) -> Result<Reply, ApiError> {
+    let now = call.now;
+    let read: Result<(), StoreError> = call.app.db.read(heartbeat::read).await;
+    let written: Result<(), StoreError> = call.app.db.write(move |connection| heartbeat::write(connection, now)).await;
+    // The write's error says more: a reader may still have all it needs, or stumble over what the writer understands.
+    let Err(error) = written.and(read) else {
+        return Ok(Reply::json(&HealthResponse { status: "ok", chat: "ok", db: "ok" }));
+    };
+    log::error!("the health check failed: {}", error.described());
+    let trouble = error.trouble();
+    let status = match trouble {
+        Trouble::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    // `chat` has no part of its own here; clients of the original read it as "does the server work".
+    let answer = HealthResponse { status: "nok", chat: messages::CHECK_THE_LOG, db: sentence(trouble) };
+    Ok(Reply::json(&answer).status(status))
+}
+
+/// What is wrong, for whoever watches the server; no path and no cause.
+fn sentence(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::DiskFull => messages::DISK_FULL,
+        Trouble::Locked => messages::DB_LOCKED,
+        Trouble::ReadOnly => messages::DB_READ_ONLY,
+        Trouble::Disk => messages::DB_DISK,
+        Trouble::Replaced => messages::DB_REPLACED,
+        Trouble::Damaged => messages::DB_DAMAGED,
+        Trouble::Busy => messages::BUSY,
+        Trouble::Other => messages::CHECK_THE_LOG,
+    }
+}

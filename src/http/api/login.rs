@@ -1,0 +1,307 @@
+//! Owns log-in, refresh, log-out and automatic log-in.
+
+use serde_json::json;
+
+use crate::auth::password_hasher::Verdict;
+use crate::domain::audit::{Action, Event};
+use crate::domain::secret::{PasswordHash, Secret};
+use crate::domain::session::Refresh;
+use crate::domain::user::User;
+use crate::http::models::{Message, Token};
+use crate::http::pipeline::body::{Body, Kind};
+use crate::http::pipeline::caller::Anyone;
+use crate::http::pipeline::cookies::{self, Jar};
+use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::form::Pairs;
+use crate::http::pipeline::messages::{self, field};
+use crate::http::pipeline::metrics::LoginKind;
+use crate::http::pipeline::openapi::Operation;
+use crate::http::pipeline::request::{Call, Input, Source};
+use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::route::Route;
+use crate::http::pipeline::schema::{nullable, object, string};
+use crate::http::pipeline::session_start::{self, Pair};
+use crate::http::pipeline::throttle::{Attempt, Keyed};
+use crate::http::pipeline::validation::{Fault, Faults, Place};
+use crate::store::{audit, sessions, site_tokens, users};
+
+const TAG: &str = "Login";
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/api/v1/login", login)
+            .named(TAG, "login_to_get_access_token_api_v1_login_post", "Login To Get Access Token")
+            .gives::<Token<'_>>(200)
+            .refuses(401, "The name or the password is wrong, or the account is inactive")
+            .refuses(429, "Too many attempts failed; `Retry-After` says when to try again"),
+        Route::post("/api/v1/refresh", refresh)
+            .named(TAG, "refresh_token_api_v1_refresh_post", "Refresh Token")
+            .about("Replaces the refresh token of the cookie; the one replaced works a few seconds longer.")
+            .gives::<Token<'_>>(200)
+            .refuses(401, "No refresh token, or one that is no longer valid"),
+        Route::post("/api/v1/logout", logout)
+            .named(TAG, "logout_api_v1_logout_post", "Logout")
+            .about("Ends the session of whichever token or cookie came along, and clears the cookies.")
+            .gives::<Message>(200),
+    ]
+}
+
+/// A log-in form.
+struct Credentials {
+    username: String,
+    password: Secret,
+}
+
+impl Input for Credentials {
+    const BODY: Kind = Kind::Form;
+
+    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+        let form = match source.body {
+            Body::Other(text) if is_form(source) => Pairs::parse(without_stub(text).as_bytes()),
+            _ => Pairs::default(),
+        };
+        if form.get("grant_type").is_some_and(|grant| grant != "password") {
+            let fault = Fault::new("string_pattern_mismatch", field::GRANT_TYPE);
+            faults.note::<()>(Place::Field("grant_type"), Err(fault));
+        }
+        let required = |name, faults: &mut Faults| {
+            let value = form.get(name).ok_or_else(|| Fault::new("missing", field::MISSING));
+            faults.note(Place::Field(name), value.map(ToOwned::to_owned))
+        };
+        let (username, password) = (required("username", faults), required("password", faults));
+        Some(Self { username: username?, password: Secret::new(password?) })
+    }
+
+    fn describe(operation: &mut Operation) {
+        let fields = [
+            ("grant_type", nullable(json!({ "type": "string", "pattern": "^password$" })), false),
+            ("username", string(), true),
+            ("password", json!({ "type": "string", "format": "password" }), true),
+            ("scope", string(), false),
+            ("client_id", nullable(string()), false),
+            ("client_secret", nullable(string()), false),
+        ];
+        let name = "Body_login_to_get_access_token_api_v1_login_post";
+        operation.body("application/x-www-form-urlencoded", name, object(&fields));
+    }
+}
+
+/// The original's form reader takes a last field without `=` for one that was cut off, and drops it.
+fn without_stub(text: &str) -> &str {
+    let start = text.rfind('&').map_or(0, |at| at + 1);
+    if text[start..].contains('=') { text } else { &text[..start] }
+}
+
+fn is_form(source: &Source<'_>) -> bool {
+    let value = source.request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+async fn login(call: Call<Anyone, Credentials>) -> Result<Reply, ApiError> {
+    let app = call.app.clone();
+    let outcome = log_in(call).await;
+    app.metrics.log_in(LoginKind::Password, &outcome);
+    outcome
+}
+
+async fn log_in(call: Call<Anyone, Credentials>) -> Result<Reply, ApiError> {
+    let attempt = Attempt::begin(&call.app, &call.input.username, call.client.address).await;
+    // Another hash may have taken the place of the one that was verified: of another password, or of the same one, when
+    // two log in at once and the hash is renewed. So it is verified once more.
+    for _ in 0..2 {
+        if let Some(reply) = try_login(&call, attempt.as_ref()).await? {
+            return Ok(reply);
+        }
+    }
+    Err(ApiError::WrongLogin)
+}
+
+/// One attempt; `None` when the password's hash was replaced while it was verified.
+async fn try_login(call: &Call<Anyone, Credentials>, attempt: Option<&Attempt>) -> Result<Option<Reply>, ApiError> {
+    let keys = attempt.and_then(Attempt::keys);
+    let Credentials { username, password } = &call.input;
+    let (typed, now) = (username.clone(), call.now);
+    let found = call.app.db.read(move |connection| {
+        let found = users::find_by_name(connection, &typed)?;
+        let id = found.as_ref().map(|(user, _)| user.id);
+        keys.map_or(Ok(()), |keys| keys.check(connection, id, now)).map(|()| found)
+    });
+    let (user, hash) = found.await?.unzip();
+    let comparison = call.app.hasher.verify(password, hash.clone(), call.client.address);
+    let verdict = Attempt::at_stake(attempt, comparison).await?;
+    match (user, hash, verdict) {
+        (Some(user), Some(hash), Verdict::Right | Verdict::RightButStale) => {
+            if let Some(refusal) = not_active(&user) {
+                record_failure(call, None, Some(&user), "inactive").await?;
+                return Err(refusal);
+            }
+            let renewed = match verdict {
+                Verdict::RightButStale => Some(call.app.hasher.hash(password, call.client.address).await?),
+                _ => None,
+            };
+            sign_in(call, keys, user, hash, renewed).await
+        }
+        (user, _, _) => {
+            record_failure(call, keys, user.as_ref(), "wrong password").await?;
+            Err(ApiError::WrongLogin)
+        }
+    }
+}
+
+/// What the right password of somebody inactive is told.
+fn not_active(user: &User) -> Option<ApiError> {
+    match (user.is_active, user.last_login_at) {
+        (true, _) => None,
+        (false, None) => Some(ApiError::Waiting),
+        (false, Some(_)) => Some(ApiError::InactiveUser),
+    }
+}
+
+async fn sign_in(
+    call: &Call<Anyone, Credentials>,
+    keys: Option<Keyed>,
+    user: User,
+    verified: PasswordHash,
+    renewed: Option<PasswordHash>,
+) -> Result<Option<Reply>, ApiError> {
+    let (session, now) = (session_start::new_session(&call.app, &user, &call.client, call.now), call.now);
+    let actor = call.client.actor_for(&user);
+    let started = session.clone();
+    let done = call.app.db.write(move |connection| {
+        // Deactivated, deleted or given another hash while this one was verified: what was verified is past.
+        let (user, hash) = users::find_by_name(connection, user.username.as_str())?
+            .filter(|(current, _)| current.id == user.id)
+            .ok_or(ApiError::WrongLogin)?;
+        if hash != verified {
+            return Ok(None);
+        }
+        if let Some(refusal) = not_active(&user) {
+            return Err(refusal);
+        }
+        if let Some(renewed) = &renewed {
+            users::renew_hash(connection, user.id, &hash, renewed)?;
+        }
+        users::set_last_login(connection, user.id, now)?;
+        sessions::insert(connection, &started)?;
+        keys.map_or(Ok(()), |keys| keys.succeeded(connection, user.id, now))?;
+        let event = Event { actor, action: Action::LoggedIn, target: None, success: true, detail: None };
+        audit::record(connection, &event, now)?;
+        Ok(Some(user))
+    });
+    let Some(user) = done.await? else { return Ok(None) };
+    let jar = Jar::new(&call.app.config, call.client.https);
+    Ok(Some(session_start::reply(&call.app, &session, Some(&user), jar, now)))
+}
+
+/// Notes a failed log-in, with the account's name if there is one, never with the name that was typed: people type
+/// passwords there.
+async fn record_failure(
+    call: &Call<Anyone, Credentials>,
+    keys: Option<Keyed>,
+    user: Option<&User>,
+    why: &'static str,
+) -> Result<(), ApiError> {
+    let event = Event {
+        actor: call.client.actor(),
+        action: Action::LoggedIn,
+        target: user.map(|user| (user.id, user.username.to_string())),
+        success: false,
+        detail: Some(if user.is_some() { why } else { "unknown name" }.to_owned()),
+    };
+    let now = call.now;
+    let recorded = call.app.db.write(move |connection| {
+        keys.map_or(Ok(()), |keys| keys.failed(connection, now))?;
+        Ok::<_, ApiError>(audit::record(connection, &event, now)?)
+    });
+    recorded.await
+}
+
+/// The refresh cookie.
+struct RefreshCookie(Option<String>);
+
+impl Input for RefreshCookie {
+    const BODY: Kind = Kind::None;
+
+    fn read(source: &Source<'_>, _: &mut Faults) -> Option<Self> {
+        Some(Self(cookies::get(source.config, source.request.headers(), cookies::REFRESH).map(ToOwned::to_owned)))
+    }
+
+    fn describe(_: &mut Operation) {}
+}
+
+async fn refresh(call: Call<Anyone, RefreshCookie>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, input: RefreshCookie(cookie), .. } = call;
+    let cookie = cookie.ok_or(ApiError::NoRefreshToken)?;
+    let (sid, generation) = session_start::check_refresh(&app, &cookie, now)?;
+    let (ends, leeway, jar) =
+        (session_start::end_of(&app, now), session_start::leeway(&app), Jar::new(&app.config, client.https));
+    let done = app.db.write(move |connection| {
+        let found = sessions::find(connection, sid, now)?.filter(|(_, user)| user.is_active);
+        let Some((mut session, user)) = found else { return Ok(None) };
+        match session.refresh(generation, now, leeway) {
+            Refresh::Rotate => {
+                (session.refreshed_at, session.expires_at) = (now, ends);
+                session.generation += 1;
+                session.address = client.address.to_string();
+                sessions::rotate(connection, &session)?;
+            }
+            Refresh::Repeat => {}
+            Refresh::Unknown => return Ok(None),
+            Refresh::Reuse => {
+                sessions::end(connection, sid)?;
+                let actor = client.actor();
+                let target = Some((user.id, user.username.to_string()));
+                let event = Event { actor, action: Action::RefreshReused, target, success: false, detail: None };
+                audit::record(connection, &event, now)?;
+                return Ok(None);
+            }
+        }
+        Ok::<_, ApiError>(Some((session, user)))
+    });
+    let (session, user) = done.await?.ok_or(ApiError::BadRefreshToken)?;
+    Ok(session_start::reply(&app, &session, Some(&user), jar, now))
+}
+
+/// Every token that came along.
+struct Tokens(Pair);
+
+impl Input for Tokens {
+    const BODY: Kind = Kind::None;
+
+    fn read(source: &Source<'_>, _: &mut Faults) -> Option<Self> {
+        Some(Self(Pair::of(source.config, source.request.headers())))
+    }
+
+    fn describe(_: &mut Operation) {}
+}
+
+async fn logout(call: Call<Anyone, Tokens>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, input: Tokens(tokens), .. } = call;
+    let ids = tokens.sessions(&app);
+    if !ids.is_empty() || tokens.entry.is_some() {
+        let from = client.clone();
+        let ended = app.db.write(move |connection| {
+            if let Some(entry) = &tokens.entry {
+                site_tokens::end(connection, entry)?;
+            }
+            for id in ids {
+                let Some(owner) = sessions::end(connection, id)? else { continue };
+                let Some(user) = users::find(connection, owner)? else { continue };
+                let actor = from.actor_for(&user);
+                let event = Event { actor, action: Action::LoggedOut, target: None, success: true, detail: None };
+                audit::record(connection, &event, now)?;
+            }
+            Ok::<_, ApiError>(())
+        });
+        ended.await?;
+    }
+    let jar = Jar::new(&app.config, client.https);
+    let mut reply = Reply::json(&Message { message: messages::LOGGED_OUT });
+    if !app.config.forward_auth.is_empty() {
+        reply = reply.cookie(&cookies::set_entry(&app.config, "", 0));
+    }
+    Ok([cookies::REFRESH, cookies::ACCESS, cookies::STORE_KEY]
+        .into_iter()
+        .fold(reply, |reply, name| reply.cookie(&jar.clear(name))))
+}

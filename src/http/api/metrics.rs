@@ -1,0 +1,53 @@
+//! `GET /metrics`, for Prometheus.
+
+use actix_web::HttpRequest;
+use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
+
+use crate::domain::secret::Secret;
+use crate::http::pipeline::app::App;
+use crate::http::pipeline::caller::{Superuser, Who, bearer};
+use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::form::Pairs;
+use crate::http::pipeline::metrics::text;
+use crate::http::pipeline::request::{Call, Nothing};
+use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::route::Route;
+use crate::store::StoreError;
+use crate::store::engine::stats;
+
+/// Its line in the route table.
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/metrics", metrics)
+            .named("Monitoring", "metrics_get", "Metrics")
+            .about("What the server counts, in the format of Prometheus. Off unless configured.")
+            .gives_text(200, "The metrics")
+            .refuses(404, "Not configured"),
+    ]
+}
+
+/// Whoever may read metrics: a superuser, or who has the token for it.
+struct Scraper;
+
+impl Who for Scraper {
+    const NEEDS_CREDENTIALS: bool = true;
+
+    async fn identify(app: &App, request: &HttpRequest, query: &Pairs<'_>) -> Result<Self, ApiError> {
+        if !app.config.metrics {
+            return Err(ApiError::NotFound);
+        }
+        let sent = bearer(request.headers()).map(Secret::new);
+        if sent.is_some() && sent == app.config.metrics_token {
+            return Ok(Self);
+        }
+        Superuser::identify(app, request, query).await.map(|_| Self)
+    }
+}
+
+async fn metrics(call: Call<Scraper, Nothing>) -> Result<Reply, ApiError> {
+    let now = call.now;
+    let amounts: Result<_, StoreError> = call.app.db.read(move |connection| stats::amounts(connection, now)).await;
+    // What cannot be read is left out: that the database is in trouble is just what the rest tells.
+    let amounts = amounts.inspect_err(|error| log::warn!("metrics without the database: {}", error.described())).ok();
+    Ok(Reply::file(text(call.app, amounts), CONTENT_TYPE))
+}

@@ -1,0 +1,15 @@
+//! The routes, a file per group. Route files don't import each other.
+
+pub mod api_keys;
+pub mod audit;
+pub mod auto_login;
+pub mod current_session;
+pub mod health;
+pub mod login;
+pub mod metrics;
+pub mod openapi;
+pub mod passwords;
+pub mod reset_links;
+pub mod sessions;
+pub mod setup;
+pub mod users;

@@ -1,0 +1,22 @@
+//! Owns `/openapi.json` and `/docs`.
+
+use serde_json::json;
+
+use crate::http::pipeline::caller::Anyone;
+use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::request::{Call, Nothing};
+use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::route::Route;
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/openapi.json", openapi)
+            .named("Documentation", "openapi_json_get", "API description")
+            .about("This API's description (OpenAPI 3.1).")
+            .replies(200, "The description", || json!({ "type": "object" })),
+    ]
+}
+
+async fn openapi(call: Call<Anyone, Nothing>) -> Result<Reply, ApiError> {
+    Ok(Reply::file(call.app.description.json(&call.app.config.base_path), "application/json"))
+}

@@ -1,0 +1,111 @@
+//! Owns one-time reset links: a superuser makes one, whoever has it sets the account's password, once and in time.
+
+use actix_web::http::StatusCode;
+use chrono::TimeDelta;
+
+use crate::auth::api_key::sha256;
+use crate::auth::password_hasher::MAX_BYTES;
+use crate::auth::random;
+use crate::domain::audit::{Action, Event};
+use crate::domain::policy;
+use crate::domain::secret::Secret;
+use crate::http::models::{Detail, ResetLink};
+use crate::http::pipeline::body::Kind;
+use crate::http::pipeline::caller::{Anyone, Superuser};
+use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::fields::{self, Fields};
+use crate::http::pipeline::openapi::Operation;
+use crate::http::pipeline::request::{Call, Input, Source, UserId};
+use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::route::Route;
+use crate::http::pipeline::schema::{object, string, string_of};
+use crate::http::pipeline::validation::Faults;
+use crate::http::pipeline::{lenient, messages};
+use crate::store::{audit, reset_links, sessions, users};
+
+/// How long a link is valid.
+pub const VALID_FOR: TimeDelta = TimeDelta::hours(24);
+const TAG: &str = "Reset links";
+
+/// The lines of the route table.
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/api/v1/users/{user_id}/reset-link", make)
+            .named(TAG, "make_reset_link_api_v1_users__user_id__reset_link_post", "Make Reset Link")
+            .about(
+                "Makes a link with which the person sets a new password, once and within 24 hours. A newer link, or a \
+                 password that is set meanwhile, voids it.",
+            )
+            .gives::<ResetLink<'_>>(201)
+            .refuses(404, "No such user"),
+        Route::post("/api/v1/reset-password", set)
+            .named(TAG, "set_password_api_v1_reset_password_post", "Set Password With Reset Link")
+            .about("Sets a password with the token of a reset link, and ends all sessions of that account.")
+            .gives::<Detail>(200)
+            .refuses(403, "The link was used, replaced or has expired, or never was one"),
+    ]
+}
+
+/// Where the console lets somebody use a link with this token.
+pub fn link(url: &str, token: &Secret) -> String {
+    format!("{url}/reset#token={}", token.expose())
+}
+
+async fn make(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, who: Superuser(who), input: UserId(id) } = call;
+    policy::may_make_reset_link(&who.user, who.session().is_some(), id)?;
+    let (token, end) = (Secret::new(random::text()?), now + VALID_FOR);
+    let (hash, actor, standing) = (sha256(token.expose()), who.actor(&client), who.standing());
+    let made = app.db.write(move |connection| {
+        standing.check(connection, now)?;
+        let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
+        reset_links::replace(connection, id, &hash, now, end)?;
+        audit::record(connection, &Event::about(actor, Action::ResetLinkMade, &user, None), now)?;
+        Ok::<_, ApiError>(())
+    });
+    made.await?;
+    Ok(Reply::json(&ResetLink { link: &link(&app.url, &token), expires_at: end }).status(StatusCode::CREATED))
+}
+
+/// The link's token and the new password.
+struct NewPassword {
+    token: Secret,
+    password: Secret,
+}
+
+impl Input for NewPassword {
+    const BODY: Kind = Kind::Json;
+
+    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+        let fields = Fields::of(source.body, faults)?;
+        let min = source.config.password_min_length;
+        let token = fields.required("token", faults, lenient::string).map(Secret::new);
+        let password = fields.required("password", faults, |value| fields::new_password(value, min));
+        Some(Self { token: token?, password: password? })
+    }
+
+    fn describe(operation: &mut Operation) {
+        let fields = [("token", string(), true), ("password", string_of(1, MAX_BYTES), true)];
+        operation.body("application/json", "NewPassword", object(&fields));
+    }
+}
+
+async fn set(call: Call<Anyone, NewPassword>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, input: NewPassword { token, password }, .. } = call;
+    let sha256 = sha256(token.expose());
+    let user = app.db.read(move |connection| reset_links::find(connection, &sha256, now)).await?;
+    let user = user.ok_or(ApiError::BadResetToken)?;
+    fields::differs_from_name(&password, &user.username).map_err(|fault| ApiError::field("password", fault))?;
+    let hash = app.hasher.hash(&password, client.address).await?;
+    let actor = client.actor();
+    let done = app.db.write(move |connection| {
+        // Used or replaced while the password was hashed: valid once means once.
+        let user = reset_links::find(connection, &sha256, now)?.ok_or(ApiError::BadResetToken)?;
+        users::set_password(connection, user.id, &hash, now)?;
+        sessions::end_all(connection, user.id, None)?;
+        audit::record(connection, &Event::about(actor, Action::ResetLinkUsed, &user, None), now)?;
+        Ok::<_, ApiError>(())
+    });
+    done.await?;
+    Ok(Reply::json(&Detail { detail: messages::PASSWORD_SET }))
+}

@@ -1,0 +1,154 @@
+//! Owns the routes by which people see and end sessions: their own, and superusers anybody's. API keys may do neither.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::domain::audit::{Action, Event};
+use crate::domain::clock::Timestamp;
+use crate::domain::policy;
+use crate::http::models::{Detail, SessionRead, SessionsResponse};
+use crate::http::pipeline::app::App;
+use crate::http::pipeline::body::Kind;
+use crate::http::pipeline::caller::{SignedIn, Superuser};
+use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::openapi::Operation;
+use crate::http::pipeline::request::{Call, Input, Nothing, SessionId, Source, UserId};
+use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::route::Route;
+use crate::http::pipeline::validation::{Faults, Place};
+use crate::http::pipeline::{lenient, messages};
+use crate::store::{audit, sessions, users};
+
+const TAG: &str = "Sessions";
+const OWN: &str = "/api/v1/sessions";
+const THEIRS: &str = "/api/v1/users/{user_id}/sessions";
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get(OWN, list)
+            .named(TAG, "read_sessions_api_v1_sessions_get", "Read Sessions")
+            .about("One's own sessions, newest first.")
+            .gives::<SessionsResponse<'_>>(200),
+        Route::delete(OWN, end_all)
+            .named(TAG, "end_sessions_api_v1_sessions_delete", "End Sessions")
+            .about("Ends all of one's own sessions.")
+            .gives::<Detail>(200),
+        Route::delete("/api/v1/sessions/{session_id}", end)
+            .named(TAG, "end_session_api_v1_sessions__session_id__delete", "End Session")
+            .about("Ends one of one's own sessions.")
+            .gives::<Detail>(200)
+            .refuses(404, "No such session of one's own"),
+        Route::get(THEIRS, list_of)
+            .named(TAG, "read_user_sessions_api_v1_users__user_id__sessions_get", "Read User's Sessions")
+            .about("A user's sessions, newest first, for superusers.")
+            .gives::<SessionsResponse<'_>>(200)
+            .refuses(404, "No such user"),
+        Route::delete(THEIRS, end_all_of)
+            .named(TAG, "end_user_sessions_api_v1_users__user_id__sessions_delete", "End User's Sessions")
+            .about("Ends all sessions of a user, for superusers.")
+            .gives::<Detail>(200)
+            .refuses(404, "No such user"),
+        Route::delete("/api/v1/users/{user_id}/sessions/{session_id}", end_of)
+            .named(TAG, "end_user_session_api_v1_users__user_id__sessions__session_id__delete", "End User's Session")
+            .about("Ends one session of a user, for superusers.")
+            .gives::<Detail>(200)
+            .refuses(404, "No such session of this user"),
+    ]
+}
+
+/// Whether the session that asks is kept when all are ended.
+struct KeepCurrent(bool);
+
+impl Input for KeepCurrent {
+    const BODY: Kind = Kind::None;
+
+    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+        let Some(text) = source.query.get("keep_current") else { return Some(Self(false)) };
+        faults.note(Place::Query("keep_current"), lenient::boolean(&json!(text))).map(Self)
+    }
+
+    fn describe(operation: &mut Operation) {
+        let schema = json!({ "type": "boolean", "default": false });
+        operation.query("keep_current", &schema, "Whether the session that asks goes on");
+    }
+}
+
+async fn list(call: Call<SignedIn, Nothing>) -> Result<Reply, ApiError> {
+    policy::may_manage_sessions(call.who.session().is_some())?;
+    shown(&call.app, call.who.user.id, call.who.session(), call.now).await
+}
+
+async fn list_of(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
+    let (Superuser(who), UserId(id)) = (&call.who, &call.input);
+    policy::may_manage_sessions(who.session().is_some())?;
+    shown(&call.app, *id, who.session(), call.now).await
+}
+
+async fn shown(app: &App, user_id: Uuid, current: Option<Uuid>, now: Timestamp) -> Result<Reply, ApiError> {
+    let found = app.db.read(move |connection| {
+        users::find(connection, user_id)?.ok_or(ApiError::UserNotFound)?;
+        Ok::<_, ApiError>(sessions::of_user(connection, user_id, now)?)
+    });
+    let found = found.await?;
+    let sessions: Vec<_> = found.iter().map(|session| SessionRead::new(session, current)).collect();
+    Ok(Reply::json(&SessionsResponse { total_count: sessions.len(), sessions }))
+}
+
+async fn end(call: Call<SignedIn, SessionId>) -> Result<Reply, ApiError> {
+    let SessionId(id) = call.input;
+    policy::may_manage_sessions(call.who.session().is_some())?;
+    end_one(&call, &call.who, call.who.user.id, id).await
+}
+
+async fn end_of(call: Call<Superuser, (UserId, SessionId)>) -> Result<Reply, ApiError> {
+    let (Superuser(who), (UserId(owner), SessionId(id))) = (&call.who, &call.input);
+    policy::may_manage_sessions(who.session().is_some())?;
+    end_one(&call, who, *owner, *id).await
+}
+
+async fn end_one<W, I>(call: &Call<W, I>, who: &SignedIn, owner: Uuid, id: Uuid) -> Result<Reply, ApiError> {
+    let (actor, standing, now) = (who.actor(&call.client), who.standing(), call.now);
+    let ended = call.app.db.write(move |connection| {
+        standing.check(connection, now)?;
+        let user = users::find(connection, owner)?.ok_or(ApiError::SessionNotFound)?;
+        if !sessions::end_of(connection, owner, id)? {
+            return Err(ApiError::SessionNotFound);
+        }
+        let event = Event::about(actor, Action::SessionEnded, &user, Some(format!("session {id}")));
+        Ok(audit::record(connection, &event, now)?)
+    });
+    ended.await?;
+    Ok(Reply::json(&Detail { detail: messages::ONE_SESSION_ENDED }))
+}
+
+async fn end_all(call: Call<SignedIn, KeepCurrent>) -> Result<Reply, ApiError> {
+    let KeepCurrent(keep) = call.input;
+    let current = call.who.session();
+    policy::may_manage_sessions(current.is_some())?;
+    let kept = current.filter(|_| keep);
+    end_every(&call, &call.who, call.who.user.id, kept).await
+}
+
+async fn end_all_of(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
+    let (Superuser(who), UserId(owner)) = (&call.who, &call.input);
+    policy::may_manage_sessions(who.session().is_some())?;
+    end_every(&call, who, *owner, None).await
+}
+
+async fn end_every<W, I>(
+    call: &Call<W, I>,
+    who: &SignedIn,
+    owner: Uuid,
+    kept: Option<Uuid>,
+) -> Result<Reply, ApiError> {
+    let (actor, standing, now) = (who.actor(&call.client), who.standing(), call.now);
+    let ended = call.app.db.write(move |connection| {
+        standing.check(connection, now)?;
+        let user = users::find(connection, owner)?.ok_or(ApiError::UserNotFound)?;
+        let count = sessions::end_all(connection, owner, kept)?;
+        let event = Event::about(actor, Action::SessionEnded, &user, Some(format!("{count} sessions")));
+        Ok::<_, ApiError>(audit::record(connection, &event, now)?)
+    });
+    ended.await?;
+    Ok(Reply::json(&Detail { detail: messages::SESSIONS_ENDED }))
+}

@@ -1,0 +1,82 @@
+//! Owns the one-time setup: whoever has the link that was shown at start makes the first superuser.
+
+use std::sync::PoisonError;
+
+use crate::auth::password_hasher::MAX_BYTES;
+use crate::domain::audit::{Action, Event};
+use crate::domain::secret::Secret;
+use crate::domain::user::User;
+use crate::domain::username::MAX_CHARS;
+use crate::http::models::UserRead;
+use crate::http::models::user_inputs::UserCreate;
+use crate::http::pipeline::body::Kind;
+use crate::http::pipeline::caller::Anyone;
+use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::fields::Fields;
+use crate::http::pipeline::lenient;
+use crate::http::pipeline::openapi::Operation;
+use crate::http::pipeline::request::{Call, Input, Source};
+use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::route::Route;
+use crate::http::pipeline::schema::{object, string, string_of};
+use crate::http::pipeline::validation::Faults;
+use crate::store::{audit, users};
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/api/v1/setup", set_up)
+            .named("Setup", "set_up_api_v1_setup_post", "Set Up")
+            .about("Makes the first superuser, with the token of the one-time link that the server showed at start.")
+            .gives::<UserRead<'_>>(201),
+    ]
+}
+
+/// The link's token and the first superuser.
+struct Setup {
+    token: Secret,
+    user: UserCreate,
+}
+
+impl Input for Setup {
+    const BODY: Kind = Kind::Json;
+
+    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+        let fields = Fields::of(source.body, faults)?;
+        let token = fields.required("token", faults, lenient::string).map(Secret::new);
+        let user = UserCreate::from_fields(&fields, source, faults);
+        Some(Self { token: token?, user: user? })
+    }
+
+    fn describe(operation: &mut Operation) {
+        let fields = [
+            ("token", string(), true),
+            ("username", string_of(1, MAX_CHARS), true),
+            ("password", string_of(1, MAX_BYTES), true),
+        ];
+        operation.body("application/json", "Setup", object(&fields));
+    }
+}
+
+async fn set_up(call: Call<Anyone, Setup>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, input: Setup { token, user }, .. } = call;
+    if app.db.read(users::superuser_exists).await? {
+        return Err(ApiError::SetupDone);
+    }
+    if app.setup_token.lock().unwrap_or_else(PoisonError::into_inner).as_ref() != Some(&token) {
+        return Err(ApiError::BadSetupToken);
+    }
+    let hash = app.hasher.hash(&user.password, client.address).await?;
+    let user = User::new(user.username, true, true, now);
+    let actor = client.actor();
+    let made = app.db.write(move |connection| {
+        if users::superuser_exists(connection)? {
+            return Err(ApiError::SetupDone);
+        }
+        users::insert(connection, &user, &hash)?;
+        audit::record(connection, &Event::about(actor, Action::SetUp, &user, None), now)?;
+        Ok(user)
+    });
+    let user = made.await?;
+    *app.setup_token.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    Ok(Reply::json(&UserRead::from(&user)).created(&format!("/api/v1/users/{}", user.id)))
+}

@@ -1,0 +1,169 @@
+//! Owns the routes of people's accounts.
+
+use crate::config::Signup;
+use crate::domain::audit::{Action, Event};
+use crate::domain::policy;
+use crate::domain::user::{User, UserPatch};
+use crate::http::models::user_inputs::UserCreate;
+use crate::http::models::{Detail, UserRead, UsersResponse};
+use crate::http::pipeline::caller::{Perhaps, SignedIn, Superuser};
+use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::if_match::{IfMatch, tagged};
+use crate::http::pipeline::request::{Call, Nothing, UserId};
+use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::route::Route;
+use crate::http::pipeline::throttle::{SignUp, SignUpKey};
+use crate::http::pipeline::{fields, messages};
+use crate::store::user_index::search;
+use crate::store::users::{self, Page};
+use crate::store::{Connection, StoreError, audit, sessions};
+
+const ALL: &str = "/api/v1/users/";
+const WHOAMI: &str = "/api/v1/users/whoami";
+const ONE: &str = "/api/v1/users/{user_id}";
+const TAG: &str = "Users";
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::post(ALL, add)
+            .named(TAG, "add_user_api_v1_users__post", "Add User")
+            .about("Adds a user. Who may, and whether the user is active at once, is the setting `signup`.")
+            .gives::<UserRead<'_>>(201)
+            .refuses(400, "The name is taken, or the body cannot be read")
+            .refuses(429, "Too many sign-ups from this address, or too many accounts wait for approval"),
+        Route::get(ALL, list)
+            .named(TAG, "read_all_users_api_v1_users__get", "Read All Users")
+            .about("The users, in order of creation unless another one is asked for, for superusers.")
+            .gives::<UsersResponse<'_>>(200),
+        Route::get(WHOAMI, whoami)
+            .named(TAG, "read_current_user_api_v1_users_whoami_get", "Read Current User")
+            .gives::<UserRead<'_>>(200),
+        Route::get(ONE, read)
+            .named(TAG, "read_user_api_v1_users__user_id__get", "Read User")
+            .about("One user, for superusers and for oneself.")
+            .gives::<UserRead<'_>>(200)
+            .refuses(404, "No such user"),
+        Route::patch(ONE, change)
+            .named(TAG, "patch_user_api_v1_users__user_id__patch", "Patch User")
+            .about("Changes what is given; `null` and absent fields stay as they are. `If-Match` keeps two from undoing each other's changes.")
+            .gives::<UserRead<'_>>(200)
+            .refuses(404, "No such user"),
+        Route::delete(ONE, delete)
+            .named(TAG, "delete_user_api_v1_users__user_id__delete", "Delete User")
+            .about("Deletes a user with all keys and sessions, for superusers.")
+            .gives::<Detail>(200)
+            .refuses(400, "Nobody deletes oneself")
+            .refuses(404, "No such user"),
+    ]
+}
+
+async fn add(call: Call<Perhaps, UserCreate>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, who: Perhaps(caller), input } = call;
+    let superuser = caller.filter(|caller| caller.user.is_superuser);
+    if app.config.signup == Signup::Closed && superuser.is_none() {
+        return Err(ApiError::SignupClosed);
+    }
+    let sign_up = if superuser.is_none() { SignUp::begin(&app, client.address) } else { None };
+    let key = sign_up.as_ref().map(SignUp::key);
+    let most_waiting = app.config.signup_max_waiting;
+    let may_sign_up = move |connection: &Connection, key: Option<SignUpKey>| match key {
+        Some(_) if users::as_many_wait(connection, most_waiting)? => Err(SignUpKey::full()),
+        Some(key) => key.check(connection, now),
+        None => Ok(()),
+    };
+    app.db.read(move |connection| may_sign_up(connection, key)).await?;
+    // Hashed before the name is looked up, so that a taken name takes as long as a free one.
+    let hash = app.hasher.hash(&input.password, client.address).await?;
+    let user = User::new(input.username, app.config.signup != Signup::Approval, false, now);
+    let standing = superuser.as_ref().map(SignedIn::standing);
+    let actor = match superuser {
+        Some(superuser) => superuser.actor(&client),
+        None => client.actor(),
+    };
+    let added = app.db.write(move |connection| {
+        standing.map_or(Ok(()), |standing| standing.check(connection, now))?;
+        may_sign_up(connection, key.map(SignUpKey::alone))?;
+        key.map_or(Ok(()), |key| key.count(connection, now))?;
+        match users::insert(connection, &user, &hash) {
+            Ok(()) => {}
+            // No error of the write: that somebody asked for this name stays counted.
+            Err(taken @ (StoreError::UsernameTaken | StoreError::FormerUsername)) => return Ok(Err(taken)),
+            Err(error) => return Err(error.into()),
+        }
+        audit::record(connection, &Event::about(actor, Action::UserAdded, &user, None), now)?;
+        Ok::<_, ApiError>(Ok(user))
+    });
+    let user = added.await??;
+    Ok(Reply::json(&UserRead::from(&user)).created(&format!("{ALL}{}", user.id)))
+}
+
+async fn list(call: Call<Superuser, Page>) -> Result<Reply, ApiError> {
+    let page = call.input;
+    let people = call.app.db.people();
+    let (total_count, users) = call.app.db.read(move |connection| search::list(connection, &people, &page)).await?;
+    Ok(Reply::json(&UsersResponse { total_count, users: users.iter().map(UserRead::from).collect() }))
+}
+
+async fn whoami(call: Call<SignedIn, Nothing>) -> Result<Reply, ApiError> {
+    Ok(Reply::json(&UserRead::from(&call.who.user)))
+}
+
+async fn read(call: Call<SignedIn, UserId>) -> Result<Reply, ApiError> {
+    let UserId(id) = call.input;
+    policy::may_read(&call.who.user, id)?;
+    let user = call.app.db.read(move |connection| users::find(connection, id)).await?;
+    Ok(tagged(&user.ok_or(ApiError::UserNotFound)?))
+}
+
+async fn change(call: Call<SignedIn, ((UserId, UserPatch), IfMatch)>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, who, input: ((UserId(id), patch), seen) } = call;
+    policy::may_patch(&who.user, who.session().is_some(), id, &patch)?;
+    policy::may_rename(&who.user, id, &patch, !app.config.forward_auth.is_empty())?;
+    let hash = match &patch.password {
+        Some(password) => {
+            let target = app.db.read(move |connection| users::find(connection, id)).await?;
+            let target = patch.applied_to(&target.ok_or(ApiError::UserNotFound)?, now);
+            fields::differs_from_name(password, &target.username)
+                .map_err(|fault| ApiError::field("password", fault))?;
+            Some(app.hasher.hash(password, client.address).await?)
+        }
+        None => None,
+    };
+    let (actor, own_session, standing) = (who.actor(&client), who.session(), who.standing());
+    let changed = app.db.write(move |connection| {
+        standing.check(connection, now)?;
+        let before = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
+        seen.check(&before)?;
+        let after = patch.applied_to(&before, now);
+        // Asked only about superusers: nobody else can be the last of them.
+        let others = !before.is_superuser || users::other_superuser_exists(connection, id)?;
+        policy::keeps_a_superuser(&before, &after, others)?;
+        users::update(connection, &before, &after)?;
+        if let Some(hash) = &hash {
+            users::set_password(connection, id, hash, now)?;
+            sessions::end_all(connection, id, own_session)?;
+        }
+        if !after.is_active {
+            sessions::end_all(connection, id, None)?;
+        }
+        let action = if hash.is_some() { Action::PasswordChanged } else { Action::UserChanged };
+        audit::record(connection, &Event::about(actor, action, &before, Some(patch.fields().join(" "))), now)?;
+        Ok::<_, ApiError>(after)
+    });
+    Ok(tagged(&changed.await?))
+}
+
+async fn delete(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, who: Superuser(who), input: UserId(id) } = call;
+    policy::may_delete(&who.user, id)?;
+    let (actor, standing) = (who.actor(&client), who.standing());
+    let deleted = app.db.write(move |connection| {
+        standing.check(connection, now)?;
+        let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
+        users::delete(connection, id)?;
+        audit::record(connection, &Event::about(actor, Action::UserDeleted, &user, None), now)?;
+        Ok::<_, ApiError>(())
+    });
+    deleted.await?;
+    Ok(Reply::json(&Detail { detail: messages::USER_DELETED }))
+}

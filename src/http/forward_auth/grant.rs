@@ -1,0 +1,105 @@
+//! Owns how somebody who is signed in here gets into another site: a token for the proxy, in a cookie that opens nothing
+//! else, and the address to go on to.
+
+use uuid::Uuid;
+
+use crate::auth::api_key::sha256;
+use crate::auth::random;
+use crate::domain::audit::{Action, Actor, Event};
+use crate::domain::clock::Timestamp;
+use crate::domain::forward_auth::Closed;
+use crate::domain::policy;
+use crate::domain::secret::Secret;
+use crate::http::forward_auth::return_url::Target;
+use crate::http::models::EnterResponse;
+use crate::http::pipeline::app::App;
+use crate::http::pipeline::body::Kind;
+use crate::http::pipeline::caller::SignedIn;
+use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::fields::Fields;
+use crate::http::pipeline::openapi::Operation;
+use crate::http::pipeline::request::{Call, Input, Source};
+use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::route::Route;
+use crate::http::pipeline::schema::{object, string};
+use crate::http::pipeline::validation::Faults;
+use crate::http::pipeline::{cookies, lenient};
+use crate::store::{audit, sessions, site_tokens};
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/api/v1/enter", enter)
+            .named("Forward auth", "enter_api_v1_enter_post", "Enter")
+            .about(
+                "Sets the cookie that lets one into the sites behind the proxy, and says where to go on to: to \
+                 `return_to`, if that is an address of a site that one may enter.",
+            )
+            .gives::<EnterResponse<'_>>(200)
+            .refuses(403, "An address that is not to be gone to, a site that one may not enter, or an API key")
+            .refuses(404, "Forward auth is off"),
+    ]
+}
+
+/// Where somebody wants to go.
+struct Wish {
+    return_to: String,
+}
+
+impl Input for Wish {
+    const BODY: Kind = Kind::Json;
+
+    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+        let fields = Fields::of(source.body, faults)?;
+        let return_to = fields.required("return_to", faults, lenient::string)?;
+        Some(Self { return_to: return_to.to_owned() })
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.body("application/json", "Enter", object(&[("return_to", string(), true)]));
+    }
+}
+
+async fn enter(call: Call<SignedIn, Wish>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, who, input: Wish { return_to } } = call;
+    if app.config.forward_auth.is_empty() {
+        return Err(ApiError::NotFound);
+    }
+    policy::may_open_sites(who.session().is_some())?;
+    let session = who.session().ok_or(ApiError::NoCredentials)?;
+    let target = Target::parse(&return_to).ok_or(ApiError::BadReturnTo)?;
+    if app.config.entry_by_https() && !target.site.https {
+        return Err(ApiError::EntryWithoutHttps);
+    }
+    let (actor, site) = (who.actor(&client), target.site.to_string());
+    match app.config.forward_auth.may_enter(&target.site, &who.user) {
+        Err(Closed::UnknownHost) => return Err(ApiError::BadReturnTo),
+        Err(Closed::NotForYou) => {
+            let event = about(actor, site, false);
+            app.db.write(move |connection| audit::record(connection, &event, now)).await?;
+            return Err(ApiError::EntryClosed);
+        }
+        Ok(()) => {}
+    }
+    let (token, seconds) = open(&app, session, about(actor, site, true), now).await?;
+    let cookie = cookies::set_entry(&app.config, token.expose(), seconds);
+    Ok(Reply::json(&EnterResponse { location: &target.url }).cookie(&cookie))
+}
+
+/// A token for this session, and for how many seconds it is good.
+async fn open(app: &App, session: Uuid, event: Event, now: Timestamp) -> Result<(Secret, u64), ApiError> {
+    let token = Secret::new(random::text()?);
+    let sha256 = sha256(token.expose());
+    let made = app.db.write(move |connection| {
+        // Ended since the caller was found.
+        let (session, _) = sessions::find(connection, session, now)?.ok_or(ApiError::SessionEnded)?;
+        site_tokens::add(connection, session.id, &sha256, now)?;
+        audit::record(connection, &event, now)?;
+        Ok::<_, ApiError>(session.expires_at)
+    });
+    let end = made.await?;
+    Ok((token, u64::try_from((end - now).num_seconds()).unwrap_or(0)))
+}
+
+fn about(actor: Actor, site: String, success: bool) -> Event {
+    Event { actor, action: Action::Entered, target: None, success, detail: Some(site) }
+}

@@ -1,0 +1,200 @@
+//! Owns the answer to a proxy that asks whether somebody may enter a site behind it, and who that is (forward auth).
+//! Every request to every such site comes by here: one point read, and nothing is written.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, LOCATION, WWW_AUTHENTICATE};
+use chrono::TimeDelta;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::auth::api_key::sha256;
+use crate::config::Config;
+use crate::domain::audit::Action;
+use crate::domain::clock::Timestamp;
+use crate::domain::forward_auth::Closed;
+use crate::domain::user::User;
+use crate::http::forward_auth::forwarded_request::{Original, Unclear};
+use crate::http::models::Detail;
+use crate::http::pipeline::app::App;
+use crate::http::pipeline::body::Kind;
+use crate::http::pipeline::caller::{self, Anyone};
+use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::log_rate_limit::Seldom;
+use crate::http::pipeline::openapi::Operation;
+use crate::http::pipeline::request::{Call, Input, Source};
+use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::route::Route;
+use crate::http::pipeline::validation::Faults;
+use crate::http::pipeline::{cookies, denied_log, messages};
+use crate::store::site_tokens;
+
+/// Who entered, by name: for sites that know people by it.
+const REMOTE_USER: HeaderName = HeaderName::from_static("remote-user");
+/// Who entered, by what never changes.
+const REMOTE_USER_ID: HeaderName = HeaderName::from_static("remote-user-id");
+/// `users`, and `superusers` for those who are.
+const REMOTE_GROUPS: HeaderName = HeaderName::from_static("remote-groups");
+/// What stands for itself in those headers: nothing that a site could take for a separator, or for an escape.
+const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
+/// How old a token becomes before a browser is sent to fetch a new one, which it does without its person noticing.
+const RENEWED_AFTER: TimeDelta = TimeDelta::days(1);
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/v1/verify", verify)
+            .named("Forward auth", "verify_api_v1_verify_get", "Verify")
+            .about(
+                "For proxies in `trusted_proxies`: whether the request that they ask about may enter its site, and by \
+                 whom it was made (`Remote-User`, `Remote-User-Id`, `Remote-Groups`). Browsers are sent to sign in.",
+            )
+            .status_alone(200, "Let in")
+            .status_alone(302, "To the page where one signs in")
+            .status_alone(303, "To the page where one signs in")
+            .refuses(401, "Not signed in; `Location` says where a browser can do so")
+            .refuses(403, "Not allowed to enter (for nginx, `Location` says where a browser is told so), or a site that nobody knows")
+            .refuses(404, "Forward auth is off"),
+    ]
+}
+
+/// What is asked, and by what somebody is known.
+struct Asked {
+    original: Result<Original, Unclear>,
+    token: Option<[u8; 32]>,
+    key: Option<String>,
+}
+
+impl Input for Asked {
+    const BODY: Kind = Kind::None;
+
+    fn read(source: &Source<'_>, _: &mut Faults) -> Option<Self> {
+        let headers = source.request.headers();
+        let key = headers.get("x-api-key").and_then(|key| key.to_str().ok()).filter(|key| !key.is_empty());
+        Some(Self {
+            original: Original::of(source.request, source.config),
+            token: cookies::get_entry(source.config, headers).map(sha256),
+            key: key.map(ToOwned::to_owned),
+        })
+    }
+
+    fn describe(_: &mut Operation) {}
+}
+
+/// Somebody who is known.
+struct Known {
+    user: User,
+    /// When the token was made, unless it is an API key.
+    since: Option<Timestamp>,
+}
+
+async fn verify(call: Call<Anyone, Asked>) -> Result<Reply, ApiError> {
+    let Call { app, now, client, input: Asked { original, token, key }, .. } = call;
+    let rules = &app.config.forward_auth;
+    if rules.is_empty() {
+        return Err(ApiError::NotFound);
+    }
+    let original = original.map_err(|unclear| {
+        static SAID: Seldom = Seldom::new();
+        SAID.warn(now, || format!("{} a request to verify is refused: {unclear}", client.request));
+        ApiError::EntryUnclear
+    })?;
+    if !rules.know(&original.site) {
+        static SAID: Seldom = Seldom::new();
+        SAID.warn(now, || format!("{} is entered by nobody: `forward_auth` has no rule for it", original.site));
+        return Err(ApiError::EntryClosed);
+    }
+    let Some(Known { user, since }) = known(&app, token, key.as_deref(), now).await? else {
+        return Ok(to_sign_in(&app, &original));
+    };
+    if rules.may_enter(&original.site, &user) == Err(Closed::NotForYou) {
+        let site = original.site.to_string();
+        denied_log::write_down(&app, &client, Some((&user).into()), Action::Entered, site).await;
+        return Ok(closed(&app, &original, &user));
+    }
+    let is_old = since.is_some_and(|since| now - since >= renewed_after(&app.config));
+    // Only who can be sent back to the same place is sent away.
+    if is_old && original.navigates && original.is_safe {
+        return Ok(to_sign_in(&app, &original));
+    }
+    Ok(let_in(&user))
+}
+
+/// Half of a session, so that sites that are used keep it alive; a day where that is less.
+fn renewed_after(config: &Config) -> TimeDelta {
+    RENEWED_AFTER.min(TimeDelta::seconds(i64::from(config.refresh_token_seconds) / 2))
+}
+
+/// Who has this token, or else this API key.
+async fn known(
+    app: &App,
+    token: Option<[u8; 32]>,
+    key: Option<&str>,
+    now: Timestamp,
+) -> Result<Option<Known>, ApiError> {
+    if let Some(sha256) = token {
+        let found = app.db.read(move |connection| site_tokens::find(connection, &sha256, now)).await?;
+        if let Some((user, since)) = found.filter(|(user, _)| user.is_active) {
+            return Ok(Some(Known { user, since: Some(since) }));
+        }
+    }
+    let Some(key) = key else { return Ok(None) };
+    match caller::by_key(app, key).await {
+        Ok(caller) => Ok(Some(Known { user: caller.user, since: None })),
+        Err(error @ ApiError::Store(_)) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+fn let_in(user: &User) -> Reply {
+    let groups = if user.is_superuser { "users,superusers" } else { "users" };
+    Reply::empty()
+        .header(REMOTE_USER, &utf8_percent_encode(user.username.as_str(), &ESCAPED).to_string())
+        .header(REMOTE_USER_ID, &user.id.to_string())
+        .header(REMOTE_GROUPS, groups)
+}
+
+/// A browser is led to where one signs in and from there back; a program is told that it must be known.
+fn to_sign_in(app: &App, original: &Original) -> Reply {
+    let unknown = Reply::json(&Detail { detail: messages::SIGN_IN_TO_ENTER })
+        .status(StatusCode::UNAUTHORIZED)
+        .header(WWW_AUTHENTICATE, "ApiKey");
+    if !original.navigates {
+        return unknown;
+    }
+    let place = sign_in_page(app, original);
+    match (original.by_status, original.is_safe) {
+        (true, _) => unknown.header(LOCATION, &place),
+        (false, true) => Reply::empty().status(StatusCode::FOUND).header(LOCATION, &place),
+        // What was sent is not sent to the page (RFC 9110, section 15.4.4).
+        (false, false) => Reply::empty().status(StatusCode::SEE_OTHER).header(LOCATION, &place),
+    }
+}
+
+/// Where one signs in and comes back from, or is told that one may not enter.
+fn sign_in_page(app: &App, original: &Original) -> String {
+    format!("{}/?{}", app.url, query(original))
+}
+
+/// Leads back to where the browser went.
+fn query(original: &Original) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("return_to", &original.return_to()).finish()
+}
+
+/// A person gets a page that says who is not let in; what else there is to do is behind its link. nginx, which drops the
+/// page, learns where there is another.
+fn closed(app: &App, original: &Original, user: &User) -> Reply {
+    let closed = || Reply::json(&Detail { detail: messages::ENTRY_CLOSED }).status(StatusCode::FORBIDDEN);
+    if !original.navigates {
+        return closed();
+    }
+    if original.by_status {
+        return closed().header(LOCATION, &sign_in_page(app, original));
+    }
+    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    let page = crate::console::CLOSED
+        .replace("{url}", &escaped(&app.url))
+        .replace("{query}", &query(original))
+        .replace("{site}", &escaped(&original.site.to_string()))
+        // Last: a name may look like what is put in.
+        .replace("{name}", &escaped(user.username.as_str()));
+    Reply::file(page, "text/html; charset=utf-8").status(StatusCode::FORBIDDEN)
+}

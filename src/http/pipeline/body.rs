@@ -1,0 +1,194 @@
+//! Owns reading a request's body: its limits of size and time, and what kind of body it is.
+
+use std::time::Duration;
+
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::web::Payload;
+use actix_web::{HttpMessage, HttpRequest};
+use futures_util::StreamExt;
+use serde_json::Value;
+
+use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::messages::field;
+use crate::http::pipeline::turn::Turn;
+use crate::http::pipeline::validation::{Fault, Faults, Place};
+
+/// The most bytes of a body.
+pub const MAX_BYTES: usize = 64 * 1024;
+/// How much more is read and thrown away, so that a client which sends first and listens then hears of the 413.
+const MAX_DRAINED: usize = 16 * 1024 * 1024;
+/// How long a body may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a route does with a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It takes none; one that comes is not looked at.
+    None,
+    /// It takes JSON.
+    Json,
+    /// It takes an urlencoded form.
+    Form,
+}
+
+/// A body as it was understood.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// There is none.
+    None,
+    /// It is JSON.
+    Json(Value),
+    /// It is UTF-8 of another type: a form where one is taken, and otherwise a mere string.
+    Other(String),
+}
+
+/// Reads a body of the kind that the route takes.
+///
+/// # Errors
+/// 413, 408, 400 for what is no text or nested beyond reason, 422 for what is no JSON.
+pub async fn read(kind: Kind, request: &HttpRequest, payload: Payload) -> Result<Body, ApiError> {
+    if kind == Kind::None {
+        drain(request, payload).await;
+        return Ok(Body::None);
+    }
+    if let Some(turn) = Turn::of(request) {
+        turn.take_body(request);
+    }
+    let bytes = collect(request, payload).await?;
+    if bytes.is_empty() {
+        return Ok(Body::None);
+    }
+    let is_json = kind == Kind::Json && is_json(request);
+    let text = String::from_utf8(bytes).map_err(|_| ApiError::UnparsableBody)?;
+    if is_json { json(&text).map(Body::Json) } else { Ok(Body::Other(text)) }
+}
+
+/// Throws away a body that nobody asked for, so that the connection can be used again. Most requests have none, and
+/// then there is nothing to wait for.
+pub async fn drain(request: &HttpRequest, mut payload: Payload) {
+    if !request.headers().contains_key(CONTENT_LENGTH) && !request.chunked().unwrap_or(false) {
+        return;
+    }
+    if let Some(turn) = Turn::of(request) {
+        turn.take_body(request);
+    }
+    let mut left = MAX_DRAINED;
+    let all = async {
+        while let Some(chunk) = payload.next().await {
+            let Ok(chunk) = chunk else { return ended(request, true) };
+            let Some(rest) = left.checked_sub(chunk.len()) else { return };
+            left = rest;
+        }
+        ended(request, false);
+    };
+    // What does not come in time is cut off with the connection.
+    let _ = tokio::time::timeout(TIMEOUT, all).await;
+}
+
+/// Tells the connection that nothing of the body is left to come, or nothing that could be understood.
+fn ended(request: &HttpRequest, broken: bool) {
+    match Turn::of(request) {
+        Some(turn) if broken => turn.body_broke(),
+        Some(turn) => turn.body_ended(),
+        None => {}
+    }
+}
+
+async fn collect(request: &HttpRequest, mut payload: Payload) -> Result<Vec<u8>, ApiError> {
+    let mut bytes = Vec::new();
+    let mut seen = 0;
+    let all = async {
+        while let Some(chunk) = payload.next().await {
+            // The peer broke off or sent no valid chunks.
+            let Ok(chunk) = chunk else {
+                ended(request, true);
+                return Err(ApiError::UnparsableBody);
+            };
+            seen += chunk.len();
+            if seen <= MAX_BYTES {
+                bytes.extend_from_slice(&chunk);
+            } else if seen > MAX_DRAINED {
+                return Err(ApiError::BodyTooLarge);
+            }
+        }
+        ended(request, false);
+        if seen > MAX_BYTES { Err(ApiError::BodyTooLarge) } else { Ok(()) }
+    };
+    tokio::time::timeout(TIMEOUT, all).await.map_err(|_| ApiError::BodyTooSlow)??;
+    Ok(bytes)
+}
+
+/// As the original (FastAPI) decides: `application/json`, `application/…+json`, or no type at all.
+fn is_json(request: &HttpRequest) -> bool {
+    let Some(value) = request.headers().get(CONTENT_TYPE) else { return true };
+    let Ok(value) = value.to_str() else { return false };
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let sub = essence.strip_prefix("application/");
+    essence.is_empty() || sub.is_some_and(|sub| sub == "json" || sub.ends_with("+json"))
+}
+
+fn json(text: &str) -> Result<Value, ApiError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    serde_json::from_str(text).map_err(|error| {
+        // The one fault that serde_json tells apart only in words.
+        if error.to_string().starts_with("recursion limit") {
+            return ApiError::UnparsableBody;
+        }
+        let fault = Fault::new("json_invalid", field::JSON);
+        ApiError::Invalid(Faults::one(Place::Character(character(text, &error)), fault))
+    })
+}
+
+/// Where JSON ends to be JSON, counted in characters from the beginning, as Python counts.
+fn character(text: &str, error: &serde_json::Error) -> usize {
+    let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let column = if error.is_eof() { error.column() } else { error.column().saturating_sub(1) };
+    let bytes = (before + column).min(text.len());
+    text.char_indices().take_while(|(at, _)| *at < bytes).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn position(text: &str) -> usize {
+        match json(text) {
+            Err(ApiError::Invalid(faults)) => {
+                let items = serde_json::to_value(faults.0).unwrap();
+                usize::try_from(items[0]["loc"][1].as_u64().unwrap()).unwrap()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_place_of_a_fault_is_counted_in_characters() {
+        assert_eq!(position("{bad"), 1);
+        assert_eq!(position(r#"{"username": "a""#), 16);
+        assert_eq!(position(r#"{"é" 1}"#), 5);
+        assert_eq!(position("\n\n{\"a\":\n bad}"), 9);
+        assert_eq!(position("{} x"), 3);
+        assert_eq!(position(" "), 1);
+    }
+
+    #[test]
+    fn the_last_of_repeated_keys_counts_and_a_byte_order_mark_does_not() {
+        assert_eq!(json("\u{feff}{\"a\":1,\"a\":2}").unwrap(), serde_json::json!({"a": 2}));
+    }
+
+    #[test]
+    fn nesting_beyond_reason_is_refused_without_reading_on() {
+        assert!(json(&format!("{}{}", "[".repeat(100), "]".repeat(100))).is_ok());
+        let deep = "[".repeat(50_000);
+        assert!(matches!(json(&deep), Err(ApiError::UnparsableBody)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in any::<String>(), json_like in "[\\[\\]{}:,\"0-9a-z\\\\ \\n.eE+-]{0,60}") {
+            let _ = json(&text);
+            let _ = json(&json_like);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Owns where a request came from: the peer, or what a configured proxy says of it, read from the right.
+
+use std::net::IpAddr;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{HeaderMap, HeaderValue, USER_AGENT};
+use ipnet::IpNet;
+
+use crate::domain::audit::{Actor, RequestId};
+use crate::domain::user::User;
+use crate::http::pipeline::request_id;
+
+/// The most characters kept of a `User-Agent`.
+const MAX_CLIENT_CHARS: usize = 200;
+
+/// Who sent a request, as far as the network tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// The address of the client itself.
+    pub address: IpAddr,
+    /// Whether it speaks HTTPS, with us or with a trusted proxy.
+    pub https: bool,
+    /// What program it says it is, shortened and without control characters.
+    pub agent: Option<String>,
+    /// The request.
+    pub request: RequestId,
+}
+
+impl Client {
+    /// Reads the connection and, if the peer is a trusted proxy, its forwarding headers.
+    pub fn of(request: &HttpRequest, trusted: &[IpNet]) -> Self {
+        let peer = peer(request);
+        let headers = request.headers();
+        let by_proxy = is_trusted(peer, trusted);
+        Self {
+            address: if by_proxy { forwarded_for(peer, headers, trusted) } else { peer },
+            https: by_proxy
+                && last(headers, "x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https")),
+            agent: headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(shorten),
+            request: request_id::of(request),
+        }
+    }
+
+    /// For the audit log, where nobody is known by more than an address.
+    pub fn actor(&self) -> Actor {
+        Actor { address: Some(self.address.to_string()), request: Some(self.request), ..Actor::default() }
+    }
+
+    /// For the audit log.
+    pub fn actor_for(&self, user: &User) -> Actor {
+        Actor { id: Some(user.id), name: Some(user.username.to_string()), ..self.actor() }
+    }
+}
+
+/// The address at the other end of the connection.
+pub fn peer(request: &HttpRequest) -> IpAddr {
+    request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip().to_canonical())
+}
+
+/// Whether an address is that of a proxy that is believed.
+pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|net| net.contains(&address))
+}
+
+/// The rightmost address that no trusted proxy has: what stands further left, anybody could have written.
+fn forwarded_for(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    // As bytes: a client may send such that are no text, and proxies add the address to what it sent.
+    let values: Vec<&[u8]> = headers.get_all("x-forwarded-for").map(HeaderValue::as_bytes).collect();
+    let mut nearest = peer;
+    for hop in values.into_iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b',')) {
+        let Some(address) = std::str::from_utf8(hop).ok().and_then(parse) else { break };
+        nearest = address;
+        if !is_trusted(address, trusted) {
+            break;
+        }
+    }
+    nearest
+}
+
+/// An address, as some proxies write it also with a port.
+fn parse(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim();
+    let address = hop.parse().ok().or_else(|| hop.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip()));
+    let bracketed = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    address.or_else(bracketed).map(|address: IpAddr| address.to_canonical())
+}
+
+fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let last = headers.get_all(name).last()?.as_bytes().rsplit(|byte| *byte == b',').next()?;
+    std::str::from_utf8(last).ok().map(str::trim)
+}
+
+fn shorten(agent: &str) -> String {
+    agent.chars().filter(|c| !c.is_control()).take(MAX_CLIENT_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn bytes_that_are_no_text_do_not_hide_the_address_that_a_proxy_adds() {
+        let request = TestRequest::default()
+            .peer_addr("10.0.0.1:1234".parse().unwrap())
+            .append_header(("x-forwarded-for", HeaderValue::from_bytes(b"\xff, 203.0.113.9").unwrap()))
+            .append_header(("x-forwarded-proto", HeaderValue::from_bytes(b"\xff, https").unwrap()));
+        let client = Client::of(&request.to_http_request(), &["10.0.0.0/8".parse().unwrap()]);
+        assert_eq!((client.address.to_string().as_str(), client.https), ("203.0.113.9", true));
+    }
+
+    fn client(peer: &str, headers: &[(&'static str, &str)]) -> Client {
+        let mut request = TestRequest::default().peer_addr(format!("{peer}:1234").parse().unwrap());
+        for (name, value) in headers {
+            request = request.append_header((*name, *value));
+        }
+        Client::of(&request.to_http_request(), &["10.0.0.0/8".parse().unwrap(), "192.0.2.7/32".parse().unwrap()])
+    }
+
+    fn address(peer: &str, forwarded: &[&str]) -> String {
+        let headers: Vec<_> = forwarded.iter().map(|value| ("x-forwarded-for", *value)).collect();
+        client(peer, &headers).address.to_string()
+    }
+
+    #[test]
+    fn forwarded_addresses_are_believed_only_from_configured_proxies_and_read_from_the_right() {
+        assert_eq!(address("198.51.100.1", &["203.0.113.9"]), "198.51.100.1");
+        assert_eq!(address("10.0.0.1", &["203.0.113.9"]), "203.0.113.9");
+        assert_eq!(address("10.0.0.1", &["1.1.1.1, 203.0.113.9, 192.0.2.7"]), "203.0.113.9");
+        assert_eq!(address("10.0.0.1", &["1.1.1.1", "203.0.113.9:5555"]), "203.0.113.9");
+        assert_eq!(address("10.0.0.1", &["1.1.1.1, nonsense"]), "10.0.0.1");
+        assert_eq!(address("10.0.0.1", &["10.0.0.9"]), "10.0.0.9");
+        assert_eq!(address("10.0.0.1", &["[2001:db8::1]"]), "2001:db8::1");
+        assert_eq!(address("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn https_is_what_a_trusted_proxy_says_last() {
+        assert!(client("10.0.0.1", &[("x-forwarded-proto", "https")]).https);
+        assert!(!client("10.0.0.1", &[("x-forwarded-proto", "https, http")]).https);
+        assert!(!client("198.51.100.1", &[("x-forwarded-proto", "https")]).https);
+    }
+
+    #[test]
+    fn the_program_is_kept_short() {
+        let agent = "x".repeat(5000);
+        assert_eq!(client("10.0.0.1", &[("user-agent", &agent)]).agent.unwrap().len(), 200);
+    }
+}

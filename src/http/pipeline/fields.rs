@@ -1,0 +1,137 @@
+//! Owns how fields are taken out of a body and checked, and the rules for names, passwords and texts in requests.
+
+use serde_json::{Map, Value};
+
+use crate::auth::password_policy::{self, WeakPassword};
+use crate::domain::secret::Secret;
+use crate::domain::user::MAX_PROFILE_IMAGE_CHARS;
+use crate::domain::username::{Username, UsernameError};
+use crate::http::pipeline::body::Body;
+use crate::http::pipeline::lenient;
+use crate::http::pipeline::messages::field;
+use crate::http::pipeline::validation::{Fault, Faults, Place};
+
+/// The fields of a JSON body.
+pub struct Fields<'a> {
+    object: &'a Map<String, Value>,
+}
+
+impl<'a> Fields<'a> {
+    /// The body's fields, or `None` with the fault noted when it is missing or no object.
+    pub fn of(body: &'a Body, faults: &mut Faults) -> Option<Self> {
+        match body {
+            Body::None | Body::Json(Value::Null) => {
+                faults.note(Place::Body, Err(Fault::new("missing", field::MISSING)))
+            }
+            Body::Json(Value::Object(object)) => Some(Self { object }),
+            Body::Json(_) | Body::Other(_) => {
+                faults.note(Place::Body, Err(Fault::new("model_attributes_type", field::NO_OBJECT)))
+            }
+        }
+    }
+
+    /// A field that must be there.
+    pub fn required<T>(
+        &self,
+        name: &'static str,
+        faults: &mut Faults,
+        check: impl FnOnce(&'a Value) -> Result<T, Fault>,
+    ) -> Option<T> {
+        let value = self.object.get(name).ok_or_else(|| Fault::new("missing", field::MISSING));
+        faults.note(Place::Field(name), value.and_then(check))
+    }
+
+    /// A field that may be absent; `null` is absent.
+    pub fn optional<T>(
+        &self,
+        name: &'static str,
+        faults: &mut Faults,
+        check: impl FnOnce(&'a Value) -> Result<T, Fault>,
+    ) -> Option<T> {
+        let value = self.object.get(name).filter(|value| !value.is_null())?;
+        faults.note(Place::Field(name), check(value))
+    }
+
+    /// A field that may be absent, but where `null` is as wrong as any other type.
+    pub fn defaulted<T>(
+        &self,
+        name: &'static str,
+        faults: &mut Faults,
+        check: impl FnOnce(&'a Value) -> Result<T, Fault>,
+    ) -> Option<T> {
+        faults.note(Place::Field(name), check(self.object.get(name)?))
+    }
+}
+
+/// A user name.
+pub fn username(value: &Value) -> Result<Username, Fault> {
+    Username::parse(lenient::string(value)?).map_err(|error| match error {
+        UsernameError::Empty => Fault::new("string_too_short", error.to_string()),
+        UsernameError::TooLong => Fault::new("string_too_long", error.to_string()),
+        UsernameError::Forbidden | UsernameError::Invisible => {
+            Fault::new("value_error", format!("Value error, {error}"))
+        }
+    })
+}
+
+/// A password that is to be set.
+pub fn new_password(value: &Value, min: usize) -> Result<Secret, Fault> {
+    let text = lenient::string(value)?;
+    password_policy::check(text, min).map_err(weak)?;
+    Ok(Secret::new(text))
+}
+
+/// That a new password is not the name of its account.
+pub fn differs_from_name(password: &Secret, username: &Username) -> Result<(), Fault> {
+    password_policy::differs_from_name(password, username).map_err(weak)
+}
+
+/// A refused password in pydantic's words, where it has words for it.
+fn weak(why: WeakPassword) -> Fault {
+    match why {
+        WeakPassword::TooShort(1) => Fault::new("string_too_short", "String should have at least 1 character"),
+        WeakPassword::TooShort(min) => {
+            Fault::new("string_too_short", format!("String should have at least {min} characters"))
+        }
+        other => Fault::new("value_error", format!("Value error, {other}")),
+    }
+}
+
+/// A picture: whatever the client's picture chooser writes.
+pub fn profile_image(value: &Value) -> Result<String, Fault> {
+    text(value, MAX_PROFILE_IMAGE_CHARS)
+}
+
+/// A text of at most `max` characters, none of them NUL, at which other programs would cut it.
+pub fn text(value: &Value, max: usize) -> Result<String, Fault> {
+    let text = lenient::string(value)?;
+    if text.chars().count() > max {
+        return Err(Fault::new("string_too_long", format!("String should have at most {max} characters")));
+    }
+    if text.contains('\0') { Err(Fault::value(field::NUL)) } else { Ok(text.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn kind<T>(checked: Result<T, Fault>) -> Option<&'static str> {
+        checked.err().map(|fault| fault.kind)
+    }
+
+    #[test]
+    fn a_weak_password_is_refused_in_pydantics_words_or_as_a_value_error() {
+        assert_eq!(kind(new_password(&json!("quiet-otter-7"), 8)), None);
+        assert_eq!(kind(new_password(&json!("short"), 8)), Some("string_too_short"));
+        assert_eq!(kind(new_password(&json!("password123"), 8)), Some("value_error"));
+        assert_eq!(kind(new_password(&json!(12_345_678), 8)), Some("string_type"));
+    }
+
+    #[test]
+    fn texts_are_counted_in_characters() {
+        assert_eq!(kind(profile_image(&json!("é".repeat(4096)))), None);
+        assert_eq!(kind(profile_image(&json!("é".repeat(4097)))), Some("string_too_long"));
+        assert_eq!(kind(profile_image(&json!("a\0b"))), Some("value_error"));
+    }
+}

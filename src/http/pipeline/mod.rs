@@ -1,0 +1,27 @@
+//! What every request passes through, and what all routes share. Imports no route.
+
+pub mod app;
+pub mod body;
+pub mod caller;
+pub mod client;
+pub mod cookies;
+pub mod denied_log;
+pub mod error;
+pub mod fields;
+pub mod form;
+pub mod if_match;
+pub mod lenient;
+pub mod log_rate_limit;
+pub mod loopback;
+pub mod messages;
+pub mod metrics;
+pub mod openapi;
+pub mod request;
+pub mod request_id;
+pub mod response;
+pub mod route;
+pub mod schema;
+pub mod session_start;
+pub mod throttle;
+pub mod turn;
+pub mod validation;

@@ -1,0 +1,202 @@
+//! A route: which path and method leads to which handler, and what it is called in the API's description.
+
+use std::panic::AssertUnwindSafe;
+
+use actix_web::http::Method;
+use actix_web::web::{self, Data, Payload};
+use actix_web::{HttpRequest, Resource};
+use futures_util::FutureExt;
+use serde_json::Value;
+
+use crate::http::pipeline::app::App;
+use crate::http::pipeline::caller::Who;
+use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::metrics::Timing;
+use crate::http::pipeline::openapi::Operation;
+use crate::http::pipeline::request::{Call, Input};
+use crate::http::pipeline::response::{self, Reply};
+use crate::http::pipeline::schema::Described;
+use crate::http::pipeline::{denied_log, throttle};
+
+type Describe = Box<dyn Fn(&mut Operation) + Send + Sync>;
+
+/// The methods that routes answer to. HEAD answers wherever GET does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Get,
+    Post,
+    Patch,
+    Delete,
+}
+
+impl Verb {
+    fn method(self) -> Method {
+        match self {
+            Self::Get => Method::GET,
+            Self::Post => Method::POST,
+            Self::Patch => Method::PATCH,
+            Self::Delete => Method::DELETE,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// One line of the route table.
+pub struct Route {
+    verb: Verb,
+    /// The path's pattern.
+    pub path: &'static str,
+    /// Whether the route is part of the API and so of its description.
+    pub listed: bool,
+    /// Run in turn when the description is asked for, which most servers never are.
+    describe: Vec<Describe>,
+    /// Adds the handler to a resource.
+    handler: Box<dyn Fn(Resource) -> Resource + Send + Sync>,
+}
+
+impl Route {
+    /// Routes `GET path` to `handler`, whose argument says who may call and what is read from the request.
+    pub fn get<W, I, F>(path: &'static str, handler: fn(Call<W, I>) -> F) -> Self
+    where
+        W: Who + 'static,
+        I: Input + 'static,
+        F: Future<Output = Result<Reply, ApiError>> + 'static,
+    {
+        Self::new(Verb::Get, path, handler)
+    }
+
+    /// Routes `POST path` to `handler`.
+    pub fn post<W, I, F>(path: &'static str, handler: fn(Call<W, I>) -> F) -> Self
+    where
+        W: Who + 'static,
+        I: Input + 'static,
+        F: Future<Output = Result<Reply, ApiError>> + 'static,
+    {
+        Self::new(Verb::Post, path, handler)
+    }
+
+    /// Routes `PATCH path` to `handler`.
+    pub fn patch<W, I, F>(path: &'static str, handler: fn(Call<W, I>) -> F) -> Self
+    where
+        W: Who + 'static,
+        I: Input + 'static,
+        F: Future<Output = Result<Reply, ApiError>> + 'static,
+    {
+        Self::new(Verb::Patch, path, handler)
+    }
+
+    /// Routes `DELETE path` to `handler`.
+    pub fn delete<W, I, F>(path: &'static str, handler: fn(Call<W, I>) -> F) -> Self
+    where
+        W: Who + 'static,
+        I: Input + 'static,
+        F: Future<Output = Result<Reply, ApiError>> + 'static,
+    {
+        Self::new(Verb::Delete, path, handler)
+    }
+
+    fn new<W, I, F>(verb: Verb, path: &'static str, handler: fn(Call<W, I>) -> F) -> Self
+    where
+        W: Who + 'static,
+        I: Input + 'static,
+        F: Future<Output = Result<Reply, ApiError>> + 'static,
+    {
+        let safe = verb == Verb::Get;
+        let describe: Describe = Box::new(move |operation: &mut Operation| {
+            operation.needs_credentials = W::NEEDS_CREDENTIALS;
+            I::describe(operation);
+            operation.common_refusals(I::BODY, safe);
+        });
+        let handler = Box::new(move |resource: Resource| {
+            let run = move |request: HttpRequest, payload: Payload, app: Data<App>| async move {
+                let timing = Timing::begin(&app);
+                let answer = async {
+                    let call = Call::<W, I>::receive(&request, payload, app.clone()).await?;
+                    handler(call).await
+                };
+                // A fault of ours ends one request and not the connection, whose client would hear nothing.
+                let outcome = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or(Err(ApiError::Panicked));
+                if let Err(error) = &outcome {
+                    denied_log::note(&app, &request, (request.method().as_str(), path), error).await;
+                }
+                throttle::hold_back(&outcome).await;
+                let response = response::send(&request, outcome);
+                timing.end(&app, (path, verb.as_str()), response.status());
+                response
+            };
+            let resource = resource.route(web::method(verb.method()).to(run));
+            if verb == Verb::Get { resource.route(web::head().to(run)) } else { resource }
+        });
+        Self { verb, path, listed: true, describe: vec![describe], handler }
+    }
+
+    /// Adds the handler to a resource.
+    pub fn add_to(&self, resource: Resource) -> Resource {
+        (self.handler)(resource)
+    }
+
+    /// The method's name.
+    pub fn method(&self) -> &'static str {
+        self.verb.as_str()
+    }
+
+    fn described(mut self, describe: impl Fn(&mut Operation) + Send + Sync + 'static) -> Self {
+        self.describe.push(Box::new(describe));
+        self
+    }
+
+    /// Names the operation: the original's id where the original has it.
+    pub fn named(self, tag: &'static str, id: &'static str, summary: &'static str) -> Self {
+        self.described(move |operation| (operation.tag, operation.id, operation.summary) = (tag, id, summary))
+    }
+
+    /// No part of the API: a page for people.
+    pub fn unlisted(self) -> Self {
+        Self { listed: false, ..self }
+    }
+
+    /// Describes what the name does not say.
+    pub fn about(self, description: &'static str) -> Self {
+        self.described(move |operation| operation.description = description)
+    }
+
+    /// What a success looks like.
+    pub fn gives<T: Described>(self, status: u16) -> Self {
+        self.described(move |operation| operation.success::<T>(status))
+    }
+
+    /// What a success looks like when it is no named object.
+    pub fn replies(self, status: u16, description: &'static str, schema: fn() -> Value) -> Self {
+        self.described(move |operation| operation.reply(status, description, schema()))
+    }
+
+    /// What a success looks like when it is plain text.
+    pub fn gives_text(self, status: u16, description: &'static str) -> Self {
+        self.described(move |operation| operation.reply_text(status, description))
+    }
+
+    /// A reply that is its status and headers.
+    pub fn status_alone(self, status: u16, description: &'static str) -> Self {
+        self.described(move |operation| operation.status_alone(status, description))
+    }
+
+    /// A refusal that the handler alone knows of.
+    pub fn refuses(self, status: u16, description: &'static str) -> Self {
+        self.described(move |operation| operation.refusal(status, description))
+    }
+
+    /// The route's part of the API's description.
+    pub fn operation(&self) -> Operation {
+        let mut operation = Operation { method: self.method(), path: self.path, ..Operation::default() };
+        self.describe.iter().for_each(|describe| describe(&mut operation));
+        operation
+    }
+}

@@ -1,0 +1,20 @@
+//! Writes the counted uses of API keys to the database, once a second.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::rt::time::interval;
+
+use crate::jobs::Context;
+use crate::store::api_key_uses::KeyUses;
+
+/// Writes them for as long as the server runs.
+pub async fn run(job: Context, uses: Arc<KeyUses>) {
+    let mut second = interval(Duration::from_secs(1));
+    loop {
+        second.tick().await;
+        if let Err(error) = uses.flush(&job.db).await {
+            log::warn!("uses of API keys are not counted yet: {}", error.described());
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Owns one server: from settings to a listening address, and to its orderly end. Refuses to start wrong, with one
+//! sentence that says what to do.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::web;
+use serde_json::json;
+
+use crate::auth::fernet::Fernet;
+use crate::auth::password_hasher::Hasher;
+use crate::auth::throttle_keys::Keys;
+use crate::auth::token::Tokens;
+use crate::config::Config;
+use crate::console::pages::Pages;
+use crate::domain::cancel_flag::Stop;
+use crate::domain::clock::Clock;
+use crate::http;
+use crate::http::pipeline::app::App;
+use crate::http::pipeline::denied_log::Refusals;
+use crate::http::pipeline::metrics::Metrics;
+use crate::http::pipeline::openapi::ApiDescription;
+use crate::http::pipeline::throttle::Throttle;
+use crate::jobs::{Context, api_key_uses, scheduled_backups, sweep, watchdog};
+use crate::platform::{self, DirLock, service};
+use crate::store::{Db, OpenError, Options, StoreError};
+
+mod connection;
+mod first_superuser;
+mod head;
+mod lane;
+mod leave;
+mod listen;
+mod peers;
+pub mod port_file;
+mod reserved_names;
+pub mod secret_key;
+
+pub use first_superuser::{FirstSuperuser, SETUP_LINK_FILE, keep_link};
+pub use port_file::PortFileError;
+
+use crate::jobs::watchdog::Workers;
+use port_file::PortFile;
+
+/// How often the lock on the data directory is tried again, and after how long.
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// Why the server does not start. Each reads as one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be made or locked.
+    #[error("{path}: {cause}; usher must be able to make and write its data directory, see `data_dir`")]
+    DataDir {
+        /// The directory.
+        path: PathBuf,
+        /// The system's reason.
+        cause: io::Error,
+    },
+    /// Another server has the data directory.
+    #[error("another usher is running on {0}; stop it first, or choose another `data_dir`")]
+    Running(PathBuf),
+    /// The database is not opened.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// There is no secret key.
+    #[error(transparent)]
+    SecretKey(#[from] secret_key::SecretError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {bind}: {cause}; choose another address or port with `bind`, or stop what uses it")]
+    Bind {
+        /// The setting.
+        bind: String,
+        /// The system's reason.
+        cause: io::Error,
+    },
+    /// `auto_login` where others could use it.
+    #[error("`auto_login` signs in whoever asks, so it needs a loopback `bind` and no `trusted_proxies`")]
+    AutoLoginExposed,
+    /// Where the server listens cannot be written down.
+    #[error(transparent)]
+    PortFile(#[from] PortFileError),
+    /// The prefix could not be told from a route.
+    #[error("`base_path` is {0}, which begins as paths of usher's own do; choose another one, such as /usher")]
+    BasePathTaken(String),
+    /// How far the clock was believed could not be read or written.
+    #[error("what the database knows of the clock cannot be used: {}", .0.described())]
+    Clock(StoreError),
+    /// Whether names are kept could not be read or written.
+    #[error("what forward auth knows of names cannot be used: {}", .0.described())]
+    Names(StoreError),
+    /// The first superuser cannot be made.
+    #[error(transparent)]
+    FirstSuperuser(#[from] first_superuser::FirstSuperuserError),
+    /// The system gave no thread.
+    #[error("the server's threads cannot be started: {0}")]
+    Threads(io::Error),
+}
+
+/// A server that listens, but does not answer until it is run.
+pub struct Built {
+    /// Where it listens; with the port that was picked, if the setting says 0.
+    pub address: SocketAddr,
+    /// The address that people type, from the settings or else from where it listens.
+    pub url: String,
+    /// How the first superuser comes to be.
+    pub first_superuser: FirstSuperuser,
+    app: web::Data<App>,
+    job: Context,
+    server: Server,
+    /// What the service manager waits for a sign of life from, and for how long.
+    watched: Option<(Workers, Duration)>,
+    // Given up before the lock, so that the next server on this directory finds its place free.
+    _port_file: Option<PortFile>,
+    _lock: DirLock,
+}
+
+/// Makes everything ready: directory, lock, database, secret, first superuser, listener.
+///
+/// # Errors
+/// What is in the way, as a sentence; nothing of what was there before is touched then.
+pub async fn build(config: Config, clock: Clock) -> Result<Built, StartError> {
+    build_on(config, clock, Vec::new()).await
+}
+
+/// The same on sockets that listen already, instead of `bind`; without any, `bind` counts.
+///
+/// # Errors
+/// As [`build`].
+pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) -> Result<Built, StartError> {
+    let config = Arc::new(config);
+    let dir = &config.data_dir;
+    let failed = |cause| StartError::DataDir { path: dir.clone(), cause };
+    let no_bind = |cause| StartError::Bind { bind: config.bind.to_string(), cause };
+    let addresses = match &*passed {
+        [] => config.bind.resolve().map_err(no_bind)?,
+        passed => passed.iter().map(TcpListener::local_addr).collect::<Result<_, _>>().map_err(no_bind)?,
+    };
+    if config.auto_login && !(addresses.iter().all(|at| at.ip().is_loopback()) && config.trusted_proxies.is_empty()) {
+        return Err(StartError::AutoLoginExposed);
+    }
+    if !config.base_path.is_empty() && http::uses(&config.base_path) {
+        return Err(StartError::BasePathTaken(config.base_path.clone()));
+    }
+    platform::create_private_dir(dir).map_err(failed)?;
+    let lock = lock(dir).await.map_err(failed)?.ok_or_else(|| StartError::Running(dir.clone()))?;
+    // Before anything is written: a port that is taken leaves the directory as it was.
+    let listeners = match passed {
+        passed if passed.is_empty() => vec![TcpListener::bind(addresses.as_slice()).map_err(no_bind)?],
+        passed => passed,
+    };
+    let address = listeners[0].local_addr().map_err(no_bind)?;
+    let mut port_file = config.port_file.clone().map(PortFile::claim).transpose()?;
+
+    let db = Db::open(&Options { data_dir: dir.clone(), readers: config.workers.max(2), create: true })?;
+    let secret = secret_key::in_force(&config, &db, clock.now()).await?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let url = config.public_url.clone().unwrap_or_else(|| local_url(address) + &config.base_path);
+    let metrics = Metrics::new(config.metrics, clock.now().timestamp());
+    let app = web::Data::new(App {
+        url: url.clone(),
+        clock,
+        db,
+        hasher: Hasher::start(config.bcrypt_cost, cores).map_err(StartError::Threads)?,
+        tokens: Tokens::new(&secret),
+        fernet: Fernet::new(&secret),
+        throttle: Throttle::new(Keys::new(&secret)),
+        refusals: Refusals::default(),
+        key_uses: Arc::default(),
+        pages: Pages::default(),
+        metrics,
+        setup_token: Mutex::new(None),
+        description: ApiDescription::new(http::describe_routes),
+        config,
+    });
+    let job = Context { db: app.db.clone(), config: Arc::clone(&app.config), clock: app.clock.clone() };
+    sweep::begin(&job).await.map_err(StartError::Clock)?;
+    reserved_names::keep(&app).await.map_err(StartError::Names)?;
+    let first_superuser = first_superuser::ensure(&app, &url).await?;
+    reserved_names::look(&app).await.map_err(StartError::Names)?;
+    app.db.prepare_lists();
+    let watched = service::patience().map(|patience| (Workers::default(), patience));
+    let server = listen::listen(&app, listeners, watched.clone()).map_err(StartError::Threads)?;
+    if let Some(file) = &mut port_file {
+        file.publish(ready_line(address))?;
+    }
+    Ok(Built { address, url, first_superuser, app, job, server, watched, _port_file: port_file, _lock: lock })
+}
+
+/// Takes the lock on the data directory. A command that only asks whether a server runs has it for a moment, too.
+async fn lock(dir: &Path) -> io::Result<Option<DirLock>> {
+    for _ in 0..LOCK_TRIES {
+        if let Some(lock) = platform::lock_dir(dir)? {
+            return Ok(Some(lock));
+        }
+        actix_web::rt::time::sleep(LOCK_PAUSE).await;
+    }
+    platform::lock_dir(dir)
+}
+
+/// What a program is told that waits for the server: one line of JSON.
+pub fn ready_line(address: SocketAddr) -> String {
+    let ready = json!({
+        "event": "ready",
+        "url": local_url(address),
+        "port": address.port(),
+        "pid": std::process::id(),
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    format!("{ready}\n")
+}
+
+/// An address of this machine that a program on it can open; "all addresses" is none.
+pub fn local_url(address: SocketAddr) -> String {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
+        IpAddr::V6(ip) if ip.is_unspecified() => format!("http://[::1]:{}", address.port()),
+        _ => format!("http://{address}"),
+    }
+}
+
+impl Built {
+    /// Stops the server from elsewhere.
+    pub fn handle(&self) -> ServerHandle {
+        self.server.handle()
+    }
+
+    /// What the server's requests share; for tests that look behind them.
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Answers until it is stopped; then lets open requests finish, writes what is counted, and closes the database.
+    ///
+    /// # Errors
+    /// When the server fails as a whole.
+    pub async fn run(self) -> io::Result<()> {
+        let flusher = actix_web::rt::spawn(api_key_uses::run(self.job.clone(), Arc::clone(&self.app.key_uses)));
+        let sweeper = actix_web::rt::spawn(sweep::run(self.job.clone()));
+        let watchdog = self
+            .watched
+            .map(|(workers, patience)| actix_web::rt::spawn(watchdog::watch(self.job.clone(), workers, patience)));
+        let stop = Stop::default();
+        let backups = actix_web::rt::spawn(scheduled_backups::run(self.job, stop.clone()));
+        let outcome = self.server.await;
+        stop.ask();
+        if let Err(error) = backups.await {
+            log::error!("backups ended by a fault: {error}");
+        }
+        flusher.abort();
+        sweeper.abort();
+        if let Some(watchdog) = watchdog {
+            watchdog.abort();
+        }
+        if let Err(error) = self.app.key_uses.flush(&self.app.db).await {
+            log::error!("the last uses of API keys could not be counted: {}", error.described());
+        }
+        self.app.db.close();
+        outcome
+    }
+}

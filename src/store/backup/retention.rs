@@ -1,0 +1,144 @@
+//! Owns the directory of the backups that are made by themselves: their names, which tell when each was made, and which
+//! of them go when there are too many. Other files in it are left alone.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDateTime;
+
+use crate::domain::clock::Timestamp;
+use crate::platform;
+use crate::store::backup::make::{self, BackupError, Watch, io_error};
+use crate::store::engine::file::DATABASE_FILE;
+
+/// The directory's name in the data directory.
+pub const DIRECTORY: &str = "backups";
+/// What names begin and end with; between them stands the time, in UTC.
+const PREFIX: &str = "usher-";
+const SUFFIX: &str = ".db.gz";
+const FORMAT: &str = "%Y%m%dT%H%M%SZ";
+
+/// A backup on the shelf.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kept {
+    /// When it was made, to the second.
+    pub at: Timestamp,
+    /// Its file.
+    pub path: PathBuf,
+}
+
+/// What is on the shelf of this data directory, oldest first.
+pub fn list(data_dir: &Path) -> io::Result<Vec<Kept>> {
+    let entries = match fs::read_dir(data_dir.join(DIRECTORY)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut kept = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        kept.extend(time_of(&path).map(|at| Kept { at, path }));
+    }
+    kept.sort();
+    Ok(kept)
+}
+
+fn time_of(path: &Path) -> Option<Timestamp> {
+    let time = path.file_name()?.to_str()?.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+    NaiveDateTime::parse_from_str(time, FORMAT).ok().map(|time| time.and_utc())
+}
+
+/// When the newest one was made, as far as that is in the past: a clock that was wrong for a while does not keep others
+/// from being made.
+pub fn newest(kept: &[Kept], now: Timestamp) -> Option<Timestamp> {
+    kept.iter().map(|kept| kept.at).filter(|at| *at <= now).max()
+}
+
+/// Makes a backup of this moment, and says which file it is and how large.
+pub fn make(data_dir: &Path, now: Timestamp, watch: &mut Watch) -> Result<(PathBuf, u64), BackupError> {
+    let dir = data_dir.join(DIRECTORY);
+    platform::create_private_dir(&dir).map_err(|cause| io_error(&dir, cause))?;
+    clear(&dir).map_err(|cause| io_error(&dir, cause))?;
+    let path = dir.join(format!("{PREFIX}{}{SUFFIX}", now.format(FORMAT)));
+    let bytes = make::make(&data_dir.join(DATABASE_FILE), &path, watch)?;
+    Ok((path, bytes))
+}
+
+/// Removes what a backup left that was cut off, as by a power cut.
+fn clear(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let step = ["new", "copy", "copy-journal", "copy-wal", "copy-shm"].into_iter().any(|step| {
+            let whole = path.to_str().and_then(|path| path.strip_suffix(step)?.strip_suffix('.'));
+            whole.is_some_and(|whole| time_of(Path::new(whole)).is_some())
+        });
+        if step {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the oldest until no more than `keep` are left, but never `made`; says which went.
+pub fn prune(data_dir: &Path, keep: usize, made: &Path) -> io::Result<Vec<PathBuf>> {
+    let kept = list(data_dir)?;
+    let too_many = kept.len().saturating_sub(keep);
+    let go: Vec<PathBuf> = kept.into_iter().map(|kept| kept.path).filter(|path| path != made).take(too_many).collect();
+    go.iter().try_for_each(fs::remove_file)?;
+    Ok(go)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    fn put(dir: &Path, seconds: i64) -> PathBuf {
+        let path = dir.join(DIRECTORY).join(format!("{PREFIX}{}{SUFFIX}", at(seconds).format(FORMAT)));
+        fs::write(&path, "").unwrap();
+        path
+    }
+
+    #[test]
+    fn the_oldest_go_first_and_what_is_no_backup_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(list(dir.path()).unwrap(), []);
+        fs::create_dir(dir.path().join(DIRECTORY)).unwrap();
+        let others =
+            ["usher-monday.db.gz", "note.txt", "usher-20270101T000000Z.db", "usher-20270101T000000Z.db.gz.txt"];
+        for name in others {
+            fs::write(dir.path().join(DIRECTORY).join(name), "").unwrap();
+        }
+        let made: Vec<PathBuf> = (0..5).map(|n| put(dir.path(), n)).collect();
+        assert_eq!(newest(&list(dir.path()).unwrap(), at(10)), Some(at(4)));
+        assert_eq!(prune(dir.path(), 3, &made[4]).unwrap(), made[..2]);
+        assert_eq!(list(dir.path()).unwrap().len(), 3);
+        assert!(others.iter().all(|name| dir.path().join(DIRECTORY).join(name).exists()));
+    }
+
+    #[test]
+    fn backups_of_the_future_neither_stop_new_ones_nor_push_out_the_one_just_made() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(DIRECTORY)).unwrap();
+        let future: Vec<PathBuf> = (100..103).map(|n| put(dir.path(), n)).collect();
+        assert_eq!(newest(&list(dir.path()).unwrap(), at(0)), None);
+        let made = put(dir.path(), 0);
+        assert_eq!(prune(dir.path(), 3, &made).unwrap(), future[..1]);
+        assert_eq!(newest(&list(dir.path()).unwrap(), at(0)), Some(at(0)));
+    }
+
+    #[test]
+    fn what_a_cut_off_backup_left_is_removed_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let (whole, step) = ("usher-20270101T000000Z.db.gz", "usher-20270101T000000Z.db.gz.copy");
+        for name in [whole, step, "usher-monday.db.gz.new"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        clear(dir.path()).unwrap();
+        let left = |name: &str| dir.path().join(name).exists();
+        assert_eq!([left(whole), left(step), left("usher-monday.db.gz.new")], [true, false, true]);
+    }
+}

@@ -1,0 +1,13 @@
+//! The SQLite engine: the file, its connections, the writer and the readers. Knows no table's queries.
+
+pub mod connection;
+pub mod db;
+pub mod error;
+pub mod file;
+pub mod open_files;
+pub mod readonly_open;
+pub mod schema;
+pub mod stats;
+pub mod thread_liveness;
+pub mod time;
+pub mod writer;

@@ -1,0 +1,136 @@
+//! Owns the schema's version: brings a new or older file to the present one, and refuses newer ones.
+
+use rusqlite::Connection;
+
+use crate::store::engine::error::StoreError;
+
+/// The version that this program reads and writes, kept in `PRAGMA user_version`.
+pub const VERSION: u32 = 6;
+/// `PRAGMA application_id`: the letters `usHR`. Tells usher's files from other programs' databases.
+pub const APPLICATION_ID: i32 = 0x7573_4852;
+
+/// The whole schema, for a new file.
+const WHOLE: &str = include_str!("../../../schema.sql");
+/// `STEPS[n]` turns version `n + 1` into version `n + 2`.
+const STEPS: &[&str] = &[
+    // To 2: which sessions were begun without a password.
+    "ALTER TABLE sessions ADD COLUMN automatic INTEGER NOT NULL DEFAULT 0 CHECK (automatic IN (0, 1));",
+    // To 3: which secret key the database goes with.
+    "CREATE TABLE secret_key (
+        id          INTEGER PRIMARY KEY CHECK (id = 1),
+        fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 16)
+    ) STRICT;",
+    // To 4: what forward auth needs.
+    include_str!("forward_auth.sql"),
+    // To 5: what lists of many users are brought up to date by; not names alone any more.
+    "DROP TRIGGER users_renamed;
+    DROP TRIGGER users_forgotten;
+    DROP TABLE name_changes;
+    CREATE TABLE user_changes (
+        seq     INTEGER PRIMARY KEY,
+        user_id INTEGER NOT NULL
+    ) STRICT;
+    CREATE TRIGGER users_changed AFTER UPDATE OF username_folded, is_active, is_superuser, last_login_at ON users
+    WHEN new.username_folded <> old.username_folded OR new.is_active <> old.is_active
+        OR new.is_superuser <> old.is_superuser OR new.last_login_at IS NOT old.last_login_at
+    BEGIN
+        INSERT INTO user_changes (user_id) VALUES (new.id);
+    END;
+    CREATE TRIGGER users_forgotten AFTER DELETE ON users BEGIN
+        INSERT INTO user_changes (user_id) VALUES (old.id);
+    END;
+    CREATE TRIGGER user_changes_trimmed AFTER INSERT ON user_changes BEGIN
+        DELETE FROM user_changes WHERE seq <= new.seq - 10000;
+    END;",
+    // To 6: what succeeded and what did not are counted apart; up to which moment the clock was believed.
+    "CREATE INDEX audit_by_success ON audit (success);
+    ALTER TABLE heartbeat ADD COLUMN believed_at TEXT;",
+];
+
+/// The version of the open database; 0 is an empty file.
+pub fn version(connection: &Connection) -> Result<u32, StoreError> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+/// Makes the schema of an empty file, or takes the steps from an older one, in one transaction.
+pub fn bring_up_to_date(connection: &Connection) -> Result<(), StoreError> {
+    if version(connection)? == VERSION {
+        return Ok(());
+    }
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    // Asked again: another process may have taken the same steps while this one waited for the lock.
+    let outcome = version(connection)
+        .and_then(|found| if found == VERSION { Ok(()) } else { apply(connection, found) })
+        .and_then(|()| connection.execute_batch("COMMIT").map_err(StoreError::from));
+    if outcome.is_err() {
+        // The error that brought us here is the one to report; a failed ROLLBACK ends with the connection.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    outcome
+}
+
+fn apply(connection: &Connection, found: u32) -> Result<(), StoreError> {
+    if found == 0 {
+        connection.execute_batch(WHOLE)?;
+    } else {
+        for step in STEPS.iter().skip(found as usize - 1) {
+            connection.execute_batch(step)?;
+        }
+    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", VERSION)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_step_from_every_version_to_the_next() {
+        assert_eq!(STEPS.len() + 1, VERSION as usize);
+    }
+
+    #[test]
+    fn an_empty_file_gets_the_whole_schema_and_a_second_time_changes_nothing() {
+        let connection = Connection::open_in_memory().unwrap();
+        bring_up_to_date(&connection).unwrap();
+        bring_up_to_date(&connection).unwrap();
+        assert_eq!(version(&connection).unwrap(), VERSION);
+        let users: i64 = connection.query_row("SELECT n FROM user_count", [], |row| row.get(0)).unwrap();
+        assert_eq!(users, 0);
+    }
+
+    /// Every column of every table: name, type, whether it may be NULL, default.
+    fn columns(connection: &Connection) -> Vec<String> {
+        let sql = "SELECT printf('%s.%s %s %d %s', t.name, c.name, c.type, c.\"notnull\", c.dflt_value) \
+             FROM pragma_table_list t, pragma_table_info(t.name) c WHERE t.schema = 'main' ORDER BY t.name, c.cid";
+        let mut statement = connection.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    /// What else belongs to the tables, however it is broken into lines.
+    fn indexes_and_triggers(connection: &Connection) -> Vec<String> {
+        let sql = "SELECT sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY name";
+        let mut statement = connection.prepare(sql).unwrap();
+        let all = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        all.map(|sql| sql.unwrap().split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    }
+
+    #[test]
+    fn a_file_of_version_1_has_the_columns_of_a_new_one_after_its_steps_and_keeps_its_rows() {
+        let older = Connection::open_in_memory().unwrap();
+        older.execute_batch(include_str!("../../../tests/samples/schema-1.sql")).unwrap();
+        older.pragma_update(None, "user_version", 1).unwrap();
+        let rows = "INSERT INTO users VALUES (1, zeroblob(16), 'a', 'a', 'h', NULL, NULL, 1, 1, 't', 't', NULL); \
+             INSERT INTO sessions VALUES (1, zeroblob(16), 1, 't', 't', 't', 0, '::1', NULL);";
+        older.execute_batch(rows).unwrap();
+        bring_up_to_date(&older).unwrap();
+        let new = Connection::open_in_memory().unwrap();
+        bring_up_to_date(&new).unwrap();
+        assert_eq!(columns(&older), columns(&new));
+        assert_eq!(indexes_and_triggers(&older), indexes_and_triggers(&new));
+        let automatic: bool = older.query_row("SELECT automatic FROM sessions", [], |row| row.get(0)).unwrap();
+        assert!(!automatic);
+    }
+}

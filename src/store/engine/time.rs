@@ -1,0 +1,86 @@
+//! Owns how times are read from the database and written to it. rusqlite's own mapping reads and writes by a format
+//! string, which takes longer than the rest of the row; this knows the one form that is written, and leaves others to it.
+
+use chrono::NaiveDate;
+use rusqlite::Row;
+
+use crate::domain::clock::{Timestamp, spelled};
+
+/// The time in this column.
+pub fn get(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    match row.get_ref(column)?.as_str().ok().and_then(parse) {
+        Some(time) => Ok(time),
+        None => row.get(column),
+    }
+}
+
+/// The time in this column, which may be empty.
+pub fn maybe(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    match row.get_ref(column)? {
+        rusqlite::types::ValueRef::Null => Ok(None),
+        _ => get(row, column).map(Some),
+    }
+}
+
+/// The time as rusqlite would write it: with as many groups of three digits as it needs.
+pub fn text(time: Timestamp) -> String {
+    let Some(mut text) = spelled(&time, b' ') else { return time.format("%F %T%.f%:z").to_string() };
+    match time.timestamp_subsec_micros() {
+        0 => text.truncate(19),
+        micros if micros.is_multiple_of(1000) => text.truncate(23),
+        _ => {}
+    }
+    text + "+00:00"
+}
+
+/// `2026-01-31 12:00:00.000001+00:00`, the fraction with as many digits as it needs.
+fn parse(text: &str) -> Option<Timestamp> {
+    let (whole, fraction) = text.strip_suffix("+00:00")?.split_at_checked(19)?;
+    let bytes = whole.as_bytes();
+    if [4, 7, 10, 13, 16].map(|at| bytes[at]) != *b"-- ::" {
+        return None;
+    }
+    let number = |from, to| digits(&bytes[from..to]);
+    let date = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(5, 7)?, number(8, 10)?)?;
+    let nanos = match fraction.strip_prefix('.') {
+        Some(fraction) if (1..=9).contains(&fraction.len()) => {
+            digits(fraction.as_bytes())? * 10_u32.pow(9 - u32::try_from(fraction.len()).ok()?)
+        }
+        None if fraction.is_empty() => 0,
+        _ => return None,
+    };
+    Some(date.and_hms_nano_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?, nanos)?.and_utc())
+}
+
+fn digits(bytes: &[u8]) -> Option<u32> {
+    bytes.iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rusqlite::Connection;
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read_back_without_rusqlites_help(
+            seconds in -60_000_000_000i64..200_000_000_000, nanos in prop_oneof![
+                Just(0u32), (0u32..1000).prop_map(|n| n * 1_000_000), (0u32..1_000_000).prop_map(|n| n * 1000), 0u32..1_000_000_000,
+            ],
+        ) {
+            let connection = Connection::open_in_memory().unwrap();
+            let time = Timestamp::from_timestamp(seconds, nanos).unwrap();
+            let (text, read): (String, _) =
+                connection.query_row("SELECT ?1, ?1", [time], |row| Ok((row.get(0)?, get(row, 1)?))).unwrap();
+            prop_assert_eq!(read, time);
+            prop_assert_eq!(parse(&text), Some(time), "{}", text);
+            prop_assert_eq!(super::text(time), text);
+        }
+
+        #[test]
+        fn no_text_panics(text in "[0-9 :.+-]{0,40}", any in any::<String>()) {
+            let _ = (parse(&text), parse(&any));
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Owns the SQL of taking out all accounts, with their keys.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use crate::store::engine::error::StoreError;
+use crate::store::transfer::import::{Account, at_one_moment};
+use crate::store::{api_keys, users};
+
+/// Everybody, in order of creation.
+pub fn all(connection: &Connection) -> Result<Vec<Account>, StoreError> {
+    let (people, keys) = at_one_moment(connection, || {
+        Ok((users::all_with_hashes(connection)?, api_keys::all_with_hashes(connection)?))
+    })?;
+    let mut of_user: HashMap<Uuid, Vec<_>> = HashMap::new();
+    for (key, sha256) in keys {
+        of_user.entry(key.user_id).or_default().push((key, sha256));
+    }
+    let account = |(user, hash): (crate::domain::user::User, _)| {
+        let keys = of_user.remove(&user.id).unwrap_or_default();
+        Account { user, hash, keys }
+    };
+    Ok(people.into_iter().map(account).collect())
+}

@@ -1,0 +1,5 @@
+//! Accounts from and to other servers: import, export, and the reader of Langflow's databases.
+
+pub mod export;
+pub mod import;
+pub mod langflow;

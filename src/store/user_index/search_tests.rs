@@ -1,0 +1,143 @@
+//! Lists of many users against SQLite's looking at every row.
+
+use crate::domain::clock::Timestamp;
+use crate::domain::secret::PasswordHash;
+use crate::domain::username::Username;
+use crate::store::engine::schema;
+use crate::store::user_index::search::*;
+use proptest::prelude::*;
+
+/// What happens to the users between two looks at the list.
+#[derive(Clone, Debug)]
+enum Step {
+    Add(String),
+    Change(usize, Option<String>, bool, bool, Option<i64>),
+    Delete(usize),
+    Look(Page),
+}
+
+fn page() -> impl Strategy<Value = Page> {
+    let sort = prop_oneof![Just(Sort::Created), Just(Sort::Name), Just(Sort::LastLogin)];
+    let states = [State::Waiting, State::Active, State::Inactive, State::Superuser];
+    let state = prop::option::of(prop::sample::select(states.to_vec()));
+    let search = prop::option::of("[aAbBéß]{0,2}");
+    (0i64..12, 0i64..5, search, sort, any::<bool>(), state).prop_map(
+        |(skip, limit, search, sort, descending, state)| Page { skip, limit, search, sort, descending, state },
+    )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let name = || "[aAbBéÉß]{1,4}";
+    let change = (any::<usize>(), prop::option::of(name()), any::<bool>(), any::<bool>(), prop::option::of(0i64..5));
+    prop_oneof![
+        4 => name().prop_map(Step::Add),
+        2 => change.prop_map(|(at, name, active, superuser, login)| Step::Change(at, name, active, superuser, login)),
+        1 => any::<usize>().prop_map(Step::Delete),
+        4 => page().prop_map(Step::Look),
+    ]
+}
+
+fn user(name: &str) -> User {
+    User::new(Username::parse(name).unwrap(), true, false, Timestamp::UNIX_EPOCH)
+}
+
+fn database() -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    schema::bring_up_to_date(&connection).unwrap();
+    connection
+}
+
+fn all_of(connection: &Connection) -> Vec<User> {
+    users::list(connection, &Page { skip: 0, limit: 1000, ..Page::default() }).unwrap().1
+}
+
+proptest! {
+    #[test]
+    fn every_list_is_what_looking_at_every_row_gives_whatever_happened_before(
+        steps in prop::collection::vec(step(), 1..80),
+    ) {
+        let (connection, index) = (database(), PeopleIndex::default());
+        for step in steps {
+            let people = all_of(&connection);
+            match step {
+                // A name that is taken is refused, which is as good.
+                Step::Add(name) => drop(users::insert(&connection, &user(&name), &PasswordHash::new("x"))),
+                Step::Change(at, name, is_active, is_superuser, login) if !people.is_empty() => {
+                    let before = &people[at % people.len()];
+                    let username = name.map_or_else(|| before.username.clone(), |name| Username::parse(&name).unwrap());
+                    let last_login_at = login.and_then(|seconds| Timestamp::from_timestamp(seconds, 0));
+                    let after = User { username, is_active, is_superuser, last_login_at, ..before.clone() };
+                    drop(users::update(&connection, before, &after));
+                }
+                Step::Delete(at) if !people.is_empty() => {
+                    prop_assert!(users::delete(&connection, people[at % people.len()].id).unwrap());
+                }
+                Step::Look(page) => {
+                    let plain = users::list(&connection, &page).unwrap();
+                    prop_assert_eq!(list_many(&connection, &index, &page).unwrap(), plain);
+                }
+                Step::Change(..) | Step::Delete(_) => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn every_page_of_a_long_list_is_the_same_from_either_end_and_from_memory() {
+    let (connection, index) = (database(), PeopleIndex::default());
+    connection.execute_batch("BEGIN").unwrap();
+    for number in 0..3 * WALK {
+        let last_login_at = Timestamp::from_timestamp(number * 7919 % 1000, 0).filter(|_| number % 5 > 0);
+        let user = User { last_login_at, is_active: number % 3 > 0, ..user(&format!("{number}")) };
+        users::insert(&connection, &user, &PasswordHash::new("x")).unwrap();
+    }
+    connection.execute_batch("DELETE FROM users WHERE id % 7 = 3; COMMIT").unwrap();
+    let total = users::count(&connection).unwrap();
+    for skip in [0, 1, WALK, WALK + 1, total / 2, total - WALK - 3, total - 3, total - 1, total, total + 5, i64::MAX] {
+        for (sort, descending, state) in [
+            (Sort::Created, false, None),
+            (Sort::Created, true, Some(State::Active)),
+            (Sort::Name, true, None),
+            (Sort::LastLogin, false, None),
+            (Sort::LastLogin, true, Some(State::Inactive)),
+        ] {
+            let page = Page { skip, limit: 3, sort, descending, state, ..Page::default() };
+            let plain = users::list(&connection, &page).unwrap();
+            assert_eq!(list(&connection, &index, &page).unwrap(), plain, "{page:?}");
+        }
+    }
+}
+
+#[test]
+fn many_new_people_at_once_are_put_into_the_order_of_names() {
+    let (connection, index) = (database(), PeopleIndex::default());
+    let by_name = Page { limit: 5, skip: 100, sort: Sort::Name, ..Page::default() };
+    for from in [0, 1_000] {
+        for number in from..from + 600 {
+            users::insert(&connection, &user(&format!("{}", number * 7919 % 9973)), &PasswordHash::new("x")).unwrap();
+        }
+        let plain = users::list(&connection, &by_name).unwrap();
+        assert_eq!(list_many(&connection, &index, &by_name).unwrap(), plain);
+    }
+}
+
+#[test]
+fn more_changes_than_are_kept_lead_to_reading_everybody_anew() {
+    let (connection, index) = (database(), PeopleIndex::default());
+    for name in ["ada", "bea"] {
+        users::insert(&connection, &user(name), &PasswordHash::new("x")).unwrap();
+    }
+    let page = Page { skip: 0, limit: 5, search: Some("ADA".to_owned()), ..Page::default() };
+    assert_eq!(list_many(&connection, &index, &page).unwrap().0, 1);
+    connection.execute_batch("BEGIN").unwrap();
+    let rename = "UPDATE users SET username = ?1, username_folded = ?1 WHERE id = 1";
+    for round in 0..10_100 {
+        connection.prepare_cached(rename).unwrap().execute([format!("cid {round}")]).unwrap();
+    }
+    connection.execute_batch("COMMIT").unwrap();
+    let kept: i64 = connection.query_row("SELECT count(*) FROM user_changes", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, 10_000);
+    assert_eq!(list_many(&connection, &index, &page).unwrap().0, 0);
+    let page = Page { search: Some("10099".to_owned()), ..page };
+    assert_eq!(list_many(&connection, &index, &page).unwrap().0, 1);
+}

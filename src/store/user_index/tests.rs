@@ -1,0 +1,113 @@
+//! Every list against looking at everybody.
+
+use crate::store::user_index::*;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const SORTS: [Sort; 3] = [Sort::Created, Sort::Name, Sort::LastLogin];
+const STATES: [Option<State>; 5] =
+    [None, Some(State::Waiting), Some(State::Active), Some(State::Inactive), Some(State::Superuser)];
+
+fn active(name: &str) -> Person<'_> {
+    Person { name, is_active: true, is_superuser: false, last_login: 5 }
+}
+
+#[test]
+fn parts_are_found_in_order_once_for_each_name_and_counted() {
+    let mut people = People::default();
+    for (id, name) in [(2, "anna"), (3, "bob"), (7, "žanna"), (9, "nan"), (12, "an an an")] {
+        people.push(id, active(name));
+    }
+    let find = |part, skip, limit| people.select(&Wanted { part: Some(part), skip, limit, ..Wanted::default() });
+    assert_eq!(find("an", 0, 10), (4, vec![2, 7, 9, 12]));
+    assert_eq!(find("an", 1, 2), (4, vec![7, 9]));
+    assert_eq!(find("an", 4, 2), (4, vec![]));
+    assert_eq!(find("ž", 0, 10), (1, vec![7]));
+    assert_eq!(find("abob", 0, 10), (0, vec![]));
+    assert_eq!(find("a\0b", 0, 10), (0, vec![]));
+    assert_eq!((people.nth(2), people.nth(5), people.last()), (Some(7), None, 12));
+}
+
+#[derive(Clone, Debug)]
+struct Owned(String, bool, bool, i64);
+
+impl Owned {
+    fn person(&self) -> Person<'_> {
+        Person { name: &self.0, is_active: self.1, is_superuser: self.2, last_login: self.3 }
+    }
+}
+
+fn owned() -> impl Strategy<Value = Owned> {
+    let login = prop_oneof![Just(NEVER), -3i64..3];
+    ("[abé]{0,3}", any::<bool>(), any::<bool>(), login)
+        .prop_map(|(name, active, superuser, login)| Owned(name, active, superuser, login))
+}
+
+/// What looking at everybody gives.
+fn plainly(people: &BTreeMap<i64, Owned>, wanted: &Wanted<'_>) -> (usize, Vec<i64>) {
+    let is_wanted = |one: &Owned| {
+        let state = match wanted.state {
+            None => true,
+            Some(State::Waiting) => !one.1 && one.3 == NEVER,
+            Some(State::Active) => one.1,
+            Some(State::Inactive) => !one.1 && one.3 != NEVER,
+            Some(State::Superuser) => one.2,
+        };
+        state && wanted.part.is_none_or(|part| one.0.contains(part))
+    };
+    let mut hits: Vec<(&i64, &Owned)> = people.iter().filter(|(_, one)| is_wanted(one)).collect();
+    hits.sort_by(|(a_id, a), (b_id, b)| {
+        let order = match wanted.sort {
+            Sort::Created => a_id.cmp(b_id),
+            Sort::Name => a.0.cmp(&b.0),
+            Sort::LastLogin => (a.3, a_id).cmp(&(b.3, b_id)),
+        };
+        if wanted.descending { order.reverse() } else { order }
+    });
+    let ids = hits.iter().skip(wanted.skip).take(wanted.limit).map(|(id, _)| **id).collect();
+    (hits.len(), ids)
+}
+
+proptest! {
+    #[test]
+    fn whatever_changes_every_list_is_that_of_looking_at_everybody(
+        count in 0i64..9_000,
+        changes in prop::collection::vec((0i64..10_000, prop::option::of(owned())), 0..40),
+        more in 0i64..20,
+        part in prop::option::of("[abé0-9]{1,2}"),
+        (skip, limit) in (prop_oneof![0usize..50, 0usize..9_000], 0usize..8),
+    ) {
+        let mut people = People::default();
+        let made = |id: i64| Owned(format!("{:x}", id * 7919 % 10_037), id % 3 == 0, id % 50 == 0, id % 11 - 5);
+        let mut plain = BTreeMap::new();
+        let add = |people: &mut People, plain: &mut BTreeMap<i64, Owned>, id: i64| {
+            people.push(id, made(id).person());
+            plain.insert(id, made(id));
+        };
+        (1..=count).for_each(|id| add(&mut people, &mut plain, id));
+        let mut order: Vec<i64> = plain.keys().copied().collect();
+        order.sort_by_key(|id| plain[id].0.clone());
+        people.set_order(order);
+        for (id, one) in changes {
+            // Names are unique, and none is empty.
+            let one = one.map(|one| Owned(format!("{}-{id}", one.0), one.1, one.2, one.3));
+            people.change(id, one.as_ref().map(Owned::person));
+            match (plain.contains_key(&id), one) {
+                (true, Some(one)) => drop(plain.insert(id, one)),
+                (_, None) => drop(plain.remove(&id)),
+                (false, Some(_)) => {}
+            }
+        }
+        (10_001..10_001 + more).for_each(|id| add(&mut people, &mut plain, id));
+        people.reorder();
+        prop_assert_eq!(people.disorder(), 0);
+        for (sort, state, descending) in SORTS.iter().flat_map(|sort| {
+            STATES.iter().flat_map(move |state| [true, false].map(|down| (*sort, *state, down)))
+        }) {
+            let wanted = Wanted { part: part.as_deref(), state, sort, descending, skip, limit };
+            prop_assert_eq!(people.select(&wanted), plainly(&plain, &wanted), "{:?}", wanted);
+        }
+        prop_assert_eq!(people.nth(skip), plain.keys().nth(skip).copied());
+        prop_assert_eq!(people.last(), plain.keys().last().copied().unwrap_or(0));
+    }
+}
