@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use usher::auth::password_policy as rules;
-use usher::auth::token::{Claims, Kind, Tokens};
+use usher::auth::token::{Claims, TokenKind, TokenSigner};
 use usher::domain::clock::{Clock, Timestamp};
 use usher::domain::secret::{PasswordHash, Secret};
 use usher::domain::user::User;
@@ -30,11 +30,11 @@ fn user(name: &str, now: Timestamp) -> User {
 }
 
 fn token_check(criterion: &mut Criterion) {
-    let tokens = Tokens::new(&Secret::new("0123456789abcdef0123456789abcdef"));
+    let tokens = TokenSigner::new(&Secret::new("0123456789abcdef0123456789abcdef"));
     let now = Clock::system().now();
     let claims = Claims {
         sub: Uuid::new_v4(),
-        kind: Kind::Access,
+        kind: TokenKind::Access,
         exp: now.timestamp() + 3600,
         iat: now.timestamp(),
         sid: Uuid::new_v4(),
@@ -42,7 +42,7 @@ fn token_check(criterion: &mut Criterion) {
     };
     let token = tokens.sign(&claims);
     criterion.bench_function("token check", |bencher| {
-        bencher.iter(|| tokens.check(black_box(token.expose()), Kind::Access, now).unwrap());
+        bencher.iter(|| tokens.check(black_box(token.expose()), TokenKind::Access, now).unwrap());
     });
 }
 
@@ -94,7 +94,7 @@ fn reads(criterion: &mut Criterion) {
         let name = if search.is_some() { "list: search among a thousand" } else { "list: the first ten" };
         criterion.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let page = users::Page { skip: 0, limit: 10, search: search.clone(), ..Default::default() };
+                let page = users::UserQuery { skip: 0, limit: 10, search: search.clone(), ..Default::default() };
                 let people = db.people();
                 runtime.block_on(db.read(move |connection| search::list(connection, &people, &page))).unwrap()
             });

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::auth::random::{self, NoRandomness};
+use crate::auth::random::{self, RandomnessError};
 use crate::domain::secret::Secret;
 
 /// What is kept of a key. It is long and random, so that a fast hash without salt is enough.
@@ -11,6 +11,6 @@ pub fn sha256(key: &str) -> [u8; 32] {
 }
 
 /// A new key, in the original's form: `sk-` and 43 random characters.
-pub fn generate() -> Result<Secret, NoRandomness> {
+pub fn generate() -> Result<Secret, RandomnessError> {
     Ok(Secret::new(format!("sk-{}", random::text()?)))
 }

@@ -10,7 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::auth::random::{self, NoRandomness};
+use crate::auth::random::{self, RandomnessError};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 
@@ -46,7 +46,7 @@ impl Fernet {
     }
 
     /// Encrypts `text`; the token carries `now` in clear.
-    pub fn encrypt(&self, text: &str, now: Timestamp) -> Result<String, NoRandomness> {
+    pub fn encrypt(&self, text: &str, now: Timestamp) -> Result<String, RandomnessError> {
         Ok(self.encrypt_with(text.as_bytes(), now.timestamp(), &random::bytes()?))
     }
 

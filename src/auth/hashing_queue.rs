@@ -28,7 +28,7 @@ const QUEUE: usize = 1024;
 
 /// Why nothing was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closed {
+pub enum QueueRefusal {
     /// Too much waits already, in all or from this place.
     Busy,
     /// The gate is being taken down, or the work panicked.
@@ -36,20 +36,20 @@ pub enum Closed {
 }
 
 /// The gate.
-pub struct Gate {
+pub struct HashingQueue {
     shared: Arc<Shared>,
 }
 
 /// What the gate counts of itself, for whoever watches the server.
 #[derive(Clone, Debug)]
-pub struct GateStats {
+pub struct HashingStats {
     /// How many seconds it took until a turn came.
     pub waited: Histogram,
     /// What was not taken, as too much waited.
     pub refused: Counter,
 }
 
-impl Default for GateStats {
+impl Default for HashingStats {
     fn default() -> Self {
         let waited = Histogram::new([0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0]);
         Self { waited, refused: Counter::default() }
@@ -58,7 +58,7 @@ impl Default for GateStats {
 
 struct Shared {
     threads: usize,
-    stats: GateStats,
+    stats: HashingStats,
     queue: Mutex<Queue>,
     filled: Condvar,
     /// Wakes the thread that helps.
@@ -85,7 +85,7 @@ struct Waiting {
 /// Says whether there was something to do.
 type Job = Box<dyn FnOnce() -> bool + Send>;
 
-impl Gate {
+impl HashingQueue {
     /// Starts the threads. `typical` is how long one job takes, as a first guess.
     ///
     /// # Errors
@@ -111,7 +111,7 @@ impl Gate {
     }
 
     /// What was counted since the start.
-    pub fn stats(&self) -> &GateStats {
+    pub fn stats(&self) -> &HashingStats {
         &self.shared.stats
     }
 
@@ -123,12 +123,12 @@ impl Gate {
     /// Does `work`, asked for from `from`, when it is its turn. Whoever stops waiting is left out.
     ///
     /// # Errors
-    /// [`Closed::Busy`] at once when too much waits.
+    /// [`QueueRefusal::Busy`] at once when too much waits.
     pub async fn run<T: Send + 'static>(
         &self,
         from: IpAddr,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Closed> {
+    ) -> Result<T, QueueRefusal> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move || {
             if reply.is_closed() {
@@ -138,11 +138,11 @@ impl Gate {
             true
         });
         self.shared.enqueue(place(from), job)?;
-        answer.await.map_err(|_| Closed::Stopped)
+        answer.await.map_err(|_| QueueRefusal::Stopped)
     }
 }
 
-impl Drop for Gate {
+impl Drop for HashingQueue {
     fn drop(&mut self) {
         let mut queue = self.shared.lock();
         queue.closed = true;
@@ -156,7 +156,7 @@ impl Shared {
     fn new(threads: usize, typical: Duration) -> Self {
         let pace = typical / u32::try_from(threads).unwrap_or(u32::MAX);
         let queue = Queue { jobs: VecDeque::new(), held: HashMap::new(), closed: false, pace, ended: None };
-        let (queue, stats) = (Mutex::new(queue), GateStats::default());
+        let (queue, stats) = (Mutex::new(queue), HashingStats::default());
         Self { threads, stats, queue, filled: Condvar::new(), waiting: Condvar::new() }
     }
 
@@ -164,14 +164,14 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enqueue(&self, from: IpAddr, job: Job) -> Result<(), Closed> {
+    fn enqueue(&self, from: IpAddr, job: Job) -> Result<(), QueueRefusal> {
         let mut queue = self.lock();
         let now = Instant::now();
         let room = queue.room(now).max(2 * self.threads);
         let held = queue.held.get(&from).copied().unwrap_or(0);
         if queue.jobs.len() >= room || held >= room / 2 {
             self.stats.refused.inc();
-            return Err(Closed::Busy);
+            return Err(QueueRefusal::Busy);
         }
         queue.held.insert(from, held + 1);
         queue.jobs.push_back(Waiting { from, since: now, job });
@@ -227,7 +227,7 @@ impl Queue {
         usize::try_from(room).unwrap_or(QUEUE).min(QUEUE)
     }
 
-    fn take(&mut self, stats: &GateStats) -> Option<Job> {
+    fn take(&mut self, stats: &HashingStats) -> Option<Job> {
         let Waiting { from, job, since } = self.jobs.pop_front()?;
         stats.waited.observe(since.elapsed().as_secs_f64());
         match self.held.get_mut(&from) {
@@ -313,7 +313,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_is_done_and_what_nobody_waits_for_is_left_out() {
-        let gate = Gate::start(1, TYPICAL).unwrap();
+        let gate = HashingQueue::start(1, TYPICAL).unwrap();
         let here = IpAddr::from([127, 0, 0, 1]);
         assert_eq!(gate.run(here, || 7).await, Ok(7));
         let (held, holds) = std::sync::mpsc::channel::<()>();

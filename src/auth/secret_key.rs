@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::auth::random::{self, NoRandomness};
+use crate::auth::random::{self, RandomnessError};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::{Fingerprint, Secret};
 use crate::platform;
@@ -37,12 +37,12 @@ pub enum SecretKeyError {
     TooShort(PathBuf),
     /// No new key could be made.
     #[error(transparent)]
-    NoRandomness(#[from] NoRandomness),
+    RandomnessError(#[from] RandomnessError),
 }
 
 /// The key in force.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct LoadedKey {
     /// The key.
     pub key: Secret,
     /// Whether it was made just now.
@@ -60,18 +60,22 @@ pub fn fingerprint(key: &Secret) -> Fingerprint {
 
 /// Reads the key in `data_dir`, or makes one as the original does: 32 random bytes as url-safe base64. If the key that
 /// goes with the database, by its fingerprint `known`, waits to take its place, a rotation was cut off: it is completed.
-pub fn load_or_create(data_dir: &Path, known: Option<Fingerprint>, now: Timestamp) -> Result<Loaded, SecretKeyError> {
+pub fn load_or_create(
+    data_dir: &Path,
+    known: Option<Fingerprint>,
+    now: Timestamp,
+) -> Result<LoadedKey, SecretKeyError> {
     complete(data_dir, known, now)?;
     let path = data_dir.join(SECRET_KEY_FILE);
     let failed = |cause| SecretKeyError::Io { path: path.clone(), cause };
     if let Some(key) = read(&path)? {
         platform::make_private(&path).map_err(failed)?;
-        return Ok(Loaded { key, made: false });
+        return Ok(LoadedKey { key, made: false });
     }
     let key = new_key()?;
     write(&path, &data_dir.join("secret_key.new"), &key).map_err(failed)?;
     log::info!("a new secret key was made: {}", path.display());
-    Ok(Loaded { key, made: true })
+    Ok(LoadedKey { key, made: true })
 }
 
 /// Completes a rotation that was cut off after the database had gone over to the key that waits.
@@ -122,7 +126,7 @@ pub fn promote_next(data_dir: &Path, now: Timestamp) -> Result<Option<PathBuf>, 
     Ok(kept)
 }
 
-fn new_key() -> Result<Secret, NoRandomness> {
+fn new_key() -> Result<Secret, RandomnessError> {
     Ok(Secret::new(URL_SAFE.encode(random::bytes::<32>()?)))
 }
 
@@ -141,7 +145,7 @@ fn write(path: &Path, beside: &Path, key: &Secret) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn load(dir: &Path, known: Option<Fingerprint>) -> Result<Loaded, SecretKeyError> {
+    fn load(dir: &Path, known: Option<Fingerprint>) -> Result<LoadedKey, SecretKeyError> {
         load_or_create(dir, known, Timestamp::from_timestamp(1_700_000_000, 0).unwrap())
     }
 

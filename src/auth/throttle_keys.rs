@@ -7,13 +7,13 @@ use sha2::Sha256;
 
 use crate::domain::client_network::place;
 use crate::domain::secret::Secret;
-use crate::domain::throttle::{Key, Rule};
+use crate::domain::throttle::{AttemptKey, ThrottleRule};
 use crate::domain::username::fold;
 
 /// Makes keys that only this server can make.
-pub struct Keys(Hmac<Sha256>);
+pub struct ThrottleKeys(Hmac<Sha256>);
 
-impl Keys {
+impl ThrottleKeys {
     /// From the secret key.
     pub fn new(secret_key: &Secret) -> Self {
         let mac =
@@ -22,12 +22,12 @@ impl Keys {
     }
 
     /// The key of a rule, for a name as it was typed and an address; each counts only where the rule looks at it.
-    pub fn key(&self, rule: Rule, name: &str, address: IpAddr) -> Key {
+    pub fn key(&self, rule: ThrottleRule, name: &str, address: IpAddr) -> AttemptKey {
         let (kind, by_name, by_place) = match rule {
-            Rule::Pair => (1_u8, true, true),
-            Rule::Account => (2, true, false),
-            Rule::Place => (3, false, true),
-            Rule::SignUp => (4, false, true),
+            ThrottleRule::Pair => (1_u8, true, true),
+            ThrottleRule::Account => (2, true, false),
+            ThrottleRule::Place => (3, false, true),
+            ThrottleRule::SignUp => (4, false, true),
         };
         let mut mac = self.0.clone().chain_update([kind]);
         if by_place {
@@ -40,7 +40,7 @@ impl Keys {
             mac.update(&[0]);
             mac.update(fold(name.trim()).as_bytes());
         }
-        let mut key = Key::default();
+        let mut key = AttemptKey::default();
         key.copy_from_slice(&mac.finalize().into_bytes()[..16]);
         key
     }
@@ -52,13 +52,13 @@ mod tests {
 
     #[test]
     fn names_count_as_one_in_any_spelling_and_ipv6_by_the_customer() {
-        let keys = Keys::new(&Secret::new("0123456789abcdef0123456789abcdef"));
+        let keys = ThrottleKeys::new(&Secret::new("0123456789abcdef0123456789abcdef"));
         let key = |rule, name: &str, address: &str| keys.key(rule, name, address.parse().unwrap());
-        assert_eq!(key(Rule::Pair, "Alice", "192.0.2.1"), key(Rule::Pair, " ALICE", "192.0.2.1"));
-        assert_eq!(key(Rule::Pair, "a", "2001:db8::1"), key(Rule::Pair, "a", "2001:db8::2"));
-        assert_ne!(key(Rule::Pair, "a", "192.0.2.1"), key(Rule::Pair, "a", "192.0.2.2"));
-        assert_eq!(key(Rule::Account, "a", "192.0.2.1"), key(Rule::Account, "a", "192.0.2.2"));
-        assert_eq!(key(Rule::Place, "a", "192.0.2.1"), key(Rule::Place, "b", "192.0.2.1"));
-        assert_ne!(key(Rule::Place, "a", "192.0.2.1"), key(Rule::SignUp, "a", "192.0.2.1"));
+        assert_eq!(key(ThrottleRule::Pair, "Alice", "192.0.2.1"), key(ThrottleRule::Pair, " ALICE", "192.0.2.1"));
+        assert_eq!(key(ThrottleRule::Pair, "a", "2001:db8::1"), key(ThrottleRule::Pair, "a", "2001:db8::2"));
+        assert_ne!(key(ThrottleRule::Pair, "a", "192.0.2.1"), key(ThrottleRule::Pair, "a", "192.0.2.2"));
+        assert_eq!(key(ThrottleRule::Account, "a", "192.0.2.1"), key(ThrottleRule::Account, "a", "192.0.2.2"));
+        assert_eq!(key(ThrottleRule::Place, "a", "192.0.2.1"), key(ThrottleRule::Place, "b", "192.0.2.1"));
+        assert_ne!(key(ThrottleRule::Place, "a", "192.0.2.1"), key(ThrottleRule::SignUp, "a", "192.0.2.1"));
     }
 }

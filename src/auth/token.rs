@@ -17,7 +17,7 @@ use crate::domain::secret::Secret;
 /// What a token is for. One kind is never taken for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum TokenKind {
     /// Opens the API, for an hour or so.
     Access,
     /// Gets the next pair of tokens, once.
@@ -31,7 +31,7 @@ pub struct Claims {
     pub sub: Uuid,
     /// What the token is for.
     #[serde(rename = "type")]
-    pub kind: Kind,
+    pub kind: TokenKind,
     /// When it ends, in seconds since 1970.
     pub exp: i64,
     /// When it was issued, in seconds since 1970.
@@ -55,13 +55,13 @@ pub enum TokenError {
 }
 
 /// Signs and checks tokens with one secret key.
-pub struct Tokens {
+pub struct TokenSigner {
     signing: EncodingKey,
     checking: DecodingKey,
     validation: Validation,
 }
 
-impl Tokens {
+impl TokenSigner {
     /// Uses the secret key as it is, as the original does, so that either accepts the other's signature.
     pub fn new(secret_key: &Secret) -> Self {
         install_hs256();
@@ -81,13 +81,13 @@ impl Tokens {
     }
 
     /// What a token of this kind says, if this key signed it and it has not ended at `now`.
-    pub fn check(&self, token: &str, kind: Kind, now: Timestamp) -> Result<Claims, TokenError> {
+    pub fn check(&self, token: &str, kind: TokenKind, now: Timestamp) -> Result<Claims, TokenError> {
         let claims = self.check_ended(token, kind)?;
         if now.timestamp() >= claims.exp { Err(TokenError::Expired) } else { Ok(claims) }
     }
 
-    /// As [`Tokens::check`], for a token that may have ended: what log-out needs.
-    pub fn check_ended(&self, token: &str, kind: Kind) -> Result<Claims, TokenError> {
+    /// As [`TokenSigner::check`], for a token that may have ended: what log-out needs.
+    pub fn check_ended(&self, token: &str, kind: TokenKind) -> Result<Claims, TokenError> {
         let token = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation);
         let claims = token.map_err(|_| TokenError::Invalid)?.claims;
         if claims.kind == kind { Ok(claims) } else { Err(TokenError::Invalid) }
@@ -152,43 +152,43 @@ mod tests {
         Timestamp::from_timestamp(seconds, 0).unwrap()
     }
 
-    fn tokens() -> Tokens {
-        Tokens::new(&Secret::new("0123456789abcdef0123456789abcdef"))
+    fn tokens() -> TokenSigner {
+        TokenSigner::new(&Secret::new("0123456789abcdef0123456789abcdef"))
     }
 
-    fn claims(kind: Kind) -> Claims {
+    fn claims(kind: TokenKind) -> Claims {
         Claims { sub: Uuid::from_u128(1), kind, exp: 1000, iat: 100, sid: Uuid::from_u128(2), generation: None }
     }
 
     #[test]
     fn a_token_says_what_was_signed_until_it_ends() {
-        let token = tokens().sign(&claims(Kind::Access));
-        assert_eq!(tokens().check(token.expose(), Kind::Access, at(999)), Ok(claims(Kind::Access)));
-        assert_eq!(tokens().check(token.expose(), Kind::Access, at(1000)), Err(TokenError::Expired));
-        assert_eq!(tokens().check_ended(token.expose(), Kind::Access), Ok(claims(Kind::Access)));
-        assert!(token == tokens().sign(&claims(Kind::Access)));
+        let token = tokens().sign(&claims(TokenKind::Access));
+        assert_eq!(tokens().check(token.expose(), TokenKind::Access, at(999)), Ok(claims(TokenKind::Access)));
+        assert_eq!(tokens().check(token.expose(), TokenKind::Access, at(1000)), Err(TokenError::Expired));
+        assert_eq!(tokens().check_ended(token.expose(), TokenKind::Access), Ok(claims(TokenKind::Access)));
+        assert!(token == tokens().sign(&claims(TokenKind::Access)));
         let end = at(1000) - TimeDelta::microseconds(1);
-        assert!(tokens().check(token.expose(), Kind::Access, end).is_ok());
+        assert!(tokens().check(token.expose(), TokenKind::Access, end).is_ok());
     }
 
     #[test]
     fn access_and_refresh_are_told_apart() {
-        let token = tokens().sign(&claims(Kind::Refresh));
-        assert_eq!(tokens().check(token.expose(), Kind::Access, at(1)), Err(TokenError::Invalid));
+        let token = tokens().sign(&claims(TokenKind::Refresh));
+        assert_eq!(tokens().check(token.expose(), TokenKind::Access, at(1)), Err(TokenError::Invalid));
     }
 
     #[test]
     fn another_key_another_algorithm_or_no_signature_is_refused() {
-        let token = tokens().sign(&claims(Kind::Access));
-        let other = Tokens::new(&Secret::new("another key, also of 32 characters or more"));
-        assert_eq!(other.check(token.expose(), Kind::Access, at(1)), Err(TokenError::Invalid));
+        let token = tokens().sign(&claims(TokenKind::Access));
+        let other = TokenSigner::new(&Secret::new("another key, also of 32 characters or more"));
+        assert_eq!(other.check(token.expose(), TokenKind::Access, at(1)), Err(TokenError::Invalid));
         let (_, rest) = token.expose().split_once('.').unwrap();
         let (payload, signature) = rest.split_once('.').unwrap();
         for alg in ["none", "None", "HS384", "HS512", "RS256", "ES256", "hs256"] {
             let head = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}","typ":"JWT"}}"#));
             for signature in ["", signature] {
                 let forged = format!("{head}.{payload}.{signature}");
-                assert_eq!(tokens().check(&forged, Kind::Access, at(1)), Err(TokenError::Invalid), "{alg}");
+                assert_eq!(tokens().check(&forged, TokenKind::Access, at(1)), Err(TokenError::Invalid), "{alg}");
             }
         }
     }
@@ -207,13 +207,13 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics_or_passes(text in "\\PC{0,80}", parts in prop::collection::vec("[A-Za-z0-9_-]{0,40}", 0..5)) {
-            prop_assert!(tokens().check(&text, Kind::Access, at(1)).is_err());
-            prop_assert!(tokens().check(&parts.join("."), Kind::Access, at(1)).is_err());
+            prop_assert!(tokens().check(&text, TokenKind::Access, at(1)).is_err());
+            prop_assert!(tokens().check(&parts.join("."), TokenKind::Access, at(1)).is_err());
         }
 
         #[test]
         fn a_token_with_any_character_changed_is_refused(at_index in 0usize..1000, by in 1u8..64) {
-            let token = tokens().sign(&claims(Kind::Access));
+            let token = tokens().sign(&claims(TokenKind::Access));
             let mut bytes = token.expose().as_bytes().to_vec();
             let index = at_index % bytes.len();
             let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -222,8 +222,8 @@ mod tests {
                 let replaced = alphabet[(old + usize::from(by)) % 64];
                 bytes[index] = replaced;
                 let changed = String::from_utf8(bytes).unwrap();
-                if let Ok(got) = tokens().check(&changed, Kind::Access, at(1)) {
-                    prop_assert_eq!(got, claims(Kind::Access));
+                if let Ok(got) = tokens().check(&changed, TokenKind::Access, at(1)) {
+                    prop_assert_eq!(got, claims(TokenKind::Access));
                 }
             }
         }

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use uuid::Uuid;
 
 use crate::cli::Failure;
-use crate::cli::context::{self, Desk, Refused, confirm, known, record, table, when};
+use crate::cli::context::{self, CommandError, Context, confirm, known, record, table, when};
 use crate::config::Config;
 use crate::domain::audit::Action;
 use crate::http::{ApiKeyRead, AuditRead, SessionRead};
@@ -84,11 +84,11 @@ pub fn key(config: &Config, json: bool, command: KeyCommand) -> Result<(), Failu
     })
 }
 
-async fn list_sessions(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
+async fn list_sessions(desk: &Context<'_>, name: String) -> Result<(), Failure> {
     let now = desk.now;
     let found = desk.db.read(move |connection| {
         let user = known(connection, &name)?;
-        Ok::<_, Refused>(sessions::of_user(connection, user.id, now)?)
+        Ok::<_, CommandError>(sessions::of_user(connection, user.id, now)?)
     });
     let found = found.await?;
     desk.print(&found.iter().map(|session| SessionRead::new(session, None)).collect::<Vec<_>>(), || {
@@ -107,7 +107,7 @@ async fn list_sessions(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
     })
 }
 
-async fn end_sessions(desk: &Desk<'_>, name: String, id: Option<Uuid>, yes: bool) -> Result<(), Failure> {
+async fn end_sessions(desk: &Context<'_>, name: String, id: Option<Uuid>, yes: bool) -> Result<(), Failure> {
     let user = desk.db.read(move |connection| known(connection, &name)).await?;
     let which = id.map_or_else(|| "all sessions".to_owned(), |id| format!("the session {id}"));
     confirm(yes, &format!("End {which} of {}?", user.username))?;
@@ -119,7 +119,7 @@ async fn end_sessions(desk: &Desk<'_>, name: String, id: Option<Uuid>, yes: bool
         };
         if ended == 0 {
             let none = if id.is_some() { "no such session" } else { "no sessions" };
-            return Err(Refused::Nothing(format!("{} has {none}", user.username)));
+            return Err(CommandError::Nothing(format!("{} has {none}", user.username)));
         }
         record(connection, Action::SessionEnded, &user, Some(format!("{ended}")), now)?;
         Ok(ended)
@@ -128,10 +128,10 @@ async fn end_sessions(desk: &Desk<'_>, name: String, id: Option<Uuid>, yes: bool
     desk.print(&serde_json::json!({ "ended": ended }), || format!("sessions ended: {ended}"))
 }
 
-async fn list_keys(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
+async fn list_keys(desk: &Context<'_>, name: String) -> Result<(), Failure> {
     let found = desk.db.read(move |connection| {
         let user = known(connection, &name)?;
-        Ok::<_, Refused>(api_keys::of_user(connection, user.id)?)
+        Ok::<_, CommandError>(api_keys::of_user(connection, user.id)?)
     });
     let found = found.await?;
     desk.print(&found.iter().map(ApiKeyRead::from).collect::<Vec<_>>(), || {
@@ -144,13 +144,13 @@ async fn list_keys(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
     })
 }
 
-async fn delete_key(desk: &Desk<'_>, name: String, id: Uuid, yes: bool) -> Result<(), Failure> {
+async fn delete_key(desk: &Context<'_>, name: String, id: Uuid, yes: bool) -> Result<(), Failure> {
     let user = desk.db.read(move |connection| known(connection, &name)).await?;
     confirm(yes, &format!("Delete the API key {id} of {}?", user.username))?;
     let now = desk.now;
     let deleted = desk.change(Action::KeyDeleted, move |connection| {
         if !api_keys::delete(connection, user.id, id)? {
-            return Err(Refused::Nothing(format!("{} has no such key", user.username)));
+            return Err(CommandError::Nothing(format!("{} has no such key", user.username)));
         }
         record(connection, Action::KeyDeleted, &user, Some(id.to_string()), now)?;
         Ok(())
@@ -164,8 +164,8 @@ pub fn audit(config: &Config, json: bool, user: Option<String>, limit: u32) -> R
     context::at(config, json, async |desk| {
         let listed = desk.db.read(move |connection| {
             let user = user.map(|name| known(connection, &name)).transpose()?.map(|user| user.id);
-            let filter = audit::Filter { skip: 0, limit: limit.into(), user, action: None };
-            Ok::<_, Refused>(audit::list(connection, &filter)?)
+            let filter = audit::AuditFilter { skip: 0, limit: limit.into(), user, action: None };
+            Ok::<_, CommandError>(audit::list(connection, &filter)?)
         });
         let (_, entries) = listed.await?;
         desk.print(&entries.iter().map(AuditRead::from).collect::<Vec<_>>(), || {

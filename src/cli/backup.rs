@@ -14,7 +14,7 @@ use crate::domain::clock::Clock;
 use crate::platform::{self, DirLock};
 use crate::server::secret_key;
 use crate::store::audit;
-use crate::store::backup::make::{self, BackupError, Stage, Watch};
+use crate::store::backup::make::{self, BackupError, BackupProgress, BackupStage};
 use crate::store::backup::restore;
 
 /// Copies the database, which a server may be writing, to a new file.
@@ -72,23 +72,23 @@ pub(super) fn alone(config: &Config) -> Result<DirLock, Failure> {
 
 /// Does the work on a thread of its own, with a line on the terminal, until it is done or somebody stops it.
 fn watched<T: Send + 'static>(
-    work: impl FnOnce(&mut Watch) -> Result<T, BackupError> + Send + 'static,
+    work: impl FnOnce(&mut BackupProgress) -> Result<T, BackupError> + Send + 'static,
 ) -> Result<Result<T, BackupError>, Failure> {
     stoppable(async |stop| {
         on_thread(move || {
             let mut line = Progress::new();
             let progress = Box::new(move |stage, done, whole| line.show(label(stage), done, whole));
-            work(&mut Watch { stop, progress })
+            work(&mut BackupProgress { stop, progress })
         })
         .await
     })
 }
 
-fn label(stage: Stage) -> &'static str {
+fn label(stage: BackupStage) -> &'static str {
     match stage {
-        Stage::Copying => "copying",
-        Stage::Checking => "checking",
-        Stage::Packing => "packing",
+        BackupStage::Copying => "copying",
+        BackupStage::Checking => "checking",
+        BackupStage::Packing => "packing",
     }
 }
 

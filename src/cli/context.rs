@@ -6,8 +6,8 @@ use std::io::{self, BufRead, IsTerminal, Read, Write};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::auth::password_hasher::{HashError, Hasher};
-use crate::auth::random::NoRandomness;
+use crate::auth::password_hasher::{HashError, PasswordHasher};
+use crate::auth::random::RandomnessError;
 use crate::cli::Failure;
 use crate::cli::running_server::{self, Server};
 use crate::config::Config;
@@ -15,14 +15,14 @@ use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::secret::{PasswordHash, Secret};
 use crate::domain::user::User;
-use crate::store::{self, Connection, Db, Options, Refusal, SCHEMA_VERSION, StoreError, audit, users};
+use crate::store::{self, Connection, Db, Options, SCHEMA_VERSION, StoreError, WriteError, audit, users};
 
 /// What is read of a line with a password, in bytes: far more than one may have, so that a longer one is refused as
 /// too long.
 const LONGEST_LINE: u64 = 4096;
 
 /// What a command works with.
-pub(super) struct Desk<'a> {
+pub(super) struct Context<'a> {
     pub config: &'a Config,
     pub db: Db,
     pub now: Timestamp,
@@ -32,7 +32,7 @@ pub(super) struct Desk<'a> {
 
 /// Why a command changed nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refused {
+pub(super) enum CommandError {
     /// It is nobody's name, nor id.
     #[error("nobody is called {0:?}; `usher user list` shows who there is")]
     Nobody(String),
@@ -47,7 +47,7 @@ pub(super) enum Refused {
     Taken(String, Box<User>),
     /// Nothing can be encrypted.
     #[error(transparent)]
-    Randomness(#[from] NoRandomness),
+    Randomness(#[from] RandomnessError),
     /// Somebody else had the name, and it is not given again.
     #[error("{0:?} was somebody else's name, which forward auth keeps from being given again; choose another one")]
     Kept(String),
@@ -56,7 +56,7 @@ pub(super) enum Refused {
     Store(#[from] StoreError),
 }
 
-impl Refused {
+impl CommandError {
     /// Whom the refusal concerns, and the word for it, if the audit log should have it. A name that nobody has may be
     /// something else that was typed, and is written nowhere.
     fn noted(&self) -> Option<(User, &'static str)> {
@@ -68,7 +68,7 @@ impl Refused {
     }
 }
 
-impl Refusal for Refused {
+impl WriteError for CommandError {
     fn store_error(&self) -> Option<&StoreError> {
         if let Self::Store(error) = self { error.store_error() } else { None }
     }
@@ -77,15 +77,15 @@ impl Refusal for Refused {
 /// Says which database is worked on, opens it, and lets `work` have it. It must exist.
 pub(super) fn at<F>(config: &Config, json: bool, work: F) -> Result<(), Failure>
 where
-    F: AsyncFnOnce(&Desk<'_>) -> Result<(), Failure>,
+    F: AsyncFnOnce(&Context<'_>) -> Result<(), Failure>,
 {
-    let desk = Desk::open(config, json)?;
+    let desk = Context::open(config, json)?;
     let done = actix_web::rt::System::new().block_on(work(&desk));
     desk.db.close();
     done
 }
 
-impl<'a> Desk<'a> {
+impl<'a> Context<'a> {
     /// Says which database it is, and opens it.
     pub fn open(config: &'a Config, json: bool) -> Result<Self, Failure> {
         let server = running_server::say(config);
@@ -102,7 +102,7 @@ impl<'a> Desk<'a> {
     pub async fn change<T, F>(&self, action: Action, work: F) -> Result<T, Failure>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Refused> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, CommandError> + Send + 'static,
     {
         let refused = match self.db.write(work).await {
             Ok(done) => return Ok(done),
@@ -133,7 +133,8 @@ impl<'a> Desk<'a> {
     /// Hashes a password at the cost of the settings.
     pub async fn hash(&self, password: &Secret) -> Result<PasswordHash, Failure> {
         let here = std::net::IpAddr::from([127, 0, 0, 1]);
-        let hashed: Result<_, HashError> = Hasher::start(self.config.bcrypt_cost, 1)?.hash(password, here).await;
+        let hashed: Result<_, HashError> =
+            PasswordHasher::start(self.config.bcrypt_cost, 1)?.hash(password, here).await;
         Ok(hashed?)
     }
 }
@@ -169,13 +170,13 @@ pub(super) fn command_line() -> Actor {
 pub(super) struct Printed(pub String);
 
 /// The user of this id or name. Anybody can take a name that looks like somebody's id, and nobody chooses an id.
-pub(super) fn known(connection: &Connection, typed: &str) -> Result<User, Refused> {
+pub(super) fn known(connection: &Connection, typed: &str) -> Result<User, CommandError> {
     if let Ok(id) = Uuid::try_parse(typed.trim())
         && let Some(user) = users::find(connection, id)?
     {
         return Ok(user);
     }
-    users::find_by_name(connection, typed)?.map(|(user, _)| user).ok_or_else(|| Refused::Nobody(typed.to_owned()))
+    users::find_by_name(connection, typed)?.map(|(user, _)| user).ok_or_else(|| CommandError::Nobody(typed.to_owned()))
 }
 
 /// Writes to the audit log that something was done to `user`.

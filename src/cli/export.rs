@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::cli::Failure;
-use crate::cli::context::{Desk, command_line};
+use crate::cli::context::{Context, command_line};
 use crate::cli::import::jsonl;
 use crate::cli::interrupt::{Interrupted, on_thread, stoppable};
 use crate::cli::progress::Progress;
 use crate::config::Config;
 use crate::domain::audit::{Action, Event};
-use crate::domain::cancel_flag::Stop;
+use crate::domain::cancel_flag::CancelFlag;
 use crate::platform;
 use crate::store::transfer::export;
-use crate::store::transfer::import::Account;
+use crate::store::transfer::import::ImportedAccount;
 use crate::store::{StoreError, audit};
 
 /// How many accounts are written between two looks at whether to go on.
@@ -24,13 +24,13 @@ const BATCH: usize = 256;
 
 /// Writes all accounts as lines of JSON to a new file that only its owner can read.
 pub fn export(config: &Config, file: &Path, as_json: bool) -> Result<(), Failure> {
-    let desk = Desk::open(config, as_json)?;
+    let desk = Context::open(config, as_json)?;
     let done = stoppable(async |stop| exported(&desk, file, stop).await);
     desk.db.close();
     done
 }
 
-async fn exported(desk: &Desk<'_>, file: &Path, stop: Stop) -> Result<(), Failure> {
+async fn exported(desk: &Context<'_>, file: &Path, stop: CancelFlag) -> Result<(), Failure> {
     if file.is_dir() {
         return Err(format!("{0} is a directory; name a file in it, such as {0}/users.jsonl", file.display()).into());
     }
@@ -61,7 +61,7 @@ async fn exported(desk: &Desk<'_>, file: &Path, stop: Stop) -> Result<(), Failur
     })
 }
 
-fn write(file: &Path, all: &[Account], stop: &Stop) -> io::Result<()> {
+fn write(file: &Path, all: &[ImportedAccount], stop: &CancelFlag) -> io::Result<()> {
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let beside = file.with_file_name(name);
@@ -74,7 +74,7 @@ fn write(file: &Path, all: &[Account], stop: &Stop) -> io::Result<()> {
     platform::sync_dir(&std::path::absolute(file)?.parent().map_or_else(PathBuf::new, Path::to_owned))
 }
 
-fn write_new(path: &Path, all: &[Account], stop: &Stop) -> io::Result<()> {
+fn write_new(path: &Path, all: &[ImportedAccount], stop: &CancelFlag) -> io::Result<()> {
     let mut progress = Progress::new();
     let handle = platform::create_private(path)?;
     handle.set_len(0)?;

@@ -6,7 +6,7 @@ use std::thread;
 use tokio::sync::oneshot;
 
 use crate::cli::{Failure, INTERRUPTED};
-use crate::domain::cancel_flag::Stop;
+use crate::domain::cancel_flag::CancelFlag;
 use crate::platform::StopSignals;
 
 /// What a command that was told to stop fails with.
@@ -14,11 +14,11 @@ use crate::platform::StopSignals;
 #[error("stopped; nothing was changed")]
 pub(super) struct Interrupted;
 
-/// Runs `work`, which must ask its [`Stop`] now and then.
-pub(super) fn stoppable<T>(work: impl AsyncFnOnce(Stop) -> Result<T, Failure>) -> Result<T, Failure> {
+/// Runs `work`, which must ask its [`CancelFlag`] now and then.
+pub(super) fn stoppable<T>(work: impl AsyncFnOnce(CancelFlag) -> Result<T, Failure>) -> Result<T, Failure> {
     actix_web::rt::System::new().block_on(async {
         let first = StopSignals::listen()?;
-        let stop = Stop::default();
+        let stop = CancelFlag::default();
         let asked = stop.clone();
         actix_web::rt::spawn(async move {
             first.received().await;

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::auth::api_key::sha256;
 use crate::auth::random;
 use crate::cli::Failure;
-use crate::cli::context::{Desk, Refused, known, record, tell};
+use crate::cli::context::{CommandError, Context, known, record, tell};
 use crate::domain::audit::Action;
 use crate::domain::clock::rfc3339;
 use crate::domain::secret::Secret;
@@ -14,7 +14,7 @@ use crate::server::local_url;
 use crate::store::reset_links;
 
 /// Makes the link and prints it, alone on standard output.
-pub(super) async fn run(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
+pub(super) async fn run(desk: &Context<'_>, name: String) -> Result<(), Failure> {
     let token = Secret::new(random::text()?);
     let (hash, now) = (sha256(token.expose()), desk.now);
     let end = now + VALID_FOR;
@@ -22,7 +22,7 @@ pub(super) async fn run(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
         let user = known(connection, &name)?;
         reset_links::replace(connection, user.id, &hash, now, end)?;
         record(connection, Action::ResetLinkMade, &user, None, now)?;
-        Ok::<_, Refused>(user.username)
+        Ok::<_, CommandError>(user.username)
     });
     let username = made.await?;
     let config = desk.config;

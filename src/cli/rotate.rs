@@ -11,7 +11,7 @@ use crate::auth::fernet::Fernet;
 use crate::auth::secret_key::{self, SECRET_KEY_FILE, fingerprint};
 use crate::cli::Failure;
 use crate::cli::backup::alone;
-use crate::cli::context::{Desk, Refused, command_line, confirm};
+use crate::cli::context::{CommandError, Context, command_line, confirm};
 use crate::config::{Config, Source};
 use crate::domain::audit::{Action, Event};
 use crate::domain::secret::Secret;
@@ -29,16 +29,16 @@ struct Rotated {
 
 /// Runs the command.
 pub fn run(config: &Config, old: Option<&Path>, yes: bool, as_json: bool) -> Result<(), Failure> {
-    let desk = Desk::open(config, as_json)?;
+    let desk = Context::open(config, as_json)?;
     let done = alone(config).and_then(|_lock| actix_web::rt::System::new().block_on(rotate(&desk, old, yes)));
     desk.db.close();
     done
 }
 
-async fn rotate(desk: &Desk<'_>, old: Option<&Path>, yes: bool) -> Result<(), Failure> {
+async fn rotate(desk: &Context<'_>, old: Option<&Path>, yes: bool) -> Result<(), Failure> {
     let config = desk.config;
     let dir = &config.data_dir;
-    let known = desk.db.read(noted::fingerprint).await.map_err(Refused::Store)?;
+    let known = desk.db.read(noted::fingerprint).await.map_err(CommandError::Store)?;
     // A key that waits would be overwritten below.
     secret_key::complete(dir, known, desk.now)?;
     // The keys that may have encrypted what is stored.
@@ -103,7 +103,7 @@ fn how_to(config: &Config) -> String {
 }
 
 /// Takes the database from the old keys to the new one, all in one transaction.
-async fn take_over(desk: &Desk<'_>, new: Secret, olds: Vec<Secret>) -> Result<Rotated, Failure> {
+async fn take_over(desk: &Context<'_>, new: Secret, olds: Vec<Secret>) -> Result<Rotated, Failure> {
     let now = desk.now;
     let done = desk.db.write(move |connection| {
         let stored = noted::store_keys(connection)?;
@@ -129,7 +129,7 @@ async fn take_over(desk: &Desk<'_>, new: Secret, olds: Vec<Secret>) -> Result<Ro
             detail: Some(detail),
         };
         audit::record(connection, &event, now)?;
-        Ok::<_, Refused>(Rotated { sessions, encrypted, lost })
+        Ok::<_, CommandError>(Rotated { sessions, encrypted, lost })
     });
     Ok(done.await?)
 }

@@ -8,7 +8,7 @@ use crate::cli::Failure;
 use crate::config::{Config, ExitWith};
 use crate::domain::clock::Clock;
 use crate::platform::{self, parent, service};
-use crate::server::{self, Built, FirstSuperuser};
+use crate::server::{self, FirstSuperuser, Server};
 
 /// How long a connection takes at most from being taken in to its worker.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -83,7 +83,7 @@ async fn ended(watch: Option<parent::Watch>) {
 }
 
 /// One line for a program, or a banner for a person.
-fn announce(built: &Built) {
+fn announce(built: &Server) {
     let mut out = io::stdout();
     let text = if out.is_terminal() {
         let setup = match &built.first_superuser {

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use crate::auth::password_policy;
 use crate::cli::Failure;
-use crate::cli::context::{self, Desk, Refused, ask_password, confirm, known, record};
+use crate::cli::context::{self, CommandError, Context, ask_password, confirm, known, record};
 use crate::config::Config;
 use crate::domain::audit::Action;
 use crate::domain::policy;
@@ -137,7 +137,7 @@ fn parsed(name: &str) -> Result<Username, Failure> {
     Username::parse(name).map_err(|error| format!("{name:?} is no user name: {error}").into())
 }
 
-async fn add(desk: &Desk<'_>, name: &str, is_superuser: bool) -> Result<(), Failure> {
+async fn add(desk: &Context<'_>, name: &str, is_superuser: bool) -> Result<(), Failure> {
     let (username, now) = (parsed(name)?, desk.now);
     let password = ask_password(&format!("Password for {username}: "))?;
     if let Err(weak) = password_policy::check_for(&password, desk.config.password_min_length, &username) {
@@ -149,7 +149,7 @@ async fn add(desk: &Desk<'_>, name: &str, is_superuser: bool) -> Result<(), Fail
     let added = desk.change(Action::UserAdded, move |connection| {
         users::insert(connection, &user, &hash).map_err(|error| or_taken(connection, error, &user.username))?;
         record(connection, Action::UserAdded, &user, None, now)?;
-        Ok::<_, Refused>(user)
+        Ok::<_, CommandError>(user)
     });
     let user = added.await?;
     let kind = if user.is_superuser { "superuser" } else { "user" };
@@ -157,18 +157,18 @@ async fn add(desk: &Desk<'_>, name: &str, is_superuser: bool) -> Result<(), Fail
 }
 
 /// Whoever has the name is named: the refusal is in that account's log.
-fn or_taken(connection: &Connection, error: StoreError, username: &Username) -> Refused {
+fn or_taken(connection: &Connection, error: StoreError, username: &Username) -> CommandError {
     match (&error, users::find_by_name(connection, username.as_str())) {
-        (StoreError::UsernameTaken, Ok(Some((owner, _)))) => Refused::Taken(username.to_string(), Box::new(owner)),
-        (StoreError::FormerUsername, _) => Refused::Kept(username.to_string()),
-        _ => Refused::Store(error),
+        (StoreError::UsernameTaken, Ok(Some((owner, _)))) => CommandError::Taken(username.to_string(), Box::new(owner)),
+        (StoreError::FormerUsername, _) => CommandError::Kept(username.to_string()),
+        _ => CommandError::Store(error),
     }
 }
 
-async fn list(desk: &Desk<'_>, search: Option<String>) -> Result<(), Failure> {
-    let page = users::Page { limit: i64::MAX, search, ..users::Page::default() };
+async fn list(desk: &Context<'_>, search: Option<String>) -> Result<(), Failure> {
+    let page = users::UserQuery { limit: i64::MAX, search, ..users::UserQuery::default() };
     let listed = desk.db.read(move |connection| users::list(connection, &page));
-    let (_, users) = listed.await.map_err(Refused::Store)?;
+    let (_, users) = listed.await.map_err(CommandError::Store)?;
     desk.print(&users.iter().map(UserRead::from).collect::<Vec<_>>(), || {
         let yes = |is: bool, word: &str| if is { word.to_owned() } else { String::new() };
         let row = |user: &User| {
@@ -180,7 +180,7 @@ async fn list(desk: &Desk<'_>, search: Option<String>) -> Result<(), Failure> {
     })
 }
 
-async fn show(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
+async fn show(desk: &Context<'_>, name: String) -> Result<(), Failure> {
     let user = desk.db.read(move |connection| known(connection, &name)).await?;
     desk.print(&UserRead::from(&user), || {
         let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
@@ -197,7 +197,7 @@ async fn show(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
     })
 }
 
-async fn rename(desk: &Desk<'_>, name: String, new_name: &str) -> Result<(), Failure> {
+async fn rename(desk: &Context<'_>, name: String, new_name: &str) -> Result<(), Failure> {
     let username = parsed(new_name)?;
     let text = format!("called {username}");
     let patch = UserPatch { username: Some(username), ..UserPatch::default() };
@@ -205,16 +205,16 @@ async fn rename(desk: &Desk<'_>, name: String, new_name: &str) -> Result<(), Fai
 }
 
 /// Changes what is not so yet.
-async fn change(desk: &Desk<'_>, name: String, patch: UserPatch, becomes: &str) -> Result<(), Failure> {
+async fn change(desk: &Context<'_>, name: String, patch: UserPatch, becomes: &str) -> Result<(), Failure> {
     let (now, so) = (desk.now, becomes.to_owned());
     let changed = desk.change(Action::UserChanged, move |connection| {
         let before = known(connection, &name)?;
         let after = patch.applied_to(&before, now);
         if after == (User { updated_at: now, ..before.clone() }) {
-            return Err(Refused::Nothing(format!("{} is {so} already", before.username)));
+            return Err(CommandError::Nothing(format!("{} is {so} already", before.username)));
         }
         policy::keeps_a_superuser(&before, &after, users::other_superuser_exists(connection, before.id)?)
-            .map_err(|_| Refused::LastSuperuser(Box::new(before.clone())))?;
+            .map_err(|_| CommandError::LastSuperuser(Box::new(before.clone())))?;
         users::update(connection, &before, &after).map_err(|error| or_taken(connection, error, &after.username))?;
         if !after.is_active {
             sessions::end_all(connection, after.id, None)?;
@@ -226,7 +226,7 @@ async fn change(desk: &Desk<'_>, name: String, patch: UserPatch, becomes: &str) 
     desk.print(&UserRead::from(&after), || format!("{} is {becomes} now", before.username))
 }
 
-async fn set_password(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
+async fn set_password(desk: &Context<'_>, name: String) -> Result<(), Failure> {
     let user = desk.db.read(move |connection| known(connection, &name)).await?;
     let password = ask_password(&format!("New password for {}: ", user.username))?;
     if let Err(weak) = password_policy::check_for(&password, desk.config.password_min_length, &user.username) {
@@ -235,24 +235,24 @@ async fn set_password(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
     }
     let (hash, id, now) = (desk.hash(&password).await?, user.id, desk.now);
     let changed = desk.change(Action::PasswordChanged, move |connection| {
-        let user = users::find(connection, id)?.ok_or_else(|| Refused::Nobody(user.username.to_string()))?;
+        let user = users::find(connection, id)?.ok_or_else(|| CommandError::Nobody(user.username.to_string()))?;
         users::set_password(connection, id, &hash, now)?;
         let ended = sessions::end_all(connection, id, None)?;
         record(connection, Action::PasswordChanged, &user, None, now)?;
-        Ok::<_, Refused>((User { updated_at: now, ..user }, ended))
+        Ok::<_, CommandError>((User { updated_at: now, ..user }, ended))
     });
     let (user, ended) = changed.await?;
     desk.print(&UserRead::from(&user), || format!("{} has a new password; sessions ended: {ended}", user.username))
 }
 
-async fn delete(desk: &Desk<'_>, name: String, yes: bool) -> Result<(), Failure> {
+async fn delete(desk: &Context<'_>, name: String, yes: bool) -> Result<(), Failure> {
     let user = desk.db.read(move |connection| known(connection, &name)).await?;
     confirm(yes, &format!("Delete {} ({}) with all keys and sessions?", user.username, user.id))?;
     let (id, now) = (user.id, desk.now);
     let deleted = desk.change(Action::UserDeleted, move |connection| {
-        let user = users::find(connection, id)?.ok_or_else(|| Refused::Nobody(user.username.to_string()))?;
+        let user = users::find(connection, id)?.ok_or_else(|| CommandError::Nobody(user.username.to_string()))?;
         if user.is_superuser && user.is_active && !users::other_superuser_exists(connection, id)? {
-            return Err(Refused::LastSuperuser(Box::new(user)));
+            return Err(CommandError::LastSuperuser(Box::new(user)));
         }
         users::delete(connection, id)?;
         record(connection, Action::UserDeleted, &user, None, now)?;

@@ -4,10 +4,10 @@
 use crate::config::error::{self, ConfigError};
 use crate::config::settings::Settings;
 use crate::config::{Config, CookieSecure};
-use crate::domain::forward_auth::{Hosts, Rule, Rules, is_below};
+use crate::domain::forward_auth::{AccessRule, AccessRules, Hosts, is_below};
 
 /// Reads one rule.
-pub(super) fn rule(text: &str) -> Result<Rule, String> {
+pub(super) fn rule(text: &str) -> Result<AccessRule, String> {
     text.parse().map_err(|_| {
         "rules such as `*.example.org = signed-in`, `wiki.example.org = superusers` or \
          `photos.example.org:8443 = users: ann; bob`"
@@ -27,10 +27,10 @@ pub(super) fn cookie_domain(text: &str) -> Result<String, String> {
 }
 
 /// Puts the rules together and holds them against the other settings.
-pub(super) fn check(config: &mut Config, rules: Vec<Rule>, settings: &Settings<'_>) -> Result<(), ConfigError> {
+pub(super) fn check(config: &mut Config, rules: Vec<AccessRule>, settings: &Settings<'_>) -> Result<(), ConfigError> {
     let place = || settings.place("forward_auth");
     let unfit = |fault: String| ConfigError::ForwardAuth { place: place(), fault };
-    let rules = Rules::new(rules).map_err(|twice| unfit(format!("has two rules for {twice}; keep one")))?;
+    let rules = AccessRules::new(rules).map_err(|twice| unfit(format!("has two rules for {twice}; keep one")))?;
     if rules.is_empty() {
         return Ok(());
     }

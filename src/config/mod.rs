@@ -21,7 +21,7 @@ pub use inputs::Inputs;
 pub use keys::{KEYS, Key, Kind, flags, markdown_table};
 pub use values::{Bind, CookieSecure, ExitWith, Signup};
 
-use crate::domain::forward_auth::Rules;
+use crate::domain::forward_auth::AccessRules;
 use crate::domain::schedule::Schedule;
 use crate::domain::secret::Secret;
 use file::ConfigFile;
@@ -80,7 +80,7 @@ pub struct Config {
     /// Networks whose forwarded headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Who may enter which site behind the proxy; none when forward auth is off.
-    pub forward_auth: Rules,
+    pub forward_auth: AccessRules,
     /// The domain whose hosts get the cookie that lets people in; `None` stands for the host of `public_url` alone.
     pub cookie_domain: Option<String>,
     /// Whether failed log-ins and sign-ups are slowed down.
@@ -146,7 +146,7 @@ impl Config {
             access_cookie_readable: settings.get("access_cookie_readable", values::boolean)?,
             cors_origins: settings.list("cors_origins", values::origin)?,
             trusted_proxies: settings.list("trusted_proxies", values::network)?,
-            forward_auth: Rules::default(),
+            forward_auth: AccessRules::default(),
             cookie_domain: settings.optional("cookie_domain", forward_auth::cookie_domain)?,
             throttle: settings.get("throttle", values::boolean)?,
             signup_max_waiting: settings.number("signup_max_waiting")?,

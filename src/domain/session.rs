@@ -30,7 +30,7 @@ pub struct Session {
 
 /// What a refresh token that belongs to a living session gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refresh {
+pub enum RefreshOutcome {
     /// It is the newest: a successor is made.
     Rotate,
     /// It was replaced a moment ago, by another tab: the same successor again.
@@ -43,15 +43,15 @@ pub enum Refresh {
 
 impl Session {
     /// Decides about a refresh token of number `generation`; `leeway` is how long a replaced one still works.
-    pub fn refresh(&self, generation: i64, now: Timestamp, leeway: TimeDelta) -> Refresh {
+    pub fn refresh(&self, generation: i64, now: Timestamp, leeway: TimeDelta) -> RefreshOutcome {
         if generation == self.generation {
-            Refresh::Rotate
+            RefreshOutcome::Rotate
         } else if generation > self.generation {
-            Refresh::Unknown
+            RefreshOutcome::Unknown
         } else if generation + 1 == self.generation && now < self.refreshed_at + leeway {
-            Refresh::Repeat
+            RefreshOutcome::Repeat
         } else {
-            Refresh::Reuse
+            RefreshOutcome::Reuse
         }
     }
 }
@@ -75,11 +75,11 @@ mod tests {
             automatic: false,
         };
         let leeway = TimeDelta::seconds(10);
-        assert_eq!(session.refresh(3, at, leeway), Refresh::Rotate);
-        assert_eq!(session.refresh(2, at + TimeDelta::seconds(9), leeway), Refresh::Repeat);
-        assert_eq!(session.refresh(2, at + TimeDelta::seconds(10), leeway), Refresh::Reuse);
-        assert_eq!(session.refresh(2, at, TimeDelta::zero()), Refresh::Reuse);
-        assert_eq!(session.refresh(1, at, leeway), Refresh::Reuse);
-        assert_eq!(session.refresh(4, at, leeway), Refresh::Unknown);
+        assert_eq!(session.refresh(3, at, leeway), RefreshOutcome::Rotate);
+        assert_eq!(session.refresh(2, at + TimeDelta::seconds(9), leeway), RefreshOutcome::Repeat);
+        assert_eq!(session.refresh(2, at + TimeDelta::seconds(10), leeway), RefreshOutcome::Reuse);
+        assert_eq!(session.refresh(2, at, TimeDelta::zero()), RefreshOutcome::Reuse);
+        assert_eq!(session.refresh(1, at, leeway), RefreshOutcome::Reuse);
+        assert_eq!(session.refresh(4, at, leeway), RefreshOutcome::Unknown);
     }
 }

@@ -7,15 +7,15 @@ use actix_web::http::header::{
 
 use crate::console::pages::{CONTENTS, Content, Page, VERSION};
 use crate::console::{FILES, ICON};
-use crate::http::pipeline::body::Kind;
+use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::cookies;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request::{Call, Input, Source};
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::request::{Input, InputSource, Request};
+use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::validation::Faults;
+use crate::http::pipeline::validation::FieldErrors;
 
 /// A file's address changes when anything of the console does.
 const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -42,9 +42,9 @@ enum Encoding {
 }
 
 impl Input for Encoding {
-    const BODY: Kind = Kind::None;
+    const BODY: BodyKind = BodyKind::None;
 
-    fn read(source: &Source<'_>, _: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
         let headers = source.request.headers().get_all(ACCEPT_ENCODING);
         let mut offers = headers.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
         // A weight is only looked at for whether it is zero: there is one encoding to choose.
@@ -63,9 +63,9 @@ impl Input for Encoding {
 struct IsKnown(bool);
 
 impl Input for IsKnown {
-    const BODY: Kind = Kind::None;
+    const BODY: BodyKind = BodyKind::None;
 
-    fn read(source: &Source<'_>, _: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
         let token = cookies::get(source.config, source.request.headers(), cookies::REFRESH);
         Some(Self(token.is_some() || source.config.auto_login))
     }
@@ -74,7 +74,7 @@ impl Input for IsKnown {
 }
 
 /// The console; a browser that is not known is asked to sign in without asking the server first.
-async fn app(call: Call<Anyone, (IsKnown, Encoding)>) -> Result<Reply, ApiError> {
+async fn app(call: Request<Anyone, (IsKnown, Encoding)>) -> Result<Response, ApiError> {
     let (IsKnown(known), encoding) = call.input;
     let (pages, config) = (&call.app.pages, &call.app.config);
     let page = if known { pages.known(config) } else { pages.stranger(config) };
@@ -82,22 +82,22 @@ async fn app(call: Call<Anyone, (IsKnown, Encoding)>) -> Result<Reply, ApiError>
 }
 
 /// The console, opened by a one-time link, whoever else is signed in.
-async fn link(call: Call<Anyone, Encoding>) -> Result<Reply, ApiError> {
+async fn link(call: Request<Anyone, Encoding>) -> Result<Response, ApiError> {
     Ok(send_page(call.app.pages.stranger(&call.app.config), call.input))
 }
 
-async fn docs(call: Call<Anyone, Encoding>) -> Result<Reply, ApiError> {
+async fn docs(call: Request<Anyone, Encoding>) -> Result<Response, ApiError> {
     Ok(send_page(call.app.pages.docs(&call.app.config), call.input))
 }
 
-fn send_page(page: &Page, encoding: Encoding) -> Reply {
+fn send_page(page: &Page, encoding: Encoding) -> Response {
     send(&page.content, encoding).instead(CONTENT_SECURITY_POLICY, page.policy.clone())
 }
 
-fn send(content: &Content, encoding: Encoding) -> Reply {
+fn send(content: &Content, encoding: Encoding) -> Response {
     let reply = match encoding {
-        Encoding::Identity => Reply::file(content.plain.clone(), content.content_type),
-        Encoding::Gzip => Reply::file(content.gzip().clone(), content.content_type).header(CONTENT_ENCODING, "gzip"),
+        Encoding::Identity => Response::file(content.plain.clone(), content.content_type),
+        Encoding::Gzip => Response::file(content.gzip().clone(), content.content_type).header(CONTENT_ENCODING, "gzip"),
     };
     reply.header(VARY, "accept-encoding")
 }
@@ -109,9 +109,9 @@ struct Wanted {
 }
 
 impl Input for Wanted {
-    const BODY: Kind = Kind::None;
+    const BODY: BodyKind = BodyKind::None;
 
-    fn read(source: &Source<'_>, _: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
         let part = |name| source.request.match_info().get(name).unwrap_or_default();
         Some(Self { name: part("file").to_owned(), current: part("version") == *VERSION })
     }
@@ -119,7 +119,7 @@ impl Input for Wanted {
     fn describe(_: &mut Operation) {}
 }
 
-async fn file(call: Call<Anyone, (Wanted, Encoding)>) -> Result<Reply, ApiError> {
+async fn file(call: Request<Anyone, (Wanted, Encoding)>) -> Result<Response, ApiError> {
     let (wanted, encoding) = call.input;
     let reply = named(&wanted.name, encoding)?;
     // A page of the version before asks during an update; what it gets now must not stay under the old address.
@@ -127,11 +127,11 @@ async fn file(call: Call<Anyone, (Wanted, Encoding)>) -> Result<Reply, ApiError>
 }
 
 /// Browsers ask for it on pages that name no icon of their own, such as JSON.
-async fn icon(call: Call<Anyone, Encoding>) -> Result<Reply, ApiError> {
+async fn icon(call: Request<Anyone, Encoding>) -> Result<Response, ApiError> {
     named(ICON, call.input)
 }
 
-fn named(name: &str, encoding: Encoding) -> Result<Reply, ApiError> {
+fn named(name: &str, encoding: Encoding) -> Result<Response, ApiError> {
     let found = FILES.iter().zip(CONTENTS.iter()).find(|(file, _)| file.name == name);
     found.map(|(_, content)| send(content, encoding)).ok_or(ApiError::NotFound)
 }

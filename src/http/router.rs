@@ -16,7 +16,7 @@ use crate::http::forward_auth::{grant, verify};
 use crate::http::pages;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::metrics::{NO_ROUTE, Timing};
+use crate::http::pipeline::metrics::{NO_ROUTE, RequestTimer};
 use crate::http::pipeline::openapi::{Operation, document};
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::{body, response};
@@ -136,7 +136,7 @@ fn resource(path: &'static Path) -> Resource {
     let places = path.routes.iter();
     let resource = places.fold(web::resource(path.path), |resource, &place| TABLE.routes[place].add_to(resource));
     resource.default_service(web::to(move |request: HttpRequest, payload: Payload, app: Data<App>| async move {
-        let timing = Timing::begin(&app);
+        let timing = RequestTimer::begin(&app);
         body::drain(&request, payload).await;
         let response = response::send(&request, Err(ApiError::MethodNotAllowed(&path.allowed)));
         timing.end(&app, NO_ROUTE, response.status());
@@ -146,7 +146,7 @@ fn resource(path: &'static Path) -> Resource {
 
 /// A path that is no route.
 async fn elsewhere(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
-    let timing = Timing::begin(&app);
+    let timing = RequestTimer::begin(&app);
     body::drain(&request, payload).await;
     let response = astray(&request);
     timing.end(&app, NO_ROUTE, response.status());

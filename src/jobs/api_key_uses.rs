@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use actix_web::rt::time::interval;
 
-use crate::jobs::Context;
-use crate::store::api_key_uses::KeyUses;
+use crate::jobs::JobContext;
+use crate::store::api_key_uses::ApiKeyUses;
 
 /// Writes them for as long as the server runs.
-pub async fn run(job: Context, uses: Arc<KeyUses>) {
+pub async fn run(job: JobContext, uses: Arc<ApiKeyUses>) {
     let mut second = interval(Duration::from_secs(1));
     loop {
         second.tick().await;

@@ -13,7 +13,7 @@ pub mod watchdog;
 
 /// What the jobs work with.
 #[derive(Clone)]
-pub struct Context {
+pub struct JobContext {
     /// The database.
     pub db: Db,
     /// The settings in force.

@@ -10,12 +10,12 @@ use chrono::{Local, TimeDelta};
 use tokio::sync::oneshot;
 
 use crate::domain::audit::{Action, Actor, Event};
-use crate::domain::cancel_flag::Stop;
+use crate::domain::cancel_flag::CancelFlag;
 use crate::domain::clock::Timestamp;
 use crate::domain::schedule::Schedule;
-use crate::jobs::Context;
+use crate::jobs::JobContext;
 use crate::platform;
-use crate::store::backup::make::{BackupError, Watch};
+use crate::store::backup::make::{BackupError, BackupProgress};
 use crate::store::backup::retention;
 use crate::store::{StoreError, audit};
 
@@ -25,7 +25,7 @@ const TICK: Duration = Duration::from_secs(1);
 const AGAIN: TimeDelta = TimeDelta::minutes(30);
 
 /// Makes them until it is stopped; returns when the one under way, if any, has ended.
-pub async fn run(job: Context, stop: Stop) {
+pub async fn run(job: JobContext, stop: CancelFlag) {
     if job.config.backup_schedule == Schedule::Off {
         return;
     }
@@ -49,25 +49,25 @@ pub async fn run(job: Context, stop: Stop) {
     }
 }
 
-fn longest(job: &Context) -> TimeDelta {
+fn longest(job: &JobContext) -> TimeDelta {
     // Clocks that are changed for the summer make a day longer.
     job.config.backup_schedule.period().unwrap_or(TimeDelta::zero()).max(AGAIN) + TimeDelta::hours(2)
 }
 
 /// When the next one is due: at once if there is none yet. What cannot be listed cannot be written either, which is then
 /// told as any failure is.
-fn next(job: &Context, now: Timestamp) -> Timestamp {
+fn next(job: &JobContext, now: Timestamp) -> Timestamp {
     let newest = retention::list(&job.config.data_dir).ok().and_then(|kept| retention::newest(&kept, now));
     newest.and_then(|last| job.config.backup_schedule.next_after(last, &Local)).unwrap_or(now)
 }
 
 /// Makes one and removes the oldest of too many.
-async fn make(job: &Context, now: Timestamp, stop: &Stop) -> Result<(), ()> {
+async fn make(job: &JobContext, now: Timestamp, stop: &CancelFlag) -> Result<(), ()> {
     let (reply, answer) = oneshot::channel();
     let (dir, keep, stop) = (job.config.data_dir.clone(), job.config.backup_keep as usize, stop.clone());
     let work = move || {
         platform::yield_to_others();
-        let made = retention::make(&dir, now, &mut Watch { stop, progress: Box::new(|_, _, _| {}) });
+        let made = retention::make(&dir, now, &mut BackupProgress { stop, progress: Box::new(|_, _, _| {}) });
         let made = made.map(|(path, bytes)| (retention::prune(&dir, keep, &path), path, bytes));
         // The server waits for it, even when it stops.
         let _ = reply.send(made);

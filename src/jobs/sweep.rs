@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::throttle::FORGOTTEN_AFTER;
-use crate::jobs::Context;
+use crate::jobs::JobContext;
 use crate::store::{Connection, StoreError, audit, heartbeat, reset_links, sessions, throttle};
 
 /// How often it is done.
@@ -22,7 +22,7 @@ const STEADY: Duration = Duration::from_hours(6);
 const DRIFT: TimeDelta = TimeDelta::minutes(1);
 
 /// Does it for as long as the server runs.
-pub async fn run(job: Context) {
+pub async fn run(job: JobContext) {
     let mut period = actix_web::rt::time::interval(PERIOD);
     let mut pace = Pace::new(job.clock.now(), Instant::now());
     let mut doubted = false;
@@ -48,7 +48,7 @@ pub async fn run(job: Context) {
 
 /// Notes the moment up to which the clock was believed, for a database in which none is: before anything is written, what
 /// the newest entry of the audit log says.
-pub async fn begin(job: &Context) -> Result<(), StoreError> {
+pub async fn begin(job: &JobContext) -> Result<(), StoreError> {
     if job.db.read(heartbeat::believed).await?.is_some() {
         return Ok(());
     }
@@ -110,7 +110,7 @@ fn sweep(connection: &Connection, now: Timestamp, steady: Duration, audit_days: 
 mod tests {
     use super::*;
     use crate::domain::audit::{Action, Actor, Event};
-    use crate::domain::throttle::Count;
+    use crate::domain::throttle::AttemptCount;
     use crate::store::{Db, Options};
 
     const AUDIT_DAYS: u32 = 90;
@@ -130,7 +130,7 @@ mod tests {
         let work = move |connection: &Connection| {
             audit::record(connection, &event(Action::BackedUp), at("2026-04-01T00:00:00"))?;
             audit::record(connection, &event(Action::BackedUp), at("2026-06-01T00:00:00"))?;
-            throttle::set(connection, &[7; 16], Count { count: 1, last_at: at("2026-06-01T00:00:00") })?;
+            throttle::set(connection, &[7; 16], AttemptCount { count: 1, last_at: at("2026-06-01T00:00:00") })?;
             heartbeat::believe(connection, at("2026-06-01T00:00:00"))
         };
         db.write(work).await.unwrap();

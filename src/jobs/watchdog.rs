@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use actix_web::rt::{self, time};
 
-use crate::jobs::Context;
+use crate::jobs::JobContext;
 use crate::platform::service;
-use crate::store::{Db, Pulse, StoreError};
+use crate::store::{Db, StoreError, ThreadLiveness};
 
 /// The turns of every worker, counted by each as long as it lives.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +40,7 @@ impl Workers {
 }
 
 /// Gives a sign of life for as long as there is one, twice within the manager's patience.
-pub async fn watch(job: Context, workers: Workers, patience: Duration) {
+pub async fn watch(job: JobContext, workers: Workers, patience: Duration) {
     let period = patience / 2;
     let mut check = Check::begin(job.db.clone(), workers);
     loop {
@@ -56,7 +56,7 @@ pub async fn watch(job: Context, workers: Workers, patience: Duration) {
 struct Check {
     db: Db,
     workers: Workers,
-    pulse: Option<Pulse>,
+    pulse: Option<ThreadLiveness>,
     turns: Vec<(usize, u64)>,
 }
 
@@ -106,7 +106,7 @@ mod tests {
 
     /// Checks when what was done before is behind the threads: here no time passes between one check and the next.
     async fn look(check: &mut Check, idle: bool) -> Result<(), &'static str> {
-        let works = |pulse: Pulse| pulse.hangs_since(&pulse);
+        let works = |pulse: ThreadLiveness| pulse.hangs_since(&pulse);
         while idle && check.db.pulse().is_some_and(works) {
             std::thread::yield_now();
         }

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 
 use crate::auth::password_hasher::HashError;
 use crate::auth::password_policy::{self, WeakPassword};
-use crate::auth::random::{self, NoRandomness};
+use crate::auth::random::{self, RandomnessError};
 use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
@@ -54,7 +54,7 @@ pub enum FirstSuperuserError {
     Store(StoreError),
     /// No link could be made.
     #[error(transparent)]
-    Randomness(#[from] NoRandomness),
+    Randomness(#[from] RandomnessError),
     /// A link of an earlier start is in the way.
     #[error("{path}: {cause}")]
     Link {
@@ -75,7 +75,7 @@ impl From<StoreError> for FirstSuperuserError {
     }
 }
 
-impl crate::store::Refusal for FirstSuperuserError {
+impl crate::store::WriteError for FirstSuperuserError {
     fn store_error(&self) -> Option<&StoreError> {
         if let Self::Store(error) = self { Some(error) } else { None }
     }

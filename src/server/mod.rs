@@ -7,25 +7,25 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_web::dev::{Server as HttpServer, ServerHandle};
 use actix_web::web;
 use serde_json::json;
 
 use crate::auth::fernet::Fernet;
-use crate::auth::password_hasher::Hasher;
-use crate::auth::throttle_keys::Keys;
-use crate::auth::token::Tokens;
+use crate::auth::password_hasher::PasswordHasher;
+use crate::auth::throttle_keys::ThrottleKeys;
+use crate::auth::token::TokenSigner;
 use crate::config::Config;
 use crate::console::pages::Pages;
-use crate::domain::cancel_flag::Stop;
+use crate::domain::cancel_flag::CancelFlag;
 use crate::domain::clock::Clock;
 use crate::http;
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::denied_log::Refusals;
+use crate::http::pipeline::denied_log::DeniedLog;
 use crate::http::pipeline::metrics::Metrics;
 use crate::http::pipeline::openapi::ApiDescription;
 use crate::http::pipeline::throttle::Throttle;
-use crate::jobs::{Context, api_key_uses, scheduled_backups, sweep, watchdog};
+use crate::jobs::{JobContext, api_key_uses, scheduled_backups, sweep, watchdog};
 use crate::platform::{self, DirLock, service};
 use crate::store::{Db, OpenError, Options, StoreError};
 
@@ -69,7 +69,7 @@ pub enum StartError {
     Database(#[from] OpenError),
     /// There is no secret key.
     #[error(transparent)]
-    SecretKey(#[from] secret_key::SecretError),
+    SecretKey(#[from] secret_key::SecretKeyStartError),
     /// The address cannot be listened on.
     #[error("cannot listen on {bind}: {cause}; choose another address or port with `bind`, or stop what uses it")]
     Bind {
@@ -102,7 +102,7 @@ pub enum StartError {
 }
 
 /// A server that listens, but does not answer until it is run.
-pub struct Built {
+pub struct Server {
     /// Where it listens; with the port that was picked, if the setting says 0.
     pub address: SocketAddr,
     /// The address that people type, from the settings or else from where it listens.
@@ -110,8 +110,8 @@ pub struct Built {
     /// How the first superuser comes to be.
     pub first_superuser: FirstSuperuser,
     app: web::Data<App>,
-    job: Context,
-    server: Server,
+    job: JobContext,
+    server: HttpServer,
     /// What the service manager waits for a sign of life from, and for how long.
     watched: Option<(Workers, Duration)>,
     // Given up before the lock, so that the next server on this directory finds its place free.
@@ -123,7 +123,7 @@ pub struct Built {
 ///
 /// # Errors
 /// What is in the way, as a sentence; nothing of what was there before is touched then.
-pub async fn build(config: Config, clock: Clock) -> Result<Built, StartError> {
+pub async fn build(config: Config, clock: Clock) -> Result<Server, StartError> {
     build_on(config, clock, Vec::new()).await
 }
 
@@ -131,7 +131,7 @@ pub async fn build(config: Config, clock: Clock) -> Result<Built, StartError> {
 ///
 /// # Errors
 /// As [`build`].
-pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) -> Result<Built, StartError> {
+pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) -> Result<Server, StartError> {
     let config = Arc::new(config);
     let dir = &config.data_dir;
     let failed = |cause| StartError::DataDir { path: dir.clone(), cause };
@@ -165,11 +165,11 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         url: url.clone(),
         clock,
         db,
-        hasher: Hasher::start(config.bcrypt_cost, cores).map_err(StartError::Threads)?,
-        tokens: Tokens::new(&secret),
+        hasher: PasswordHasher::start(config.bcrypt_cost, cores).map_err(StartError::Threads)?,
+        tokens: TokenSigner::new(&secret),
         fernet: Fernet::new(&secret),
-        throttle: Throttle::new(Keys::new(&secret)),
-        refusals: Refusals::default(),
+        throttle: Throttle::new(ThrottleKeys::new(&secret)),
+        refusals: DeniedLog::default(),
         key_uses: Arc::default(),
         pages: Pages::default(),
         metrics,
@@ -177,7 +177,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         description: ApiDescription::new(http::describe_routes),
         config,
     });
-    let job = Context { db: app.db.clone(), config: Arc::clone(&app.config), clock: app.clock.clone() };
+    let job = JobContext { db: app.db.clone(), config: Arc::clone(&app.config), clock: app.clock.clone() };
     sweep::begin(&job).await.map_err(StartError::Clock)?;
     reserved_names::keep(&app).await.map_err(StartError::Names)?;
     let first_superuser = first_superuser::ensure(&app, &url).await?;
@@ -188,7 +188,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     if let Some(file) = &mut port_file {
         file.publish(ready_line(address))?;
     }
-    Ok(Built { address, url, first_superuser, app, job, server, watched, _port_file: port_file, _lock: lock })
+    Ok(Server { address, url, first_superuser, app, job, server, watched, _port_file: port_file, _lock: lock })
 }
 
 /// Takes the lock on the data directory. A command that only asks whether a server runs has it for a moment, too.
@@ -223,7 +223,7 @@ pub fn local_url(address: SocketAddr) -> String {
     }
 }
 
-impl Built {
+impl Server {
     /// Stops the server from elsewhere.
     pub fn handle(&self) -> ServerHandle {
         self.server.handle()
@@ -244,7 +244,7 @@ impl Built {
         let watchdog = self
             .watched
             .map(|(workers, patience)| actix_web::rt::spawn(watchdog::watch(self.job.clone(), workers, patience)));
-        let stop = Stop::default();
+        let stop = CancelFlag::default();
         let backups = actix_web::rt::spawn(scheduled_backups::run(self.job, stop.clone()));
         let outcome = self.server.await;
         stop.ask();

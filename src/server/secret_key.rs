@@ -11,7 +11,7 @@ use crate::store::{DATABASE_FILE, Db, StoreError, secret_key as noted};
 
 /// Why there is no secret key.
 #[derive(Debug, thiserror::Error)]
-pub enum SecretError {
+pub enum SecretKeyStartError {
     /// It cannot be had.
     #[error(transparent)]
     Key(#[from] SecretKeyError),
@@ -22,7 +22,7 @@ pub enum SecretError {
 
 /// The secret key of the settings, or else of the data directory. A database that knows none yet notes it; if it knows
 /// another one, everything works but what that one made, which is said in the log.
-pub async fn in_force(config: &Config, db: &Db, now: Timestamp) -> Result<Secret, SecretError> {
+pub async fn in_force(config: &Config, db: &Db, now: Timestamp) -> Result<Secret, SecretKeyStartError> {
     let known = db.read::<_, StoreError, _>(noted::fingerprint).await?;
     let key = match &config.secret_key {
         Some(key) => key.clone(),
@@ -54,7 +54,7 @@ pub fn present(config: &Config) -> Result<Option<Secret>, SecretKeyError> {
 
 /// How many stored store keys of the database in the data directory, which nobody has open, its secret key does not
 /// open; `None` if the two go with each other.
-pub fn lost_store_keys(config: &Config) -> Result<Option<usize>, SecretError> {
+pub fn lost_store_keys(config: &Config) -> Result<Option<usize>, SecretKeyStartError> {
     let (known, store_keys) = noted::look(&config.data_dir.join(DATABASE_FILE))?;
     let key = present(config)?;
     let goes_with = known.is_none_or(|known| key.as_ref().map(fingerprint) == Some(known));

@@ -10,9 +10,9 @@ use crate::store::{Db, StoreError, api_keys};
 
 /// Uses by key: how many, and the last.
 #[derive(Debug, Default)]
-pub struct KeyUses(Mutex<HashMap<Uuid, (u32, Timestamp)>>);
+pub struct ApiKeyUses(Mutex<HashMap<Uuid, (u32, Timestamp)>>);
 
-impl KeyUses {
+impl ApiKeyUses {
     /// Counts one use.
     pub fn count(&self, key: Uuid, now: Timestamp) {
         let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);

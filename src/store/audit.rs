@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::domain::audit::Event;
 use crate::domain::clock::Timestamp;
-use crate::store::engine::connection::{Kind, Manager};
+use crate::store::engine::connection::{ConnectionKind, ConnectionManager};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::time;
 
@@ -66,7 +66,7 @@ pub fn bound(connection: &Connection) -> Result<(), StoreError> {
 
 /// Writes an entry of its own into the database at `path`, of whatever schema, which no door leads to.
 pub fn note(path: &Path, event: &Event, now: Timestamp) -> Result<(), StoreError> {
-    let connection = Manager { path: path.to_owned(), kind: Kind::Writer, setup: "" }.connect()?;
+    let connection = ConnectionManager { path: path.to_owned(), kind: ConnectionKind::Writer, setup: "" }.connect()?;
     record(&connection, event, now)?;
     log_lines();
     Ok(connection.close().map_err(|(_, error)| error)?)
@@ -133,7 +133,7 @@ pub fn sweep(connection: &Connection, end: Timestamp) -> Result<(), StoreError> 
 
 /// An entry as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct AuditEntry {
     /// Counts up; a later entry has a larger one.
     pub id: i64,
     /// When.
@@ -158,7 +158,7 @@ pub struct Entry {
 
 /// Which entries are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct AuditFilter {
     /// How many of the newest to leave out.
     pub skip: i64,
     /// How many to return at most.
@@ -170,7 +170,7 @@ pub struct Filter {
 }
 
 /// The entries that match, newest first, and how many match in all.
-pub fn list(connection: &Connection, filter: &Filter) -> Result<(i64, Vec<Entry>), StoreError> {
+pub fn list(connection: &Connection, filter: &AuditFilter) -> Result<(i64, Vec<AuditEntry>), StoreError> {
     const WHERE: &str =
         "WHERE (:user IS NULL OR actor = :user OR target = :user) AND (:action IS NULL OR action = :action)";
     let count = format!("SELECT count(*) FROM audit {WHERE}");
@@ -186,7 +186,7 @@ pub fn list(connection: &Connection, filter: &Filter) -> Result<(i64, Vec<Entry>
         ":user": filter.user, ":action": filter.action, ":limit": filter.limit, ":skip": filter.skip,
     };
     let entries = statement.query_map(bound, |row| {
-        Ok(Entry {
+        Ok(AuditEntry {
             id: row.get(0)?,
             at: row.get(1)?,
             action: row.get(2)?,

@@ -9,7 +9,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::secret::Fingerprint;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::file::{self, OpenError};
-use crate::store::engine::readonly_open::{self, Foreign, Unopened};
+use crate::store::engine::readonly_open::{self, ReadonlyDatabase, ReadonlyOpenError};
 use crate::store::engine::schema;
 use crate::store::secret_key::{self, StoreKey};
 
@@ -17,7 +17,7 @@ use crate::store::secret_key::{self, StoreKey};
 const NEWEST: u32 = 1000;
 
 /// A database that is looked at.
-pub struct Inspection(Foreign);
+pub struct Inspection(ReadonlyDatabase);
 
 /// What is told of backups in the audit log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,8 +36,8 @@ impl Inspection {
             return Err(OpenError::Missing(path.to_owned()));
         }
         readonly_open::open(path, spare).map(Self).map_err(|error| match error {
-            Unopened::Io(cause) => OpenError::Io { path: path.to_owned(), cause },
-            Unopened::Sqlite(error) => OpenError::Store { path: path.to_owned(), cause: error.into() },
+            ReadonlyOpenError::Io(cause) => OpenError::Io { path: path.to_owned(), cause },
+            ReadonlyOpenError::Sqlite(error) => OpenError::Store { path: path.to_owned(), cause: error.into() },
         })
     }
 

@@ -20,8 +20,8 @@ mod user_list;
 pub mod users;
 
 pub use engine::db::{Db, Options};
-pub use engine::error::{Refusal, StoreError, Trouble};
+pub use engine::error::{StorageCondition, StoreError, WriteError};
 pub use engine::file::{DATABASE_FILE, OpenError, schema_version};
 pub use engine::schema::VERSION as SCHEMA_VERSION;
-pub use engine::thread_liveness::Pulse;
+pub use engine::thread_liveness::ThreadLiveness;
 pub use rusqlite::Connection;

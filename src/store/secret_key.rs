@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::domain::secret::Fingerprint;
-use crate::store::engine::connection::{Kind, Manager};
+use crate::store::engine::connection::{ConnectionKind, ConnectionManager};
 use crate::store::engine::error::StoreError;
 
 /// A stored store key: whose it is, by id and name, and the encrypted text.
@@ -30,7 +30,7 @@ pub fn fingerprint(connection: &Connection) -> Result<Option<Fingerprint>, Store
 
 /// The same and every stored store key, of the database at `path`, which no door leads to.
 pub fn look(path: &Path) -> Result<(Option<Fingerprint>, Vec<StoreKey>), StoreError> {
-    let connection = Manager { path: path.to_owned(), kind: Kind::Reader, setup: "" }.connect()?;
+    let connection = ConnectionManager { path: path.to_owned(), kind: ConnectionKind::Reader, setup: "" }.connect()?;
     Ok((fingerprint(&connection)?, store_keys(&connection)?))
 }
 

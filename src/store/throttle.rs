@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::throttle::{Count, Key};
+use crate::domain::throttle::{AttemptCount, AttemptKey};
 use crate::store::engine::error::StoreError;
 
 /// The most counts that are kept; of more, the smallest go first, and of equal ones those whose last attempt is longest
@@ -15,13 +15,13 @@ const MAX_COUNTS: i64 = 50_000;
 const MAX_PLACES: i64 = 20;
 
 /// What is counted under this key.
-pub fn count(connection: &Connection, key: &Key) -> Result<Option<Count>, StoreError> {
+pub fn count(connection: &Connection, key: &AttemptKey) -> Result<Option<AttemptCount>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT count, last_at FROM attempts WHERE key = ?")?;
-    Ok(statement.query_row([key], |row| Ok(Count { count: row.get(0)?, last_at: row.get(1)? })).optional()?)
+    Ok(statement.query_row([key], |row| Ok(AttemptCount { count: row.get(0)?, last_at: row.get(1)? })).optional()?)
 }
 
 /// Writes what is counted under this key.
-pub fn set(connection: &Connection, key: &Key, counted: Count) -> Result<(), StoreError> {
+pub fn set(connection: &Connection, key: &AttemptKey, counted: AttemptCount) -> Result<(), StoreError> {
     let sql = "INSERT INTO attempts (key, count, last_at) VALUES (?, ?, ?) \
          ON CONFLICT (key) DO UPDATE SET count = excluded.count, last_at = excluded.last_at";
     connection.prepare_cached(sql)?.execute(params![key, counted.count, counted.last_at])?;
@@ -29,7 +29,7 @@ pub fn set(connection: &Connection, key: &Key, counted: Count) -> Result<(), Sto
 }
 
 /// Forgets what is counted under this key.
-pub fn clear(connection: &Connection, key: &Key) -> Result<(), StoreError> {
+pub fn clear(connection: &Connection, key: &AttemptKey) -> Result<(), StoreError> {
     connection.prepare_cached("DELETE FROM attempts WHERE key = ?")?.execute([key])?;
     Ok(())
 }
@@ -49,13 +49,13 @@ pub fn bound(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// Whether the user has signed in from this place before.
-pub fn is_known_place(connection: &Connection, user: Uuid, place: &Key) -> Result<bool, StoreError> {
+pub fn is_known_place(connection: &Connection, user: Uuid, place: &AttemptKey) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM known_places JOIN users ON users.id = user_id WHERE users.uuid = ? AND place = ?)";
     Ok(connection.prepare_cached(sql)?.query_row(params![user, place], |row| row.get(0))?)
 }
 
 /// Notes that the user signed in from this place.
-pub fn note_place(connection: &Connection, user: Uuid, place: &Key, now: Timestamp) -> Result<(), StoreError> {
+pub fn note_place(connection: &Connection, user: Uuid, place: &AttemptKey, now: Timestamp) -> Result<(), StoreError> {
     const NOTE: &str = "INSERT INTO known_places (user_id, place, seen_at) SELECT id, ?2, ?3 FROM users WHERE uuid = ?1 \
          ON CONFLICT (user_id, place) DO UPDATE SET seen_at = excluded.seen_at";
     const OLDEST: &str = "DELETE FROM known_places WHERE user_id = (SELECT id FROM users WHERE uuid = ?1) AND place NOT IN \
@@ -77,10 +77,10 @@ mod tests {
         let now = Timestamp::from_timestamp(1_700_000_000, 0).unwrap();
         let waits = [255; 16];
         let all = connection.transaction().unwrap();
-        set(&all, &waits, Count { count: 30, last_at: now }).unwrap();
+        set(&all, &waits, AttemptCount { count: 30, last_at: now }).unwrap();
         for n in 0..u128::try_from(MAX_COUNTS + 500).unwrap() {
             let last_at = now + chrono::TimeDelta::milliseconds(i64::try_from(n).unwrap());
-            set(&all, &n.to_be_bytes(), Count { count: 1, last_at }).unwrap();
+            set(&all, &n.to_be_bytes(), AttemptCount { count: 1, last_at }).unwrap();
         }
         all.commit().unwrap();
         bound(&connection).unwrap();

@@ -12,7 +12,7 @@ use crate::store::users::{count, from_row, user_columns};
 
 /// By what the list is ordered; equal ones are in order of creation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sort {
+pub enum UserSort {
     /// By date of creation.
     #[default]
     Created,
@@ -24,7 +24,7 @@ pub enum Sort {
 
 /// Whom the list is narrowed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum UserState {
     /// Inactive, and never signed in: waiting for approval.
     Waiting,
     /// Able to sign in.
@@ -37,7 +37,7 @@ pub enum State {
 
 /// Which part of the list of users is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
+pub struct UserQuery {
     /// How many to leave out at the beginning.
     pub skip: i64,
     /// How many to return at most.
@@ -45,23 +45,23 @@ pub struct Page {
     /// Only those whose name contains this, in any case and Unicode form.
     pub search: Option<String>,
     /// The order.
-    pub sort: Sort,
+    pub sort: UserSort,
     /// Whether the order is the other way round.
     pub descending: bool,
     /// Only those in this state.
-    pub state: Option<State>,
+    pub state: Option<UserState>,
 }
 
 /// A part of the list, and how many users there are in all that match.
-pub fn list(connection: &Connection, page: &Page) -> Result<(i64, Vec<User>), StoreError> {
+pub fn list(connection: &Connection, page: &UserQuery) -> Result<(i64, Vec<User>), StoreError> {
     let needle = page.search.as_deref().map(fold).filter(|needle| !needle.is_empty());
     let (everybody, in_state) = (count(connection)?, page.state.map(|state| count_of(connection, state)).transpose()?);
     let matching = in_state.unwrap_or(everybody);
     let order = if page.descending { " DESC" } else { "" };
     let by = match page.sort {
-        Sort::Created => format!("id{order}"),
-        Sort::Name => format!("username_folded{order}"),
-        Sort::LastLogin => format!("last_login_at{order}, id{order}"),
+        UserSort::Created => format!("id{order}"),
+        UserSort::Name => format!("username_folded{order}"),
+        UserSort::LastLogin => format!("last_login_at{order}, id{order}"),
     };
     let condition = page.state.map_or("1", condition);
     let searched = if needle.is_some() { " AND instr(username_folded, :needle) > 0" } else { "" };
@@ -89,7 +89,7 @@ pub fn list(connection: &Connection, page: &Page) -> Result<(i64, Vec<User>), St
 
 /// The same by last log-in, not searched and not narrowed to superusers, however many there are: an index has them in
 /// this order, which is walked from the nearer end of the list, and only the page's rows are read.
-pub fn by_last_login(connection: &Connection, page: &Page) -> Result<(i64, Vec<User>), StoreError> {
+pub fn by_last_login(connection: &Connection, page: &UserQuery) -> Result<(i64, Vec<User>), StoreError> {
     // One view of the list, so that a walk from its end counts what is there.
     let view = connection.unchecked_transaction()?;
     let total = page.state.map_or_else(|| count(&view), |state| count_of(&view, state))?;
@@ -122,37 +122,37 @@ pub fn by_rowids(connection: &Connection, ids: &[i64]) -> Result<Vec<User>, Stor
 }
 
 /// The rows of a state.
-fn condition(state: State) -> &'static str {
+fn condition(state: UserState) -> &'static str {
     match state {
-        State::Waiting => "is_active = 0 AND last_login_at IS NULL",
-        State::Active => "is_active = 1",
-        State::Inactive => "is_active = 0 AND last_login_at IS NOT NULL",
-        State::Superuser => "is_superuser = 1",
+        UserState::Waiting => "is_active = 0 AND last_login_at IS NULL",
+        UserState::Active => "is_active = 1",
+        UserState::Inactive => "is_active = 0 AND last_login_at IS NOT NULL",
+        UserState::Superuser => "is_superuser = 1",
     }
 }
 
 /// A few among many are found by their state and then sorted; many are met soon enough in the order that is asked for.
-fn index(page: &Page, matching: i64, everybody: i64) -> &'static str {
+fn index(page: &UserQuery, matching: i64, everybody: i64) -> &'static str {
     let few = matching < everybody / 32;
     match (page.state, page.sort) {
-        (Some(State::Superuser), _) if few => "INDEXED BY users_superusers",
+        (Some(UserState::Superuser), _) if few => "INDEXED BY users_superusers",
         (Some(_), _) if few => "INDEXED BY users_by_state",
         // Those who wait have all the same last log-in, so that this index is in order of creation.
-        (Some(State::Waiting), Sort::Created | Sort::LastLogin) => "INDEXED BY users_by_state",
-        (Some(State::Active | State::Inactive), Sort::LastLogin) => "INDEXED BY users_by_state",
-        (_, Sort::Created) => "NOT INDEXED",
-        (_, Sort::Name) => "INDEXED BY sqlite_autoindex_users_2",
-        (_, Sort::LastLogin) => "INDEXED BY users_by_last_login",
+        (Some(UserState::Waiting), UserSort::Created | UserSort::LastLogin) => "INDEXED BY users_by_state",
+        (Some(UserState::Active | UserState::Inactive), UserSort::LastLogin) => "INDEXED BY users_by_state",
+        (_, UserSort::Created) => "NOT INDEXED",
+        (_, UserSort::Name) => "INDEXED BY sqlite_autoindex_users_2",
+        (_, UserSort::LastLogin) => "INDEXED BY users_by_last_login",
     }
 }
 
 /// How many are in a state.
-fn count_of(connection: &Connection, state: State) -> Result<i64, StoreError> {
+fn count_of(connection: &Connection, state: UserState) -> Result<i64, StoreError> {
     let sql = match state {
-        State::Waiting => "SELECT waiting FROM user_count",
-        State::Active => "SELECT active FROM user_count",
-        State::Inactive => "SELECT n - active - waiting FROM user_count",
-        State::Superuser => "SELECT superusers FROM user_count",
+        UserState::Waiting => "SELECT waiting FROM user_count",
+        UserState::Active => "SELECT active FROM user_count",
+        UserState::Inactive => "SELECT n - active - waiting FROM user_count",
+        UserState::Superuser => "SELECT superusers FROM user_count",
     };
     Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
@@ -197,7 +197,7 @@ mod tests {
         (connection, people)
     }
 
-    fn names(connection: &Connection, page: &Page) -> (i64, String) {
+    fn names(connection: &Connection, page: &UserQuery) -> (i64, String) {
         let (total, users) = list(connection, page).unwrap();
         let names: Vec<&str> = users.iter().map(|user| user.username.as_str()).collect();
         (total, names.join(" "))
@@ -207,16 +207,16 @@ mod tests {
     fn the_list_is_sorted_by_creation_name_or_last_log_in_either_way() {
         let (connection, _) = people();
         for (sort, descending, expected) in [
-            (Sort::Created, false, "Dora anna Carl Berta emil"),
-            (Sort::Created, true, "emil Berta Carl anna Dora"),
-            (Sort::Name, false, "anna Berta Carl Dora emil"),
-            (Sort::Name, true, "emil Dora Carl Berta anna"),
-            (Sort::LastLogin, false, "anna emil Dora Berta Carl"),
-            (Sort::LastLogin, true, "Carl Berta Dora emil anna"),
+            (UserSort::Created, false, "Dora anna Carl Berta emil"),
+            (UserSort::Created, true, "emil Berta Carl anna Dora"),
+            (UserSort::Name, false, "anna Berta Carl Dora emil"),
+            (UserSort::Name, true, "emil Dora Carl Berta anna"),
+            (UserSort::LastLogin, false, "anna emil Dora Berta Carl"),
+            (UserSort::LastLogin, true, "Carl Berta Dora emil anna"),
         ] {
-            let page = Page { limit: 9, sort, descending, ..Page::default() };
+            let page = UserQuery { limit: 9, sort, descending, ..UserQuery::default() };
             assert_eq!(names(&connection, &page), (5, expected.to_owned()), "{sort:?} {descending}");
-            let part = Page { skip: 1, limit: 2, ..page };
+            let part = UserQuery { skip: 1, limit: 2, ..page };
             let part_of: Vec<&str> = expected.split(' ').skip(1).take(2).collect();
             assert_eq!(names(&connection, &part), (5, part_of.join(" ")), "a part of {sort:?} {descending}");
         }
@@ -225,17 +225,17 @@ mod tests {
     #[test]
     fn the_list_is_narrowed_by_state_and_search_and_the_count_follows() {
         let (connection, _) = people();
-        for sort in [Sort::Created, Sort::Name, Sort::LastLogin] {
+        for sort in [UserSort::Created, UserSort::Name, UserSort::LastLogin] {
             for (state, search, expected) in [
-                (State::Waiting, None, "anna"),
-                (State::Inactive, None, "Carl"),
-                (State::Superuser, None, "Dora"),
-                (State::Active, Some("ER"), "Berta"),
-                (State::Inactive, Some("a"), "Carl"),
-                (State::Waiting, Some("z"), ""),
+                (UserState::Waiting, None, "anna"),
+                (UserState::Inactive, None, "Carl"),
+                (UserState::Superuser, None, "Dora"),
+                (UserState::Active, Some("ER"), "Berta"),
+                (UserState::Inactive, Some("a"), "Carl"),
+                (UserState::Waiting, Some("z"), ""),
             ] {
                 let search = search.map(ToOwned::to_owned);
-                let page = Page { limit: 9, sort, state: Some(state), search, ..Page::default() };
+                let page = UserQuery { limit: 9, sort, state: Some(state), search, ..UserQuery::default() };
                 let total = i64::try_from(expected.split_whitespace().count()).unwrap();
                 assert_eq!(names(&connection, &page), (total, expected.to_owned()), "{page:?}");
             }
@@ -246,7 +246,7 @@ mod tests {
     fn counts_by_state_follow_every_change() {
         let (connection, people) = people();
         let counts = || {
-            [State::Waiting, State::Active, State::Inactive, State::Superuser]
+            [UserState::Waiting, UserState::Active, UserState::Inactive, UserState::Superuser]
                 .map(|state| count_of(&connection, state).unwrap())
         };
         assert_eq!(counts(), [1, 3, 1, 1]);
@@ -265,10 +265,12 @@ mod tests {
         let (connection, _) = people();
         for n in [5, 10_000] {
             connection.execute("UPDATE user_count SET n = ?", [n]).unwrap();
-            for sort in [Sort::Created, Sort::Name, Sort::LastLogin] {
-                for state in [State::Waiting, State::Active, State::Inactive, State::Superuser].map(Some) {
+            for sort in [UserSort::Created, UserSort::Name, UserSort::LastLogin] {
+                for state in
+                    [UserState::Waiting, UserState::Active, UserState::Inactive, UserState::Superuser].map(Some)
+                {
                     for (descending, search) in [(false, None), (true, Some("a".to_owned()))] {
-                        let page = Page { skip: 0, limit: 9, search, sort, descending, state };
+                        let page = UserQuery { skip: 0, limit: 9, search, sort, descending, state };
                         list(&connection, &page).unwrap();
                     }
                 }

@@ -9,9 +9,9 @@ use crate::domain::user::User;
 use crate::domain::username::{Username, fold};
 use crate::store::engine::error::{StoreError, violates_unique};
 use crate::store::engine::time::{self, text};
-pub use crate::store::user_list::Page;
-pub use crate::store::user_list::Sort;
-pub use crate::store::user_list::State;
+pub use crate::store::user_list::UserQuery;
+pub use crate::store::user_list::UserSort;
+pub use crate::store::user_list::UserState;
 pub use crate::store::user_list::list;
 use crate::store::{reset_links, site_tokens};
 

@@ -146,7 +146,7 @@ fn look(connection: &Connection) -> Result<BTreeMap<String, String>, Loss> {
     if verdict != "ok" {
         return Err(format!("integrity_check: {verdict}"));
     }
-    let everybody = users::Page { limit: -1, ..users::Page::default() };
+    let everybody = users::UserQuery { limit: -1, ..users::UserQuery::default() };
     let (count, users) = users::list(connection, &everybody).map_err(|error| error.described())?;
     if usize::try_from(count).ok() != Some(users.len()) {
         return Err(format!("{count} users are counted, {} are there", users.len()));

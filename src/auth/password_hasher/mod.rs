@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::auth::hashing_queue::{Closed, Gate, GateStats};
+use crate::auth::hashing_queue::{HashingQueue, HashingStats, QueueRefusal};
 use crate::domain::secret::{PasswordHash, Secret};
 
 /// bcrypt reads no more than this; what is longer is refused, never cut (OWASP ASVS 5, 6.2.8).
@@ -29,7 +29,7 @@ pub enum HashError {
 
 /// What a log-in's password was found to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PasswordCheck {
     /// It is the one.
     Right,
     /// It is the one, but its hash is weaker than the settings ask, or of an old notation: hash it anew.
@@ -39,8 +39,8 @@ pub enum Verdict {
 }
 
 /// Hashes, behind the gate.
-pub struct Hasher {
-    gate: Gate,
+pub struct PasswordHasher {
+    gate: HashingQueue,
     hashing: Arc<Hashing>,
 }
 
@@ -52,7 +52,7 @@ struct Hashing {
     rounds: AtomicU64,
 }
 
-impl Hasher {
+impl PasswordHasher {
     /// Starts `threads` threads that hash at `cost` (2^cost rounds).
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Hasher {
         let typical = Duration::from_micros(ROUND_MICROS << cost);
         let (computed, rounds) = (AtomicU64::new(0), AtomicU64::new(0));
         let hashing = Hashing { cost, nobody: nobodys_hash(cost), computed, rounds };
-        Ok(Self { gate: Gate::start(threads, typical)?, hashing: Arc::new(hashing) })
+        Ok(Self { gate: HashingQueue::start(threads, typical)?, hashing: Arc::new(hashing) })
     }
 
     /// Hashes a new password, asked for from `from`.
@@ -86,13 +86,13 @@ impl Hasher {
         password: &Secret,
         hash: Option<PasswordHash>,
         from: IpAddr,
-    ) -> Result<Verdict, HashError> {
+    ) -> Result<PasswordCheck, HashError> {
         let password = password.clone();
         self.behind_gate(from, move |hashing| hashing.verify(&password, hash.as_ref())).await
     }
 
     /// What was counted of the gate since the start.
-    pub fn stats(&self) -> &GateStats {
+    pub fn stats(&self) -> &HashingStats {
         self.gate.stats()
     }
 
@@ -118,8 +118,8 @@ impl Hasher {
     ) -> Result<T, HashError> {
         let hashing = Arc::clone(&self.hashing);
         self.gate.run(from, move || work(&hashing)).await.map_err(|closed| match closed {
-            Closed::Busy => HashError::Busy,
-            Closed::Stopped => HashError::Failed,
+            QueueRefusal::Busy => HashError::Busy,
+            QueueRefusal::Stopped => HashError::Failed,
         })
     }
 }
@@ -135,7 +135,7 @@ impl Hashing {
     }
 
     #[expect(clippy::disallowed_methods, reason = "this runs behind the gate")]
-    fn verify(&self, password: &Secret, hash: Option<&PasswordHash>) -> Verdict {
+    fn verify(&self, password: &Secret, hash: Option<&PasswordHash>) -> PasswordCheck {
         self.computed.fetch_add(1, Ordering::Relaxed);
         let fit = is_fit(password);
         let against = hash.filter(|_| fit).unwrap_or(&self.nobody);
@@ -162,12 +162,12 @@ impl Hashing {
         match hash {
             Some(hash) if fit && equal => {
                 if self.is_stale(hash) {
-                    Verdict::RightButStale
+                    PasswordCheck::RightButStale
                 } else {
-                    Verdict::Right
+                    PasswordCheck::Right
                 }
             }
-            _ => Verdict::Wrong,
+            _ => PasswordCheck::Wrong,
         }
     }
 
@@ -182,7 +182,7 @@ fn is_fit(password: &Secret) -> bool {
     password.expose().len() <= MAX_BYTES && !password.expose().contains('\0')
 }
 
-/// Whether a text is a hash that [`Hasher::verify`] can compare with in reasonable time: bcrypt's notation, at most
+/// Whether a text is a hash that [`PasswordHasher::verify`] can compare with in reasonable time: bcrypt's notation, at most
 /// at the highest cost that the settings allow.
 pub fn is_hash(text: &str) -> bool {
     let mut parts = text.split('$');

@@ -12,18 +12,18 @@ fn secret(text: &str) -> Secret {
 
 #[tokio::test]
 async fn a_password_verifies_against_its_hash_and_no_other() {
-    let hasher = Hasher::start(COST, 1).unwrap();
+    let hasher = PasswordHasher::start(COST, 1).unwrap();
     let hash = hasher.hash(&secret("zebra-mug-41"), HERE).await.unwrap();
     assert!(hash.expose().starts_with("$2b$04$"));
     let verify = |text: &'static str, hash: Option<PasswordHash>| hasher.verify_text(text, hash);
-    assert_eq!(verify("zebra-mug-41", Some(hash.clone())).await, Verdict::Right);
-    assert_eq!(verify("zebra-mug-42", Some(hash)).await, Verdict::Wrong);
-    assert_eq!(verify("zebra-mug-41", None).await, Verdict::Wrong);
+    assert_eq!(verify("zebra-mug-41", Some(hash.clone())).await, PasswordCheck::Right);
+    assert_eq!(verify("zebra-mug-42", Some(hash)).await, PasswordCheck::Wrong);
+    assert_eq!(verify("zebra-mug-41", None).await, PasswordCheck::Wrong);
 }
 
 #[tokio::test]
 async fn every_answer_costs_one_hash_whoever_asks_for_whom() {
-    let hasher = Hasher::start(COST, 1).unwrap();
+    let hasher = PasswordHasher::start(COST, 1).unwrap();
     let hash = hasher.hash(&secret("zebra-mug-41"), HERE).await.unwrap();
     let long = "x".repeat(100);
     let tries = [
@@ -42,11 +42,11 @@ async fn every_answer_costs_one_hash_whoever_asks_for_whom() {
 
 #[tokio::test]
 async fn a_hash_of_lower_cost_takes_as_many_rounds_as_a_name_that_nobody_has() {
-    let weak = Hasher::start(COST, 1).unwrap().hash(&secret("zebra-mug-41"), HERE).await.unwrap();
-    let hasher = Hasher::start(COST + 3, 1).unwrap();
+    let weak = PasswordHasher::start(COST, 1).unwrap().hash(&secret("zebra-mug-41"), HERE).await.unwrap();
+    let hasher = PasswordHasher::start(COST + 3, 1).unwrap();
     for hash in [Some(weak), None] {
         let before = hasher.rounds();
-        assert_eq!(hasher.verify(&secret("wrong"), hash.clone(), HERE).await, Ok(Verdict::Wrong));
+        assert_eq!(hasher.verify(&secret("wrong"), hash.clone(), HERE).await, Ok(PasswordCheck::Wrong));
         assert_eq!(hasher.rounds() - before, 1 << (COST + 3), "{hash:?}");
     }
 }
@@ -62,35 +62,35 @@ fn the_hash_that_unknown_names_are_compared_with_is_one_that_bcrypt_computes() {
 
 #[tokio::test]
 async fn passwords_that_bcrypt_would_cut_are_refused_and_match_nothing() {
-    let hasher = Hasher::start(COST, 1).unwrap();
+    let hasher = PasswordHasher::start(COST, 1).unwrap();
     let fits = "x".repeat(72);
     let hash = hasher.hash(&secret(&fits), HERE).await.unwrap();
     for unfit in [format!("{fits}y"), "a\0a".to_owned()] {
         assert_eq!(hasher.hash(&secret(&unfit), HERE).await, Err(HashError::Unfit));
-        assert_eq!(hasher.verify(&secret(&unfit), Some(hash.clone()), HERE).await, Ok(Verdict::Wrong));
+        assert_eq!(hasher.verify(&secret(&unfit), Some(hash.clone()), HERE).await, Ok(PasswordCheck::Wrong));
     }
     // bcrypt repeats the password with its NUL, so that these two would be one.
     let short = hasher.hash(&secret("a"), HERE).await.unwrap();
-    assert_eq!(hasher.verify(&secret("a\0a"), Some(short), HERE).await, Ok(Verdict::Wrong));
+    assert_eq!(hasher.verify(&secret("a\0a"), Some(short), HERE).await, Ok(PasswordCheck::Wrong));
 }
 
 #[tokio::test]
 async fn hashes_of_lower_cost_or_older_notation_still_verify_and_ask_to_be_renewed() {
-    let weak = Hasher::start(COST, 1).unwrap().hash(&secret("zebra-mug-41"), HERE).await.unwrap();
-    let hasher = Hasher::start(COST + 1, 1).unwrap();
-    assert_eq!(hasher.verify_text("zebra-mug-41", Some(weak)).await, Verdict::RightButStale);
+    let weak = PasswordHasher::start(COST, 1).unwrap().hash(&secret("zebra-mug-41"), HERE).await.unwrap();
+    let hasher = PasswordHasher::start(COST + 1, 1).unwrap();
+    assert_eq!(hasher.verify_text("zebra-mug-41", Some(weak)).await, PasswordCheck::RightButStale);
     let strong = hasher.hash(&secret("zebra-mug-41"), HERE).await.unwrap();
     for version in ["$2a$", "$2y$"] {
         let old = PasswordHash::new(strong.expose().replacen("$2b$", version, 1));
-        assert_eq!(hasher.verify_text("zebra-mug-41", Some(old)).await, Verdict::RightButStale, "{version}");
+        assert_eq!(hasher.verify_text("zebra-mug-41", Some(old)).await, PasswordCheck::RightButStale, "{version}");
     }
     for broken in ["", "$2b$", "not a hash", "$2b$99$abcdefghijklmnopqrstuuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"] {
-        assert_eq!(hasher.verify_text("x", Some(PasswordHash::new(broken))).await, Verdict::Wrong);
+        assert_eq!(hasher.verify_text("x", Some(PasswordHash::new(broken))).await, PasswordCheck::Wrong);
     }
 }
 
-impl Hasher {
-    async fn verify_text(&self, text: &str, hash: Option<PasswordHash>) -> Verdict {
+impl PasswordHasher {
+    async fn verify_text(&self, text: &str, hash: Option<PasswordHash>) -> PasswordCheck {
         self.verify(&secret(text), hash, HERE).await.unwrap()
     }
 }

@@ -1,14 +1,14 @@
 //! Owns the one transaction in which accounts are taken in. Writes of a running server wait for it, so that nothing is
 //! done in it but adding.
 
-use crate::cli::context::{Desk, command_line};
+use crate::cli::context::{Context, command_line};
 use crate::cli::interrupt::{Interrupted, on_thread};
 use crate::cli::progress::Progress;
 use crate::cli::{Failure, running_server};
 use crate::domain::audit::{Action, Event};
-use crate::domain::cancel_flag::Stop;
+use crate::domain::cancel_flag::CancelFlag;
 use crate::domain::secret::Fingerprint;
-use crate::store::transfer::import::{self, Account};
+use crate::store::transfer::import::{self, ImportedAccount};
 use crate::store::{Connection, StoreError, audit, secret_key};
 
 /// How many accounts are added between two looks at whether to go on.
@@ -38,7 +38,12 @@ enum Halt {
 }
 
 /// Adds them all, or none.
-pub async fn all(desk: &Desk<'_>, accounts: Vec<Account>, source: Source, stop: Stop) -> Result<Vec<Account>, Failure> {
+pub async fn all(
+    desk: &Context<'_>,
+    accounts: Vec<ImportedAccount>,
+    source: Source,
+    stop: CancelFlag,
+) -> Result<Vec<ImportedAccount>, Failure> {
     let (now, mut progress) = (desk.now, Progress::new());
     let event =
         |target, detail| Event { actor: command_line(), action: Action::UserAdded, target, success: true, detail };

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::auth::password_hasher;
-use crate::auth::random::NoRandomness;
+use crate::auth::random::RandomnessError;
 use crate::cli::import::hex::{from_hex, to_hex};
 use crate::cli::import::plan::{self, Finding, shown};
 use crate::cli::import::secrets::Secrets;
@@ -14,7 +14,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, User};
 use crate::domain::username::Username;
-use crate::store::transfer::import::Account;
+use crate::store::transfer::import::ImportedAccount;
 
 #[derive(Serialize, Deserialize)]
 struct Line {
@@ -49,7 +49,7 @@ struct Key {
 }
 
 /// One account as a line.
-pub fn written(account: &Account) -> serde_json::Result<String> {
+pub fn written(account: &ImportedAccount) -> serde_json::Result<String> {
     let user = &account.user;
     let keys = account.keys.iter().map(|(key, sha256)| Key {
         id: key.id,
@@ -79,7 +79,11 @@ pub fn written(account: &Account) -> serde_json::Result<String> {
 }
 
 /// The accounts of a whole file, in its order, and the lines that are none.
-pub fn accounts(bytes: &[u8], secrets: &Secrets, now: Timestamp) -> Result<(Vec<Account>, Vec<Finding>), NoRandomness> {
+pub fn accounts(
+    bytes: &[u8],
+    secrets: &Secrets,
+    now: Timestamp,
+) -> Result<(Vec<ImportedAccount>, Vec<Finding>), RandomnessError> {
     let (mut accounts, mut findings) = (Vec::new(), Vec::new());
     for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         if line.iter().all(u8::is_ascii_whitespace) {
@@ -100,7 +104,7 @@ pub fn accounts(bytes: &[u8], secrets: &Secrets, now: Timestamp) -> Result<(Vec<
 }
 
 /// What a line says; its store key as it stands there.
-fn account(line: &str) -> Result<Account, String> {
+fn account(line: &str) -> Result<ImportedAccount, String> {
     // A byte order mark is what some editors begin a file with. serde's message would repeat what stands in the line,
     // which may be a hash.
     let line: Line = serde_json::from_str(line.trim_start_matches('\u{feff}'))
@@ -124,7 +128,7 @@ fn account(line: &str) -> Result<Account, String> {
         last_login_at: line.last_login_at,
     };
     let keys = line.api_keys.into_iter().map(|key| read_key(key, user.id)).collect::<Result<_, _>>()?;
-    Ok(Account { user, hash: PasswordHash::new(line.password_hash), keys })
+    Ok(ImportedAccount { user, hash: PasswordHash::new(line.password_hash), keys })
 }
 
 fn read_key(key: Key, user_id: Uuid) -> Result<(ApiKey, [u8; 32]), String> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::auth::random::NoRandomness;
+use crate::auth::random::RandomnessError;
 use crate::auth::{api_key, password_hasher};
 use crate::cli::import::hex::from_hex;
 use crate::cli::import::plan::{Finding, shown};
@@ -15,7 +15,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, User};
 use crate::domain::username::Username;
-use crate::store::transfer::import::Account;
+use crate::store::transfer::import::ImportedAccount;
 use crate::store::transfer::langflow::{Langflow, LangflowKey, LangflowUser};
 
 /// How every Fernet token begins: the version, and four zero bytes of a time before the year 2106.
@@ -28,9 +28,9 @@ pub fn accounts(
     file: Langflow,
     secrets: &Secrets,
     now: Timestamp,
-) -> Result<(Vec<Account>, Vec<Finding>), NoRandomness> {
+) -> Result<(Vec<ImportedAccount>, Vec<Finding>), RandomnessError> {
     let mut findings = Vec::new();
-    let mut accounts: Vec<Account> = Vec::with_capacity(file.users.len());
+    let mut accounts: Vec<ImportedAccount> = Vec::with_capacity(file.users.len());
     let mut places: HashMap<Uuid, usize> = HashMap::new();
     for row in file.users {
         let user = match row {
@@ -77,7 +77,7 @@ fn account(
     now: Timestamp,
     who: &str,
     findings: &mut Vec<Finding>,
-) -> Result<Result<Account, String>, NoRandomness> {
+) -> Result<Result<ImportedAccount, String>, RandomnessError> {
     let username = match Username::parse(&row.username) {
         Ok(username) => username,
         Err(error) => return Ok(Err(format!("the name is none: {error}"))),
@@ -104,7 +104,7 @@ fn account(
         updated_at: row.updated_at,
         last_login_at: row.last_login_at,
     };
-    Ok(Ok(Account { user, hash: PasswordHash::new(row.password), keys: Vec::new() }))
+    Ok(Ok(ImportedAccount { user, hash: PasswordHash::new(row.password), keys: Vec::new() }))
 }
 
 fn key(row: LangflowKey, secrets: &Secrets, now: Timestamp) -> Result<(ApiKey, [u8; 32]), String> {

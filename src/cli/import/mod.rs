@@ -19,16 +19,16 @@ use crate::auth::fernet::Fernet;
 use crate::auth::random;
 use crate::auth::secret_key::fingerprint;
 use crate::cli::Failure;
-use crate::cli::context::{Desk, Printed, out, print};
+use crate::cli::context::{Context, Printed, out, print};
 use crate::cli::interrupt::{Interrupted, on_thread, stoppable};
 use crate::cli::progress::Progress;
 use crate::config::Config;
-use crate::domain::cancel_flag::Stop;
+use crate::domain::cancel_flag::CancelFlag;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 use crate::server::secret_key;
 use crate::store::secret_key as store_key;
-use crate::store::transfer::import::Account;
+use crate::store::transfer::import::ImportedAccount;
 use crate::store::transfer::langflow as foreign;
 use plan::Finding;
 use secrets::Secrets;
@@ -102,20 +102,20 @@ pub struct How {
 
 /// What came of an import.
 struct Outcome {
-    taken: Vec<Account>,
+    taken: Vec<ImportedAccount>,
     findings: Vec<Finding>,
 }
 
 /// Runs an import.
 pub fn run(config: &Config, source: Source, as_json: bool) -> Result<(), Failure> {
-    let desk = Desk::open(config, as_json)?;
+    let desk = Context::open(config, as_json)?;
     let done = stoppable(async |stop| import(&desk, source, stop).await);
     desk.db.close();
     let (outcome, how) = done?;
     report(&outcome, how, as_json)
 }
 
-async fn import(desk: &Desk<'_>, source: Source, stop: Stop) -> Result<(Outcome, How), Failure> {
+async fn import(desk: &Context<'_>, source: Source, stop: CancelFlag) -> Result<(Outcome, How), Failure> {
     // The one that the database goes with may be another one than that in force, which encrypts from now on.
     let noted = desk.db.read(store_key::fingerprint).await.map_err(described)?;
     let (from, how, ours, (accounts, mut findings)) = match source {
@@ -146,7 +146,7 @@ async fn import(desk: &Desk<'_>, source: Source, stop: Stop) -> Result<(Outcome,
 }
 
 /// Usher's own secret key. A dry run makes none where there is none: what it encrypts is thrown away.
-async fn own_secret(desk: &Desk<'_>, how: How) -> Result<Secret, Failure> {
+async fn own_secret(desk: &Context<'_>, how: How) -> Result<Secret, Failure> {
     if !how.dry_run {
         return Ok(secret_key::in_force(desk.config, &desk.db, desk.now).await?);
     }
@@ -157,11 +157,11 @@ async fn own_secret(desk: &Desk<'_>, how: How) -> Result<Secret, Failure> {
 }
 
 async fn read_langflow(
-    desk: &Desk<'_>,
+    desk: &Context<'_>,
     file: PathBuf,
     secrets: Secrets,
-    stop: Stop,
-) -> Result<(Vec<Account>, Vec<Finding>), Failure> {
+    stop: CancelFlag,
+) -> Result<(Vec<ImportedAccount>, Vec<Finding>), Failure> {
     let (spare, now) = (desk.config.data_dir.clone(), desk.now);
     let read = on_thread(move || {
         let mut progress = Progress::new();
@@ -178,7 +178,7 @@ async fn read_langflow(
     }
 }
 
-fn read_lines(file: &Path, secrets: &Secrets, now: Timestamp) -> Result<(Vec<Account>, Vec<Finding>), String> {
+fn read_lines(file: &Path, secrets: &Secrets, now: Timestamp) -> Result<(Vec<ImportedAccount>, Vec<Finding>), String> {
     let bytes = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     jsonl::accounts(&bytes, secrets, now).map_err(|error| error.to_string())
 }
@@ -209,8 +209,7 @@ fn report(outcome: &Outcome, how: How, as_json: bool) -> Result<(), Failure> {
     let store_keys = taken.iter().filter(|account| account.user.store_api_key.is_some()).count();
     let verb = if how.dry_run { "would be imported" } else { "imported" };
     if as_json {
-        let person =
-            |a: &Account| json!({ "id": a.user.id, "username": a.user.username.as_str(), "api_keys": a.keys.len() });
+        let person = |a: &ImportedAccount| json!({ "id": a.user.id, "username": a.user.username.as_str(), "api_keys": a.keys.len() });
         let whole = json!({
             "dry_run": how.dry_run, "imported": taken.iter().map(person).collect::<Vec<_>>(), "api_keys": keys,
             "store_keys": store_keys, "findings": findings,
@@ -240,7 +239,7 @@ fn counted(number: usize, what: &str) -> String {
 }
 
 /// What comes with an account.
-fn with_it(account: &Account) -> String {
+fn with_it(account: &ImportedAccount) -> String {
     let user = &account.user;
     let facts = [
         (user.is_superuser, "a superuser".to_owned()),

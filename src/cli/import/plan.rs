@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::store::transfer::import::{self, Account, Standing};
+use crate::store::transfer::import::{self, ImportConflict, ImportedAccount};
 use crate::store::{Connection, StoreError};
 
 /// The most characters of what a file says of itself that a finding repeats.
@@ -38,12 +38,12 @@ pub fn shown(text: &str) -> String {
 }
 
 /// How an account is named in findings.
-pub fn label(account: &Account) -> String {
+pub fn label(account: &ImportedAccount) -> String {
     format!("{} ({})", shown(account.user.username.as_str()), account.user.id)
 }
 
 /// That an account is not taken in, and with it its keys.
-fn left_out(account: &Account, why: &str) -> Finding {
+fn left_out(account: &ImportedAccount, why: &str) -> Finding {
     let keys = match account.keys.len() {
         0 => String::new(),
         count => format!(", nor its API keys ({count})"),
@@ -52,13 +52,19 @@ fn left_out(account: &Account, why: &str) -> Finding {
 }
 
 /// Those of `accounts` that are taken in, with those of their keys that can be, and what is said about the others.
-pub fn decide(connection: &Connection, accounts: Vec<Account>) -> Result<(Vec<Account>, Vec<Finding>), StoreError> {
+pub fn decide(
+    connection: &Connection,
+    accounts: Vec<ImportedAccount>,
+) -> Result<(Vec<ImportedAccount>, Vec<Finding>), StoreError> {
     import::at_one_moment(connection, || decided(connection, accounts))
 }
 
-fn decided(connection: &Connection, accounts: Vec<Account>) -> Result<(Vec<Account>, Vec<Finding>), StoreError> {
+fn decided(
+    connection: &Connection,
+    accounts: Vec<ImportedAccount>,
+) -> Result<(Vec<ImportedAccount>, Vec<Finding>), StoreError> {
     let mut findings = Vec::new();
-    let mut free: Vec<Account> = Vec::with_capacity(accounts.len());
+    let mut free: Vec<ImportedAccount> = Vec::with_capacity(accounts.len());
     let mut ids = HashSet::new();
     for account in accounts {
         if !ids.insert(account.user.id) {
@@ -66,18 +72,18 @@ fn decided(connection: &Connection, accounts: Vec<Account>) -> Result<(Vec<Accou
             continue;
         }
         match import::standing(connection, account.user.id, &account.user.username)? {
-            Standing::Free => free.push(account),
-            Standing::Exists => {
+            ImportConflict::Free => free.push(account),
+            ImportConflict::Exists => {
                 let what = "is here already and stays as it is, with its keys".to_owned();
                 findings.push(Finding { who: label(&account), what, exists: true });
             }
-            Standing::NameTaken(name) => {
+            ImportConflict::NameTaken(name) => {
                 let why = format!(
                     "usher has somebody else called {name:?}; rename one of the two, as by `usher user rename`"
                 );
                 findings.push(left_out(&account, &why));
             }
-            Standing::NameKept => {
+            ImportConflict::NameKept => {
                 let what =
                     "not imported: this was somebody else's name, which forward auth keeps from being given again; \
                             choose another name"
@@ -111,12 +117,12 @@ fn decided(connection: &Connection, accounts: Vec<Account>) -> Result<(Vec<Accou
 }
 
 /// What decides between two of one name: the smaller one wins.
-fn rank(account: &Account) -> (bool, crate::domain::clock::Timestamp) {
+fn rank(account: &ImportedAccount) -> (bool, crate::domain::clock::Timestamp) {
     (!account.user.is_superuser, account.user.create_at)
 }
 
 /// Leaves out keys that are here already, or twice in the file.
-fn keys(connection: &Connection, taken: &mut [Account], findings: &mut Vec<Finding>) -> Result<(), StoreError> {
+fn keys(connection: &Connection, taken: &mut [ImportedAccount], findings: &mut Vec<Finding>) -> Result<(), StoreError> {
     let (mut ids, mut hashes) = (HashSet::new(), HashSet::new());
     for account in taken {
         let mut kept = Vec::with_capacity(account.keys.len());

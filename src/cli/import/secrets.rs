@@ -1,7 +1,7 @@
 //! Owns how what another server encrypted is encrypted for this one.
 
 use crate::auth::fernet::Fernet;
-use crate::auth::random::NoRandomness;
+use crate::auth::random::RandomnessError;
 use crate::cli::import::plan::Finding;
 use crate::domain::clock::Timestamp;
 
@@ -21,7 +21,7 @@ impl Secrets {
         now: Timestamp,
         who: &str,
         findings: &mut Vec<Finding>,
-    ) -> Result<Option<String>, NoRandomness> {
+    ) -> Result<Option<String>, RandomnessError> {
         let Some(token) = token else { return Ok(None) };
         let text = self.theirs.as_ref().and_then(|theirs| theirs.decrypt(token));
         if text.is_none() {

@@ -11,14 +11,14 @@ use crate::domain::username::Username;
 
 /// All rules; none means that nobody enters anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rules(Vec<Rule>);
+pub struct AccessRules(Vec<AccessRule>);
 
-/// Who may enter the hosts of one pattern: `*.example.org = signed-in`.
+/// Audience may enter the hosts of one pattern: `*.example.org = signed-in`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
+pub struct AccessRule {
     /// Which hosts.
     pub hosts: Hosts,
-    who: Who,
+    who: Audience,
 }
 
 /// A pattern of hosts: `app.example.org`, `*.example.org`, `app.example.org:8443`, `app.example.org:*`.
@@ -41,7 +41,7 @@ enum Port {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Who {
+enum Audience {
     SignedIn,
     Superusers,
     These(Vec<Person>),
@@ -56,7 +56,7 @@ enum Person {
 
 /// Why somebody stays outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closed {
+pub enum AccessDenied {
     /// No rule knows the host.
     UnknownHost,
     /// The host's rule does not name this person.
@@ -65,14 +65,14 @@ pub enum Closed {
 
 /// What is wrong with a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadRule;
+pub struct RuleError;
 
-impl Rules {
+impl AccessRules {
     /// Puts rules in the order in which they are asked.
     ///
     /// # Errors
     /// A pattern that two of them have.
-    pub fn new(mut rules: Vec<Rule>) -> Result<Self, Hosts> {
+    pub fn new(mut rules: Vec<AccessRule>) -> Result<Self, Hosts> {
         rules.sort_by_key(|rule| {
             let Hosts { below, name, port } = &rule.hosts;
             (*below, std::cmp::Reverse((name.len(), *port)), name.clone())
@@ -89,14 +89,14 @@ impl Rules {
     }
 
     /// Each rule, in no order that would mean anything.
-    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+    pub fn iter(&self) -> impl Iterator<Item = &AccessRule> {
         self.0.iter()
     }
 
     /// The names that rules list, as they were written.
     pub fn names(&self) -> impl Iterator<Item = &Username> {
         let people =
-            self.0.iter().filter_map(|rule| if let Who::These(people) = &rule.who { Some(people) } else { None });
+            self.0.iter().filter_map(|rule| if let Audience::These(people) = &rule.who { Some(people) } else { None });
         people.flatten().filter_map(|person| if let Person::Name(name) = person { Some(name) } else { None })
     }
 
@@ -106,20 +106,20 @@ impl Rules {
     }
 
     /// Whether `user`, who is active, may enter.
-    pub fn may_enter(&self, site: &Site, user: &User) -> Result<(), Closed> {
-        let allowed = match self.of(site).ok_or(Closed::UnknownHost)? {
-            Who::SignedIn => true,
-            Who::Superusers => user.is_superuser,
-            Who::These(people) => people.iter().any(|person| match person {
+    pub fn may_enter(&self, site: &Site, user: &User) -> Result<(), AccessDenied> {
+        let allowed = match self.of(site).ok_or(AccessDenied::UnknownHost)? {
+            Audience::SignedIn => true,
+            Audience::Superusers => user.is_superuser,
+            Audience::These(people) => people.iter().any(|person| match person {
                 Person::Name(name) => name.folded() == user.username.folded(),
                 Person::Id(id) => *id == user.id,
             }),
         };
-        if allowed { Ok(()) } else { Err(Closed::NotForYou) }
+        if allowed { Ok(()) } else { Err(AccessDenied::NotForYou) }
     }
 
     /// The rule of the most exact pattern.
-    fn of(&self, site: &Site) -> Option<&Who> {
+    fn of(&self, site: &Site) -> Option<&Audience> {
         self.0.iter().find(|rule| rule.hosts.match_site(site)).map(|rule| &rule.who)
     }
 }
@@ -157,8 +157,8 @@ mod tests {
     use super::*;
     use crate::domain::clock::Timestamp;
 
-    fn rules(texts: &[&str]) -> Rules {
-        Rules::new(texts.iter().map(|text| text.parse().unwrap()).collect()).unwrap()
+    fn rules(texts: &[&str]) -> AccessRules {
+        AccessRules::new(texts.iter().map(|text| text.parse().unwrap()).collect()).unwrap()
     }
 
     fn person(name: &str, is_superuser: bool) -> User {
@@ -205,11 +205,14 @@ mod tests {
                 "https://example.org.evil.net",
                 "http://wiki.example.org:443",
             ] {
-                assert_eq!(rules.may_enter(&site(at), &root), Err(Closed::UnknownHost), "{at}");
+                assert_eq!(rules.may_enter(&site(at), &root), Err(AccessDenied::UnknownHost), "{at}");
                 assert!(!rules.know(&site(at)));
             }
         }
-        assert_eq!(Rules::default().may_enter(&site("https://a"), &person("root", true)), Err(Closed::UnknownHost));
+        assert_eq!(
+            AccessRules::default().may_enter(&site("https://a"), &person("root", true)),
+            Err(AccessDenied::UnknownHost)
+        );
     }
 
     #[test]
@@ -219,8 +222,8 @@ mod tests {
         let rules = rules(&[&format!("a = users: ANNA B ; {id}"), "b=users:x"]);
         let may = |host: &str, user: &User| rules.may_enter(&site(&format!("https://{host}")), user);
         assert_eq!((may("a", &anna), may("a", &other)), (Ok(()), Ok(())));
-        assert_eq!(may("a", &person("other", false)), Err(Closed::NotForYou), "another of the same name");
-        assert_eq!(may("b", &anna), Err(Closed::NotForYou));
+        assert_eq!(may("a", &person("other", false)), Err(AccessDenied::NotForYou), "another of the same name");
+        assert_eq!(may("b", &anna), Err(AccessDenied::NotForYou));
         assert_eq!(rules.names().map(Username::as_str).collect::<Vec<_>>(), ["ANNA B", "x"]);
     }
 
@@ -233,7 +236,7 @@ mod tests {
             ("192.0.2.1:* = signed-in", "192.0.2.1:* = signed-in"),
             ("a. = signed-in", "a = signed-in"),
         ] {
-            let rule: Rule = text.parse().unwrap();
+            let rule: AccessRule = text.parse().unwrap();
             assert_eq!(rule.to_string(), shown);
             assert_eq!(rule.to_string().parse(), Ok(rule));
         }
@@ -257,9 +260,9 @@ mod tests {
             "u@a = signed-in",
             "a b = signed-in",
         ] {
-            assert_eq!(bad.parse::<Rule>(), Err(BadRule), "{bad}");
+            assert_eq!(bad.parse::<AccessRule>(), Err(RuleError), "{bad}");
         }
         let twice = ["a.b = signed-in", "*.b = signed-in", "A.b=superusers"].map(|text| text.parse().unwrap()).to_vec();
-        assert_eq!(Rules::new(twice).unwrap_err().to_string(), "a.b");
+        assert_eq!(AccessRules::new(twice).unwrap_err().to_string(), "a.b");
     }
 }

@@ -5,29 +5,29 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
-use crate::domain::forward_auth::{BadRule, Hosts, Person, Port, Rule, Who};
+use crate::domain::forward_auth::{AccessRule, Audience, Hosts, Person, Port, RuleError};
 use crate::domain::site;
 use crate::domain::username::Username;
 
-impl FromStr for Rule {
-    type Err = BadRule;
+impl FromStr for AccessRule {
+    type Err = RuleError;
 
-    fn from_str(text: &str) -> Result<Self, BadRule> {
-        let (hosts, who) = text.split_once('=').ok_or(BadRule)?;
+    fn from_str(text: &str) -> Result<Self, RuleError> {
+        let (hosts, who) = text.split_once('=').ok_or(RuleError)?;
         Ok(Self { hosts: hosts.parse()?, who: who.parse()? })
     }
 }
 
 impl FromStr for Hosts {
-    type Err = BadRule;
+    type Err = RuleError;
 
-    fn from_str(text: &str) -> Result<Self, BadRule> {
+    fn from_str(text: &str) -> Result<Self, RuleError> {
         let text = text.trim();
         let (text, port) = match text.strip_suffix(":*") {
             Some(text) => (text, Port::Any),
-            None => match site::split_port(text).ok_or(BadRule)? {
+            None => match site::split_port(text).ok_or(RuleError)? {
                 (host, None) => (host, Port::Own),
-                (host, Some(port)) => (host, Port::This(port.parse().ok().filter(|&port| port > 0).ok_or(BadRule)?)),
+                (host, Some(port)) => (host, Port::This(port.parse().ok().filter(|&port| port > 0).ok_or(RuleError)?)),
             },
         };
         let (below, name) = match text.strip_prefix("*.") {
@@ -35,24 +35,24 @@ impl FromStr for Hosts {
             None => (false, text),
         };
         // People write names as they read them; proxies and browsers have them in ASCII (IDNA).
-        let name = match url::Host::parse(name).map_err(|_| BadRule)? {
+        let name = match url::Host::parse(name).map_err(|_| RuleError)? {
             url::Host::Domain(name) => site::host_name(&name),
             _ if below => None,
             address => site::host_name(&address.to_string()),
         };
-        Ok(Self { below, name: name.ok_or(BadRule)?, port })
+        Ok(Self { below, name: name.ok_or(RuleError)?, port })
     }
 }
 
-impl FromStr for Who {
-    type Err = BadRule;
+impl FromStr for Audience {
+    type Err = RuleError;
 
-    fn from_str(text: &str) -> Result<Self, BadRule> {
+    fn from_str(text: &str) -> Result<Self, RuleError> {
         match text.trim() {
             "signed-in" => Ok(Self::SignedIn),
             "superusers" => Ok(Self::Superusers),
             text => {
-                let people = text.strip_prefix("users:").ok_or(BadRule)?.split(';');
+                let people = text.strip_prefix("users:").ok_or(RuleError)?.split(';');
                 people.map(str::parse).collect::<Result<_, _>>().map(Self::These)
             }
         }
@@ -60,25 +60,25 @@ impl FromStr for Who {
 }
 
 impl FromStr for Person {
-    type Err = BadRule;
+    type Err = RuleError;
 
-    fn from_str(text: &str) -> Result<Self, BadRule> {
+    fn from_str(text: &str) -> Result<Self, RuleError> {
         // Ids in the form that usher shows; what merely looks like one otherwise may be a name.
         let id = Uuid::try_parse(text.trim()).ok().filter(|id| id.to_string() == text.trim());
         match id {
             Some(id) => Ok(Self::Id(id)),
-            None => Username::parse(text).map(Self::Name).map_err(|_| BadRule),
+            None => Username::parse(text).map(Self::Name).map_err(|_| RuleError),
         }
     }
 }
 
-impl fmt::Display for Rule {
+impl fmt::Display for AccessRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} = ", self.hosts)?;
         match &self.who {
-            Who::SignedIn => f.write_str("signed-in"),
-            Who::Superusers => f.write_str("superusers"),
-            Who::These(people) => {
+            Audience::SignedIn => f.write_str("signed-in"),
+            Audience::Superusers => f.write_str("superusers"),
+            Audience::These(people) => {
                 let shown: Vec<String> = people.iter().map(ToString::to_string).collect();
                 write!(f, "users: {}", shown.join("; "))
             }

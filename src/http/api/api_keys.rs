@@ -11,18 +11,18 @@ use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::http::models::{ApiKeyRead, ApiKeysResponse, Detail, UnmaskedApiKeyRead};
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::body::Kind;
-use crate::http::pipeline::caller::{SignedIn, Superuser, Via};
+use crate::http::pipeline::body::BodyKind;
+use crate::http::pipeline::caller::{Credential, SignedIn, Superuser};
 use crate::http::pipeline::client::Client;
-use crate::http::pipeline::cookies::{self, Jar};
+use crate::http::pipeline::cookies::{self, CookieJar};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request::{Call, Input, KeyId, Nothing, Source, UserId};
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::request::{Input, InputSource, KeyId, NoInput, Request, UserId};
+use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::schema::{self, boolean, datetime, integer, nullable, object, string};
-use crate::http::pipeline::validation::{Fault, Faults};
+use crate::http::pipeline::validation::{FieldError, FieldErrors};
 use crate::http::pipeline::{lenient, messages};
 use crate::store::{api_keys, audit, users};
 
@@ -67,13 +67,13 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn list(call: Call<SignedIn, Nothing>) -> Result<Reply, ApiError> {
+async fn list(call: Request<SignedIn, NoInput>) -> Result<Response, ApiError> {
     let user_id = call.who.user.id;
     let keys = call.app.db.read(move |connection| api_keys::of_user(connection, user_id)).await?;
     Ok(shown(user_id, &keys))
 }
 
-async fn list_of(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
+async fn list_of(call: Request<Superuser, UserId>) -> Result<Response, ApiError> {
     let UserId(user_id) = call.input;
     let keys = call.app.db.read(move |connection| {
         users::find(connection, user_id)?.ok_or(ApiError::UserNotFound)?;
@@ -82,9 +82,9 @@ async fn list_of(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
     Ok(shown(user_id, &keys.await?))
 }
 
-fn shown(user_id: Uuid, keys: &[ApiKey]) -> Reply {
+fn shown(user_id: Uuid, keys: &[ApiKey]) -> Response {
     let api_keys: Vec<_> = keys.iter().map(ApiKeyRead::from).collect();
-    Reply::json(&ApiKeysResponse { total_count: api_keys.len(), user_id, api_keys })
+    Response::json(&ApiKeysResponse { total_count: api_keys.len(), user_id, api_keys })
 }
 
 /// A new key. The original's other fields are checked as it checks them, and not used, as there.
@@ -94,9 +94,9 @@ struct ApiKeyCreate {
 }
 
 impl Input for ApiKeyCreate {
-    const BODY: Kind = Kind::Json;
+    const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
         let name = fields.optional("name", faults, |value| fields::text(value, MAX_NAME));
         fields.optional("last_used_at", faults, lenient::datetime);
@@ -107,7 +107,7 @@ impl Input for ApiKeyCreate {
         let unless_falsy = |value| if lenient::is_falsy(value) { Ok(None) } else { lenient::datetime(value).map(Some) };
         fields.optional("created_at", faults, unless_falsy);
         let in_the_future = |end: Timestamp| {
-            if end > source.now { Ok(end) } else { Err(Fault::value(messages::field::KEY_IN_THE_PAST)) }
+            if end > source.now { Ok(end) } else { Err(FieldError::value(messages::field::KEY_IN_THE_PAST)) }
         };
         let expires_at =
             fields.optional("expires_at", faults, |value| lenient::datetime(value).and_then(in_the_future));
@@ -129,9 +129,9 @@ impl Input for ApiKeyCreate {
     }
 }
 
-async fn create(call: Call<SignedIn, ApiKeyCreate>) -> Result<Reply, ApiError> {
-    let Call { app, now, client, who, input } = call;
-    if let Via::Key(_, own_end) = who.via {
+async fn create(call: Request<SignedIn, ApiKeyCreate>) -> Result<Response, ApiError> {
+    let Request { app, now, client, who, input } = call;
+    if let Credential::Key(_, own_end) = who.via {
         policy::may_make_key(own_end, input.expires_at)?;
     }
     let unmasked = api_key::generate()?;
@@ -156,16 +156,16 @@ async fn create(call: Call<SignedIn, ApiKeyCreate>) -> Result<Reply, ApiError> {
         audit::record(connection, &event, now)?;
         Ok::<_, ApiError>(key)
     });
-    Ok(Reply::json(&UnmaskedApiKeyRead::new(&made.await?, text)))
+    Ok(Response::json(&UnmaskedApiKeyRead::new(&made.await?, text)))
 }
 
-async fn delete(call: Call<SignedIn, KeyId>) -> Result<Reply, ApiError> {
+async fn delete(call: Request<SignedIn, KeyId>) -> Result<Response, ApiError> {
     let KeyId(id) = call.input;
     remove(&call.app, &call.who, &call.client, call.who.user.clone(), id, call.now).await
 }
 
-async fn revoke(call: Call<Superuser, (UserId, KeyId)>) -> Result<Reply, ApiError> {
-    let Call { app, now, client, who: Superuser(who), input: (UserId(user_id), KeyId(id)) } = call;
+async fn revoke(call: Request<Superuser, (UserId, KeyId)>) -> Result<Response, ApiError> {
+    let Request { app, now, client, who: Superuser(who), input: (UserId(user_id), KeyId(id)) } = call;
     let owner = app.db.read(move |connection| users::find(connection, user_id)).await?;
     remove(&app, &who, &client, owner.ok_or(ApiError::KeyNotFound)?, id, now).await
 }
@@ -177,7 +177,7 @@ async fn remove(
     owner: User,
     id: Uuid,
     now: Timestamp,
-) -> Result<Reply, ApiError> {
+) -> Result<Response, ApiError> {
     let (actor, standing) = (who.actor(client), who.standing());
     let deleted = app.db.write(move |connection| {
         standing.check(connection, now)?;
@@ -188,16 +188,16 @@ async fn remove(
         Ok(audit::record(connection, &event, now)?)
     });
     deleted.await?;
-    Ok(Reply::json(&Detail { detail: messages::KEY_DELETED }))
+    Ok(Response::json(&Detail { detail: messages::KEY_DELETED }))
 }
 
 /// The key to the original's component store.
 struct ApiKeyCreateRequest(Secret);
 
 impl Input for ApiKeyCreateRequest {
-    const BODY: Kind = Kind::Json;
+    const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
         fields.required("api_key", faults, |value| fields::text(value, MAX_STORE_KEY)).map(|key| Self(Secret::new(key)))
     }
@@ -207,8 +207,8 @@ impl Input for ApiKeyCreateRequest {
     }
 }
 
-async fn store(call: Call<SignedIn, ApiKeyCreateRequest>) -> Result<Reply, ApiError> {
-    let Call { app, now, client, who, input: ApiKeyCreateRequest(key) } = call;
+async fn store(call: Request<SignedIn, ApiKeyCreateRequest>) -> Result<Response, ApiError> {
+    let Request { app, now, client, who, input: ApiKeyCreateRequest(key) } = call;
     let encrypted = app.fernet.encrypt(key.expose(), now)?;
     let (id, actor, standing) = (who.user.id, who.actor(&client), who.standing());
     let kept = encrypted.clone();
@@ -221,7 +221,7 @@ async fn store(call: Call<SignedIn, ApiKeyCreateRequest>) -> Result<Reply, ApiEr
         Ok::<_, ApiError>(audit::record(connection, &event, now)?)
     });
     saved.await?;
-    let jar = Jar::new(&app.config, client.https);
+    let jar = CookieJar::new(&app.config, client.https);
     let cookie = jar.set(cookies::STORE_KEY, &encrypted, app.config.refresh_token_seconds.into());
-    Ok(Reply::json(&Detail { detail: messages::KEY_SAVED }).cookie(&cookie))
+    Ok(Response::json(&Detail { detail: messages::KEY_SAVED }).cookie(&cookie))
 }

@@ -4,17 +4,17 @@ use serde_json::json;
 
 use crate::http::models::user_inputs::{MAX_LIMIT, window};
 use crate::http::models::{AuditRead, AuditResponse};
-use crate::http::pipeline::body::Kind;
+use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Superuser;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::lenient;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request::{Call, Input, Source};
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::request::{Input, InputSource, Request};
+use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::schema::{string, uuid};
-use crate::http::pipeline::validation::{Faults, Place};
-use crate::store::audit::{self, Filter};
+use crate::http::pipeline::validation::{FieldErrors, Location};
+use crate::store::audit::{self, AuditFilter};
 
 pub fn routes() -> Vec<Route> {
     vec![
@@ -25,13 +25,13 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-impl Input for Filter {
-    const BODY: Kind = Kind::None;
+impl Input for AuditFilter {
+    const BODY: BodyKind = BodyKind::None;
 
-    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let (skip, limit) = window(source, faults);
         let user = match source.query.get("user") {
-            Some(text) => Some(faults.note(Place::Query("user"), lenient::uuid_text(text))?),
+            Some(text) => Some(faults.note(Location::Query("user"), lenient::uuid_text(text))?),
             None => None,
         };
         let action = source.query.get("action").filter(|action| !action.is_empty()).map(ToOwned::to_owned);
@@ -47,8 +47,8 @@ impl Input for Filter {
     }
 }
 
-async fn list(call: Call<Superuser, Filter>) -> Result<Reply, ApiError> {
+async fn list(call: Request<Superuser, AuditFilter>) -> Result<Response, ApiError> {
     let filter = call.input;
     let (total_count, entries) = call.app.db.read(move |connection| audit::list(connection, &filter)).await?;
-    Ok(Reply::json(&AuditResponse { total_count, entries: entries.iter().map(AuditRead::from).collect() }))
+    Ok(Response::json(&AuditResponse { total_count, entries: entries.iter().map(AuditRead::from).collect() }))
 }

@@ -9,21 +9,21 @@ use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::domain::username::Username;
 use crate::http::models::Token;
-use crate::http::pipeline::body::Kind;
+use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::client::Client;
-use crate::http::pipeline::cookies::Jar;
+use crate::http::pipeline::cookies::CookieJar;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::loopback::is_local;
 use crate::http::pipeline::metrics::LoginKind;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request::{Call, Input, Source};
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::request::{Input, InputSource, Request};
+use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::schema::{boolean, object, string};
 use crate::http::pipeline::session_start;
 use crate::http::pipeline::throttle::Attempt;
-use crate::http::pipeline::validation::Faults;
+use crate::http::pipeline::validation::FieldErrors;
 use crate::store::{Connection, audit, sessions, users};
 
 pub fn routes() -> Vec<Route> {
@@ -53,9 +53,9 @@ pub struct Launch {
 }
 
 impl Input for Launch {
-    const BODY: Kind = Kind::None;
+    const BODY: BodyKind = BodyKind::None;
 
-    fn read(source: &Source<'_>, _: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
         let secret = source.request.headers().get(LAUNCH_SECRET).and_then(|secret| secret.to_str().ok());
         let local = is_local(source.request, &source.config.cors_origins);
         Some(Self { local, secret: secret.map(Secret::new) })
@@ -72,14 +72,14 @@ pub fn off_schema() -> serde_json::Value {
     object(&[("detail", detail, true)])
 }
 
-pub async fn auto_login(call: Call<Anyone, Launch>) -> Result<Reply, ApiError> {
+pub async fn auto_login(call: Request<Anyone, Launch>) -> Result<Response, ApiError> {
     let app = call.app.clone();
     let outcome = enter(call).await;
     app.metrics.log_in(LoginKind::Automatic, &outcome);
     outcome
 }
 
-async fn enter(call: Call<Anyone, Launch>) -> Result<Reply, ApiError> {
+async fn enter(call: Request<Anyone, Launch>) -> Result<Response, ApiError> {
     if !call.app.config.auto_login {
         return Err(ApiError::AutoLoginOff);
     }
@@ -93,7 +93,7 @@ async fn enter(call: Call<Anyone, Launch>) -> Result<Reply, ApiError> {
         (Some(_), None) => return Err(ApiError::LaunchSecret),
         (Some(_), Some(_)) => return Err(refuse_guess(&call).await?),
     }
-    let Call { app, now, client, .. } = call;
+    let Request { app, now, client, .. } = call;
     let newcomer = if app.db.read(person).await?.is_some() {
         None
     } else {
@@ -118,12 +118,12 @@ async fn enter(call: Call<Anyone, Launch>) -> Result<Reply, ApiError> {
         Ok((user, session, client))
     });
     let (user, session, client) = started.await?;
-    Ok(session_start::reply(&app, &session, Some(&user), Jar::new(&app.config, client.https), now))
+    Ok(session_start::reply(&app, &session, Some(&user), CookieJar::new(&app.config, client.https), now))
 }
 
 /// Notes a wrong launch secret, or says how long to wait when there were many from this address. The right one is never
 /// kept waiting.
-async fn refuse_guess(call: &Call<Anyone, Launch>) -> Result<ApiError, ApiError> {
+async fn refuse_guess(call: &Request<Anyone, Launch>) -> Result<ApiError, ApiError> {
     let attempt = Attempt::begin(&call.app, "", call.client.address).await;
     let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), call.now);
     let event = Event {

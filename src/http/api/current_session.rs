@@ -2,12 +2,12 @@
 
 use crate::http::models::{SessionResponse, UserRead};
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::caller::{self, SignedIn, Who};
+use crate::http::pipeline::caller::{self, Authenticate, SignedIn};
 use crate::http::pipeline::cookies;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::form::Pairs;
-use crate::http::pipeline::request::{Call, Nothing};
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::form::FormPairs;
+use crate::http::pipeline::request::{NoInput, Request};
+use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use actix_web::HttpRequest;
 
@@ -21,12 +21,12 @@ pub fn routes() -> Vec<Route> {
 }
 
 /// Somebody, if credentials or the access token's cookie are valid. For telling, not for acting: it authorizes nothing.
-struct Visitor(Option<SignedIn>);
+struct CurrentSession(Option<SignedIn>);
 
-impl Who for Visitor {
+impl Authenticate for CurrentSession {
     const NEEDS_CREDENTIALS: bool = false;
 
-    async fn identify(app: &App, request: &HttpRequest, query: &Pairs<'_>) -> Result<Self, ApiError> {
+    async fn identify(app: &App, request: &HttpRequest, query: &FormPairs<'_>) -> Result<Self, ApiError> {
         let mut found = SignedIn::identify(app, request, query).await;
         let cookie = cookies::get(&app.config, request.headers(), cookies::ACCESS);
         if let (Err(ApiError::NoCredentials), Some(token)) = (&found, cookie) {
@@ -40,9 +40,9 @@ impl Who for Visitor {
     }
 }
 
-async fn session(call: Call<Visitor, Nothing>) -> Result<Reply, ApiError> {
+async fn session(call: Request<CurrentSession, NoInput>) -> Result<Response, ApiError> {
     let user = call.who.0.as_ref().map(|visitor| &visitor.user);
-    Ok(Reply::json(&SessionResponse {
+    Ok(Response::json(&SessionResponse {
         authenticated: user.is_some(),
         user: user.map(UserRead::from),
         store_api_key: user.and_then(|user| user.store_api_key.as_deref()),

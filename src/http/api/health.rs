@@ -6,11 +6,11 @@ use crate::http::models::{Alive, HealthResponse};
 use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::messages;
-use crate::http::pipeline::request::{Call, Nothing};
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::request::{NoInput, Request};
+use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::schema::reference;
-use crate::store::{StoreError, Trouble, heartbeat};
+use crate::store::{StorageCondition, StoreError, heartbeat};
 
 pub fn routes() -> Vec<Route> {
     vec![
@@ -27,39 +27,39 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn alive(_: Call<Anyone, Nothing>) -> Result<Reply, ApiError> {
-    Ok(Reply::json(&Alive { status: "ok" }))
+async fn alive(_: Request<Anyone, NoInput>) -> Result<Response, ApiError> {
+    Ok(Response::json(&Alive { status: "ok" }))
 }
 
-async fn check(call: Call<Anyone, Nothing>) -> Result<Reply, ApiError> {
+async fn check(call: Request<Anyone, NoInput>) -> Result<Response, ApiError> {
     let now = call.now;
     let read: Result<(), StoreError> = call.app.db.read(heartbeat::read).await;
     let written: Result<(), StoreError> = call.app.db.write(move |connection| heartbeat::write(connection, now)).await;
     // The write's error says more: a reader may still have all it needs, or stumble over what the writer understands.
     let Err(error) = written.and(read) else {
-        return Ok(Reply::json(&HealthResponse { status: "ok", chat: "ok", db: "ok" }));
+        return Ok(Response::json(&HealthResponse { status: "ok", chat: "ok", db: "ok" }));
     };
     log::error!("the health check failed: {}", error.described());
     let trouble = error.trouble();
     let status = match trouble {
-        Trouble::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        StorageCondition::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
     // `chat` has no part of its own here; clients of the original read it as "does the server work".
     let answer = HealthResponse { status: "nok", chat: messages::CHECK_THE_LOG, db: sentence(trouble) };
-    Ok(Reply::json(&answer).status(status))
+    Ok(Response::json(&answer).status(status))
 }
 
 /// What is wrong, for whoever watches the server; no path and no cause.
-fn sentence(trouble: Trouble) -> &'static str {
+fn sentence(trouble: StorageCondition) -> &'static str {
     match trouble {
-        Trouble::DiskFull => messages::DISK_FULL,
-        Trouble::Locked => messages::DB_LOCKED,
-        Trouble::ReadOnly => messages::DB_READ_ONLY,
-        Trouble::Disk => messages::DB_DISK,
-        Trouble::Replaced => messages::DB_REPLACED,
-        Trouble::Damaged => messages::DB_DAMAGED,
-        Trouble::Busy => messages::BUSY,
-        Trouble::Other => messages::CHECK_THE_LOG,
+        StorageCondition::DiskFull => messages::DISK_FULL,
+        StorageCondition::Locked => messages::DB_LOCKED,
+        StorageCondition::ReadOnly => messages::DB_READ_ONLY,
+        StorageCondition::Disk => messages::DB_DISK,
+        StorageCondition::Replaced => messages::DB_REPLACED,
+        StorageCondition::Damaged => messages::DB_DAMAGED,
+        StorageCondition::Busy => messages::BUSY,
+        StorageCondition::Other => messages::CHECK_THE_LOG,
     }
 }

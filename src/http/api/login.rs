@@ -2,27 +2,27 @@
 
 use serde_json::json;
 
-use crate::auth::password_hasher::Verdict;
+use crate::auth::password_hasher::PasswordCheck;
 use crate::domain::audit::{Action, Event};
 use crate::domain::secret::{PasswordHash, Secret};
-use crate::domain::session::Refresh;
+use crate::domain::session::RefreshOutcome;
 use crate::domain::user::User;
 use crate::http::models::{Message, Token};
-use crate::http::pipeline::body::{Body, Kind};
+use crate::http::pipeline::body::{Body, BodyKind};
 use crate::http::pipeline::caller::Anyone;
-use crate::http::pipeline::cookies::{self, Jar};
+use crate::http::pipeline::cookies::{self, CookieJar};
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::form::Pairs;
+use crate::http::pipeline::form::FormPairs;
 use crate::http::pipeline::messages::{self, field};
 use crate::http::pipeline::metrics::LoginKind;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request::{Call, Input, Source};
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::request::{Input, InputSource, Request};
+use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::schema::{nullable, object, string};
-use crate::http::pipeline::session_start::{self, Pair};
-use crate::http::pipeline::throttle::{Attempt, Keyed};
-use crate::http::pipeline::validation::{Fault, Faults, Place};
+use crate::http::pipeline::session_start::{self, TokenPair};
+use crate::http::pipeline::throttle::{Attempt, AttemptKeys};
+use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
 use crate::store::{audit, sessions, site_tokens, users};
 
 const TAG: &str = "Login";
@@ -53,20 +53,20 @@ struct Credentials {
 }
 
 impl Input for Credentials {
-    const BODY: Kind = Kind::Form;
+    const BODY: BodyKind = BodyKind::Form;
 
-    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let form = match source.body {
-            Body::Other(text) if is_form(source) => Pairs::parse(without_stub(text).as_bytes()),
-            _ => Pairs::default(),
+            Body::Other(text) if is_form(source) => FormPairs::parse(without_stub(text).as_bytes()),
+            _ => FormPairs::default(),
         };
         if form.get("grant_type").is_some_and(|grant| grant != "password") {
-            let fault = Fault::new("string_pattern_mismatch", field::GRANT_TYPE);
-            faults.note::<()>(Place::Field("grant_type"), Err(fault));
+            let fault = FieldError::new("string_pattern_mismatch", field::GRANT_TYPE);
+            faults.note::<()>(Location::Field("grant_type"), Err(fault));
         }
-        let required = |name, faults: &mut Faults| {
-            let value = form.get(name).ok_or_else(|| Fault::new("missing", field::MISSING));
-            faults.note(Place::Field(name), value.map(ToOwned::to_owned))
+        let required = |name, faults: &mut FieldErrors| {
+            let value = form.get(name).ok_or_else(|| FieldError::new("missing", field::MISSING));
+            faults.note(Location::Field(name), value.map(ToOwned::to_owned))
         };
         let (username, password) = (required("username", faults), required("password", faults));
         Some(Self { username: username?, password: Secret::new(password?) })
@@ -92,20 +92,20 @@ fn without_stub(text: &str) -> &str {
     if text[start..].contains('=') { text } else { &text[..start] }
 }
 
-fn is_form(source: &Source<'_>) -> bool {
+fn is_form(source: &InputSource<'_>) -> bool {
     let value = source.request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-async fn login(call: Call<Anyone, Credentials>) -> Result<Reply, ApiError> {
+async fn login(call: Request<Anyone, Credentials>) -> Result<Response, ApiError> {
     let app = call.app.clone();
     let outcome = log_in(call).await;
     app.metrics.log_in(LoginKind::Password, &outcome);
     outcome
 }
 
-async fn log_in(call: Call<Anyone, Credentials>) -> Result<Reply, ApiError> {
+async fn log_in(call: Request<Anyone, Credentials>) -> Result<Response, ApiError> {
     let attempt = Attempt::begin(&call.app, &call.input.username, call.client.address).await;
     // Another hash may have taken the place of the one that was verified: of another password, or of the same one, when
     // two log in at once and the hash is renewed. So it is verified once more.
@@ -118,7 +118,10 @@ async fn log_in(call: Call<Anyone, Credentials>) -> Result<Reply, ApiError> {
 }
 
 /// One attempt; `None` when the password's hash was replaced while it was verified.
-async fn try_login(call: &Call<Anyone, Credentials>, attempt: Option<&Attempt>) -> Result<Option<Reply>, ApiError> {
+async fn try_login(
+    call: &Request<Anyone, Credentials>,
+    attempt: Option<&Attempt>,
+) -> Result<Option<Response>, ApiError> {
     let keys = attempt.and_then(Attempt::keys);
     let Credentials { username, password } = &call.input;
     let (typed, now) = (username.clone(), call.now);
@@ -131,13 +134,13 @@ async fn try_login(call: &Call<Anyone, Credentials>, attempt: Option<&Attempt>) 
     let comparison = call.app.hasher.verify(password, hash.clone(), call.client.address);
     let verdict = Attempt::at_stake(attempt, comparison).await?;
     match (user, hash, verdict) {
-        (Some(user), Some(hash), Verdict::Right | Verdict::RightButStale) => {
+        (Some(user), Some(hash), PasswordCheck::Right | PasswordCheck::RightButStale) => {
             if let Some(refusal) = not_active(&user) {
                 record_failure(call, None, Some(&user), "inactive").await?;
                 return Err(refusal);
             }
             let renewed = match verdict {
-                Verdict::RightButStale => Some(call.app.hasher.hash(password, call.client.address).await?),
+                PasswordCheck::RightButStale => Some(call.app.hasher.hash(password, call.client.address).await?),
                 _ => None,
             };
             sign_in(call, keys, user, hash, renewed).await
@@ -159,12 +162,12 @@ fn not_active(user: &User) -> Option<ApiError> {
 }
 
 async fn sign_in(
-    call: &Call<Anyone, Credentials>,
-    keys: Option<Keyed>,
+    call: &Request<Anyone, Credentials>,
+    keys: Option<AttemptKeys>,
     user: User,
     verified: PasswordHash,
     renewed: Option<PasswordHash>,
-) -> Result<Option<Reply>, ApiError> {
+) -> Result<Option<Response>, ApiError> {
     let (session, now) = (session_start::new_session(&call.app, &user, &call.client, call.now), call.now);
     let actor = call.client.actor_for(&user);
     let started = session.clone();
@@ -190,15 +193,15 @@ async fn sign_in(
         Ok(Some(user))
     });
     let Some(user) = done.await? else { return Ok(None) };
-    let jar = Jar::new(&call.app.config, call.client.https);
+    let jar = CookieJar::new(&call.app.config, call.client.https);
     Ok(Some(session_start::reply(&call.app, &session, Some(&user), jar, now)))
 }
 
 /// Notes a failed log-in, with the account's name if there is one, never with the name that was typed: people type
 /// passwords there.
 async fn record_failure(
-    call: &Call<Anyone, Credentials>,
-    keys: Option<Keyed>,
+    call: &Request<Anyone, Credentials>,
+    keys: Option<AttemptKeys>,
     user: Option<&User>,
     why: &'static str,
 ) -> Result<(), ApiError> {
@@ -221,34 +224,34 @@ async fn record_failure(
 struct RefreshCookie(Option<String>);
 
 impl Input for RefreshCookie {
-    const BODY: Kind = Kind::None;
+    const BODY: BodyKind = BodyKind::None;
 
-    fn read(source: &Source<'_>, _: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
         Some(Self(cookies::get(source.config, source.request.headers(), cookies::REFRESH).map(ToOwned::to_owned)))
     }
 
     fn describe(_: &mut Operation) {}
 }
 
-async fn refresh(call: Call<Anyone, RefreshCookie>) -> Result<Reply, ApiError> {
-    let Call { app, now, client, input: RefreshCookie(cookie), .. } = call;
+async fn refresh(call: Request<Anyone, RefreshCookie>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: RefreshCookie(cookie), .. } = call;
     let cookie = cookie.ok_or(ApiError::NoRefreshToken)?;
     let (sid, generation) = session_start::check_refresh(&app, &cookie, now)?;
     let (ends, leeway, jar) =
-        (session_start::end_of(&app, now), session_start::leeway(&app), Jar::new(&app.config, client.https));
+        (session_start::end_of(&app, now), session_start::leeway(&app), CookieJar::new(&app.config, client.https));
     let done = app.db.write(move |connection| {
         let found = sessions::find(connection, sid, now)?.filter(|(_, user)| user.is_active);
         let Some((mut session, user)) = found else { return Ok(None) };
         match session.refresh(generation, now, leeway) {
-            Refresh::Rotate => {
+            RefreshOutcome::Rotate => {
                 (session.refreshed_at, session.expires_at) = (now, ends);
                 session.generation += 1;
                 session.address = client.address.to_string();
                 sessions::rotate(connection, &session)?;
             }
-            Refresh::Repeat => {}
-            Refresh::Unknown => return Ok(None),
-            Refresh::Reuse => {
+            RefreshOutcome::Repeat => {}
+            RefreshOutcome::Unknown => return Ok(None),
+            RefreshOutcome::Reuse => {
                 sessions::end(connection, sid)?;
                 let actor = client.actor();
                 let target = Some((user.id, user.username.to_string()));
@@ -264,20 +267,20 @@ async fn refresh(call: Call<Anyone, RefreshCookie>) -> Result<Reply, ApiError> {
 }
 
 /// Every token that came along.
-struct Tokens(Pair);
+struct Tokens(TokenPair);
 
 impl Input for Tokens {
-    const BODY: Kind = Kind::None;
+    const BODY: BodyKind = BodyKind::None;
 
-    fn read(source: &Source<'_>, _: &mut Faults) -> Option<Self> {
-        Some(Self(Pair::of(source.config, source.request.headers())))
+    fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
+        Some(Self(TokenPair::of(source.config, source.request.headers())))
     }
 
     fn describe(_: &mut Operation) {}
 }
 
-async fn logout(call: Call<Anyone, Tokens>) -> Result<Reply, ApiError> {
-    let Call { app, now, client, input: Tokens(tokens), .. } = call;
+async fn logout(call: Request<Anyone, Tokens>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: Tokens(tokens), .. } = call;
     let ids = tokens.sessions(&app);
     if !ids.is_empty() || tokens.entry.is_some() {
         let from = client.clone();
@@ -296,8 +299,8 @@ async fn logout(call: Call<Anyone, Tokens>) -> Result<Reply, ApiError> {
         });
         ended.await?;
     }
-    let jar = Jar::new(&app.config, client.https);
-    let mut reply = Reply::json(&Message { message: messages::LOGGED_OUT });
+    let jar = CookieJar::new(&app.config, client.https);
+    let mut reply = Response::json(&Message { message: messages::LOGGED_OUT });
     if !app.config.forward_auth.is_empty() {
         reply = reply.cookie(&cookies::set_entry(&app.config, "", 0));
     }

@@ -5,12 +5,12 @@ use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 
 use crate::domain::secret::Secret;
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::caller::{Superuser, Who, bearer};
+use crate::http::pipeline::caller::{Authenticate, Superuser, bearer};
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::form::Pairs;
+use crate::http::pipeline::form::FormPairs;
 use crate::http::pipeline::metrics::text;
-use crate::http::pipeline::request::{Call, Nothing};
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::request::{NoInput, Request};
+use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::store::StoreError;
 use crate::store::engine::stats;
@@ -29,10 +29,10 @@ pub fn routes() -> Vec<Route> {
 /// Whoever may read metrics: a superuser, or who has the token for it.
 struct Scraper;
 
-impl Who for Scraper {
+impl Authenticate for Scraper {
     const NEEDS_CREDENTIALS: bool = true;
 
-    async fn identify(app: &App, request: &HttpRequest, query: &Pairs<'_>) -> Result<Self, ApiError> {
+    async fn identify(app: &App, request: &HttpRequest, query: &FormPairs<'_>) -> Result<Self, ApiError> {
         if !app.config.metrics {
             return Err(ApiError::NotFound);
         }
@@ -44,10 +44,10 @@ impl Who for Scraper {
     }
 }
 
-async fn metrics(call: Call<Scraper, Nothing>) -> Result<Reply, ApiError> {
+async fn metrics(call: Request<Scraper, NoInput>) -> Result<Response, ApiError> {
     let now = call.now;
     let amounts: Result<_, StoreError> = call.app.db.read(move |connection| stats::amounts(connection, now)).await;
     // What cannot be read is left out: that the database is in trouble is just what the rest tells.
     let amounts = amounts.inspect_err(|error| log::warn!("metrics without the database: {}", error.described())).ok();
-    Ok(Reply::file(text(call.app, amounts), CONTENT_TYPE))
+    Ok(Response::file(text(call.app, amounts), CONTENT_TYPE))
 }

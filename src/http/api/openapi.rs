@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::request::{Call, Nothing};
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::request::{NoInput, Request};
+use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 
 pub fn routes() -> Vec<Route> {
@@ -17,6 +17,6 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn openapi(call: Call<Anyone, Nothing>) -> Result<Reply, ApiError> {
-    Ok(Reply::file(call.app.description.json(&call.app.config.base_path), "application/json"))
+async fn openapi(call: Request<Anyone, NoInput>) -> Result<Response, ApiError> {
+    Ok(Response::file(call.app.description.json(&call.app.config.base_path), "application/json"))
 }

@@ -1,6 +1,6 @@
 //! Owns setting one's own password.
 
-use crate::auth::password_hasher::Verdict;
+use crate::auth::password_hasher::PasswordCheck;
 use crate::domain::audit::{Action, Event};
 use crate::domain::policy;
 use crate::domain::secret::PasswordHash;
@@ -10,10 +10,10 @@ use crate::http::models::user_inputs::ResetPassword;
 use crate::http::pipeline::caller::SignedIn;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields;
-use crate::http::pipeline::request::{Call, UserId};
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::request::{Request, UserId};
+use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::throttle::{Attempt, Keyed};
+use crate::http::pipeline::throttle::{Attempt, AttemptKeys};
 use crate::store::{audit, sessions, users};
 
 pub fn routes() -> Vec<Route> {
@@ -27,7 +27,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn reset(call: Call<SignedIn, (UserId, ResetPassword)>) -> Result<Reply, ApiError> {
+async fn reset(call: Request<SignedIn, (UserId, ResetPassword)>) -> Result<Response, ApiError> {
     let (UserId(id), _) = call.input;
     policy::may_reset_password(&call.who.user, call.who.session().is_some(), id)?;
     let attempt = Attempt::begin(&call.app, call.who.user.username.as_str(), call.client.address).await;
@@ -43,7 +43,7 @@ async fn reset(call: Call<SignedIn, (UserId, ResetPassword)>) -> Result<Reply, A
     }
     right?;
 
-    let Call { app, now, client, who, input: (_, ResetPassword { password, .. }) } = call;
+    let Request { app, now, client, who, input: (_, ResetPassword { password, .. }) } = call;
     fields::differs_from_name(&password, &who.user.username).map_err(|fault| ApiError::field("password", fault))?;
     let hash = app.hasher.hash(&password, client.address).await?;
     let (actor, own_session, standing) = (who.actor(&client), who.session(), who.standing());
@@ -59,11 +59,11 @@ async fn reset(call: Call<SignedIn, (UserId, ResetPassword)>) -> Result<Reply, A
         audit::record(connection, &Event::about(actor, Action::PasswordChanged, &user, None), now)?;
         Ok(User { updated_at: now, ..user })
     });
-    Ok(Reply::json(&UserRead::from(&changed.await?)))
+    Ok(Response::json(&UserRead::from(&changed.await?)))
 }
 
 /// Counts a wrong current password as what it is: an attempt at the account's password.
-async fn record_failure(call: &Call<SignedIn, (UserId, ResetPassword)>, keys: Keyed) -> Result<(), ApiError> {
+async fn record_failure(call: &Request<SignedIn, (UserId, ResetPassword)>, keys: AttemptKeys) -> Result<(), ApiError> {
     let (now, actor) = (call.now, call.who.actor(&call.client));
     let target = Some((call.who.user.id, call.who.user.username.to_string()));
     let detail = Some("wrong current password".to_owned());
@@ -77,17 +77,17 @@ async fn record_failure(call: &Call<SignedIn, (UserId, ResetPassword)>, keys: Ke
 
 /// Refuses a wrong current password, and a new one that is the current one.
 async fn refuse_wrong_or_same(
-    call: &Call<SignedIn, (UserId, ResetPassword)>,
+    call: &Request<SignedIn, (UserId, ResetPassword)>,
     old: &PasswordHash,
 ) -> Result<(), ApiError> {
     let (app, from, (_, input)) = (&call.app, call.client.address, &call.input);
     let verify = async |password| Ok::<_, ApiError>(app.hasher.verify(password, Some(old.clone()), from).await?);
     match &input.current {
-        Some(current) if verify(current).await? == Verdict::Wrong => Err(ApiError::WrongCurrentPassword),
+        Some(current) if verify(current).await? == PasswordCheck::Wrong => Err(ApiError::WrongCurrentPassword),
         // The current one is known to be right, so that comparing the texts is enough.
         Some(current) if *current == input.password => Err(ApiError::SamePassword),
         Some(_) => Ok(()),
-        None if verify(&input.password).await? == Verdict::Wrong => Ok(()),
+        None if verify(&input.password).await? == PasswordCheck::Wrong => Ok(()),
         None => Err(ApiError::SamePassword),
     }
 }

@@ -10,16 +10,16 @@ use crate::domain::audit::{Action, Event};
 use crate::domain::policy;
 use crate::domain::secret::Secret;
 use crate::http::models::{Detail, ResetLink};
-use crate::http::pipeline::body::Kind;
+use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::{Anyone, Superuser};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request::{Call, Input, Source, UserId};
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::request::{Input, InputSource, Request, UserId};
+use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::schema::{object, string, string_of};
-use crate::http::pipeline::validation::Faults;
+use crate::http::pipeline::validation::FieldErrors;
 use crate::http::pipeline::{lenient, messages};
 use crate::store::{audit, reset_links, sessions, users};
 
@@ -51,8 +51,8 @@ pub fn link(url: &str, token: &Secret) -> String {
     format!("{url}/reset#token={}", token.expose())
 }
 
-async fn make(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
-    let Call { app, now, client, who: Superuser(who), input: UserId(id) } = call;
+async fn make(call: Request<Superuser, UserId>) -> Result<Response, ApiError> {
+    let Request { app, now, client, who: Superuser(who), input: UserId(id) } = call;
     policy::may_make_reset_link(&who.user, who.session().is_some(), id)?;
     let (token, end) = (Secret::new(random::text()?), now + VALID_FOR);
     let (hash, actor, standing) = (sha256(token.expose()), who.actor(&client), who.standing());
@@ -64,7 +64,7 @@ async fn make(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
         Ok::<_, ApiError>(())
     });
     made.await?;
-    Ok(Reply::json(&ResetLink { link: &link(&app.url, &token), expires_at: end }).status(StatusCode::CREATED))
+    Ok(Response::json(&ResetLink { link: &link(&app.url, &token), expires_at: end }).status(StatusCode::CREATED))
 }
 
 /// The link's token and the new password.
@@ -74,9 +74,9 @@ struct NewPassword {
 }
 
 impl Input for NewPassword {
-    const BODY: Kind = Kind::Json;
+    const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
         let min = source.config.password_min_length;
         let token = fields.required("token", faults, lenient::string).map(Secret::new);
@@ -90,8 +90,8 @@ impl Input for NewPassword {
     }
 }
 
-async fn set(call: Call<Anyone, NewPassword>) -> Result<Reply, ApiError> {
-    let Call { app, now, client, input: NewPassword { token, password }, .. } = call;
+async fn set(call: Request<Anyone, NewPassword>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: NewPassword { token, password }, .. } = call;
     let sha256 = sha256(token.expose());
     let user = app.db.read(move |connection| reset_links::find(connection, &sha256, now)).await?;
     let user = user.ok_or(ApiError::BadResetToken)?;
@@ -107,5 +107,5 @@ async fn set(call: Call<Anyone, NewPassword>) -> Result<Reply, ApiError> {
         Ok::<_, ApiError>(())
     });
     done.await?;
-    Ok(Reply::json(&Detail { detail: messages::PASSWORD_SET }))
+    Ok(Response::json(&Detail { detail: messages::PASSWORD_SET }))
 }

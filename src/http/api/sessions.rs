@@ -8,14 +8,14 @@ use crate::domain::clock::Timestamp;
 use crate::domain::policy;
 use crate::http::models::{Detail, SessionRead, SessionsResponse};
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::body::Kind;
+use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::{SignedIn, Superuser};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request::{Call, Input, Nothing, SessionId, Source, UserId};
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::request::{Input, InputSource, NoInput, Request, SessionId, UserId};
+use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::validation::{Faults, Place};
+use crate::http::pipeline::validation::{FieldErrors, Location};
 use crate::http::pipeline::{lenient, messages};
 use crate::store::{audit, sessions, users};
 
@@ -60,11 +60,11 @@ pub fn routes() -> Vec<Route> {
 struct KeepCurrent(bool);
 
 impl Input for KeepCurrent {
-    const BODY: Kind = Kind::None;
+    const BODY: BodyKind = BodyKind::None;
 
-    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let Some(text) = source.query.get("keep_current") else { return Some(Self(false)) };
-        faults.note(Place::Query("keep_current"), lenient::boolean(&json!(text))).map(Self)
+        faults.note(Location::Query("keep_current"), lenient::boolean(&json!(text))).map(Self)
     }
 
     fn describe(operation: &mut Operation) {
@@ -73,40 +73,40 @@ impl Input for KeepCurrent {
     }
 }
 
-async fn list(call: Call<SignedIn, Nothing>) -> Result<Reply, ApiError> {
+async fn list(call: Request<SignedIn, NoInput>) -> Result<Response, ApiError> {
     policy::may_manage_sessions(call.who.session().is_some())?;
     shown(&call.app, call.who.user.id, call.who.session(), call.now).await
 }
 
-async fn list_of(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
+async fn list_of(call: Request<Superuser, UserId>) -> Result<Response, ApiError> {
     let (Superuser(who), UserId(id)) = (&call.who, &call.input);
     policy::may_manage_sessions(who.session().is_some())?;
     shown(&call.app, *id, who.session(), call.now).await
 }
 
-async fn shown(app: &App, user_id: Uuid, current: Option<Uuid>, now: Timestamp) -> Result<Reply, ApiError> {
+async fn shown(app: &App, user_id: Uuid, current: Option<Uuid>, now: Timestamp) -> Result<Response, ApiError> {
     let found = app.db.read(move |connection| {
         users::find(connection, user_id)?.ok_or(ApiError::UserNotFound)?;
         Ok::<_, ApiError>(sessions::of_user(connection, user_id, now)?)
     });
     let found = found.await?;
     let sessions: Vec<_> = found.iter().map(|session| SessionRead::new(session, current)).collect();
-    Ok(Reply::json(&SessionsResponse { total_count: sessions.len(), sessions }))
+    Ok(Response::json(&SessionsResponse { total_count: sessions.len(), sessions }))
 }
 
-async fn end(call: Call<SignedIn, SessionId>) -> Result<Reply, ApiError> {
+async fn end(call: Request<SignedIn, SessionId>) -> Result<Response, ApiError> {
     let SessionId(id) = call.input;
     policy::may_manage_sessions(call.who.session().is_some())?;
     end_one(&call, &call.who, call.who.user.id, id).await
 }
 
-async fn end_of(call: Call<Superuser, (UserId, SessionId)>) -> Result<Reply, ApiError> {
+async fn end_of(call: Request<Superuser, (UserId, SessionId)>) -> Result<Response, ApiError> {
     let (Superuser(who), (UserId(owner), SessionId(id))) = (&call.who, &call.input);
     policy::may_manage_sessions(who.session().is_some())?;
     end_one(&call, who, *owner, *id).await
 }
 
-async fn end_one<W, I>(call: &Call<W, I>, who: &SignedIn, owner: Uuid, id: Uuid) -> Result<Reply, ApiError> {
+async fn end_one<W, I>(call: &Request<W, I>, who: &SignedIn, owner: Uuid, id: Uuid) -> Result<Response, ApiError> {
     let (actor, standing, now) = (who.actor(&call.client), who.standing(), call.now);
     let ended = call.app.db.write(move |connection| {
         standing.check(connection, now)?;
@@ -118,10 +118,10 @@ async fn end_one<W, I>(call: &Call<W, I>, who: &SignedIn, owner: Uuid, id: Uuid)
         Ok(audit::record(connection, &event, now)?)
     });
     ended.await?;
-    Ok(Reply::json(&Detail { detail: messages::ONE_SESSION_ENDED }))
+    Ok(Response::json(&Detail { detail: messages::ONE_SESSION_ENDED }))
 }
 
-async fn end_all(call: Call<SignedIn, KeepCurrent>) -> Result<Reply, ApiError> {
+async fn end_all(call: Request<SignedIn, KeepCurrent>) -> Result<Response, ApiError> {
     let KeepCurrent(keep) = call.input;
     let current = call.who.session();
     policy::may_manage_sessions(current.is_some())?;
@@ -129,18 +129,18 @@ async fn end_all(call: Call<SignedIn, KeepCurrent>) -> Result<Reply, ApiError> {
     end_every(&call, &call.who, call.who.user.id, kept).await
 }
 
-async fn end_all_of(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
+async fn end_all_of(call: Request<Superuser, UserId>) -> Result<Response, ApiError> {
     let (Superuser(who), UserId(owner)) = (&call.who, &call.input);
     policy::may_manage_sessions(who.session().is_some())?;
     end_every(&call, who, *owner, None).await
 }
 
 async fn end_every<W, I>(
-    call: &Call<W, I>,
+    call: &Request<W, I>,
     who: &SignedIn,
     owner: Uuid,
     kept: Option<Uuid>,
-) -> Result<Reply, ApiError> {
+) -> Result<Response, ApiError> {
     let (actor, standing, now) = (who.actor(&call.client), who.standing(), call.now);
     let ended = call.app.db.write(move |connection| {
         standing.check(connection, now)?;
@@ -150,5 +150,5 @@ async fn end_every<W, I>(
         Ok::<_, ApiError>(audit::record(connection, &event, now)?)
     });
     ended.await?;
-    Ok(Reply::json(&Detail { detail: messages::SESSIONS_ENDED }))
+    Ok(Response::json(&Detail { detail: messages::SESSIONS_ENDED }))
 }

@@ -9,17 +9,17 @@ use crate::domain::user::User;
 use crate::domain::username::MAX_CHARS;
 use crate::http::models::UserRead;
 use crate::http::models::user_inputs::UserCreate;
-use crate::http::pipeline::body::Kind;
+use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::Fields;
 use crate::http::pipeline::lenient;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request::{Call, Input, Source};
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::request::{Input, InputSource, Request};
+use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::schema::{object, string, string_of};
-use crate::http::pipeline::validation::Faults;
+use crate::http::pipeline::validation::FieldErrors;
 use crate::store::{audit, users};
 
 pub fn routes() -> Vec<Route> {
@@ -38,9 +38,9 @@ struct Setup {
 }
 
 impl Input for Setup {
-    const BODY: Kind = Kind::Json;
+    const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
         let token = fields.required("token", faults, lenient::string).map(Secret::new);
         let user = UserCreate::from_fields(&fields, source, faults);
@@ -57,8 +57,8 @@ impl Input for Setup {
     }
 }
 
-async fn set_up(call: Call<Anyone, Setup>) -> Result<Reply, ApiError> {
-    let Call { app, now, client, input: Setup { token, user }, .. } = call;
+async fn set_up(call: Request<Anyone, Setup>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: Setup { token, user }, .. } = call;
     if app.db.read(users::superuser_exists).await? {
         return Err(ApiError::SetupDone);
     }
@@ -78,5 +78,5 @@ async fn set_up(call: Call<Anyone, Setup>) -> Result<Reply, ApiError> {
     });
     let user = made.await?;
     *app.setup_token.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    Ok(Reply::json(&UserRead::from(&user)).created(&format!("/api/v1/users/{}", user.id)))
+    Ok(Response::json(&UserRead::from(&user)).created(&format!("/api/v1/users/{}", user.id)))
 }

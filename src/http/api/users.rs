@@ -6,16 +6,16 @@ use crate::domain::policy;
 use crate::domain::user::{User, UserPatch};
 use crate::http::models::user_inputs::UserCreate;
 use crate::http::models::{Detail, UserRead, UsersResponse};
-use crate::http::pipeline::caller::{Perhaps, SignedIn, Superuser};
+use crate::http::pipeline::caller::{MaybeSignedIn, SignedIn, Superuser};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::if_match::{IfMatch, tagged};
-use crate::http::pipeline::request::{Call, Nothing, UserId};
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::request::{NoInput, Request, UserId};
+use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::throttle::{SignUp, SignUpKey};
 use crate::http::pipeline::{fields, messages};
 use crate::store::user_index::search;
-use crate::store::users::{self, Page};
+use crate::store::users::{self, UserQuery};
 use crate::store::{Connection, StoreError, audit, sessions};
 
 const ALL: &str = "/api/v1/users/";
@@ -57,8 +57,8 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn add(call: Call<Perhaps, UserCreate>) -> Result<Reply, ApiError> {
-    let Call { app, now, client, who: Perhaps(caller), input } = call;
+async fn add(call: Request<MaybeSignedIn, UserCreate>) -> Result<Response, ApiError> {
+    let Request { app, now, client, who: MaybeSignedIn(caller), input } = call;
     let superuser = caller.filter(|caller| caller.user.is_superuser);
     if app.config.signup == Signup::Closed && superuser.is_none() {
         return Err(ApiError::SignupClosed);
@@ -94,29 +94,29 @@ async fn add(call: Call<Perhaps, UserCreate>) -> Result<Reply, ApiError> {
         Ok::<_, ApiError>(Ok(user))
     });
     let user = added.await??;
-    Ok(Reply::json(&UserRead::from(&user)).created(&format!("{ALL}{}", user.id)))
+    Ok(Response::json(&UserRead::from(&user)).created(&format!("{ALL}{}", user.id)))
 }
 
-async fn list(call: Call<Superuser, Page>) -> Result<Reply, ApiError> {
+async fn list(call: Request<Superuser, UserQuery>) -> Result<Response, ApiError> {
     let page = call.input;
     let people = call.app.db.people();
     let (total_count, users) = call.app.db.read(move |connection| search::list(connection, &people, &page)).await?;
-    Ok(Reply::json(&UsersResponse { total_count, users: users.iter().map(UserRead::from).collect() }))
+    Ok(Response::json(&UsersResponse { total_count, users: users.iter().map(UserRead::from).collect() }))
 }
 
-async fn whoami(call: Call<SignedIn, Nothing>) -> Result<Reply, ApiError> {
-    Ok(Reply::json(&UserRead::from(&call.who.user)))
+async fn whoami(call: Request<SignedIn, NoInput>) -> Result<Response, ApiError> {
+    Ok(Response::json(&UserRead::from(&call.who.user)))
 }
 
-async fn read(call: Call<SignedIn, UserId>) -> Result<Reply, ApiError> {
+async fn read(call: Request<SignedIn, UserId>) -> Result<Response, ApiError> {
     let UserId(id) = call.input;
     policy::may_read(&call.who.user, id)?;
     let user = call.app.db.read(move |connection| users::find(connection, id)).await?;
     Ok(tagged(&user.ok_or(ApiError::UserNotFound)?))
 }
 
-async fn change(call: Call<SignedIn, ((UserId, UserPatch), IfMatch)>) -> Result<Reply, ApiError> {
-    let Call { app, now, client, who, input: ((UserId(id), patch), seen) } = call;
+async fn change(call: Request<SignedIn, ((UserId, UserPatch), IfMatch)>) -> Result<Response, ApiError> {
+    let Request { app, now, client, who, input: ((UserId(id), patch), seen) } = call;
     policy::may_patch(&who.user, who.session().is_some(), id, &patch)?;
     policy::may_rename(&who.user, id, &patch, !app.config.forward_auth.is_empty())?;
     let hash = match &patch.password {
@@ -153,8 +153,8 @@ async fn change(call: Call<SignedIn, ((UserId, UserPatch), IfMatch)>) -> Result<
     Ok(tagged(&changed.await?))
 }
 
-async fn delete(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
-    let Call { app, now, client, who: Superuser(who), input: UserId(id) } = call;
+async fn delete(call: Request<Superuser, UserId>) -> Result<Response, ApiError> {
+    let Request { app, now, client, who: Superuser(who), input: UserId(id) } = call;
     policy::may_delete(&who.user, id)?;
     let (actor, standing) = (who.actor(&client), who.standing());
     let deleted = app.db.write(move |connection| {
@@ -165,5 +165,5 @@ async fn delete(call: Call<Superuser, UserId>) -> Result<Reply, ApiError> {
         Ok::<_, ApiError>(())
     });
     deleted.await?;
-    Ok(Reply::json(&Detail { detail: messages::USER_DELETED }))
+    Ok(Response::json(&Detail { detail: messages::USER_DELETED }))
 }

@@ -31,7 +31,7 @@ const METHOD: &str = "x-forwarded-method";
 
 /// The request about which a proxy asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Original {
+pub struct ForwardedRequest {
     /// Where it goes.
     pub site: Site,
     /// Whether a person's browser goes there as a page, and not a program or a part of a page.
@@ -46,7 +46,7 @@ pub struct Original {
 
 /// Why it cannot be told what a proxy asks about. For the log: it is the proxy's settings that must change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unclear {
+pub enum ForwardedRequestError {
     /// The asker is no proxy of ours.
     Stranger(IpAddr),
     /// The header that is needed did not come.
@@ -59,7 +59,7 @@ pub enum Unclear {
     Contradiction(&'static str),
 }
 
-impl fmt::Display for Unclear {
+impl fmt::Display for ForwardedRequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stranger(address) => write!(f, "it was asked by {address}, which is not in `trusted_proxies`"),
@@ -73,12 +73,12 @@ impl fmt::Display for Unclear {
     }
 }
 
-impl Original {
+impl ForwardedRequest {
     /// Reads it from the request that asks.
-    pub fn of(request: &HttpRequest, config: &Config) -> Result<Self, Unclear> {
+    pub fn of(request: &HttpRequest, config: &Config) -> Result<Self, ForwardedRequestError> {
         let peer = client::peer(request);
         if !client::is_trusted(peer, &config.trusted_proxies) {
-            return Err(Unclear::Stranger(peer));
+            return Err(ForwardedRequestError::Stranger(peer));
         }
         let headers = request.headers();
         let by_url = single(headers, URL)?;
@@ -102,32 +102,32 @@ impl Original {
 }
 
 /// nginx's way. What came of the other way must agree.
-fn by_one_url(url: &str, headers: &HeaderMap) -> Result<(Site, String), Unclear> {
-    let (site, target) = split(url).ok_or(Unclear::Unreadable(URL))?;
+fn by_one_url(url: &str, headers: &HeaderMap) -> Result<(Site, String), ForwardedRequestError> {
+    let (site, target) = split(url).ok_or(ForwardedRequestError::Unreadable(URL))?;
     let named = if site.https { "https" } else { "http" };
     if single(headers, PROTO)?.is_some_and(|proto| scheme(&proto) != named) {
-        return Err(Unclear::Contradiction(PROTO));
+        return Err(ForwardedRequestError::Contradiction(PROTO));
     }
     if single(headers, HOST)?.is_some_and(|host| Site::parse(named, &host).as_ref() != Some(&site)) {
-        return Err(Unclear::Contradiction(HOST));
+        return Err(ForwardedRequestError::Contradiction(HOST));
     }
     Ok((site, target))
 }
 
 /// Caddy's and Traefik's way.
-fn by_parts(headers: &HeaderMap) -> Result<(Site, String), Unclear> {
-    let host = single(headers, HOST)?.ok_or(Unclear::Missing(HOST))?;
-    let proto = single(headers, PROTO)?.ok_or(Unclear::Missing(PROTO))?;
-    let site = Site::parse(scheme(&proto), &host).ok_or(Unclear::Unreadable(HOST))?;
+fn by_parts(headers: &HeaderMap) -> Result<(Site, String), ForwardedRequestError> {
+    let host = single(headers, HOST)?.ok_or(ForwardedRequestError::Missing(HOST))?;
+    let proto = single(headers, PROTO)?.ok_or(ForwardedRequestError::Missing(PROTO))?;
+    let site = Site::parse(scheme(&proto), &host).ok_or(ForwardedRequestError::Unreadable(HOST))?;
     Ok((site, single(headers, URI)?.unwrap_or_default().into_owned()))
 }
 
 /// The one value of a header, with what is no visible ASCII escaped; an empty one is none.
-fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<Cow<'a, str>>, Unclear> {
+fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<Cow<'a, str>>, ForwardedRequestError> {
     let mut values = headers.get_all(name);
     let value = values.next().map(|value| percent_encode(value.as_bytes(), &INVISIBLE).into());
     if values.next().is_some() {
-        Err(Unclear::Twice(name))
+        Err(ForwardedRequestError::Twice(name))
     } else {
         Ok(value.filter(|value: &Cow<'a, str>| !value.is_empty()))
     }
@@ -171,12 +171,12 @@ mod tests {
         Config::load(&crate::config::Inputs { env, ..crate::config::Inputs::default() }).unwrap()
     }
 
-    fn ask(headers: &[(&'static str, &str)]) -> Result<Original, Unclear> {
+    fn ask(headers: &[(&'static str, &str)]) -> Result<ForwardedRequest, ForwardedRequestError> {
         let mut request = TestRequest::default().peer_addr("10.0.0.1:1".parse().unwrap());
         for (name, value) in headers {
             request = request.append_header((*name, *value));
         }
-        Original::of(&request.to_http_request(), &config())
+        ForwardedRequest::of(&request.to_http_request(), &config())
     }
 
     fn return_to(headers: &[(&'static str, &str)]) -> String {
@@ -188,7 +188,7 @@ mod tests {
         let by_url = ask(&[(URL, "https://app.example.org/a?b=%20c"), (URL_METHOD, "POST")]).unwrap();
         let by_parts =
             ask(&[(PROTO, "https"), (HOST, "App.example.org:443"), (URI, "/a?b=%20c"), (METHOD, "POST")]).unwrap();
-        assert_eq!(by_url, Original { by_status: true, ..by_parts.clone() });
+        assert_eq!(by_url, ForwardedRequest { by_status: true, ..by_parts.clone() });
         assert!(!by_parts.is_safe && !by_parts.by_status);
         assert_eq!(by_parts.return_to(), "https://app.example.org/");
     }
@@ -210,22 +210,28 @@ mod tests {
     fn what_is_not_said_once_and_clearly_is_not_believed() {
         let whole: [(&'static str, &str); 2] = [(PROTO, "https"), (HOST, "app.example.org")];
         let with = |more: &[(&'static str, &str)]| ask(&[&whole[..], more].concat()).unwrap_err();
-        assert_eq!(with(&[(HOST, "app.example.org")]), Unclear::Twice(HOST));
-        assert_eq!(with(&[(PROTO, "https")]), Unclear::Twice(PROTO));
-        assert_eq!(with(&[(METHOD, "GET"), (METHOD, "POST")]), Unclear::Twice(METHOD));
-        assert_eq!(with(&[(URL, "https://open.example.org/")]), Unclear::Contradiction(HOST));
-        assert_eq!(with(&[(URL, "http://app.example.org/")]), Unclear::Contradiction(PROTO));
-        assert_eq!(with(&[(URL, "https://app.example.org:444/")]), Unclear::Contradiction(HOST));
-        assert_eq!(with(&[(URL, "https://user@app.example.org/")]), Unclear::Unreadable(URL));
-        assert_eq!(with(&[(URL, "https://app.example.orghttp://app.example.org/")]), Unclear::Unreadable(URL));
+        assert_eq!(with(&[(HOST, "app.example.org")]), ForwardedRequestError::Twice(HOST));
+        assert_eq!(with(&[(PROTO, "https")]), ForwardedRequestError::Twice(PROTO));
+        assert_eq!(with(&[(METHOD, "GET"), (METHOD, "POST")]), ForwardedRequestError::Twice(METHOD));
+        assert_eq!(with(&[(URL, "https://open.example.org/")]), ForwardedRequestError::Contradiction(HOST));
+        assert_eq!(with(&[(URL, "http://app.example.org/")]), ForwardedRequestError::Contradiction(PROTO));
+        assert_eq!(with(&[(URL, "https://app.example.org:444/")]), ForwardedRequestError::Contradiction(HOST));
+        assert_eq!(with(&[(URL, "https://user@app.example.org/")]), ForwardedRequestError::Unreadable(URL));
+        assert_eq!(
+            with(&[(URL, "https://app.example.orghttp://app.example.org/")]),
+            ForwardedRequestError::Unreadable(URL)
+        );
         assert!(ask(&[whole[0], whole[1], (URL, "https://app.example.org/x")]).unwrap().by_status);
-        assert_eq!(ask(&[whole[0]]), Err(Unclear::Missing(HOST)));
-        assert_eq!(ask(&[whole[1]]), Err(Unclear::Missing(PROTO)));
-        assert_eq!(ask(&[whole[0], (HOST, "a, b")]), Err(Unclear::Unreadable(HOST)));
-        assert_eq!(ask(&[(PROTO, "https, http"), whole[1]]), Err(Unclear::Unreadable(HOST)));
+        assert_eq!(ask(&[whole[0]]), Err(ForwardedRequestError::Missing(HOST)));
+        assert_eq!(ask(&[whole[1]]), Err(ForwardedRequestError::Missing(PROTO)));
+        assert_eq!(ask(&[whole[0], (HOST, "a, b")]), Err(ForwardedRequestError::Unreadable(HOST)));
+        assert_eq!(ask(&[(PROTO, "https, http"), whole[1]]), Err(ForwardedRequestError::Unreadable(HOST)));
         let stranger = TestRequest::default().peer_addr("10.0.0.2:1".parse().unwrap());
         let stranger = stranger.insert_header((URL, "https://app.example.org/")).to_http_request();
-        assert_eq!(Original::of(&stranger, &config()), Err(Unclear::Stranger("10.0.0.2".parse().unwrap())));
+        assert_eq!(
+            ForwardedRequest::of(&stranger, &config()),
+            Err(ForwardedRequestError::Stranger("10.0.0.2".parse().unwrap()))
+        );
     }
 
     #[test]

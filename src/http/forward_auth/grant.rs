@@ -7,22 +7,22 @@ use crate::auth::api_key::sha256;
 use crate::auth::random;
 use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::clock::Timestamp;
-use crate::domain::forward_auth::Closed;
+use crate::domain::forward_auth::AccessDenied;
 use crate::domain::policy;
 use crate::domain::secret::Secret;
-use crate::http::forward_auth::return_url::Target;
+use crate::http::forward_auth::return_url::ReturnUrl;
 use crate::http::models::EnterResponse;
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::body::Kind;
+use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::SignedIn;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::Fields;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request::{Call, Input, Source};
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::request::{Input, InputSource, Request};
+use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::schema::{object, string};
-use crate::http::pipeline::validation::Faults;
+use crate::http::pipeline::validation::FieldErrors;
 use crate::http::pipeline::{cookies, lenient};
 use crate::store::{audit, sessions, site_tokens};
 
@@ -41,14 +41,14 @@ pub fn routes() -> Vec<Route> {
 }
 
 /// Where somebody wants to go.
-struct Wish {
+struct GrantRequest {
     return_to: String,
 }
 
-impl Input for Wish {
-    const BODY: Kind = Kind::Json;
+impl Input for GrantRequest {
+    const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
         let return_to = fields.required("return_to", faults, lenient::string)?;
         Some(Self { return_to: return_to.to_owned() })
@@ -59,21 +59,21 @@ impl Input for Wish {
     }
 }
 
-async fn enter(call: Call<SignedIn, Wish>) -> Result<Reply, ApiError> {
-    let Call { app, now, client, who, input: Wish { return_to } } = call;
+async fn enter(call: Request<SignedIn, GrantRequest>) -> Result<Response, ApiError> {
+    let Request { app, now, client, who, input: GrantRequest { return_to } } = call;
     if app.config.forward_auth.is_empty() {
         return Err(ApiError::NotFound);
     }
     policy::may_open_sites(who.session().is_some())?;
     let session = who.session().ok_or(ApiError::NoCredentials)?;
-    let target = Target::parse(&return_to).ok_or(ApiError::BadReturnTo)?;
+    let target = ReturnUrl::parse(&return_to).ok_or(ApiError::BadReturnTo)?;
     if app.config.entry_by_https() && !target.site.https {
         return Err(ApiError::EntryWithoutHttps);
     }
     let (actor, site) = (who.actor(&client), target.site.to_string());
     match app.config.forward_auth.may_enter(&target.site, &who.user) {
-        Err(Closed::UnknownHost) => return Err(ApiError::BadReturnTo),
-        Err(Closed::NotForYou) => {
+        Err(AccessDenied::UnknownHost) => return Err(ApiError::BadReturnTo),
+        Err(AccessDenied::NotForYou) => {
             let event = about(actor, site, false);
             app.db.write(move |connection| audit::record(connection, &event, now)).await?;
             return Err(ApiError::EntryClosed);
@@ -82,7 +82,7 @@ async fn enter(call: Call<SignedIn, Wish>) -> Result<Reply, ApiError> {
     }
     let (token, seconds) = open(&app, session, about(actor, site, true), now).await?;
     let cookie = cookies::set_entry(&app.config, token.expose(), seconds);
-    Ok(Reply::json(&EnterResponse { location: &target.url }).cookie(&cookie))
+    Ok(Response::json(&EnterResponse { location: &target.url }).cookie(&cookie))
 }
 
 /// A token for this session, and for how many seconds it is good.

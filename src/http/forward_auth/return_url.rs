@@ -10,14 +10,14 @@ const LONGEST: usize = 8000;
 
 /// An address of a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct ReturnUrl {
     /// The site.
     pub site: Site,
     /// The whole address, as browsers write it.
     pub url: String,
 }
 
-impl Target {
+impl ReturnUrl {
     /// Reads an absolute `http` or `https` URL. Browsers repair much: they drop line breaks, take `\` for `/`, read
     /// `https:evil.net` and find hosts behind `@`; nothing that would need it is an address here.
     pub fn parse(text: &str) -> Option<Self> {
@@ -51,7 +51,7 @@ mod tests {
             ("https://APP.example.org:443/", "https://app.example.org/"),
             ("https://[::1]:8443/", "https://[::1]:8443/"),
         ] {
-            assert_eq!(Target::parse(text).unwrap().url, url);
+            assert_eq!(ReturnUrl::parse(text).unwrap().url, url);
         }
     }
 
@@ -94,19 +94,19 @@ mod tests {
             "https://2130706433/",
             "https://xn--a/",
         ] {
-            assert_eq!(Target::parse(text), None, "{text}");
+            assert_eq!(ReturnUrl::parse(text), None, "{text}");
         }
-        assert_eq!(Target::parse(&format!("https://a/{}", "x".repeat(LONGEST))), None);
+        assert_eq!(ReturnUrl::parse(&format!("https://a/{}", "x".repeat(LONGEST))), None);
     }
 
     proptest! {
         #[test]
         fn whatever_is_taken_leads_to_its_site(text in "(https?|ftp|):?[/\\\\]{0,3}[a-z@:.%\\\\/?#\\[\\] 0-9é-]{0,30}") {
-            if let Some(target) = Target::parse(&text) {
+            if let Some(target) = ReturnUrl::parse(&text) {
                 let read = Url::parse(&target.url).unwrap();
                 prop_assert_eq!(read.origin().ascii_serialization(), target.site.to_string());
                 prop_assert!(read.username().is_empty() && read.password().is_none());
-                prop_assert_eq!(Target::parse(&target.url), Some(target));
+                prop_assert_eq!(ReturnUrl::parse(&target.url), Some(target));
             }
         }
     }

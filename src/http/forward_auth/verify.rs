@@ -10,20 +10,20 @@ use crate::auth::api_key::sha256;
 use crate::config::Config;
 use crate::domain::audit::Action;
 use crate::domain::clock::Timestamp;
-use crate::domain::forward_auth::Closed;
+use crate::domain::forward_auth::AccessDenied;
 use crate::domain::user::User;
-use crate::http::forward_auth::forwarded_request::{Original, Unclear};
+use crate::http::forward_auth::forwarded_request::{ForwardedRequest, ForwardedRequestError};
 use crate::http::models::Detail;
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::body::Kind;
+use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::{self, Anyone};
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::log_rate_limit::Seldom;
+use crate::http::pipeline::log_rate_limit::LogRateLimit;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request::{Call, Input, Source};
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::request::{Input, InputSource, Request};
+use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::validation::Faults;
+use crate::http::pipeline::validation::FieldErrors;
 use crate::http::pipeline::{cookies, denied_log, messages};
 use crate::store::site_tokens;
 
@@ -56,20 +56,20 @@ pub fn routes() -> Vec<Route> {
 }
 
 /// What is asked, and by what somebody is known.
-struct Asked {
-    original: Result<Original, Unclear>,
+struct VerifyRequest {
+    original: Result<ForwardedRequest, ForwardedRequestError>,
     token: Option<[u8; 32]>,
     key: Option<String>,
 }
 
-impl Input for Asked {
-    const BODY: Kind = Kind::None;
+impl Input for VerifyRequest {
+    const BODY: BodyKind = BodyKind::None;
 
-    fn read(source: &Source<'_>, _: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
         let headers = source.request.headers();
         let key = headers.get("x-api-key").and_then(|key| key.to_str().ok()).filter(|key| !key.is_empty());
         Some(Self {
-            original: Original::of(source.request, source.config),
+            original: ForwardedRequest::of(source.request, source.config),
             token: cookies::get_entry(source.config, headers).map(sha256),
             key: key.map(ToOwned::to_owned),
         })
@@ -85,26 +85,26 @@ struct Known {
     since: Option<Timestamp>,
 }
 
-async fn verify(call: Call<Anyone, Asked>) -> Result<Reply, ApiError> {
-    let Call { app, now, client, input: Asked { original, token, key }, .. } = call;
+async fn verify(call: Request<Anyone, VerifyRequest>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: VerifyRequest { original, token, key }, .. } = call;
     let rules = &app.config.forward_auth;
     if rules.is_empty() {
         return Err(ApiError::NotFound);
     }
     let original = original.map_err(|unclear| {
-        static SAID: Seldom = Seldom::new();
+        static SAID: LogRateLimit = LogRateLimit::new();
         SAID.warn(now, || format!("{} a request to verify is refused: {unclear}", client.request));
         ApiError::EntryUnclear
     })?;
     if !rules.know(&original.site) {
-        static SAID: Seldom = Seldom::new();
+        static SAID: LogRateLimit = LogRateLimit::new();
         SAID.warn(now, || format!("{} is entered by nobody: `forward_auth` has no rule for it", original.site));
         return Err(ApiError::EntryClosed);
     }
     let Some(Known { user, since }) = known(&app, token, key.as_deref(), now).await? else {
         return Ok(to_sign_in(&app, &original));
     };
-    if rules.may_enter(&original.site, &user) == Err(Closed::NotForYou) {
+    if rules.may_enter(&original.site, &user) == Err(AccessDenied::NotForYou) {
         let site = original.site.to_string();
         denied_log::write_down(&app, &client, Some((&user).into()), Action::Entered, site).await;
         return Ok(closed(&app, &original, &user));
@@ -143,17 +143,17 @@ async fn known(
     }
 }
 
-fn let_in(user: &User) -> Reply {
+fn let_in(user: &User) -> Response {
     let groups = if user.is_superuser { "users,superusers" } else { "users" };
-    Reply::empty()
+    Response::empty()
         .header(REMOTE_USER, &utf8_percent_encode(user.username.as_str(), &ESCAPED).to_string())
         .header(REMOTE_USER_ID, &user.id.to_string())
         .header(REMOTE_GROUPS, groups)
 }
 
 /// A browser is led to where one signs in and from there back; a program is told that it must be known.
-fn to_sign_in(app: &App, original: &Original) -> Reply {
-    let unknown = Reply::json(&Detail { detail: messages::SIGN_IN_TO_ENTER })
+fn to_sign_in(app: &App, original: &ForwardedRequest) -> Response {
+    let unknown = Response::json(&Detail { detail: messages::SIGN_IN_TO_ENTER })
         .status(StatusCode::UNAUTHORIZED)
         .header(WWW_AUTHENTICATE, "ApiKey");
     if !original.navigates {
@@ -162,27 +162,27 @@ fn to_sign_in(app: &App, original: &Original) -> Reply {
     let place = sign_in_page(app, original);
     match (original.by_status, original.is_safe) {
         (true, _) => unknown.header(LOCATION, &place),
-        (false, true) => Reply::empty().status(StatusCode::FOUND).header(LOCATION, &place),
+        (false, true) => Response::empty().status(StatusCode::FOUND).header(LOCATION, &place),
         // What was sent is not sent to the page (RFC 9110, section 15.4.4).
-        (false, false) => Reply::empty().status(StatusCode::SEE_OTHER).header(LOCATION, &place),
+        (false, false) => Response::empty().status(StatusCode::SEE_OTHER).header(LOCATION, &place),
     }
 }
 
 /// Where one signs in and comes back from, or is told that one may not enter.
-fn sign_in_page(app: &App, original: &Original) -> String {
+fn sign_in_page(app: &App, original: &ForwardedRequest) -> String {
     format!("{}/?{}", app.url, query(original))
 }
 
 /// Leads back to where the browser went.
-fn query(original: &Original) -> String {
+fn query(original: &ForwardedRequest) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("return_to", &original.return_to()).finish()
 }
 
 /// A person gets a page that says who is not let in; what else there is to do is behind its link. nginx, which drops the
 /// page, learns where there is another.
-fn closed(app: &App, original: &Original, user: &User) -> Reply {
-    let closed = || Reply::json(&Detail { detail: messages::ENTRY_CLOSED }).status(StatusCode::FORBIDDEN);
+fn closed(app: &App, original: &ForwardedRequest, user: &User) -> Response {
+    let closed = || Response::json(&Detail { detail: messages::ENTRY_CLOSED }).status(StatusCode::FORBIDDEN);
     if !original.navigates {
         return closed();
     }
@@ -196,5 +196,5 @@ fn closed(app: &App, original: &Original, user: &User) -> Reply {
         .replace("{site}", &escaped(&original.site.to_string()))
         // Last: a name may look like what is put in.
         .replace("{name}", &escaped(user.username.as_str()));
-    Reply::file(page, "text/html; charset=utf-8").status(StatusCode::FORBIDDEN)
+    Response::file(page, "text/html; charset=utf-8").status(StatusCode::FORBIDDEN)
 }

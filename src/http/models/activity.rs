@@ -8,7 +8,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::session::Session;
 use crate::http::models::time;
 use crate::http::pipeline::schema::{self, Described, array, boolean, datetime, integer, nullable, object, string};
-use crate::store::audit::Entry;
+use crate::store::audit::AuditEntry;
 
 /// A session, as its owner sees it.
 #[derive(Debug, Serialize)]
@@ -105,8 +105,8 @@ pub struct AuditRead<'a> {
     detail: Option<&'a str>,
 }
 
-impl<'a> From<&'a Entry> for AuditRead<'a> {
-    fn from(entry: &'a Entry) -> Self {
+impl<'a> From<&'a AuditEntry> for AuditRead<'a> {
+    fn from(entry: &'a AuditEntry) -> Self {
         Self {
             id: entry.id,
             at: entry.at,

@@ -6,14 +6,14 @@ use crate::auth::password_hasher::MAX_BYTES;
 use crate::domain::secret::Secret;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, UserPatch};
 use crate::domain::username::{MAX_CHARS, Username};
-use crate::http::pipeline::body::Kind;
+use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::lenient;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request::{Input, Source};
+use crate::http::pipeline::request::{Input, InputSource};
 use crate::http::pipeline::schema::{boolean, datetime, nullable, object, string, string_of};
-use crate::http::pipeline::validation::{Fault, Faults, Place};
-use crate::store::users::{Page, Sort, State};
+use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
+use crate::store::users::{UserQuery, UserSort, UserState};
 
 const JSON: &str = "application/json";
 /// The most things in one answer.
@@ -27,12 +27,12 @@ pub struct UserCreate {
 
 impl UserCreate {
     /// Reads both fields, of which neither may be absent and the second not be the first.
-    pub fn from_fields(fields: &Fields<'_>, source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+    pub fn from_fields(fields: &Fields<'_>, source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let min = source.config.password_min_length;
         let username = fields.required("username", faults, fields::username);
         let password = fields.required("password", faults, |value| fields::new_password(value, min));
         let (username, password) = (username?, password?);
-        faults.note(Place::Field("password"), fields::differs_from_name(&password, &username))?;
+        faults.note(Location::Field("password"), fields::differs_from_name(&password, &username))?;
         Some(Self { username, password })
     }
 
@@ -42,9 +42,9 @@ impl UserCreate {
 }
 
 impl Input for UserCreate {
-    const BODY: Kind = Kind::Json;
+    const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
         Self::from_fields(&fields, source, faults)
     }
@@ -55,29 +55,29 @@ impl Input for UserCreate {
 }
 
 /// What the list of users is asked.
-impl Input for Page {
-    const BODY: Kind = Kind::None;
+impl Input for UserQuery {
+    const BODY: BodyKind = BodyKind::None;
 
-    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let (skip, limit) = window(source, faults);
         let search = source.query.get("search").map(ToOwned::to_owned);
-        let mut word = |name| faults.note(Place::Query(name), one_of(source.query.get(name), words_of(name)));
+        let mut word = |name| faults.note(Location::Query(name), one_of(source.query.get(name), words_of(name)));
         let (sort, order, state) = (word("sort"), word("order"), word("state"));
         Some(Self {
             skip: skip?,
             limit: limit?,
             search,
             sort: match sort? {
-                Some("name") => Sort::Name,
-                Some("last_login") => Sort::LastLogin,
-                _ => Sort::Created,
+                Some("name") => UserSort::Name,
+                Some("last_login") => UserSort::LastLogin,
+                _ => UserSort::Created,
             },
             descending: order? == Some("desc"),
             state: match state? {
-                Some("waiting") => Some(State::Waiting),
-                Some("active") => Some(State::Active),
-                Some("inactive") => Some(State::Inactive),
-                Some(_) => Some(State::Superuser),
+                Some("waiting") => Some(UserState::Waiting),
+                Some("active") => Some(UserState::Active),
+                Some("inactive") => Some(UserState::Inactive),
+                Some(_) => Some(UserState::Superuser),
                 None => None,
             },
         })
@@ -112,28 +112,30 @@ fn words_of(name: &str) -> &'static [&'static str] {
 }
 
 /// The word that was sent, among those that are known; nothing, or nothing at all, is no word.
-fn one_of(sent: Option<&str>, words: &[&'static str]) -> Result<Option<&'static str>, Fault> {
+fn one_of(sent: Option<&str>, words: &[&'static str]) -> Result<Option<&'static str>, FieldError> {
     let Some(sent) = sent.filter(|sent| !sent.is_empty()) else { return Ok(None) };
     let found = words.iter().copied().find(|word| *word == sent).map(Some);
     found.ok_or_else(|| {
         let (last, others) = words.split_last().unwrap_or((&"", &[]));
-        Fault::new("literal_error", format!("Input should be '{}' or '{last}'", others.join("', '")))
+        FieldError::new("literal_error", format!("Input should be '{}' or '{last}'", others.join("', '")))
     })
 }
 
 /// The `skip` and `limit` of a query.
-pub fn window(source: &Source<'_>, faults: &mut Faults) -> (Option<i64>, Option<i64>) {
+pub fn window(source: &InputSource<'_>, faults: &mut FieldErrors) -> (Option<i64>, Option<i64>) {
     let mut number = |name, default, max| {
         let Some(text) = source.query.get(name) else { return Some(default) };
-        faults.note(Place::Query(name), lenient::integer_text(text).and_then(|number| within(number, max)))
+        faults.note(Location::Query(name), lenient::integer_text(text).and_then(|number| within(number, max)))
     };
     (number("skip", 0, i64::MAX), number("limit", 10, MAX_LIMIT))
 }
 
-fn within(number: i64, max: i64) -> Result<i64, Fault> {
+fn within(number: i64, max: i64) -> Result<i64, FieldError> {
     match number {
-        ..0 => Err(Fault::new("greater_than_equal", "Input should be greater than or equal to 0")),
-        _ if number > max => Err(Fault::new("less_than_equal", format!("Input should be less than or equal to {max}"))),
+        ..0 => Err(FieldError::new("greater_than_equal", "Input should be greater than or equal to 0")),
+        _ if number > max => {
+            Err(FieldError::new("less_than_equal", format!("Input should be less than or equal to {max}")))
+        }
         _ => Ok(number),
     }
 }
@@ -141,8 +143,8 @@ fn within(number: i64, max: i64) -> Result<i64, Fault> {
 /// Reads every field of the original's `UserUpdate`, in its order, with the password as the route takes it.
 fn patch(
     fields: &Fields<'_>,
-    faults: &mut Faults,
-    password: impl FnOnce(&Fields<'_>, &mut Faults) -> Option<Secret>,
+    faults: &mut FieldErrors,
+    password: impl FnOnce(&Fields<'_>, &mut FieldErrors) -> Option<Secret>,
 ) -> UserPatch {
     UserPatch {
         username: fields.optional("username", faults, fields::username),
@@ -167,9 +169,9 @@ fn update_schema() -> Value {
 }
 
 impl Input for UserPatch {
-    const BODY: Kind = Kind::Json;
+    const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
         let min = source.config.password_min_length;
         // The original's clients send "" for a password that is to stay.
@@ -181,7 +183,7 @@ impl Input for UserPatch {
             fields.optional("password", faults, unless_empty).flatten()
         });
         if let (Some(username), Some(password)) = (&patch.username, &patch.password) {
-            faults.note(Place::Field("password"), fields::differs_from_name(password, username))?;
+            faults.note(Location::Field("password"), fields::differs_from_name(password, username))?;
         }
         Some(patch)
     }
@@ -198,9 +200,9 @@ pub struct ResetPassword {
 }
 
 impl Input for ResetPassword {
-    const BODY: Kind = Kind::Json;
+    const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
         let min = source.config.password_min_length;
         // The original takes a whole `UserUpdate` here; what else is in it is checked and not used.

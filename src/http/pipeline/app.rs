@@ -3,18 +3,18 @@
 use std::sync::{Arc, Mutex};
 
 use crate::auth::fernet::Fernet;
-use crate::auth::password_hasher::Hasher;
-use crate::auth::token::Tokens;
+use crate::auth::password_hasher::PasswordHasher;
+use crate::auth::token::TokenSigner;
 use crate::config::Config;
 use crate::console::pages::Pages;
 use crate::domain::clock::Clock;
 use crate::domain::secret::Secret;
-use crate::http::pipeline::denied_log::Refusals;
+use crate::http::pipeline::denied_log::DeniedLog;
 use crate::http::pipeline::metrics::Metrics;
 use crate::http::pipeline::openapi::ApiDescription;
 use crate::http::pipeline::throttle::Throttle;
 use crate::store::Db;
-use crate::store::api_key_uses::KeyUses;
+use crate::store::api_key_uses::ApiKeyUses;
 
 /// One server's state, shared by all its workers.
 pub struct App {
@@ -27,17 +27,17 @@ pub struct App {
     /// The two doors to the database.
     pub db: Db,
     /// The gate to bcrypt.
-    pub hasher: Hasher,
+    pub hasher: PasswordHasher,
     /// Signs and checks access and refresh tokens.
-    pub tokens: Tokens,
+    pub tokens: TokenSigner,
     /// Encrypts store keys.
     pub fernet: Fernet,
     /// Slows down failed attempts.
     pub throttle: Throttle,
     /// What is written down of refused requests.
-    pub refusals: Refusals,
+    pub refusals: DeniedLog,
     /// Uses of API keys that are not written yet.
-    pub key_uses: Arc<KeyUses>,
+    pub key_uses: Arc<ApiKeyUses>,
     /// The console's pages.
     pub pages: Pages,
     /// The API's description.

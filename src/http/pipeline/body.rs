@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::messages::field;
 use crate::http::pipeline::turn::Turn;
-use crate::http::pipeline::validation::{Fault, Faults, Place};
+use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
 
 /// The most bytes of a body.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a route does with a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum BodyKind {
     /// It takes none; one that comes is not looked at.
     None,
     /// It takes JSON.
@@ -46,8 +46,8 @@ pub enum Body {
 ///
 /// # Errors
 /// 413, 408, 400 for what is no text or nested beyond reason, 422 for what is no JSON.
-pub async fn read(kind: Kind, request: &HttpRequest, payload: Payload) -> Result<Body, ApiError> {
-    if kind == Kind::None {
+pub async fn read(kind: BodyKind, request: &HttpRequest, payload: Payload) -> Result<Body, ApiError> {
+    if kind == BodyKind::None {
         drain(request, payload).await;
         return Ok(Body::None);
     }
@@ -58,7 +58,7 @@ pub async fn read(kind: Kind, request: &HttpRequest, payload: Payload) -> Result
     if bytes.is_empty() {
         return Ok(Body::None);
     }
-    let is_json = kind == Kind::Json && is_json(request);
+    let is_json = kind == BodyKind::Json && is_json(request);
     let text = String::from_utf8(bytes).map_err(|_| ApiError::UnparsableBody)?;
     if is_json { json(&text).map(Body::Json) } else { Ok(Body::Other(text)) }
 }
@@ -134,8 +134,8 @@ fn json(text: &str) -> Result<Value, ApiError> {
         if error.to_string().starts_with("recursion limit") {
             return ApiError::UnparsableBody;
         }
-        let fault = Fault::new("json_invalid", field::JSON);
-        ApiError::Invalid(Faults::one(Place::Character(character(text, &error)), fault))
+        let fault = FieldError::new("json_invalid", field::JSON);
+        ApiError::Invalid(FieldErrors::one(Location::Character(character(text, &error)), fault))
     })
 }
 

@@ -14,13 +14,13 @@ pub const STORE_KEY: &str = "apikey_tkn_lflw";
 
 /// How cookies are set for one request.
 #[derive(Clone, Copy, Debug)]
-pub struct Jar<'a> {
+pub struct CookieJar<'a> {
     secure: bool,
     access_readable: bool,
     path: &'a str,
 }
 
-impl<'a> Jar<'a> {
+impl<'a> CookieJar<'a> {
     /// By the settings, and by whether the request came over HTTPS.
     pub fn new(config: &'a Config, https: bool) -> Self {
         let secure = match config.cookie_secure {

@@ -18,7 +18,7 @@ use crate::domain::user::User;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::log_rate_limit::Seldom;
+use crate::http::pipeline::log_rate_limit::LogRateLimit;
 use crate::store::{StoreError, audit};
 
 /// For how long nothing more is written down of the same person or place.
@@ -31,22 +31,22 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Whose refusals were written down lately. Persons apart from places, of which anybody may have any number: they hide
 /// nobody who is known.
 #[derive(Default)]
-pub struct Refusals {
-    persons: Mutex<HashMap<Source, Timestamp>>,
-    places: Mutex<HashMap<Source, Timestamp>>,
+pub struct DeniedLog {
+    persons: Mutex<HashMap<DeniedSource, Timestamp>>,
+    places: Mutex<HashMap<DeniedSource, Timestamp>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Source {
+enum DeniedSource {
     Person(Uuid),
     Place(IpAddr),
 }
 
 /// Somebody, by id and name.
 #[derive(Clone)]
-pub struct Known(Uuid, String);
+pub struct KnownCaller(Uuid, String);
 
-impl From<&User> for Known {
+impl From<&User> for KnownCaller {
     fn from(user: &User) -> Self {
         Self(user.id, user.username.to_string())
     }
@@ -54,16 +54,16 @@ impl From<&User> for Known {
 
 /// Keeps with a request who it comes from.
 pub fn keep(request: &HttpRequest, user: &User) {
-    request.extensions_mut().insert(Known::from(user));
+    request.extensions_mut().insert(KnownCaller::from(user));
 }
 
-impl Refusals {
+impl DeniedLog {
     /// Whether it is time to write down something of this source again.
-    fn is_due(&self, source: Source, now: Timestamp) -> bool {
-        static LOST: Seldom = Seldom::new();
+    fn is_due(&self, source: DeniedSource, now: Timestamp) -> bool {
+        static LOST: LogRateLimit = LogRateLimit::new();
         // A clock that was set back must not silence anything for long.
         let is_over = |last: Timestamp| now - last >= QUIET || now < last;
-        let kept = if matches!(source, Source::Person(_)) { &self.persons } else { &self.places };
+        let kept = if matches!(source, DeniedSource::Person(_)) { &self.persons } else { &self.places };
         let mut last = kept.lock().unwrap_or_else(PoisonError::into_inner);
         if last.get(&source).is_some_and(|last| !is_over(*last)) {
             return false;
@@ -97,21 +97,23 @@ pub async fn note(app: &App, request: &HttpRequest, (method, path): (&str, &str)
         return;
     }
     let client = Client::of(request, &app.config.trusted_proxies);
-    let known = request.extensions().get::<Known>().cloned();
+    let known = request.extensions().get::<KnownCaller>().cloned();
     // fail2ban matches log-ins, and those that are throttled are log-ins that fail.
     let action = if path == "/api/v1/login" { Action::LoggedIn } else { Action::Refused };
     write_down(app, &client, known, action, format!("{method} {path}: {}", error.told())).await;
 }
 
 /// Writes down that somebody was refused something, named by `detail`.
-pub async fn write_down(app: &App, client: &Client, known: Option<Known>, action: Action, detail: String) {
+pub async fn write_down(app: &App, client: &Client, known: Option<KnownCaller>, action: Action, detail: String) {
     let now = app.clock.now();
-    let source = known.as_ref().map_or(Source::Place(place(client.address)), |Known(id, _)| Source::Person(*id));
+    let source = known
+        .as_ref()
+        .map_or(DeniedSource::Place(place(client.address)), |KnownCaller(id, _)| DeniedSource::Person(*id));
     if !app.refusals.is_due(source, now) {
         return;
     }
     let is_known = known.is_some();
-    let (id, name) = known.map(|Known(id, name)| (id, name)).unzip();
+    let (id, name) = known.map(|KnownCaller(id, name)| (id, name)).unzip();
     let actor = Actor { id, name, ..client.actor() };
     let event = Event { actor, action, target: None, success: false, detail: Some(detail) };
     if !is_known {
@@ -130,16 +132,17 @@ mod tests {
 
     #[test]
     fn of_each_source_one_a_minute_is_written_down_and_of_no_more_than_so_many() {
-        let refusals = Refusals::default();
+        let refusals = DeniedLog::default();
         let at = |seconds: i64| Timestamp::from_timestamp(1_700_000_000 + seconds, 0).unwrap();
-        let source =
-            |n| Source::Place(IpAddr::from([10, 0, u8::try_from(n / 256).unwrap(), u8::try_from(n % 256).unwrap()]));
+        let source = |n| {
+            DeniedSource::Place(IpAddr::from([10, 0, u8::try_from(n / 256).unwrap(), u8::try_from(n % 256).unwrap()]))
+        };
         assert!(refusals.is_due(source(0), at(0)) && !refusals.is_due(source(0), at(59)));
-        assert!(refusals.is_due(Source::Person(Uuid::nil()), at(59)));
+        assert!(refusals.is_due(DeniedSource::Person(Uuid::nil()), at(59)));
         assert!(refusals.is_due(source(0), at(60)) && refusals.is_due(source(0), at(-100)));
         let due = (0..3000).filter(|n| refusals.is_due(source(*n), at(200))).count();
         assert!(due <= MOST && refusals.places.lock().unwrap().len() <= MOST);
-        assert!(!refusals.is_due(source(2999), at(200)) && refusals.is_due(Source::Person(Uuid::max()), at(200)));
+        assert!(!refusals.is_due(source(2999), at(200)) && refusals.is_due(DeniedSource::Person(Uuid::max()), at(200)));
         assert!(refusals.is_due(source(2999), at(300)), "the next minute begins anew");
     }
 }

@@ -6,12 +6,12 @@ use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
 use crate::auth::password_hasher::HashError;
-use crate::auth::random::NoRandomness;
+use crate::auth::random::RandomnessError;
 use crate::auth::token::TokenError;
 use crate::domain::policy::Denied;
 use crate::http::pipeline::messages;
-use crate::http::pipeline::validation::{Fault, Faults, Place};
-use crate::store::{Refusal, StoreError};
+use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
+use crate::store::{StoreError, WriteError};
 
 /// Why a request is refused.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub enum ApiError {
     /// The path exists, with the methods named here.
     MethodNotAllowed(&'static str),
     /// Fields at fault, all of them.
-    Invalid(Faults),
+    Invalid(FieldErrors),
     UnparsableBody,
     BodyTooLarge,
     BodyTooSlow,
@@ -72,15 +72,15 @@ pub enum ApiError {
     BadResetToken,
     Hash(HashError),
     Store(StoreError),
-    Randomness(NoRandomness),
+    Randomness(RandomnessError),
     /// A handler panicked; the panic itself is in the log.
     Panicked,
 }
 
 impl ApiError {
     /// One field of the body at fault.
-    pub fn field(name: &'static str, fault: Fault) -> Self {
-        Self::Invalid(Faults::one(Place::Field(name), fault))
+    pub fn field(name: &'static str, fault: FieldError) -> Self {
+        Self::Invalid(FieldErrors::one(Location::Field(name), fault))
     }
 
     /// The sentence that the client is told.
@@ -212,7 +212,7 @@ impl From<StoreError> for ApiError {
     }
 }
 
-impl Refusal for ApiError {
+impl WriteError for ApiError {
     fn store_error(&self) -> Option<&StoreError> {
         match self {
             Self::Store(error) => Some(error),
@@ -242,8 +242,8 @@ impl From<TokenError> for ApiError {
     }
 }
 
-impl From<NoRandomness> for ApiError {
-    fn from(error: NoRandomness) -> Self {
+impl From<RandomnessError> for ApiError {
+    fn from(error: RandomnessError) -> Self {
         Self::Randomness(error)
     }
 }

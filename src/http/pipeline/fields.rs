@@ -9,7 +9,7 @@ use crate::domain::username::{Username, UsernameError};
 use crate::http::pipeline::body::Body;
 use crate::http::pipeline::lenient;
 use crate::http::pipeline::messages::field;
-use crate::http::pipeline::validation::{Fault, Faults, Place};
+use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
 
 /// The fields of a JSON body.
 pub struct Fields<'a> {
@@ -18,14 +18,14 @@ pub struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The body's fields, or `None` with the fault noted when it is missing or no object.
-    pub fn of(body: &'a Body, faults: &mut Faults) -> Option<Self> {
+    pub fn of(body: &'a Body, faults: &mut FieldErrors) -> Option<Self> {
         match body {
             Body::None | Body::Json(Value::Null) => {
-                faults.note(Place::Body, Err(Fault::new("missing", field::MISSING)))
+                faults.note(Location::Body, Err(FieldError::new("missing", field::MISSING)))
             }
             Body::Json(Value::Object(object)) => Some(Self { object }),
             Body::Json(_) | Body::Other(_) => {
-                faults.note(Place::Body, Err(Fault::new("model_attributes_type", field::NO_OBJECT)))
+                faults.note(Location::Body, Err(FieldError::new("model_attributes_type", field::NO_OBJECT)))
             }
         }
     }
@@ -34,81 +34,81 @@ impl<'a> Fields<'a> {
     pub fn required<T>(
         &self,
         name: &'static str,
-        faults: &mut Faults,
-        check: impl FnOnce(&'a Value) -> Result<T, Fault>,
+        faults: &mut FieldErrors,
+        check: impl FnOnce(&'a Value) -> Result<T, FieldError>,
     ) -> Option<T> {
-        let value = self.object.get(name).ok_or_else(|| Fault::new("missing", field::MISSING));
-        faults.note(Place::Field(name), value.and_then(check))
+        let value = self.object.get(name).ok_or_else(|| FieldError::new("missing", field::MISSING));
+        faults.note(Location::Field(name), value.and_then(check))
     }
 
     /// A field that may be absent; `null` is absent.
     pub fn optional<T>(
         &self,
         name: &'static str,
-        faults: &mut Faults,
-        check: impl FnOnce(&'a Value) -> Result<T, Fault>,
+        faults: &mut FieldErrors,
+        check: impl FnOnce(&'a Value) -> Result<T, FieldError>,
     ) -> Option<T> {
         let value = self.object.get(name).filter(|value| !value.is_null())?;
-        faults.note(Place::Field(name), check(value))
+        faults.note(Location::Field(name), check(value))
     }
 
     /// A field that may be absent, but where `null` is as wrong as any other type.
     pub fn defaulted<T>(
         &self,
         name: &'static str,
-        faults: &mut Faults,
-        check: impl FnOnce(&'a Value) -> Result<T, Fault>,
+        faults: &mut FieldErrors,
+        check: impl FnOnce(&'a Value) -> Result<T, FieldError>,
     ) -> Option<T> {
-        faults.note(Place::Field(name), check(self.object.get(name)?))
+        faults.note(Location::Field(name), check(self.object.get(name)?))
     }
 }
 
 /// A user name.
-pub fn username(value: &Value) -> Result<Username, Fault> {
+pub fn username(value: &Value) -> Result<Username, FieldError> {
     Username::parse(lenient::string(value)?).map_err(|error| match error {
-        UsernameError::Empty => Fault::new("string_too_short", error.to_string()),
-        UsernameError::TooLong => Fault::new("string_too_long", error.to_string()),
+        UsernameError::Empty => FieldError::new("string_too_short", error.to_string()),
+        UsernameError::TooLong => FieldError::new("string_too_long", error.to_string()),
         UsernameError::Forbidden | UsernameError::Invisible => {
-            Fault::new("value_error", format!("Value error, {error}"))
+            FieldError::new("value_error", format!("Value error, {error}"))
         }
     })
 }
 
 /// A password that is to be set.
-pub fn new_password(value: &Value, min: usize) -> Result<Secret, Fault> {
+pub fn new_password(value: &Value, min: usize) -> Result<Secret, FieldError> {
     let text = lenient::string(value)?;
     password_policy::check(text, min).map_err(weak)?;
     Ok(Secret::new(text))
 }
 
 /// That a new password is not the name of its account.
-pub fn differs_from_name(password: &Secret, username: &Username) -> Result<(), Fault> {
+pub fn differs_from_name(password: &Secret, username: &Username) -> Result<(), FieldError> {
     password_policy::differs_from_name(password, username).map_err(weak)
 }
 
 /// A refused password in pydantic's words, where it has words for it.
-fn weak(why: WeakPassword) -> Fault {
+fn weak(why: WeakPassword) -> FieldError {
     match why {
-        WeakPassword::TooShort(1) => Fault::new("string_too_short", "String should have at least 1 character"),
+        WeakPassword::TooShort(1) => FieldError::new("string_too_short", "String should have at least 1 character"),
         WeakPassword::TooShort(min) => {
-            Fault::new("string_too_short", format!("String should have at least {min} characters"))
+            FieldError::new("string_too_short", format!("String should have at least {min} characters"))
         }
-        other => Fault::new("value_error", format!("Value error, {other}")),
+        other => FieldError::new("value_error", format!("Value error, {other}")),
     }
 }
 
 /// A picture: whatever the client's picture chooser writes.
-pub fn profile_image(value: &Value) -> Result<String, Fault> {
+pub fn profile_image(value: &Value) -> Result<String, FieldError> {
     text(value, MAX_PROFILE_IMAGE_CHARS)
 }
 
 /// A text of at most `max` characters, none of them NUL, at which other programs would cut it.
-pub fn text(value: &Value, max: usize) -> Result<String, Fault> {
+pub fn text(value: &Value, max: usize) -> Result<String, FieldError> {
     let text = lenient::string(value)?;
     if text.chars().count() > max {
-        return Err(Fault::new("string_too_long", format!("String should have at most {max} characters")));
+        return Err(FieldError::new("string_too_long", format!("String should have at most {max} characters")));
     }
-    if text.contains('\0') { Err(Fault::value(field::NUL)) } else { Ok(text.to_owned()) }
+    if text.contains('\0') { Err(FieldError::value(field::NUL)) } else { Ok(text.to_owned()) }
 }
 
 #[cfg(test)]
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn kind<T>(checked: Result<T, Fault>) -> Option<&'static str> {
+    fn kind<T>(checked: Result<T, FieldError>) -> Option<&'static str> {
         checked.err().map(|fault| fault.kind)
     }
 

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 /// The names and values of a query or form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub struct FormPairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
-impl<'a> Pairs<'a> {
+impl<'a> FormPairs<'a> {
     /// Reads anything: what is no escape stands for itself, and bytes that are no UTF-8 become replacement characters.
     pub fn parse(text: &'a [u8]) -> Self {
         if text.is_empty() { Self::default() } else { Self(url::form_urlencoded::parse(text).collect()) }
@@ -25,7 +25,7 @@ mod tests {
 
     #[test]
     fn the_last_of_repeated_names_counts_and_escapes_are_read() {
-        let pairs = Pairs::parse(b"a=1&b=x+y%2B%25&a=2&=&c&%6e=%C3%A9&d=%zz%");
+        let pairs = FormPairs::parse(b"a=1&b=x+y%2B%25&a=2&=&c&%6e=%C3%A9&d=%zz%");
         assert_eq!(pairs.get("a"), Some("2"));
         assert_eq!(pairs.get("b"), Some("x y+%"));
         assert_eq!(pairs.get("c"), Some(""));
@@ -38,13 +38,13 @@ mod tests {
         #[test]
         fn what_was_encoded_is_read_back(name in any::<String>(), value in any::<String>()) {
             let text = url::form_urlencoded::Serializer::new(String::new()).append_pair(&name, &value).finish();
-            let pairs = Pairs::parse(text.as_bytes());
+            let pairs = FormPairs::parse(text.as_bytes());
             prop_assert_eq!(pairs.get(&name), Some(value.as_str()));
         }
 
         #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Pairs::parse(&bytes).get("a");
+            let _ = FormPairs::parse(&bytes).get("a");
         }
     }
 }

@@ -6,12 +6,12 @@ use actix_web::http::header;
 use crate::domain::clock::rfc3339;
 use crate::domain::user::User;
 use crate::http::models::UserRead;
-use crate::http::pipeline::body::Kind;
+use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request::{Input, Source};
-use crate::http::pipeline::response::Reply;
-use crate::http::pipeline::validation::Faults;
+use crate::http::pipeline::request::{Input, InputSource};
+use crate::http::pipeline::response::Response;
+use crate::http::pipeline::validation::FieldErrors;
 
 /// What the client saw, if it says so: one tag of these must be the account's.
 pub struct IfMatch(Option<Vec<String>>);
@@ -25,9 +25,9 @@ impl IfMatch {
 }
 
 impl Input for IfMatch {
-    const BODY: Kind = Kind::None;
+    const BODY: BodyKind = BodyKind::None;
 
-    fn read(source: &Source<'_>, _: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
         // Tags hold times, and so no commas. One that cannot be read fits nothing.
         let sent = source.request.headers().get_all(header::IF_MATCH);
         let tags: Vec<String> = sent
@@ -46,8 +46,8 @@ impl Input for IfMatch {
 }
 
 /// An account, with the tag that `If-Match` takes.
-pub fn tagged(user: &User) -> Reply {
-    Reply::json(&UserRead::from(user)).header(header::ETAG, &tag(user))
+pub fn tagged(user: &User) -> Response {
+    Response::json(&UserRead::from(user)).header(header::ETAG, &tag(user))
 }
 
 /// Every change of an account moves its time.

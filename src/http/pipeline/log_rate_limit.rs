@@ -8,9 +8,9 @@ use crate::domain::clock::Timestamp;
 const QUIET: i64 = 60;
 
 /// One thing that the log is told of.
-pub struct Seldom(AtomicI64);
+pub struct LogRateLimit(AtomicI64);
 
-impl Seldom {
+impl LogRateLimit {
     /// Nothing was said yet.
     pub const fn new() -> Self {
         Self(AtomicI64::new(i64::MIN))

@@ -8,7 +8,7 @@ use actix_web::web::Bytes;
 
 use serde_json::{Map, Value, json};
 
-use crate::http::pipeline::body::Kind;
+use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::schema::{self, Described, object, string};
 
 /// One route's description, filled in by its table entry and by the types of its handler.
@@ -87,20 +87,20 @@ impl Operation {
     }
 
     /// The refusals that follow from what the route takes and from who may call it.
-    pub fn common_refusals(&mut self, body: Kind, safe: bool) {
+    pub fn common_refusals(&mut self, body: BodyKind, safe: bool) {
         if self.needs_credentials {
             self.refusal(401, "The token or key is no longer valid");
             self.refusal(403, "No valid credentials, or not allowed");
         } else if !safe {
             self.refusal(403, "Not allowed");
         }
-        if body != Kind::None {
+        if body != BodyKind::None {
             self.refusal(400, "The body cannot be read, or the request cannot be carried out");
             self.refusal(408, "The body did not arrive in time");
             self.refusal(413, "The body is too large");
         }
         // Any text may stand in a header.
-        if body != Kind::None || self.parameters.iter().any(|parameter| parameter["in"] != "header") {
+        if body != BodyKind::None || self.parameters.iter().any(|parameter| parameter["in"] != "header") {
             self.schemas.insert("ValidationError", validation_error());
             self.schemas.insert("HTTPValidationError", http_validation_error());
             self.reply(422, "Validation Error", json!({ "$ref": "#/components/schemas/HTTPValidationError" }));

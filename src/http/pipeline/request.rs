@@ -9,16 +9,16 @@ use crate::config::Config;
 use crate::domain::clock::Timestamp;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::{self, Body};
-use crate::http::pipeline::caller::Who;
+use crate::http::pipeline::caller::Authenticate;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::form::Pairs;
+use crate::http::pipeline::form::FormPairs;
 use crate::http::pipeline::lenient;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::validation::{Faults, Place};
+use crate::http::pipeline::validation::{FieldErrors, Location};
 
 /// A request that passed: a handler's one argument.
-pub struct Call<W, I> {
+pub struct Request<W, I> {
     /// The server's state.
     pub app: Data<App>,
     /// When the request was taken up.
@@ -32,11 +32,11 @@ pub struct Call<W, I> {
 }
 
 /// What an input is read from.
-pub struct Source<'a> {
+pub struct InputSource<'a> {
     /// The path's parameters and the headers.
     pub request: &'a HttpRequest,
     /// The query.
-    pub query: &'a Pairs<'a>,
+    pub query: &'a FormPairs<'a>,
     /// The body.
     pub body: &'a Body,
     /// Rules that the settings make.
@@ -48,16 +48,16 @@ pub struct Source<'a> {
 /// What a route takes from its path, query, headers and body. Implemented by the types that handlers name.
 pub trait Input: Sized {
     /// What kind of body it reads.
-    const BODY: body::Kind;
+    const BODY: body::BodyKind;
 
     /// Reads and checks, and notes every fault; `None` when there was one.
-    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self>;
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self>;
 
     /// Adds its parameters or its body to the API's description.
     fn describe(operation: &mut Operation);
 }
 
-impl<W: Who, I: Input> Call<W, I> {
+impl<W: Authenticate, I: Input> Request<W, I> {
     /// Takes a request through all checks.
     pub async fn receive(request: &HttpRequest, payload: Payload, app: Data<App>) -> Result<Self, ApiError> {
         let client = Client::of(request, &app.config.trusted_proxies);
@@ -66,11 +66,11 @@ impl<W: Who, I: Input> Call<W, I> {
             return Err(refusal);
         }
         let body = body::read(I::BODY, request, payload).await?;
-        let query = Pairs::parse(request.query_string().as_bytes());
+        let query = FormPairs::parse(request.query_string().as_bytes());
         let who = W::identify(&app, request, &query).await?;
         let now = app.clock.now();
-        let mut faults = Faults::default();
-        let source = Source { request, query: &query, body: &body, config: &app.config, now };
+        let mut faults = FieldErrors::default();
+        let source = InputSource { request, query: &query, body: &body, config: &app.config, now };
         match I::read(&source, &mut faults) {
             Some(input) if faults.0.is_empty() => Ok(Self { app, now, client, who, input }),
             _ => Err(ApiError::Invalid(faults)),
@@ -94,12 +94,12 @@ fn refuse_cross_site(request: &HttpRequest, config: &Config) -> Result<(), ApiEr
 }
 
 /// A route that takes nothing.
-pub struct Nothing;
+pub struct NoInput;
 
-impl Input for Nothing {
-    const BODY: body::Kind = body::Kind::None;
+impl Input for NoInput {
+    const BODY: body::BodyKind = body::BodyKind::None;
 
-    fn read(_: &Source<'_>, _: &mut Faults) -> Option<Self> {
+    fn read(_: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
         Some(Self)
     }
 
@@ -108,12 +108,12 @@ impl Input for Nothing {
 
 /// Two inputs, the one in front checked first.
 impl<A: Input, B: Input> Input for (A, B) {
-    const BODY: body::Kind = match A::BODY {
-        body::Kind::None => B::BODY,
+    const BODY: body::BodyKind = match A::BODY {
+        body::BodyKind::None => B::BODY,
         kind => kind,
     };
 
-    fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let (first, second) = (A::read(source, faults), B::read(source, faults));
         Some((first?, second?))
     }
@@ -125,13 +125,13 @@ impl<A: Input, B: Input> Input for (A, B) {
 }
 
 /// An id in the path, by the parameter's name.
-fn path_uuid(name: &'static str, source: &Source<'_>, faults: &mut Faults) -> Option<Uuid> {
+fn path_uuid(name: &'static str, source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Uuid> {
     // A name that is also a route of its own, such as `whoami`, comes without parameters: it stands last.
     let last = || source.request.path().rsplit('/').next();
     let text = source.request.match_info().get(name).or_else(last).unwrap_or_default();
     // actix leaves "%2F", "%2B" and "%25" as they were sent.
     let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
-    faults.note(Place::Path(name), lenient::uuid_text(&text))
+    faults.note(Location::Path(name), lenient::uuid_text(&text))
 }
 
 /// Makes the type of a path parameter that is an id.
@@ -141,9 +141,9 @@ macro_rules! path_id {
         pub struct $type(pub Uuid);
 
         impl Input for $type {
-            const BODY: body::Kind = body::Kind::None;
+            const BODY: body::BodyKind = body::BodyKind::None;
 
-            fn read(source: &Source<'_>, faults: &mut Faults) -> Option<Self> {
+            fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
                 path_uuid($name, source, faults).map(Self)
             }
 

@@ -31,7 +31,7 @@ const ALWAYS: [(HeaderName, HeaderValue); 5] = [
 ];
 
 /// An answer that is no refusal.
-pub struct Reply {
+pub struct Response {
     status: StatusCode,
     body: Bytes,
     content_type: HeaderValue,
@@ -40,7 +40,7 @@ pub struct Reply {
     instead: Vec<(HeaderName, HeaderValue)>,
 }
 
-impl Reply {
+impl Response {
     /// 200 with a JSON body.
     pub fn json(value: &impl Serialize) -> Self {
         let body = serde_json::to_vec(value).expect("replies are plain data with text keys");
@@ -93,7 +93,7 @@ impl Reply {
 }
 
 /// The answer as it is sent, refusals included, with its line in the log.
-pub fn send(request: &HttpRequest, outcome: Result<Reply, ApiError>) -> HttpResponse {
+pub fn send(request: &HttpRequest, outcome: Result<Response, ApiError>) -> HttpResponse {
     let id = request_id::of(request);
     let response = match outcome {
         Ok(reply) => {

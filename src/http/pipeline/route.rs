@@ -9,12 +9,12 @@ use futures_util::FutureExt;
 use serde_json::Value;
 
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::caller::Who;
+use crate::http::pipeline::caller::Authenticate;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::metrics::Timing;
+use crate::http::pipeline::metrics::RequestTimer;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request::{Call, Input};
-use crate::http::pipeline::response::{self, Reply};
+use crate::http::pipeline::request::{Input, Request};
+use crate::http::pipeline::response::{self, Response};
 use crate::http::pipeline::schema::Described;
 use crate::http::pipeline::{denied_log, throttle};
 
@@ -64,50 +64,50 @@ pub struct Route {
 
 impl Route {
     /// Routes `GET path` to `handler`, whose argument says who may call and what is read from the request.
-    pub fn get<W, I, F>(path: &'static str, handler: fn(Call<W, I>) -> F) -> Self
+    pub fn get<W, I, F>(path: &'static str, handler: fn(Request<W, I>) -> F) -> Self
     where
-        W: Who + 'static,
+        W: Authenticate + 'static,
         I: Input + 'static,
-        F: Future<Output = Result<Reply, ApiError>> + 'static,
+        F: Future<Output = Result<Response, ApiError>> + 'static,
     {
         Self::new(Verb::Get, path, handler)
     }
 
     /// Routes `POST path` to `handler`.
-    pub fn post<W, I, F>(path: &'static str, handler: fn(Call<W, I>) -> F) -> Self
+    pub fn post<W, I, F>(path: &'static str, handler: fn(Request<W, I>) -> F) -> Self
     where
-        W: Who + 'static,
+        W: Authenticate + 'static,
         I: Input + 'static,
-        F: Future<Output = Result<Reply, ApiError>> + 'static,
+        F: Future<Output = Result<Response, ApiError>> + 'static,
     {
         Self::new(Verb::Post, path, handler)
     }
 
     /// Routes `PATCH path` to `handler`.
-    pub fn patch<W, I, F>(path: &'static str, handler: fn(Call<W, I>) -> F) -> Self
+    pub fn patch<W, I, F>(path: &'static str, handler: fn(Request<W, I>) -> F) -> Self
     where
-        W: Who + 'static,
+        W: Authenticate + 'static,
         I: Input + 'static,
-        F: Future<Output = Result<Reply, ApiError>> + 'static,
+        F: Future<Output = Result<Response, ApiError>> + 'static,
     {
         Self::new(Verb::Patch, path, handler)
     }
 
     /// Routes `DELETE path` to `handler`.
-    pub fn delete<W, I, F>(path: &'static str, handler: fn(Call<W, I>) -> F) -> Self
+    pub fn delete<W, I, F>(path: &'static str, handler: fn(Request<W, I>) -> F) -> Self
     where
-        W: Who + 'static,
+        W: Authenticate + 'static,
         I: Input + 'static,
-        F: Future<Output = Result<Reply, ApiError>> + 'static,
+        F: Future<Output = Result<Response, ApiError>> + 'static,
     {
         Self::new(Verb::Delete, path, handler)
     }
 
-    fn new<W, I, F>(verb: Verb, path: &'static str, handler: fn(Call<W, I>) -> F) -> Self
+    fn new<W, I, F>(verb: Verb, path: &'static str, handler: fn(Request<W, I>) -> F) -> Self
     where
-        W: Who + 'static,
+        W: Authenticate + 'static,
         I: Input + 'static,
-        F: Future<Output = Result<Reply, ApiError>> + 'static,
+        F: Future<Output = Result<Response, ApiError>> + 'static,
     {
         let safe = verb == Verb::Get;
         let describe: Describe = Box::new(move |operation: &mut Operation| {
@@ -117,9 +117,9 @@ impl Route {
         });
         let handler = Box::new(move |resource: Resource| {
             let run = move |request: HttpRequest, payload: Payload, app: Data<App>| async move {
-                let timing = Timing::begin(&app);
+                let timing = RequestTimer::begin(&app);
                 let answer = async {
-                    let call = Call::<W, I>::receive(&request, payload, app.clone()).await?;
+                    let call = Request::<W, I>::receive(&request, payload, app.clone()).await?;
                     handler(call).await
                 };
                 // A fault of ours ends one request and not the connection, whose client would hear nothing.

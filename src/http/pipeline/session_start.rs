@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::auth::api_key::sha256;
-use crate::auth::token::{Claims, Kind};
+use crate::auth::token::{Claims, TokenKind};
 use crate::config::Config;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
@@ -15,9 +15,9 @@ use crate::http::models::Token;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::caller::bearer;
 use crate::http::pipeline::client::Client;
-use crate::http::pipeline::cookies::{self, Jar};
+use crate::http::pipeline::cookies::{self, CookieJar};
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::response::Response;
 
 /// A session that begins now.
 pub fn new_session(app: &App, user: &User, client: &Client, now: Timestamp) -> Session {
@@ -46,11 +46,11 @@ pub fn leeway(app: &App) -> TimeDelta {
 
 /// The answer to a log-in or refresh: both tokens, as JSON and as cookies, and the store key's cookie where there is
 /// one. The refresh token says only what the session's row says, so that it comes out the same each time.
-pub fn reply(app: &App, session: &Session, user: Option<&User>, jar: Jar<'_>, now: Timestamp) -> Reply {
+pub fn reply(app: &App, session: &Session, user: Option<&User>, jar: CookieJar<'_>, now: Timestamp) -> Response {
     let (access, access_seconds) = access_token(app, session, now);
     let refresh = app.tokens.sign(&Claims {
         sub: session.user_id,
-        kind: Kind::Refresh,
+        kind: TokenKind::Refresh,
         exp: session.expires_at.timestamp(),
         iat: session.refreshed_at.timestamp(),
         sid: session.id,
@@ -58,7 +58,7 @@ pub fn reply(app: &App, session: &Session, user: Option<&User>, jar: Jar<'_>, no
     });
     let refresh_seconds = u64::try_from((session.expires_at - now).num_seconds()).unwrap_or(0);
     let token = Token { access_token: access.expose(), refresh_token: refresh.expose(), token_type: "bearer" };
-    let reply = Reply::json(&token)
+    let reply = Response::json(&token)
         .cookie(&jar.set(cookies::REFRESH, refresh.expose(), refresh_seconds))
         .cookie(&jar.set(cookies::ACCESS, access.expose(), access_seconds));
     match user.and_then(|user| user.store_api_key.as_deref()) {
@@ -71,7 +71,7 @@ fn access_token(app: &App, session: &Session, now: Timestamp) -> (Secret, u64) {
     let seconds = app.config.access_token_seconds;
     let token = app.tokens.sign(&Claims {
         sub: session.user_id,
-        kind: Kind::Access,
+        kind: TokenKind::Access,
         exp: now.timestamp() + i64::from(seconds),
         iat: now.timestamp(),
         sid: session.id,
@@ -82,19 +82,19 @@ fn access_token(app: &App, session: &Session, now: Timestamp) -> (Secret, u64) {
 
 /// The session and the number of a refresh token.
 pub fn check_refresh(app: &App, token: &str, now: Timestamp) -> Result<(Uuid, i64), ApiError> {
-    let claims = app.tokens.check(token, Kind::Refresh, now).map_err(|_| ApiError::BadRefreshToken)?;
+    let claims = app.tokens.check(token, TokenKind::Refresh, now).map_err(|_| ApiError::BadRefreshToken)?;
     Ok((claims.sid, claims.generation.ok_or(ApiError::BadRefreshToken)?))
 }
 
 /// The tokens that a request carries, wherever they stand.
-pub struct Pair {
+pub struct TokenPair {
     access: Vec<String>,
     refresh: Option<String>,
     /// The hash of the cookie that lets people into other sites: it ends, and not the session that it may belong to.
     pub entry: Option<[u8; 32]>,
 }
 
-impl Pair {
+impl TokenPair {
     /// Reads the `Authorization` header and both cookies.
     pub fn of(config: &Config, headers: &HeaderMap) -> Self {
         let access = bearer(headers).into_iter().chain(cookies::get(config, headers, cookies::ACCESS));
@@ -108,9 +108,9 @@ impl Pair {
     /// The sessions that they belong to; a token that has ended still says which session it was.
     pub fn sessions(&self, app: &App) -> Vec<Uuid> {
         let of = |kind, token: &str| app.tokens.check_ended(token, kind).ok().map(|claims| claims.sid);
-        let access = self.access.iter().filter_map(|token| of(Kind::Access, token));
+        let access = self.access.iter().filter_map(|token| of(TokenKind::Access, token));
         let mut ids: Vec<Uuid> =
-            access.chain(self.refresh.iter().filter_map(|token| of(Kind::Refresh, token))).collect();
+            access.chain(self.refresh.iter().filter_map(|token| of(TokenKind::Refresh, token))).collect();
         ids.sort_unstable();
         ids.dedup();
         ids

@@ -14,12 +14,12 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::auth::password_hasher::HashError;
-use crate::auth::throttle_keys::Keys;
+use crate::auth::throttle_keys::ThrottleKeys;
 use crate::domain::clock::Timestamp;
-use crate::domain::throttle::{Key, Rule, one_more, remaining};
+use crate::domain::throttle::{AttemptKey, ThrottleRule, one_more, remaining};
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::response::Response;
 use crate::store::{Connection, StoreError, throttle};
 
 /// How long an attempt waits for others at the same account from the same place, before it is refused.
@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Holds back the refusal of an attempt at a password for a moment. A client that tries again as soon as it is refused
 /// would otherwise take the cores from those whose passwords are being hashed.
-pub async fn hold_back(outcome: &Result<Reply, ApiError>) {
+pub async fn hold_back(outcome: &Result<Response, ApiError>) {
     if matches!(outcome, Err(ApiError::TooMany(_) | ApiError::Hash(HashError::Busy))) {
         tokio::time::sleep(PAUSE).await;
     }
@@ -39,13 +39,13 @@ pub async fn hold_back(outcome: &Result<Reply, ApiError>) {
 
 /// The keys, and what is under way right now.
 pub struct Throttle {
-    keys: Keys,
-    under_way: Arc<UnderWay>,
+    keys: ThrottleKeys,
+    under_way: Arc<InFlight>,
 }
 
 impl Throttle {
     /// With the keys that the secret key makes.
-    pub fn new(keys: Keys) -> Self {
+    pub fn new(keys: ThrottleKeys) -> Self {
         Self { keys, under_way: Arc::default() }
     }
 
@@ -57,7 +57,7 @@ impl Throttle {
 
 /// What is under way; there is no more of it than connections.
 #[derive(Default)]
-struct UnderWay {
+struct InFlight {
     began: Counts,
     /// By place: those that wait for others.
     waiting: Counts,
@@ -67,15 +67,15 @@ struct UnderWay {
 
 /// How many there are, by key.
 #[derive(Default)]
-struct Counts(Mutex<HashMap<Key, u32>>);
+struct Counts(Mutex<HashMap<AttemptKey, u32>>);
 
 impl Counts {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, u32>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<AttemptKey, u32>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One less.
-    fn leave(&self, key: &Key) {
+    fn leave(&self, key: &AttemptKey) {
         let mut counts = self.lock();
         match counts.get_mut(key) {
             Some(count) if *count > 1 => *count -= 1,
@@ -87,8 +87,8 @@ impl Counts {
 /// One key of an attempt.
 #[derive(Clone, Copy, Debug)]
 struct Counted {
-    rule: Rule,
-    key: Key,
+    rule: ThrottleRule,
+    key: AttemptKey,
     /// How many others were under way when this one began.
     others: u32,
 }
@@ -106,20 +106,24 @@ impl Counted {
 }
 
 /// An attempt's place among those under way, until it is dropped.
-struct Held<const N: usize> {
+struct InFlightGuard<const N: usize> {
     counted: [Counted; N],
-    under_way: Arc<UnderWay>,
+    under_way: Arc<InFlight>,
 }
 
-impl<const N: usize> Held<N> {
+impl<const N: usize> InFlightGuard<N> {
     /// However many others are under way.
-    fn new(app: &App, rules: [Rule; N], name: &str, address: IpAddr) -> Self {
+    fn new(app: &App, rules: [ThrottleRule; N], name: &str, address: IpAddr) -> Self {
         let Throttle { keys, under_way } = &app.throttle;
         let keyed = rules.map(|rule| (rule, keys.key(rule, name, address)));
         Self::begin(under_way, &mut under_way.began.lock(), keyed)
     }
 
-    fn begin(under_way: &Arc<UnderWay>, counts: &mut HashMap<Key, u32>, keyed: [(Rule, Key); N]) -> Self {
+    fn begin(
+        under_way: &Arc<InFlight>,
+        counts: &mut HashMap<AttemptKey, u32>,
+        keyed: [(ThrottleRule, AttemptKey); N],
+    ) -> Self {
         let counted = keyed.map(|(rule, key)| {
             let all = counts.entry(key).or_insert(0);
             *all += 1;
@@ -129,7 +133,7 @@ impl<const N: usize> Held<N> {
     }
 }
 
-impl<const N: usize> Drop for Held<N> {
+impl<const N: usize> Drop for InFlightGuard<N> {
     fn drop(&mut self) {
         for Counted { key, .. } in &self.counted {
             self.under_way.began.leave(key);
@@ -140,13 +144,13 @@ impl<const N: usize> Drop for Held<N> {
 
 /// An attempt's place among those that wait, until it is dropped.
 struct Waiting {
-    place: Key,
-    under_way: Arc<UnderWay>,
+    place: AttemptKey,
+    under_way: Arc<InFlight>,
 }
 
 impl Waiting {
     /// Unless too many from this place wait.
-    fn begin(under_way: &Arc<UnderWay>, place: Key) -> Option<Self> {
+    fn begin(under_way: &Arc<InFlight>, place: AttemptKey) -> Option<Self> {
         let mut counts = under_way.waiting.lock();
         let all = counts.entry(place).or_insert(0);
         if *all >= WAITING {
@@ -167,7 +171,7 @@ impl Drop for Waiting {
 /// A log-in, or another attempt at somebody's password, under way.
 pub struct Attempt {
     app: Data<App>,
-    held: Option<Held<3>>,
+    held: Option<InFlightGuard<3>>,
     /// Whether a password is being compared. Who goes away meanwhile has failed.
     open: Cell<bool>,
 }
@@ -184,8 +188,9 @@ impl Attempt {
         Some(Self { app: app.clone(), held: Some(held), open: Cell::new(false) })
     }
 
-    async fn hold(Throttle { keys, under_way }: &Throttle, name: &str, address: IpAddr) -> Held<3> {
-        let keyed = [Rule::Pair, Rule::Account, Rule::Place].map(|rule| (rule, keys.key(rule, name, address)));
+    async fn hold(Throttle { keys, under_way }: &Throttle, name: &str, address: IpAddr) -> InFlightGuard<3> {
+        let keyed = [ThrottleRule::Pair, ThrottleRule::Account, ThrottleRule::Place]
+            .map(|rule| (rule, keys.key(rule, name, address)));
         let (until, mut waiting) = (Instant::now() + PATIENCE, None);
         loop {
             // Before the look at the counts, so that no end between the two is missed.
@@ -200,27 +205,27 @@ impl Attempt {
 
     /// `None` where it should wait.
     fn try_hold(
-        under_way: &Arc<UnderWay>,
-        keyed: [(Rule, Key); 3],
+        under_way: &Arc<InFlight>,
+        keyed: [(ThrottleRule, AttemptKey); 3],
         until: Instant,
         waiting: &mut Option<Waiting>,
-    ) -> Option<Held<3>> {
+    ) -> Option<InFlightGuard<3>> {
         let [(_, pair), _, (_, place)] = keyed;
         let mut counts = under_way.began.lock();
-        let is_crowded = counts.get(&pair).is_some_and(|&count| count >= Rule::Pair.free());
+        let is_crowded = counts.get(&pair).is_some_and(|&count| count >= ThrottleRule::Pair.free());
         if is_crowded && Instant::now() < until {
             *waiting = waiting.take().or_else(|| Waiting::begin(under_way, place));
             if waiting.is_some() {
                 return None;
             }
         }
-        Some(Held::begin(under_way, &mut counts, keyed))
+        Some(InFlightGuard::begin(under_way, &mut counts, keyed))
     }
 
     /// What it is counted under, to be taken into the store's closures.
-    pub fn keys(&self) -> Option<Keyed> {
+    pub fn keys(&self) -> Option<AttemptKeys> {
         let [pair, account, place] = self.held.as_ref()?.counted;
-        Some(Keyed { pair, account, place })
+        Some(AttemptKeys { pair, account, place })
     }
 
     /// Waits for a comparison; if the client does not wait for it too, the attempt has failed.
@@ -250,13 +255,13 @@ impl Drop for Attempt {
 
 /// An attempt's keys.
 #[derive(Clone, Copy, Debug)]
-pub struct Keyed {
+pub struct AttemptKeys {
     pair: Counted,
     account: Counted,
     place: Counted,
 }
 
-impl Keyed {
+impl AttemptKeys {
     /// Refuses an attempt that comes too soon. The account's own count does not hold at a place that the person has
     /// signed in from before: an attacker elsewhere cannot lock anybody out there.
     pub fn check(&self, connection: &Connection, user: Option<Uuid>, now: Timestamp) -> Result<(), ApiError> {
@@ -282,12 +287,12 @@ impl Keyed {
 }
 
 /// A sign-up under way.
-pub struct SignUp(Held<1>);
+pub struct SignUp(InFlightGuard<1>);
 
 impl SignUp {
     /// Begins one, unless throttling is switched off.
     pub fn begin(app: &App, address: IpAddr) -> Option<Self> {
-        app.config.throttle.then(|| Self(Held::new(app, [Rule::SignUp], "", address)))
+        app.config.throttle.then(|| Self(InFlightGuard::new(app, [ThrottleRule::SignUp], "", address)))
     }
 
     /// What it is counted under, to be taken into the store's closures.

@@ -7,14 +7,14 @@ use serde::ser::SerializeSeq;
 
 /// Why one value is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct FieldError {
     /// pydantic's name for the kind of fault.
     pub kind: &'static str,
     /// pydantic's sentence, or one of ours after "Value error, ".
     pub message: Cow<'static, str>,
 }
 
-impl Fault {
+impl FieldError {
     pub fn new(kind: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, message: message.into() }
     }
@@ -27,7 +27,7 @@ impl Fault {
 
 /// Where in the request a value stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// A part of the path.
     Path(&'static str),
     /// A query parameter.
@@ -40,7 +40,7 @@ pub enum Place {
     Character(usize),
 }
 
-impl Serialize for Place {
+impl Serialize for Location {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut parts = serializer.serialize_seq(None)?;
         match self {
@@ -71,22 +71,22 @@ impl<T: Serialize> Pair for (&str, T) {
 pub struct Item {
     #[serde(rename = "type")]
     kind: &'static str,
-    loc: Place,
+    loc: Location,
     msg: Cow<'static, str>,
 }
 
 /// All faults of a request, in the order in which its fields are checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults(pub Vec<Item>);
+pub struct FieldErrors(pub Vec<Item>);
 
-impl Faults {
+impl FieldErrors {
     /// One fault alone.
-    pub fn one(loc: Place, fault: Fault) -> Self {
+    pub fn one(loc: Location, fault: FieldError) -> Self {
         Self(vec![Item { kind: fault.kind, loc, msg: fault.message }])
     }
 
     /// The value of a check, or `None` with its fault noted.
-    pub fn note<T>(&mut self, loc: Place, checked: Result<T, Fault>) -> Option<T> {
+    pub fn note<T>(&mut self, loc: Location, checked: Result<T, FieldError>) -> Option<T> {
         checked.map_err(|fault| self.0.push(Item { kind: fault.kind, loc, msg: fault.message })).ok()
     }
 }
@@ -97,11 +97,12 @@ mod tests {
 
     #[test]
     fn a_fault_is_written_as_pydantic_writes_it_without_the_input() {
-        let item = |loc| serde_json::to_value(Faults::one(loc, Fault::new("missing", "Field required")).0).unwrap();
+        let item =
+            |loc| serde_json::to_value(FieldErrors::one(loc, FieldError::new("missing", "Field required")).0).unwrap();
         let want = |loc| serde_json::json!([{"type": "missing", "loc": loc, "msg": "Field required"}]);
-        assert_eq!(item(Place::Path("user_id")), want(serde_json::json!(["path", "user_id"])));
-        assert_eq!(item(Place::Body), want(serde_json::json!(["body"])));
-        assert_eq!(item(Place::Field("name")), want(serde_json::json!(["body", "name"])));
-        assert_eq!(item(Place::Character(7)), want(serde_json::json!(["body", 7])));
+        assert_eq!(item(Location::Path("user_id")), want(serde_json::json!(["path", "user_id"])));
+        assert_eq!(item(Location::Body), want(serde_json::json!(["body"])));
+        assert_eq!(item(Location::Field("name")), want(serde_json::json!(["body", "name"])));
+        assert_eq!(item(Location::Character(7)), want(serde_json::json!(["body", 7])));
     }
 }

@@ -12,12 +12,12 @@ use r2d2::ManageConnection;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
-use crate::domain::cancel_flag::Stop;
+use crate::domain::cancel_flag::CancelFlag;
 use crate::platform;
-use crate::store::engine::connection::{Kind, Manager};
-use crate::store::engine::error::{StoreError, Trouble};
+use crate::store::engine::connection::{ConnectionKind, ConnectionManager};
+use crate::store::engine::error::{StorageCondition, StoreError};
 use crate::store::engine::file::{self, OpenError, suffixed};
-use crate::store::engine::readonly_open::{self, Foreign};
+use crate::store::engine::readonly_open::{self, ReadonlyDatabase};
 
 /// Pages between two looks at the progress: about a megabyte.
 const STEP: i32 = 256;
@@ -30,7 +30,7 @@ const CHECK_STEPS: i32 = 100_000;
 
 /// What is being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum BackupStage {
     /// Pages are copied, or a backup is unpacked.
     Copying,
     /// The copy is checked; how much is left nobody knows.
@@ -40,18 +40,18 @@ pub enum Stage {
 }
 
 /// Who watches a copy being made.
-pub struct Watch {
+pub struct BackupProgress {
     /// Ends it early.
-    pub stop: Stop,
+    pub stop: CancelFlag,
     /// Is told what is being done, how much of it is done, and how much there is in all.
-    pub progress: Box<dyn FnMut(Stage, u64, u64) + Send>,
+    pub progress: Box<dyn FnMut(BackupStage, u64, u64) + Send>,
 }
 
-impl Watch {
+impl BackupProgress {
     /// Tells how far it is, and says whether to go on.
-    pub(crate) fn goes_on(&mut self, stage: Stage, done: u64, whole: u64) -> Result<(), Fault> {
+    pub(crate) fn goes_on(&mut self, stage: BackupStage, done: u64, whole: u64) -> Result<(), StepError> {
         (self.progress)(stage, done, whole);
-        if self.stop.asked() { Err(Fault::Stopped) } else { Ok(()) }
+        if self.stop.asked() { Err(StepError::Stopped) } else { Ok(()) }
     }
 }
 
@@ -104,7 +104,7 @@ pub enum BackupError {
     NoBackup(PathBuf),
     /// It is no database of usher's, or one of a newer usher.
     #[error(transparent)]
-    Foreign(#[from] OpenError),
+    ReadonlyDatabase(#[from] OpenError),
     /// It was told to stop.
     #[error("stopped; nothing was changed")]
     Stopped,
@@ -119,13 +119,13 @@ pub enum BackupError {
 }
 
 /// A file that is only a step on the way, removed however the way ends.
-pub(crate) struct Scratch {
+pub(crate) struct TemporaryFile {
     pub path: PathBuf,
     /// Held by this process, so that no other one takes the same way.
     _lock: Option<File>,
 }
 
-impl Scratch {
+impl TemporaryFile {
     /// Makes an empty one for `target`, which only its owner can read. SQLite has locks of its own: a file for it is
     /// not `locked`.
     pub fn new(path: PathBuf, target: &Path, locked: bool) -> Result<Self, BackupError> {
@@ -141,7 +141,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
         for suffix in ["", "-wal", "-shm", "-journal"] {
             // It may never have been made, or have been renamed.
@@ -162,15 +162,15 @@ pub fn io_error(path: &Path, cause: io::Error) -> BackupError {
 pub fn store_error(path: &Path, target: &Path, cause: impl Into<StoreError>) -> BackupError {
     let cause = cause.into();
     match cause.trouble() {
-        Trouble::DiskFull => BackupError::NoRoom(target.to_owned()),
-        Trouble::Damaged => BackupError::Unsound { path: path.to_owned(), fault: cause.described() },
+        StorageCondition::DiskFull => BackupError::NoRoom(target.to_owned()),
+        StorageCondition::Damaged => BackupError::Unsound { path: path.to_owned(), fault: cause.described() },
         _ => BackupError::Store { path: path.to_owned(), cause },
     }
 }
 
 /// Copies the database at `database`, which a server may be writing, as it is at this moment, to the new file `target`,
 /// checks the copy and compresses it; says how many bytes it became. The database may be of an older schema.
-pub fn make(database: &Path, target: &Path, watch: &mut Watch) -> Result<u64, BackupError> {
+pub fn make(database: &Path, target: &Path, watch: &mut BackupProgress) -> Result<u64, BackupError> {
     free_to_write(target)?;
     let failed = |error: rusqlite::Error| store_error(database, target, error);
     if !file::check_header(database)? {
@@ -178,13 +178,13 @@ pub fn make(database: &Path, target: &Path, watch: &mut Watch) -> Result<u64, Ba
     }
     let source = opened(database, target)?;
     let connection = source.connection();
-    let packed = Scratch::new(suffixed(target, ".new"), target, true)?;
-    let copy = Scratch::new(suffixed(target, ".copy"), target, false)?;
+    let packed = TemporaryFile::new(suffixed(target, ".new"), target, true)?;
+    let copy = TemporaryFile::new(suffixed(target, ".copy"), target, false)?;
     let why = |fault| match fault {
-        Fault::Stopped => BackupError::Stopped,
-        Fault::Damaged(fault) => BackupError::Unsound { path: database.to_owned(), fault },
-        Fault::Sqlite(error) => failed(error),
-        Fault::Io(cause) => io_error(target, cause),
+        StepError::Stopped => BackupError::Stopped,
+        StepError::Damaged(fault) => BackupError::Unsound { path: database.to_owned(), fault },
+        StepError::Sqlite(error) => failed(error),
+        StepError::Io(cause) => io_error(target, cause),
     };
     pages(connection, &copy.path, watch).map_err(why)?;
     drop(source);
@@ -201,7 +201,7 @@ pub fn make(database: &Path, target: &Path, watch: &mut Watch) -> Result<u64, Ba
 /// The open database that is copied.
 enum Source {
     Ours(Connection),
-    Looked(Foreign),
+    Looked(ReadonlyDatabase),
 }
 
 impl Source {
@@ -215,14 +215,15 @@ impl Source {
 
 /// Opens it as the server does, or, where this user may not write beside it, as one looks at another program's.
 fn opened(database: &Path, target: &Path) -> Result<Source, BackupError> {
-    let error = match (Manager { path: database.to_owned(), kind: Kind::Reader, setup: "" }).connect() {
-        // One snapshot for all steps: without it every write of the server would make the copy begin anew.
-        Ok(connection) => match connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema") {
-            Ok(()) => return Ok(Source::Ours(connection)),
+    let error =
+        match (ConnectionManager { path: database.to_owned(), kind: ConnectionKind::Reader, setup: "" }).connect() {
+            // One snapshot for all steps: without it every write of the server would make the copy begin anew.
+            Ok(connection) => match connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema") {
+                Ok(()) => return Ok(Source::Ours(connection)),
+                Err(error) => error,
+            },
             Err(error) => error,
-        },
-        Err(error) => error,
-    };
+        };
     let closed = matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen));
     let beside = target.parent().unwrap_or(target);
     match closed.then(|| readonly_open::open(database, beside)) {
@@ -246,26 +247,26 @@ fn free_to_write(target: &Path) -> Result<(), BackupError> {
 }
 
 /// What ends a step early.
-pub(crate) enum Fault {
+pub(crate) enum StepError {
     Stopped,
     Damaged(String),
     Sqlite(rusqlite::Error),
     Io(io::Error),
 }
 
-impl From<rusqlite::Error> for Fault {
+impl From<rusqlite::Error> for StepError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
 }
 
-impl From<io::Error> for Fault {
+impl From<io::Error> for StepError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
-fn pages(from: &Connection, to: &Path, watch: &mut Watch) -> Result<(), Fault> {
+fn pages(from: &Connection, to: &Path, watch: &mut BackupProgress) -> Result<(), StepError> {
     let mut copy = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // A copy that is cut off is thrown away, so that nothing needs to be undone or synced.
     copy.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF")?;
@@ -275,7 +276,7 @@ fn pages(from: &Connection, to: &Path, watch: &mut Watch) -> Result<(), Fault> {
             let outcome = backup.step(STEP)?;
             let state = backup.progress();
             let count = |pages: i32| u64::try_from(pages).unwrap_or(0);
-            watch.goes_on(Stage::Copying, count(state.pagecount - state.remaining), count(state.pagecount))?;
+            watch.goes_on(BackupStage::Copying, count(state.pagecount - state.remaining), count(state.pagecount))?;
             match outcome {
                 StepResult::Done => break,
                 StepResult::More => {}
@@ -290,24 +291,24 @@ fn pages(from: &Connection, to: &Path, watch: &mut Watch) -> Result<(), Fault> {
 }
 
 /// That the database at `path` is sound.
-pub(crate) fn check(path: &Path, watch: &mut Watch) -> Result<(), Fault> {
-    watch.goes_on(Stage::Checking, 0, 0)?;
+pub(crate) fn check(path: &Path, watch: &mut BackupProgress) -> Result<(), StepError> {
+    watch.goes_on(BackupStage::Checking, 0, 0)?;
     let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let stop = watch.stop.clone();
     connection.progress_handler(CHECK_STEPS, Some(move || stop.asked()))?;
     let found: rusqlite::Result<String> = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0));
     match found {
         Ok(word) if word == "ok" => Ok(()),
-        Ok(fault) => Err(Fault::Damaged(fault)),
+        Ok(fault) => Err(StepError::Damaged(fault)),
         Err(error) => match error.sqlite_error_code() {
-            Some(ErrorCode::OperationInterrupted) => Err(Fault::Stopped),
-            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => Err(Fault::Sqlite(error)),
-            _ => Err(Fault::Damaged(error.to_string())),
+            Some(ErrorCode::OperationInterrupted) => Err(StepError::Stopped),
+            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => Err(StepError::Sqlite(error)),
+            _ => Err(StepError::Damaged(error.to_string())),
         },
     }
 }
 
-fn pack(copy: &Path, packed: &Path, watch: &mut Watch) -> Result<u64, Fault> {
+fn pack(copy: &Path, packed: &Path, watch: &mut BackupProgress) -> Result<u64, StepError> {
     let mut input = File::open(copy)?;
     let whole = input.metadata()?.len();
     let out = File::options().write(true).open(packed)?;
@@ -325,7 +326,7 @@ fn pack(copy: &Path, packed: &Path, watch: &mut Watch) -> Result<u64, Fault> {
             synced = done;
             out.sync_data()?;
         }
-        watch.goes_on(Stage::Packing, done as u64, whole)?;
+        watch.goes_on(BackupStage::Packing, done as u64, whole)?;
     }
     encoder.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
     out.sync_all()?;

@@ -11,7 +11,9 @@ use rusqlite::{Connection, OpenFlags};
 use crate::domain::audit::Event;
 use crate::domain::clock::Timestamp;
 use crate::platform;
-use crate::store::backup::make::{BackupError, Fault, Scratch, Stage, Watch, check, io_error, store_error};
+use crate::store::backup::make::{
+    BackupError, BackupProgress, BackupStage, StepError, TemporaryFile, check, io_error, store_error,
+};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::file::{self, DATABASE_FILE, OpenError, suffixed};
 use crate::store::engine::schema;
@@ -28,19 +30,19 @@ pub fn restore(
     data_dir: &Path,
     event: &Event,
     now: Timestamp,
-    watch: &mut Watch,
+    watch: &mut BackupProgress,
 ) -> Result<Option<PathBuf>, BackupError> {
     let path = data_dir.join(DATABASE_FILE);
     if backup.is_dir() {
         return Err(BackupError::Directory(backup.to_owned()));
     }
-    let unpacked = Scratch::new(suffixed(&path, ".restored"), &path, false)?;
+    let unpacked = TemporaryFile::new(suffixed(&path, ".restored"), &path, false)?;
     let why = |fault| match fault {
-        Fault::Stopped => BackupError::Stopped,
-        Fault::Damaged(fault) => BackupError::Damaged { path: backup.to_owned(), fault },
-        Fault::Sqlite(error) => store_error(&path, &path, error),
-        Fault::Io(cause) if cause.kind() == io::ErrorKind::StorageFull => BackupError::NoRoom(path.clone()),
-        Fault::Io(cause) => io_error(backup, cause),
+        StepError::Stopped => BackupError::Stopped,
+        StepError::Damaged(fault) => BackupError::Damaged { path: backup.to_owned(), fault },
+        StepError::Sqlite(error) => store_error(&path, &path, error),
+        StepError::Io(cause) if cause.kind() == io::ErrorKind::StorageFull => BackupError::NoRoom(path.clone()),
+        StepError::Io(cause) => io_error(backup, cause),
     };
     unpack(backup, &unpacked.path, watch).map_err(why)?;
     platform::give_to_owner_of_dir(&unpacked.path).map_err(|cause| io_error(&path, cause))?;
@@ -116,7 +118,7 @@ fn keep(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
 }
 
 /// Writes what the backup holds to `to`: a compressed database, or a plain one with the log that may be beside it.
-fn unpack(backup: &Path, to: &Path, watch: &mut Watch) -> Result<(), Fault> {
+fn unpack(backup: &Path, to: &Path, watch: &mut BackupProgress) -> Result<(), StepError> {
     let file = File::open(backup)?;
     let whole = file.metadata()?.len();
     let mut input = BufReader::with_capacity(CHUNK, file);
@@ -128,7 +130,7 @@ fn unpack(backup: &Path, to: &Path, watch: &mut Watch) -> Result<(), Fault> {
     loop {
         let read = reader.read(&mut chunk).map_err(|error| match error.kind() {
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-                Fault::Damaged(error.to_string())
+                StepError::Damaged(error.to_string())
             }
             _ => error.into(),
         })?;
@@ -137,7 +139,7 @@ fn unpack(backup: &Path, to: &Path, watch: &mut Watch) -> Result<(), Fault> {
         }
         out.write_all(&chunk[..read])?;
         done += read as u64;
-        watch.goes_on(Stage::Copying, done, if packed { 0 } else { whole })?;
+        watch.goes_on(BackupStage::Copying, done, if packed { 0 } else { whole })?;
     }
     let log = suffixed(backup, "-wal");
     if !packed && log.exists() {

@@ -9,7 +9,7 @@ use chrono::NaiveDateTime;
 
 use crate::domain::clock::Timestamp;
 use crate::platform;
-use crate::store::backup::make::{self, BackupError, Watch, io_error};
+use crate::store::backup::make::{self, BackupError, BackupProgress, io_error};
 use crate::store::engine::file::DATABASE_FILE;
 
 /// The directory's name in the data directory.
@@ -21,7 +21,7 @@ const FORMAT: &str = "%Y%m%dT%H%M%SZ";
 
 /// A backup on the shelf.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Kept {
+pub struct StoredBackup {
     /// When it was made, to the second.
     pub at: Timestamp,
     /// Its file.
@@ -29,7 +29,7 @@ pub struct Kept {
 }
 
 /// What is on the shelf of this data directory, oldest first.
-pub fn list(data_dir: &Path) -> io::Result<Vec<Kept>> {
+pub fn list(data_dir: &Path) -> io::Result<Vec<StoredBackup>> {
     let entries = match fs::read_dir(data_dir.join(DIRECTORY)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -37,7 +37,7 @@ pub fn list(data_dir: &Path) -> io::Result<Vec<Kept>> {
     let mut kept = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        kept.extend(time_of(&path).map(|at| Kept { at, path }));
+        kept.extend(time_of(&path).map(|at| StoredBackup { at, path }));
     }
     kept.sort();
     Ok(kept)
@@ -50,12 +50,12 @@ fn time_of(path: &Path) -> Option<Timestamp> {
 
 /// When the newest one was made, as far as that is in the past: a clock that was wrong for a while does not keep others
 /// from being made.
-pub fn newest(kept: &[Kept], now: Timestamp) -> Option<Timestamp> {
+pub fn newest(kept: &[StoredBackup], now: Timestamp) -> Option<Timestamp> {
     kept.iter().map(|kept| kept.at).filter(|at| *at <= now).max()
 }
 
 /// Makes a backup of this moment, and says which file it is and how large.
-pub fn make(data_dir: &Path, now: Timestamp, watch: &mut Watch) -> Result<(PathBuf, u64), BackupError> {
+pub fn make(data_dir: &Path, now: Timestamp, watch: &mut BackupProgress) -> Result<(PathBuf, u64), BackupError> {
     let dir = data_dir.join(DIRECTORY);
     platform::create_private_dir(&dir).map_err(|cause| io_error(&dir, cause))?;
     clear(&dir).map_err(|cause| io_error(&dir, cause))?;

@@ -14,7 +14,7 @@ const STATEMENTS: usize = 128;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ConnectionKind {
     /// Cannot write, whatever is asked of it.
     Reader,
     /// The one that writes.
@@ -23,22 +23,22 @@ pub enum Kind {
 
 /// Opens connections of one kind to one file, for r2d2.
 #[derive(Debug)]
-pub struct Manager {
+pub struct ConnectionManager {
     pub path: PathBuf,
-    pub kind: Kind,
+    pub kind: ConnectionKind,
     /// SQL that the writer runs last; empty but for tests.
     pub setup: &'static str,
 }
 
-impl r2d2::ManageConnection for Manager {
+impl r2d2::ManageConnection for ConnectionManager {
     type Connection = Connection;
     type Error = rusqlite::Error;
 
     fn connect(&self) -> Result<Connection, rusqlite::Error> {
         // Never CREATE: the file is made by store/file.rs, with its mode; one that vanished must not come back empty.
         let access = match self.kind {
-            Kind::Reader => OpenFlags::SQLITE_OPEN_READ_ONLY,
-            Kind::Writer => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            ConnectionKind::Reader => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            ConnectionKind::Writer => OpenFlags::SQLITE_OPEN_READ_WRITE,
         };
         let connection = Connection::open_with_flags(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -47,7 +47,7 @@ impl r2d2::ManageConnection for Manager {
         // statement anew each time it is bound, which takes longer than running it.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.pragma_update(None, "foreign_keys", true)?;
-        if self.kind == Kind::Writer {
+        if self.kind == ConnectionKind::Writer {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.execute_batch(self.setup)?;
@@ -77,7 +77,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("usher.db");
         super::super::file::create(&path).unwrap();
-        let connection = Manager { path, kind: Kind::Writer, setup: "" }.connect().unwrap();
+        let connection = ConnectionManager { path, kind: ConnectionKind::Writer, setup: "" }.connect().unwrap();
         super::super::schema::bring_up_to_date(&connection).unwrap();
         let sql = "SELECT username FROM users WHERE uuid = ?";
         for id in [1, 2, 3] {

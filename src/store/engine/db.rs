@@ -16,14 +16,14 @@ use rusqlite::Connection;
 use scheduled_thread_pool::ScheduledThreadPool;
 use tokio::sync::oneshot;
 
-use crate::store::engine::connection::{Kind, Manager};
-use crate::store::engine::error::{Refusal, StoreError};
+use crate::store::engine::connection::{ConnectionKind, ConnectionManager};
+use crate::store::engine::error::{StoreError, WriteError};
 use crate::store::engine::file::{self, DATABASE_FILE, OpenError};
 use crate::store::engine::open_files::OpenFiles;
-use crate::store::engine::stats::{Queued, Stats};
-use crate::store::engine::thread_liveness::{Beat, Pulse};
-use crate::store::engine::writer::{self, Job, Write};
-use crate::store::user_index::search::PeopleIndex;
+use crate::store::engine::stats::{QueueLengths, WriterStats};
+use crate::store::engine::thread_liveness::{ThreadActivity, ThreadLiveness};
+use crate::store::engine::writer::{self, QueuedWrite, WriteJob};
+use crate::store::user_index::search::SharedUserIndex;
 
 /// How much work each queue holds before further work is refused.
 const QUEUE: usize = 1024;
@@ -50,13 +50,13 @@ pub struct Db(Arc<Inner>);
 /// A `None` in a queue ends the thread that takes it.
 struct Inner {
     reads: Sender<Option<Read>>,
-    writes: Sender<Option<Box<dyn Job>>>,
+    writes: Sender<Option<Box<dyn WriteJob>>>,
     readers: Mutex<Vec<JoinHandle<()>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// One for each thread.
-    beats: Vec<Beat>,
-    stats: Stats,
-    people: PeopleIndex,
+    beats: Vec<ThreadActivity>,
+    stats: WriterStats,
+    people: SharedUserIndex,
 }
 
 impl Db {
@@ -82,19 +82,20 @@ impl Db {
         let failed = |cause| OpenError::Store { path: path.clone(), cause };
         // Opened by hand and first: a pool retries for seconds and forgets SQLite's code; this one says at once what
         // is wrong, and while it is open the readers find the log in place.
-        let first = Manager { path: path.clone(), kind: Kind::Writer, setup }
+        let first = ConnectionManager { path: path.clone(), kind: ConnectionKind::Writer, setup }
             .connect()
             .map_err(|error| failed(error.into()))?;
         file::bring_up_to_date(&path, &first)?;
         let opener = Arc::new(ScheduledThreadPool::new(1));
-        let pool = |kind, size| pool(Manager { path: path.clone(), kind, setup }, size, &opener).map_err(failed);
-        let (writer, readers) = (pool(Kind::Writer, 1)?, pool(Kind::Reader, options.readers)?);
+        let pool =
+            |kind, size| pool(ConnectionManager { path: path.clone(), kind, setup }, size, &opener).map_err(failed);
+        let (writer, readers) = (pool(ConnectionKind::Writer, 1)?, pool(ConnectionKind::Reader, options.readers)?);
         drop(first);
         let mut files = OpenFiles::of(&path);
-        let (writes, jobs) = bounded::<Option<Box<dyn Job>>>(QUEUE);
-        let beat = Beat::default();
+        let (writes, jobs) = bounded::<Option<Box<dyn WriteJob>>>(QUEUE);
+        let beat = ThreadActivity::default();
         let mut beats = vec![beat.clone()];
-        let stats = Stats::default();
+        let stats = WriterStats::default();
         let counted = stats.clone();
         let write = move || {
             checked_out(&writer, |connection| writer::run(connection, &mut files, &jobs, &beat, &counted));
@@ -103,14 +104,14 @@ impl Db {
         let (reads, jobs) = bounded::<Option<Read>>(QUEUE);
         let readers = (0..options.readers)
             .map(|_| {
-                let (pool, jobs, beat) = (readers.clone(), jobs.clone(), Beat::default());
+                let (pool, jobs, beat) = (readers.clone(), jobs.clone(), ThreadActivity::default());
                 beats.push(beat.clone());
                 spawn("usher-reader", move || checked_out(&pool, |connection| read(connection, &jobs, &beat)))
             })
             .collect::<Result<_, _>>()
             .map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
         let (readers, writer) = (Mutex::new(readers), Mutex::new(Some(writer)));
-        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, beats, stats, people: PeopleIndex::default() })))
+        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, beats, stats, people: SharedUserIndex::default() })))
     }
 
     /// Runs `work` on a connection that can only read.
@@ -131,7 +132,7 @@ impl Db {
     }
 
     /// What [`super::search::list`] finds users by.
-    pub fn people(&self) -> PeopleIndex {
+    pub fn people(&self) -> SharedUserIndex {
         self.0.people.clone()
     }
 
@@ -156,31 +157,31 @@ impl Db {
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        E: Refusal + Send + 'static,
+        E: WriteError + Send + 'static,
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.0.writes.try_send(Some(Box::new(Write::new(work, reply)))).map_err(refused)?;
+        self.0.writes.try_send(Some(Box::new(QueuedWrite::new(work, reply)))).map_err(refused)?;
         answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
     }
 
     /// What the writing thread has counted so far.
-    pub fn stats(&self) -> &Stats {
+    pub fn stats(&self) -> &WriterStats {
         &self.0.stats
     }
 
     /// How much waits.
-    pub fn queued(&self) -> Queued {
-        Queued { reads: self.0.reads.len(), writes: self.0.writes.len() }
+    pub fn queued(&self) -> QueueLengths {
+        QueueLengths { reads: self.0.reads.len(), writes: self.0.writes.len() }
     }
 
     /// How far each thread is; `None` when one has ended before [`Db::close`].
-    pub fn pulse(&self) -> Option<Pulse> {
+    pub fn pulse(&self) -> Option<ThreadLiveness> {
         let ended = |thread: &JoinHandle<()>| thread.is_finished();
         let readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner);
         let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let all_live = !readers.iter().any(ended) && !writer.as_ref().is_some_and(ended);
-        all_live.then(|| Pulse::of(self.0.beats.iter()))
+        all_live.then(|| ThreadLiveness::of(self.0.beats.iter()))
     }
 
     /// Does what is queued, folds the write-ahead log into the file, and ends the threads. Later calls through other
@@ -217,7 +218,7 @@ fn refused<T>(error: TrySendError<T>) -> StoreError {
     }
 }
 
-fn read(connection: &Connection, jobs: &Receiver<Option<Read>>, beat: &Beat) {
+fn read(connection: &Connection, jobs: &Receiver<Option<Read>>, beat: &ThreadActivity) {
     while let Ok(Some(job)) = jobs.recv() {
         if beat.during(|| catch_unwind(AssertUnwindSafe(|| job(connection)))).is_err() {
             log::error!("a read panicked");
@@ -230,7 +231,11 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<Jo
 }
 
 /// A pool of `size` connections, all open when it returns.
-fn pool(manager: Manager, size: usize, opener: &Arc<ScheduledThreadPool>) -> Result<Pool<Manager>, StoreError> {
+fn pool(
+    manager: ConnectionManager,
+    size: usize,
+    opener: &Arc<ScheduledThreadPool>,
+) -> Result<Pool<ConnectionManager>, StoreError> {
     Pool::builder()
         .max_size(u32::try_from(size).unwrap_or(u32::MAX))
         .test_on_check_out(false)
@@ -246,7 +251,7 @@ fn pool(manager: Manager, size: usize, opener: &Arc<ScheduledThreadPool>) -> Res
 /// Gives a thread its connection for as long as it lives, and closes it there: back in the pool it would be closed when
 /// the last that holds the pool lets go, which may be the thread that opened it, and later than [`Db::close`] thinks.
 #[expect(clippy::disallowed_methods, reason = "this is what both doors lead to")]
-fn checked_out(pool: &Pool<Manager>, work: impl FnOnce(&Connection)) {
+fn checked_out(pool: &Pool<ConnectionManager>, work: impl FnOnce(&Connection)) {
     match pool.get() {
         Ok(mut connection) => {
             work(&connection);

@@ -64,7 +64,7 @@ pub fn violates_unique(error: &rusqlite::Error, column: &str) -> bool {
 
 /// What is wrong with the database, as far as an operator can do something about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum StorageCondition {
     /// The disk is full.
     DiskFull,
     /// Another process holds its lock.
@@ -85,21 +85,21 @@ pub enum Trouble {
 
 impl StoreError {
     /// What is wrong, for whoever looks after the server.
-    pub fn trouble(&self) -> Trouble {
+    pub fn trouble(&self) -> StorageCondition {
         match self {
-            Self::DiskFull(_) => Trouble::DiskFull,
-            Self::Overloaded => Trouble::Busy,
-            Self::Replaced => Trouble::Replaced,
+            Self::DiskFull(_) => StorageCondition::DiskFull,
+            Self::Overloaded => StorageCondition::Busy,
+            Self::Replaced => StorageCondition::Replaced,
             Self::Unavailable(error) | Self::Sqlite(error) => match error.sqlite_error_code() {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
-                    Trouble::Locked
+                    StorageCondition::Locked
                 }
-                Some(ErrorCode::ReadOnly) => Trouble::ReadOnly,
-                Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => Trouble::Disk,
-                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Trouble::Damaged,
-                _ => Trouble::Other,
+                Some(ErrorCode::ReadOnly) => StorageCondition::ReadOnly,
+                Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => StorageCondition::Disk,
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StorageCondition::Damaged,
+                _ => StorageCondition::Other,
             },
-            Self::UsernameTaken | Self::FormerUsername | Self::Stopped | Self::Pool(_) => Trouble::Other,
+            Self::UsernameTaken | Self::FormerUsername | Self::Stopped | Self::Pool(_) => StorageCondition::Other,
         }
     }
 
@@ -118,12 +118,12 @@ impl StoreError {
 }
 
 /// An error of a use case that runs inside a write: it may be the store's own, or the use case's refusal.
-pub trait Refusal: From<StoreError> {
+pub trait WriteError: From<StoreError> {
     /// The store's error inside, if it is one that SQLite caused and not a mere refusal.
     fn store_error(&self) -> Option<&StoreError>;
 }
 
-impl Refusal for StoreError {
+impl WriteError for StoreError {
     fn store_error(&self) -> Option<&StoreError> {
         match self {
             Self::UsernameTaken | Self::FormerUsername => None,

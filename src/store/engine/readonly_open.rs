@@ -16,7 +16,7 @@ use crate::store::engine::file::suffixed;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An open database, and the copy that it may be of.
-pub struct Foreign {
+pub struct ReadonlyDatabase {
     pub connection: Connection,
     /// Removed with it.
     _copy: Option<Copy>,
@@ -24,18 +24,18 @@ pub struct Foreign {
 
 /// Why it is not opened.
 #[derive(Debug)]
-pub enum Unopened {
+pub enum ReadonlyOpenError {
     Io(io::Error),
     Sqlite(rusqlite::Error),
 }
 
-impl From<io::Error> for Unopened {
+impl From<io::Error> for ReadonlyOpenError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
-impl From<rusqlite::Error> for Unopened {
+impl From<rusqlite::Error> for ReadonlyOpenError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
@@ -55,7 +55,7 @@ impl Drop for Copy {
 
 /// Opens the database at `path` at one moment of its life: what is read from now on is of that moment. `spare` is a
 /// directory for a copy, where one is needed.
-pub fn open(path: &Path, spare: &Path) -> Result<Foreign, Unopened> {
+pub fn open(path: &Path, spare: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
     // A pipe would be waited for.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file but something else").into());
@@ -70,7 +70,7 @@ pub fn open(path: &Path, spare: &Path) -> Result<Foreign, Unopened> {
     }
     shared(path).or_else(|error| match error {
         // A journal that must be undone first.
-        Unopened::Sqlite(cause) if may_be_copied(&cause) && has("-journal") => copied(path, spare),
+        ReadonlyOpenError::Sqlite(cause) if may_be_copied(&cause) && has("-journal") => copied(path, spare),
         other => Err(other),
     })
 }
@@ -87,14 +87,14 @@ fn uses_log(path: &Path) -> io::Result<bool> {
 }
 
 /// Beside the program that has it open, by its locks.
-fn shared(path: &Path) -> Result<Foreign, Unopened> {
+fn shared(path: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     begun(connection, None)
 }
 
 /// As a file that nobody writes.
-fn immutable(path: &Path) -> Result<Foreign, Unopened> {
+fn immutable(path: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
     let unusual = || io::Error::new(io::ErrorKind::InvalidInput, "the path cannot be written as a URL");
     let mut url = Url::from_file_path(std::path::absolute(path)?).map_err(|()| unusual())?;
     url.set_query(Some("immutable=1"));
@@ -103,7 +103,7 @@ fn immutable(path: &Path) -> Result<Foreign, Unopened> {
 }
 
 /// A copy with its log or journal, which SQLite may then work on.
-fn copied(path: &Path, spare: &Path) -> Result<Foreign, Unopened> {
+fn copied(path: &Path, spare: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
     let copy = Copy(spare.join(format!("import-{}.copy", std::process::id())));
     for suffix in ["", "-wal", "-journal"] {
         let (from, to) = (suffixed(path, suffix), suffixed(&copy.0, suffix));
@@ -118,7 +118,7 @@ fn copied(path: &Path, spare: &Path) -> Result<Foreign, Unopened> {
     begun(connection, Some(copy))
 }
 
-fn begun(connection: Connection, copy: Option<Copy>) -> Result<Foreign, Unopened> {
+fn begun(connection: Connection, copy: Option<Copy>) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
     connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")?;
-    Ok(Foreign { connection, _copy: copy })
+    Ok(ReadonlyDatabase { connection, _copy: copy })
 }

@@ -11,7 +11,7 @@ use crate::store::engine::file::suffixed;
 
 /// What the writing thread counts.
 #[derive(Clone, Debug)]
-pub struct Stats {
+pub struct WriterStats {
     /// How many writes each transaction held.
     pub group_size: Histogram,
     /// How many seconds each took, its commit and the wait for a lock included.
@@ -20,7 +20,7 @@ pub struct Stats {
     pub failed: Counter,
 }
 
-impl Default for Stats {
+impl Default for WriterStats {
     fn default() -> Self {
         Self {
             group_size: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]),
@@ -32,7 +32,7 @@ impl Default for Stats {
 
 /// How many jobs wait for the threads that read, and for the one that writes.
 #[derive(Clone, Copy, Debug)]
-pub struct Queued {
+pub struct QueueLengths {
     /// For the readers.
     pub reads: usize,
     /// For the writer.
@@ -41,7 +41,7 @@ pub struct Queued {
 
 /// How much there is.
 #[derive(Clone, Copy, Debug)]
-pub struct Amounts {
+pub struct DatabaseCounts {
     /// Accounts that can sign in.
     pub active: i64,
     /// Accounts that wait for approval.
@@ -57,7 +57,7 @@ pub struct Amounts {
 }
 
 /// Counts what there is at `now`.
-pub fn amounts(connection: &Connection, now: Timestamp) -> Result<Amounts, StoreError> {
+pub fn amounts(connection: &Connection, now: Timestamp) -> Result<DatabaseCounts, StoreError> {
     let sql = "SELECT active, waiting, n - active - waiting, (SELECT count(*) FROM sessions WHERE expires_at > ?), \
          (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) FROM user_count";
     let log = connection.path().map(|path| suffixed(path.as_ref(), "-wal"));
@@ -65,7 +65,7 @@ pub fn amounts(connection: &Connection, now: Timestamp) -> Result<Amounts, Store
     let log_bytes = log.and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len());
     let mut statement = connection.prepare_cached(sql)?;
     Ok(statement.query_row([now], |row| {
-        Ok(Amounts {
+        Ok(DatabaseCounts {
             active: row.get(0)?,
             waiting: row.get(1)?,
             inactive: row.get(2)?,

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One thread's count, odd while it works on something. Alone in its line of the processor's cache.
 #[derive(Clone, Debug, Default)]
-pub struct Beat(Arc<Line>);
+pub struct ThreadActivity(Arc<Line>);
 
 #[derive(Debug, Default)]
 #[repr(align(64))]
 struct Line(AtomicU64);
 
-impl Beat {
+impl ThreadActivity {
     /// Runs `work`, which must not panic, and counts its beginning and its end.
     pub fn during<T>(&self, work: impl FnOnce() -> T) -> T {
         self.0.0.fetch_add(1, Ordering::Relaxed);
@@ -24,10 +24,10 @@ impl Beat {
 
 /// How far each thread was at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pulse(Vec<u64>);
+pub struct ThreadLiveness(Vec<u64>);
 
-impl Pulse {
-    pub(crate) fn of<'a>(beats: impl Iterator<Item = &'a Beat>) -> Self {
+impl ThreadLiveness {
+    pub(crate) fn of<'a>(beats: impl Iterator<Item = &'a ThreadActivity>) -> Self {
         Self(beats.map(|beat| beat.0.0.load(Ordering::Relaxed)).collect())
     }
 
@@ -43,8 +43,8 @@ mod tests {
 
     #[test]
     fn a_thread_hangs_when_it_is_still_at_what_it_was_at_and_neither_when_idle_nor_when_busy() {
-        let beats = [Beat::default(), Beat::default()];
-        let pulse = || Pulse::of(beats.iter());
+        let beats = [ThreadActivity::default(), ThreadActivity::default()];
+        let pulse = || ThreadLiveness::of(beats.iter());
         let idle = pulse();
         assert!(!pulse().hangs_since(&idle));
         beats[1].during(|| {

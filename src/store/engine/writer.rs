@@ -9,24 +9,24 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::store::audit;
-use crate::store::engine::error::{Refusal, StoreError};
+use crate::store::engine::error::{StoreError, WriteError};
 use crate::store::engine::open_files::OpenFiles;
-use crate::store::engine::stats::Stats;
-use crate::store::engine::thread_liveness::Beat;
+use crate::store::engine::stats::WriterStats;
+use crate::store::engine::thread_liveness::ThreadActivity;
 
 /// The most writes in one transaction, so that the first of them does not wait for an endless last.
 const GROUP: usize = 256;
 
 /// One queued write.
-pub trait Job: Send {
+pub trait WriteJob: Send {
     /// Does the work inside a savepoint and says what is to become of it.
-    fn run(&mut self, connection: &Connection) -> Fate;
+    fn run(&mut self, connection: &Connection) -> WriteOutcome;
     /// Answers whoever waits, once it is known whether the group was committed.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
 /// What is to become of a write's changes.
-pub enum Fate {
+pub enum WriteOutcome {
     Keep,
     /// The use case refused; what it had changed until then is undone.
     Undo,
@@ -34,32 +34,32 @@ pub enum Fate {
     Failed(StoreError),
 }
 
-/// A closure as a [`Job`].
-pub struct Write<T, E, F> {
+/// A closure as a [`WriteJob`].
+pub struct QueuedWrite<T, E, F> {
     work: Option<F>,
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
 }
 
-impl<T, E, F> Write<T, E, F> {
+impl<T, E, F> QueuedWrite<T, E, F> {
     pub fn new(work: F, reply: oneshot::Sender<Result<T, E>>) -> Self {
         Self { work: Some(work), result: None, reply }
     }
 }
 
-impl<T, E, F> Job for Write<T, E, F>
+impl<T, E, F> WriteJob for QueuedWrite<T, E, F>
 where
     T: Send,
-    E: Refusal + Send,
+    E: WriteError + Send,
     F: FnOnce(&Connection) -> Result<T, E> + Send,
 {
-    fn run(&mut self, connection: &Connection) -> Fate {
-        let Some(work) = self.work.take() else { return Fate::Undo };
+    fn run(&mut self, connection: &Connection) -> WriteOutcome {
+        let Some(work) = self.work.take() else { return WriteOutcome::Undo };
         let result =
             catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| Err(StoreError::Stopped.into()));
         let fate = match &result {
-            Ok(_) => Fate::Keep,
-            Err(error) => error.store_error().map_or(Fate::Undo, |error| Fate::Failed(error.clone())),
+            Ok(_) => WriteOutcome::Keep,
+            Err(error) => error.store_error().map_or(WriteOutcome::Undo, |error| WriteOutcome::Failed(error.clone())),
         };
         self.result = Some(result);
         fate
@@ -80,11 +80,11 @@ where
 pub fn run(
     connection: &Connection,
     files: &mut OpenFiles,
-    jobs: &Receiver<Option<Box<dyn Job>>>,
-    beat: &Beat,
-    stats: &Stats,
+    jobs: &Receiver<Option<Box<dyn WriteJob>>>,
+    beat: &ThreadActivity,
+    stats: &WriterStats,
 ) {
-    let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(GROUP);
+    let mut group: Vec<Box<dyn WriteJob>> = Vec::with_capacity(GROUP);
     let mut open = true;
     while open && let Ok(Some(first)) = jobs.recv() {
         group.push(first);
@@ -109,9 +109,9 @@ pub fn run(
 fn write_and_answer(
     connection: &Connection,
     files: &mut OpenFiles,
-    group: &mut Vec<Box<dyn Job>>,
-    stats: &Stats,
-    queued: impl FnMut() -> Option<Box<dyn Job>>,
+    group: &mut Vec<Box<dyn WriteJob>>,
+    stats: &WriterStats,
+    queued: impl FnMut() -> Option<Box<dyn WriteJob>>,
 ) {
     let began = Instant::now();
     let outcome = write(connection, files, group, queued);
@@ -141,8 +141,8 @@ fn write_and_answer(
 fn write(
     connection: &Connection,
     files: &mut OpenFiles,
-    group: &mut Vec<Box<dyn Job>>,
-    mut queued: impl FnMut() -> Option<Box<dyn Job>>,
+    group: &mut Vec<Box<dyn WriteJob>>,
+    mut queued: impl FnMut() -> Option<Box<dyn WriteJob>>,
 ) -> Result<(), StoreError> {
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
         // Everybody in the queue has waited as long as the first for a lock that does not come.
@@ -164,13 +164,13 @@ fn write(
     files.check()
 }
 
-fn in_savepoint(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+fn in_savepoint(connection: &Connection, job: &mut dyn WriteJob) -> Result<(), StoreError> {
     execute(connection, "SAVEPOINT job")?;
     let lines = audit::waiting_lines();
     match job.run(connection) {
-        Fate::Keep => {}
-        Fate::Failed(error) if connection.is_autocommit() => return Err(error),
-        Fate::Undo | Fate::Failed(_) => {
+        WriteOutcome::Keep => {}
+        WriteOutcome::Failed(error) if connection.is_autocommit() => return Err(error),
+        WriteOutcome::Undo | WriteOutcome::Failed(_) => {
             execute(connection, "ROLLBACK TO job")?;
             audit::take_back_lines(lines);
         }

@@ -6,11 +6,11 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use crate::store::engine::error::StoreError;
-use crate::store::transfer::import::{Account, at_one_moment};
+use crate::store::transfer::import::{ImportedAccount, at_one_moment};
 use crate::store::{api_keys, users};
 
 /// Everybody, in order of creation.
-pub fn all(connection: &Connection) -> Result<Vec<Account>, StoreError> {
+pub fn all(connection: &Connection) -> Result<Vec<ImportedAccount>, StoreError> {
     let (people, keys) = at_one_moment(connection, || {
         Ok((users::all_with_hashes(connection)?, api_keys::all_with_hashes(connection)?))
     })?;
@@ -20,7 +20,7 @@ pub fn all(connection: &Connection) -> Result<Vec<Account>, StoreError> {
     }
     let account = |(user, hash): (crate::domain::user::User, _)| {
         let keys = of_user.remove(&user.id).unwrap_or_default();
-        Account { user, hash, keys }
+        ImportedAccount { user, hash, keys }
     };
     Ok(people.into_iter().map(account).collect())
 }

@@ -12,7 +12,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
 use crate::domain::username::Username;
-use crate::store::engine::connection::{Kind, Manager};
+use crate::store::engine::connection::{ConnectionKind, ConnectionManager};
 use crate::store::engine::error::{StoreError, violates_unique};
 use crate::store::{api_keys, audit, reserved_names, users};
 
@@ -22,7 +22,7 @@ const CACHE_KIB: i64 = 256 << 10;
 
 /// An account that is to be taken in.
 #[derive(Clone, Debug)]
-pub struct Account {
+pub struct ImportedAccount {
     /// The account itself.
     pub user: User,
     /// Its password's hash.
@@ -33,7 +33,7 @@ pub struct Account {
 
 /// What stands in a new account's way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ImportConflict {
     /// Nothing.
     Free,
     /// It is here already.
@@ -56,15 +56,15 @@ pub fn at_one_moment<T>(
 }
 
 /// What stands in the way of an account of this id and name.
-pub fn standing(connection: &Connection, id: Uuid, username: &Username) -> Result<Standing, StoreError> {
+pub fn standing(connection: &Connection, id: Uuid, username: &Username) -> Result<ImportConflict, StoreError> {
     if connection.prepare_cached("SELECT 1 FROM users WHERE uuid = ?")?.exists([id])? {
-        return Ok(Standing::Exists);
+        return Ok(ImportConflict::Exists);
     }
     if let Some((user, _)) = users::find_by_name(connection, username.as_str())? {
-        return Ok(Standing::NameTaken(user.username.to_string()));
+        return Ok(ImportConflict::NameTaken(user.username.to_string()));
     }
     let kept = reserved_names::former_owner(connection, username)?.is_some_and(|owner| owner != id);
-    Ok(if kept { Standing::NameKept } else { Standing::Free })
+    Ok(if kept { ImportConflict::NameKept } else { ImportConflict::Free })
 }
 
 /// Whether a key with this id or this hash is here.
@@ -78,7 +78,8 @@ pub fn has_key(connection: &Connection, id: Uuid, sha256: &[u8; 32]) -> Result<b
 /// unless somebody reads just then.
 pub fn in_one<T, E: From<StoreError>>(path: &Path, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
     let setup = || -> Result<Connection, StoreError> {
-        let connection = Manager { path: path.to_owned(), kind: Kind::Writer, setup: "" }.connect()?;
+        let connection =
+            ConnectionManager { path: path.to_owned(), kind: ConnectionKind::Writer, setup: "" }.connect()?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         // What a single statement would have to undo is kept beside, once more for each: in a file by default.
         connection.pragma_update(None, "temp_store", "MEMORY")?;
@@ -109,7 +110,12 @@ fn fold_log(connection: &Connection) -> Result<(), StoreError> {
 
 /// Adds an account with its keys; false when something stands in its way. No line in the log tells of each: there may
 /// be a hundred thousand.
-pub fn add(connection: &Connection, account: &Account, event: &Event, now: Timestamp) -> Result<bool, StoreError> {
+pub fn add(
+    connection: &Connection,
+    account: &ImportedAccount,
+    event: &Event,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     match users::insert(connection, &account.user, &account.hash) {
         Ok(()) => {}
         Err(StoreError::UsernameTaken | StoreError::FormerUsername) => return Ok(false),

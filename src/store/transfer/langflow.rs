@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::readonly_open::{self, Unopened};
+use crate::store::engine::readonly_open::{self, ReadonlyOpenError};
 
 /// Rows between two looks at the progress.
 const WATCHED: u64 = 1024;
@@ -70,7 +70,7 @@ pub enum LangflowError {
 
 /// A row that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
+pub struct BrokenRow {
     /// The row's id or name as far as it has one.
     pub label: String,
     /// What is wrong with it.
@@ -131,9 +131,9 @@ pub struct LangflowKey {
 #[derive(Debug)]
 pub struct Langflow {
     /// The users, oldest first.
-    pub users: Vec<Result<LangflowUser, Broken>>,
+    pub users: Vec<Result<LangflowUser, BrokenRow>>,
     /// Their keys, oldest first.
-    pub keys: Vec<Result<LangflowKey, Broken>>,
+    pub keys: Vec<Result<LangflowKey, BrokenRow>>,
 }
 
 /// Reads the file, also while the original runs. `spare` is a directory for a copy, where reading needs one. `goes_on`
@@ -141,8 +141,8 @@ pub struct Langflow {
 pub fn read(path: &Path, spare: &Path, mut goes_on: impl FnMut(u64, u64) -> bool) -> Result<Langflow, LangflowError> {
     let unreadable = |error: rusqlite::Error| failed(path, error);
     let file = readonly_open::open(path, spare).map_err(|error| match error {
-        Unopened::Io(cause) => LangflowError::Io { path: path.to_owned(), cause },
-        Unopened::Sqlite(error) => unreadable(error),
+        ReadonlyOpenError::Io(cause) => LangflowError::Io { path: path.to_owned(), cause },
+        ReadonlyOpenError::Sqlite(error) => unreadable(error),
     })?;
     let connection = &file.connection;
     let mut whole = 0;
@@ -186,13 +186,13 @@ fn rows<T>(
     sql: &str,
     read: fn(&Fields<'_>) -> Result<T, String>,
     watch: &mut impl FnMut() -> bool,
-) -> rusqlite::Result<Option<Vec<Result<T, Broken>>>> {
+) -> rusqlite::Result<Option<Vec<Result<T, BrokenRow>>>> {
     let mut statement = connection.prepare(sql)?;
     let mut found = statement.query([])?;
     let mut all = Vec::new();
     while let Some(row) = found.next()? {
         let fields = Fields(row);
-        all.push(read(&fields).map_err(|why| Broken { label: fields.label(), why }));
+        all.push(read(&fields).map_err(|why| BrokenRow { label: fields.label(), why }));
         if !watch() {
             return Ok(None);
         }

@@ -3,7 +3,7 @@
 
 use memchr::{memchr, memmem};
 
-use crate::store::users::State;
+use crate::store::users::UserState;
 
 /// Ends every name. No name contains it, as names hold no control characters.
 const END: u8 = 0;
@@ -18,7 +18,7 @@ const SEEN: u8 = 4;
 
 /// What is known of one person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Person<'a> {
+pub(crate) struct IndexedUser<'a> {
     /// In the form that names are compared in.
     pub name: &'a str,
     pub is_active: bool,
@@ -27,7 +27,7 @@ pub(crate) struct Person<'a> {
     pub last_login: i64,
 }
 
-impl Person<'_> {
+impl IndexedUser<'_> {
     fn flags(&self) -> u8 {
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         flag(self.is_active, ACTIVE) | flag(self.is_superuser, SUPERUSER) | flag(self.last_login != NEVER, SEEN)
@@ -35,19 +35,19 @@ impl Person<'_> {
 }
 
 /// Which flags matter for a state, and how they must stand.
-fn mask(state: Option<State>) -> (u8, u8) {
+fn mask(state: Option<UserState>) -> (u8, u8) {
     match state {
         None => (0, 0),
-        Some(State::Waiting) => (ACTIVE | SEEN, 0),
-        Some(State::Active) => (ACTIVE, ACTIVE),
-        Some(State::Inactive) => (ACTIVE | SEEN, SEEN),
-        Some(State::Superuser) => (SUPERUSER, SUPERUSER),
+        Some(UserState::Waiting) => (ACTIVE | SEEN, 0),
+        Some(UserState::Active) => (ACTIVE, ACTIVE),
+        Some(UserState::Inactive) => (ACTIVE | SEEN, SEEN),
+        Some(UserState::Superuser) => (SUPERUSER, SUPERUSER),
     }
 }
 
 /// Some people, by id, ascending.
 #[derive(Debug, Default)]
-pub struct Piece {
+pub struct Chunk {
     ids: Vec<i64>,
     flags: Vec<u8>,
     logins: Vec<i64>,
@@ -58,15 +58,15 @@ pub struct Piece {
 }
 
 /// Whom a list is narrowed to.
-pub struct Filter<'a> {
+pub struct ChunkFilter<'a> {
     part: Option<memmem::Finder<'a>>,
     mask: u8,
     set: u8,
 }
 
-impl<'a> Filter<'a> {
+impl<'a> ChunkFilter<'a> {
     /// To those whose name contains this, and to those in this state.
-    pub fn new(part: Option<&'a str>, state: Option<State>) -> Self {
+    pub fn new(part: Option<&'a str>, state: Option<UserState>) -> Self {
         let (mask, set) = mask(state);
         Self { part: part.map(memmem::Finder::new), mask, set }
     }
@@ -77,7 +77,7 @@ impl<'a> Filter<'a> {
     }
 }
 
-impl Piece {
+impl Chunk {
     pub fn ids(&self) -> &[i64] {
         &self.ids
     }
@@ -104,7 +104,7 @@ impl Piece {
     }
 
     /// Adds a row whose id is larger than all others.
-    pub fn push(&mut self, id: i64, person: Person<'_>) {
+    pub fn push(&mut self, id: i64, person: IndexedUser<'_>) {
         self.ids.push(id);
         self.flags.push(person.flags());
         self.logins.push(person.last_login);
@@ -123,7 +123,7 @@ impl Piece {
     }
 
     /// Notes what is now known of somebody; whether the name is another one.
-    pub fn change(&mut self, row: usize, person: Person<'_>) -> bool {
+    pub fn change(&mut self, row: usize, person: IndexedUser<'_>) -> bool {
         self.flags[row] = person.flags();
         self.logins[row] = person.last_login;
         if self.name(row) == person.name.as_bytes() {
@@ -153,7 +153,7 @@ impl Piece {
     }
 
     /// How many rows are wanted.
-    pub fn count(&self, filter: &Filter<'_>) -> usize {
+    pub fn count(&self, filter: &ChunkFilter<'_>) -> usize {
         let mut count = 0;
         match &filter.part {
             None if filter.mask == 0 => return self.ids.len(),
@@ -172,7 +172,7 @@ impl Piece {
     }
 
     /// Calls `found` with every row that is wanted, ascending.
-    pub fn each(&self, filter: &Filter<'_>, mut found: impl FnMut(usize)) {
+    pub fn each(&self, filter: &ChunkFilter<'_>, mut found: impl FnMut(usize)) {
         let fits = |row: usize| self.flags[row] & filter.mask == filter.set;
         let Some(part) = &filter.part else {
             return (0..self.ids.len()).filter(|&row| fits(row)).for_each(found);

@@ -3,29 +3,29 @@
 //! for, where no index of SQLite's finds one or two letters, counts the hits of a common part, or has the users of one
 //! state in the order of names. Where all this comes from is `search`'s business.
 
-use crate::store::users::{Sort, State};
+use crate::store::users::{UserSort, UserState};
 
 mod chunk;
 pub mod search;
 #[cfg(test)]
 mod tests;
 
-use chunk::{Filter, Piece};
-pub(crate) use chunk::{NEVER, Person};
+use chunk::{Chunk, ChunkFilter};
+pub(crate) use chunk::{IndexedUser, NEVER};
 
 /// Which part of which list is asked for.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct IndexQuery<'a> {
     /// Part of the name, in the form that names are compared in.
     pub part: Option<&'a str>,
-    pub state: Option<State>,
-    pub sort: Sort,
+    pub state: Option<UserState>,
+    pub sort: UserSort,
     pub descending: bool,
     pub skip: usize,
     pub limit: usize,
 }
 
-impl Wanted<'_> {
+impl IndexQuery<'_> {
     fn is_narrow(&self) -> bool {
         self.part.is_some() || self.state.is_some()
     }
@@ -33,25 +33,25 @@ impl Wanted<'_> {
 
 /// Everybody, by id, ascending.
 #[derive(Debug, Default)]
-pub struct People {
-    pieces: Vec<Piece>,
-    /// Their ids in the order of names; without those in `placed` below until [`People::reorder`].
+pub struct UserIndex {
+    pieces: Vec<Chunk>,
+    /// Their ids in the order of names; without those in `placed` below until [`UserIndex::reorder`].
     by_name: Vec<i64>,
     /// Whose names came or changed since; and whose names changed or went.
     placed: Vec<i64>,
     misplaced: Vec<i64>,
 }
 
-impl People {
+impl UserIndex {
     /// The largest id, 0 when there is none.
     pub fn last(&self) -> i64 {
         self.pieces.last().and_then(|piece| piece.ids().last()).copied().unwrap_or(0)
     }
 
     /// Adds somebody whose id is larger than all others.
-    pub(crate) fn push(&mut self, id: i64, person: Person<'_>) {
-        if self.pieces.last().is_none_or(Piece::is_full) {
-            self.pieces.push(Piece::default());
+    pub(crate) fn push(&mut self, id: i64, person: IndexedUser<'_>) {
+        if self.pieces.last().is_none_or(Chunk::is_full) {
+            self.pieces.push(Chunk::default());
         }
         if let Some(piece) = self.pieces.last_mut() {
             piece.push(id, person);
@@ -60,7 +60,7 @@ impl People {
     }
 
     /// Notes what is now known of an id that is known; with `None` forgets it.
-    pub(crate) fn change(&mut self, id: i64, person: Option<Person<'_>>) {
+    pub(crate) fn change(&mut self, id: i64, person: Option<IndexedUser<'_>>) {
         let at = self.piece_of(id);
         let Some(piece) = self.pieces.get_mut(at) else { return };
         let Some(row) = piece.row(id) else { return };
@@ -148,17 +148,17 @@ impl People {
     }
 
     /// The ids of the part that is wanted, in the order that is wanted, and how many there are in all.
-    pub(crate) fn select(&self, wanted: &Wanted<'_>) -> (usize, Vec<i64>) {
-        let filter = Filter::new(wanted.part, wanted.state);
+    pub(crate) fn select(&self, wanted: &IndexQuery<'_>) -> (usize, Vec<i64>) {
+        let filter = ChunkFilter::new(wanted.part, wanted.state);
         match wanted.sort {
             _ if filter.fits_nobody() => (0, Vec::new()),
-            Sort::Created => self.by_creation(wanted, &filter),
-            Sort::Name => self.by_name(wanted, &filter),
-            Sort::LastLogin => self.by_last_login(wanted, &filter),
+            UserSort::Created => self.by_creation(wanted, &filter),
+            UserSort::Name => self.by_name(wanted, &filter),
+            UserSort::LastLogin => self.by_last_login(wanted, &filter),
         }
     }
 
-    fn by_creation(&self, wanted: &Wanted<'_>, filter: &Filter<'_>) -> (usize, Vec<i64>) {
+    fn by_creation(&self, wanted: &IndexQuery<'_>, filter: &ChunkFilter<'_>) -> (usize, Vec<i64>) {
         let (mut total, mut ids, mut rows) = (0, Vec::new(), Vec::new());
         let (from, to) = (wanted.skip, wanted.skip.saturating_add(wanted.limit));
         for at in 0..self.pieces.len() {
@@ -178,7 +178,7 @@ impl People {
         (total, ids)
     }
 
-    fn by_name(&self, wanted: &Wanted<'_>, filter: &Filter<'_>) -> (usize, Vec<i64>) {
+    fn by_name(&self, wanted: &IndexQuery<'_>, filter: &ChunkFilter<'_>) -> (usize, Vec<i64>) {
         if !wanted.is_narrow() {
             let all = self.by_name.iter().copied();
             return (all.len(), page(all, wanted));
@@ -201,7 +201,7 @@ impl People {
         (total, if wanted.skip < total { page(hits, wanted) } else { Vec::new() })
     }
 
-    fn by_last_login(&self, wanted: &Wanted<'_>, filter: &Filter<'_>) -> (usize, Vec<i64>) {
+    fn by_last_login(&self, wanted: &IndexQuery<'_>, filter: &ChunkFilter<'_>) -> (usize, Vec<i64>) {
         let mut hits: Vec<(i64, i64)> = Vec::new();
         for piece in &self.pieces {
             piece.each(filter, |row| hits.push((piece.last_login(row), piece.ids()[row])));
@@ -223,7 +223,7 @@ impl People {
     }
 }
 
-fn page(ids: impl DoubleEndedIterator<Item = i64>, wanted: &Wanted<'_>) -> Vec<i64> {
+fn page(ids: impl DoubleEndedIterator<Item = i64>, wanted: &IndexQuery<'_>) -> Vec<i64> {
     let (skip, limit) = (wanted.skip, wanted.limit);
     if wanted.descending { ids.rev().skip(skip).take(limit).collect() } else { ids.skip(skip).take(limit).collect() }
 }

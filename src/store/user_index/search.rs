@@ -10,9 +10,9 @@ use crate::domain::user::User;
 use crate::domain::username::fold;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::time;
-use crate::store::user_index::{NEVER, People, Person, Wanted};
+use crate::store::user_index::{IndexQuery, IndexedUser, NEVER, UserIndex};
 use crate::store::user_list;
-use crate::store::users::{self, Page, Sort, State, from_row, user_columns};
+use crate::store::users::{self, UserQuery, UserSort, UserState, from_row, user_columns};
 
 /// The columns that [`person`] reads, in its order, behind the id.
 macro_rules! person_columns {
@@ -30,17 +30,21 @@ const MOST_PLACED: usize = 500;
 
 /// Everybody in memory, shared by the threads that read; empty until there are more than a few.
 #[derive(Clone, Debug, Default)]
-pub struct PeopleIndex(Arc<RwLock<Known>>);
+pub struct SharedUserIndex(Arc<RwLock<Known>>);
 
 #[derive(Debug, Default)]
 struct Known {
-    people: People,
+    people: UserIndex,
     /// The last line of `user_changes` that went into `people`; `None` when nothing was read yet.
     seen: Option<i64>,
 }
 
 /// A part of the list, and how many users there are in all that match.
-pub fn list(connection: &Connection, index: &PeopleIndex, page: &Page) -> Result<(i64, Vec<User>), StoreError> {
+pub fn list(
+    connection: &Connection,
+    index: &SharedUserIndex,
+    page: &UserQuery,
+) -> Result<(i64, Vec<User>), StoreError> {
     if users::count(connection)? <= FEW {
         return users::list(connection, page);
     }
@@ -48,17 +52,21 @@ pub fn list(connection: &Connection, index: &PeopleIndex, page: &Page) -> Result
 }
 
 /// The same, when there are more than a few.
-fn list_many(connection: &Connection, index: &PeopleIndex, page: &Page) -> Result<(i64, Vec<User>), StoreError> {
+fn list_many(
+    connection: &Connection,
+    index: &SharedUserIndex,
+    page: &UserQuery,
+) -> Result<(i64, Vec<User>), StoreError> {
     let part = page.search.as_deref().map(fold).filter(|part| !part.is_empty());
     match (&part, page.sort, page.state) {
-        (None, Sort::Created, None) if !page.descending => return list_all(connection, index, page),
+        (None, UserSort::Created, None) if !page.descending => return list_all(connection, index, page),
         // An index has them in this order.
-        (None, Sort::LastLogin, state) if state != Some(State::Superuser) => {
+        (None, UserSort::LastLogin, state) if state != Some(UserState::Superuser) => {
             return user_list::by_last_login(connection, page);
         }
         _ => {}
     }
-    let wanted = Wanted {
+    let wanted = IndexQuery {
         part: part.as_deref(),
         state: page.state,
         sort: page.sort,
@@ -75,7 +83,11 @@ fn list_many(connection: &Connection, index: &PeopleIndex, page: &Page) -> Resul
     )
 }
 
-fn list_all(connection: &Connection, index: &PeopleIndex, page: &Page) -> Result<(i64, Vec<User>), StoreError> {
+fn list_all(
+    connection: &Connection,
+    index: &SharedUserIndex,
+    page: &UserQuery,
+) -> Result<(i64, Vec<User>), StoreError> {
     const FORWARD: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id >= ? ORDER BY id LIMIT ? OFFSET ?");
     const BACKWARD: &str = concat!("SELECT ", user_columns!(), " FROM users ORDER BY id DESC LIMIT ? OFFSET ?");
     let forward = |connection: &Connection, from: i64, skip: i64| -> Result<Vec<User>, StoreError> {
@@ -114,7 +126,7 @@ fn size(number: i64) -> usize {
     usize::try_from(number).unwrap_or(if number < 0 { 0 } else { usize::MAX })
 }
 
-impl PeopleIndex {
+impl SharedUserIndex {
     /// Reads everybody, if there are more than a few, so that the first list need not wait for it.
     pub fn prepare(&self, connection: &Connection) -> Result<(), StoreError> {
         if users::count(connection)? <= FEW {
@@ -131,7 +143,7 @@ impl PeopleIndex {
     fn consult<F, T>(
         &self,
         connection: &Connection,
-        look: impl Fn(&People) -> F,
+        look: impl Fn(&UserIndex) -> F,
         read: impl Fn(&Connection, F) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
@@ -208,9 +220,9 @@ impl Known {
     }
 }
 
-fn person<'a>(row: &'a Row<'_>) -> rusqlite::Result<Person<'a>> {
+fn person<'a>(row: &'a Row<'_>) -> rusqlite::Result<IndexedUser<'a>> {
     let name = row.get_ref(1)?.as_str()?;
-    Ok(Person { name, is_active: row.get(2)?, is_superuser: row.get(3)?, last_login: last_login(row, 4)? })
+    Ok(IndexedUser { name, is_active: row.get(2)?, is_superuser: row.get(3)?, last_login: last_login(row, 4)? })
 }
 
 fn last_login(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
@@ -218,7 +230,7 @@ fn last_login(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
 }
 
 /// Reads everybody. Three indexes hold what is needed in a fifth of the table's pages, each in its own order.
-fn everybody(connection: &Connection) -> Result<People, StoreError> {
+fn everybody(connection: &Connection) -> Result<UserIndex, StoreError> {
     const NAMES: &str =
         "SELECT id, username_folded FROM users INDEXED BY sqlite_autoindex_users_2 ORDER BY username_folded";
     const STATES: &str = "SELECT id, is_active, last_login_at FROM users INDEXED BY users_by_state";
@@ -240,10 +252,10 @@ fn everybody(connection: &Connection) -> Result<People, StoreError> {
     }
     names.sort_unstable();
     states.sort_unstable();
-    let mut people = People::default();
+    let mut people = UserIndex::default();
     // One view of the database: both have the same ids.
     for ((id, start, end), (_, is_active, last_login)) in names.into_iter().zip(states) {
-        people.push(id, Person { name: &text[start..end], is_active, is_superuser: false, last_login });
+        people.push(id, IndexedUser { name: &text[start..end], is_active, is_superuser: false, last_login });
     }
     let mut statement = connection.prepare(SUPERUSERS)?;
     for id in statement.query_map([], |row| row.get(0))? {

@@ -13,16 +13,16 @@ enum Step {
     Add(String),
     Change(usize, Option<String>, bool, bool, Option<i64>),
     Delete(usize),
-    Look(Page),
+    Look(UserQuery),
 }
 
-fn page() -> impl Strategy<Value = Page> {
-    let sort = prop_oneof![Just(Sort::Created), Just(Sort::Name), Just(Sort::LastLogin)];
-    let states = [State::Waiting, State::Active, State::Inactive, State::Superuser];
+fn page() -> impl Strategy<Value = UserQuery> {
+    let sort = prop_oneof![Just(UserSort::Created), Just(UserSort::Name), Just(UserSort::LastLogin)];
+    let states = [UserState::Waiting, UserState::Active, UserState::Inactive, UserState::Superuser];
     let state = prop::option::of(prop::sample::select(states.to_vec()));
     let search = prop::option::of("[aAbBéß]{0,2}");
     (0i64..12, 0i64..5, search, sort, any::<bool>(), state).prop_map(
-        |(skip, limit, search, sort, descending, state)| Page { skip, limit, search, sort, descending, state },
+        |(skip, limit, search, sort, descending, state)| UserQuery { skip, limit, search, sort, descending, state },
     )
 }
 
@@ -48,7 +48,7 @@ fn database() -> Connection {
 }
 
 fn all_of(connection: &Connection) -> Vec<User> {
-    users::list(connection, &Page { skip: 0, limit: 1000, ..Page::default() }).unwrap().1
+    users::list(connection, &UserQuery { skip: 0, limit: 1000, ..UserQuery::default() }).unwrap().1
 }
 
 proptest! {
@@ -56,7 +56,7 @@ proptest! {
     fn every_list_is_what_looking_at_every_row_gives_whatever_happened_before(
         steps in prop::collection::vec(step(), 1..80),
     ) {
-        let (connection, index) = (database(), PeopleIndex::default());
+        let (connection, index) = (database(), SharedUserIndex::default());
         for step in steps {
             let people = all_of(&connection);
             match step {
@@ -84,7 +84,7 @@ proptest! {
 
 #[test]
 fn every_page_of_a_long_list_is_the_same_from_either_end_and_from_memory() {
-    let (connection, index) = (database(), PeopleIndex::default());
+    let (connection, index) = (database(), SharedUserIndex::default());
     connection.execute_batch("BEGIN").unwrap();
     for number in 0..3 * WALK {
         let last_login_at = Timestamp::from_timestamp(number * 7919 % 1000, 0).filter(|_| number % 5 > 0);
@@ -95,13 +95,13 @@ fn every_page_of_a_long_list_is_the_same_from_either_end_and_from_memory() {
     let total = users::count(&connection).unwrap();
     for skip in [0, 1, WALK, WALK + 1, total / 2, total - WALK - 3, total - 3, total - 1, total, total + 5, i64::MAX] {
         for (sort, descending, state) in [
-            (Sort::Created, false, None),
-            (Sort::Created, true, Some(State::Active)),
-            (Sort::Name, true, None),
-            (Sort::LastLogin, false, None),
-            (Sort::LastLogin, true, Some(State::Inactive)),
+            (UserSort::Created, false, None),
+            (UserSort::Created, true, Some(UserState::Active)),
+            (UserSort::Name, true, None),
+            (UserSort::LastLogin, false, None),
+            (UserSort::LastLogin, true, Some(UserState::Inactive)),
         ] {
-            let page = Page { skip, limit: 3, sort, descending, state, ..Page::default() };
+            let page = UserQuery { skip, limit: 3, sort, descending, state, ..UserQuery::default() };
             let plain = users::list(&connection, &page).unwrap();
             assert_eq!(list(&connection, &index, &page).unwrap(), plain, "{page:?}");
         }
@@ -110,8 +110,8 @@ fn every_page_of_a_long_list_is_the_same_from_either_end_and_from_memory() {
 
 #[test]
 fn many_new_people_at_once_are_put_into_the_order_of_names() {
-    let (connection, index) = (database(), PeopleIndex::default());
-    let by_name = Page { limit: 5, skip: 100, sort: Sort::Name, ..Page::default() };
+    let (connection, index) = (database(), SharedUserIndex::default());
+    let by_name = UserQuery { limit: 5, skip: 100, sort: UserSort::Name, ..UserQuery::default() };
     for from in [0, 1_000] {
         for number in from..from + 600 {
             users::insert(&connection, &user(&format!("{}", number * 7919 % 9973)), &PasswordHash::new("x")).unwrap();
@@ -123,11 +123,11 @@ fn many_new_people_at_once_are_put_into_the_order_of_names() {
 
 #[test]
 fn more_changes_than_are_kept_lead_to_reading_everybody_anew() {
-    let (connection, index) = (database(), PeopleIndex::default());
+    let (connection, index) = (database(), SharedUserIndex::default());
     for name in ["ada", "bea"] {
         users::insert(&connection, &user(name), &PasswordHash::new("x")).unwrap();
     }
-    let page = Page { skip: 0, limit: 5, search: Some("ADA".to_owned()), ..Page::default() };
+    let page = UserQuery { skip: 0, limit: 5, search: Some("ADA".to_owned()), ..UserQuery::default() };
     assert_eq!(list_many(&connection, &index, &page).unwrap().0, 1);
     connection.execute_batch("BEGIN").unwrap();
     let rename = "UPDATE users SET username = ?1, username_folded = ?1 WHERE id = 1";
@@ -138,6 +138,6 @@ fn more_changes_than_are_kept_lead_to_reading_everybody_anew() {
     let kept: i64 = connection.query_row("SELECT count(*) FROM user_changes", [], |row| row.get(0)).unwrap();
     assert_eq!(kept, 10_000);
     assert_eq!(list_many(&connection, &index, &page).unwrap().0, 0);
-    let page = Page { search: Some("10099".to_owned()), ..page };
+    let page = UserQuery { search: Some("10099".to_owned()), ..page };
     assert_eq!(list_many(&connection, &index, &page).unwrap().0, 1);
 }

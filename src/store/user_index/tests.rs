@@ -4,21 +4,22 @@ use crate::store::user_index::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-const SORTS: [Sort; 3] = [Sort::Created, Sort::Name, Sort::LastLogin];
-const STATES: [Option<State>; 5] =
-    [None, Some(State::Waiting), Some(State::Active), Some(State::Inactive), Some(State::Superuser)];
+const SORTS: [UserSort; 3] = [UserSort::Created, UserSort::Name, UserSort::LastLogin];
+const STATES: [Option<UserState>; 5] =
+    [None, Some(UserState::Waiting), Some(UserState::Active), Some(UserState::Inactive), Some(UserState::Superuser)];
 
-fn active(name: &str) -> Person<'_> {
-    Person { name, is_active: true, is_superuser: false, last_login: 5 }
+fn active(name: &str) -> IndexedUser<'_> {
+    IndexedUser { name, is_active: true, is_superuser: false, last_login: 5 }
 }
 
 #[test]
 fn parts_are_found_in_order_once_for_each_name_and_counted() {
-    let mut people = People::default();
+    let mut people = UserIndex::default();
     for (id, name) in [(2, "anna"), (3, "bob"), (7, "žanna"), (9, "nan"), (12, "an an an")] {
         people.push(id, active(name));
     }
-    let find = |part, skip, limit| people.select(&Wanted { part: Some(part), skip, limit, ..Wanted::default() });
+    let find =
+        |part, skip, limit| people.select(&IndexQuery { part: Some(part), skip, limit, ..IndexQuery::default() });
     assert_eq!(find("an", 0, 10), (4, vec![2, 7, 9, 12]));
     assert_eq!(find("an", 1, 2), (4, vec![7, 9]));
     assert_eq!(find("an", 4, 2), (4, vec![]));
@@ -32,8 +33,8 @@ fn parts_are_found_in_order_once_for_each_name_and_counted() {
 struct Owned(String, bool, bool, i64);
 
 impl Owned {
-    fn person(&self) -> Person<'_> {
-        Person { name: &self.0, is_active: self.1, is_superuser: self.2, last_login: self.3 }
+    fn person(&self) -> IndexedUser<'_> {
+        IndexedUser { name: &self.0, is_active: self.1, is_superuser: self.2, last_login: self.3 }
     }
 }
 
@@ -44,23 +45,23 @@ fn owned() -> impl Strategy<Value = Owned> {
 }
 
 /// What looking at everybody gives.
-fn plainly(people: &BTreeMap<i64, Owned>, wanted: &Wanted<'_>) -> (usize, Vec<i64>) {
+fn plainly(people: &BTreeMap<i64, Owned>, wanted: &IndexQuery<'_>) -> (usize, Vec<i64>) {
     let is_wanted = |one: &Owned| {
         let state = match wanted.state {
             None => true,
-            Some(State::Waiting) => !one.1 && one.3 == NEVER,
-            Some(State::Active) => one.1,
-            Some(State::Inactive) => !one.1 && one.3 != NEVER,
-            Some(State::Superuser) => one.2,
+            Some(UserState::Waiting) => !one.1 && one.3 == NEVER,
+            Some(UserState::Active) => one.1,
+            Some(UserState::Inactive) => !one.1 && one.3 != NEVER,
+            Some(UserState::Superuser) => one.2,
         };
         state && wanted.part.is_none_or(|part| one.0.contains(part))
     };
     let mut hits: Vec<(&i64, &Owned)> = people.iter().filter(|(_, one)| is_wanted(one)).collect();
     hits.sort_by(|(a_id, a), (b_id, b)| {
         let order = match wanted.sort {
-            Sort::Created => a_id.cmp(b_id),
-            Sort::Name => a.0.cmp(&b.0),
-            Sort::LastLogin => (a.3, a_id).cmp(&(b.3, b_id)),
+            UserSort::Created => a_id.cmp(b_id),
+            UserSort::Name => a.0.cmp(&b.0),
+            UserSort::LastLogin => (a.3, a_id).cmp(&(b.3, b_id)),
         };
         if wanted.descending { order.reverse() } else { order }
     });
@@ -77,10 +78,10 @@ proptest! {
         part in prop::option::of("[abé0-9]{1,2}"),
         (skip, limit) in (prop_oneof![0usize..50, 0usize..9_000], 0usize..8),
     ) {
-        let mut people = People::default();
+        let mut people = UserIndex::default();
         let made = |id: i64| Owned(format!("{:x}", id * 7919 % 10_037), id % 3 == 0, id % 50 == 0, id % 11 - 5);
         let mut plain = BTreeMap::new();
-        let add = |people: &mut People, plain: &mut BTreeMap<i64, Owned>, id: i64| {
+        let add = |people: &mut UserIndex, plain: &mut BTreeMap<i64, Owned>, id: i64| {
             people.push(id, made(id).person());
             plain.insert(id, made(id));
         };
@@ -104,7 +105,7 @@ proptest! {
         for (sort, state, descending) in SORTS.iter().flat_map(|sort| {
             STATES.iter().flat_map(move |state| [true, false].map(|down| (*sort, *state, down)))
         }) {
-            let wanted = Wanted { part: part.as_deref(), state, sort, descending, skip, limit };
+            let wanted = IndexQuery { part: part.as_deref(), state, sort, descending, skip, limit };
             prop_assert_eq!(people.select(&wanted), plainly(&plain, &wanted), "{:?}", wanted);
         }
         prop_assert_eq!(people.nth(skip), plain.keys().nth(skip).copied());

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
 use crate::http::pipeline::messages::field;
-use crate::http::pipeline::validation::Fault;
+use crate::http::pipeline::validation::FieldError;
 
 /// Python refuses to read integers of more digits.
 const MAX_DIGITS: usize = 4300;
@@ -17,12 +17,12 @@ const MAX_DIGITS: usize = 4300;
 const IN_64_BITS: std::ops::Range<f64> = -9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0;
 
 /// A string is a string and nothing else.
-pub fn string(value: &Value) -> Result<&str, Fault> {
-    value.as_str().ok_or_else(|| Fault::new("string_type", field::STRING))
+pub fn string(value: &Value) -> Result<&str, FieldError> {
+    value.as_str().ok_or_else(|| FieldError::new("string_type", field::STRING))
 }
 
 /// Booleans, the words for them in any ASCII case, and the numbers 0 and 1, also as 0.0 and 1.0.
-pub fn boolean(value: &Value) -> Result<bool, Fault> {
+pub fn boolean(value: &Value) -> Result<bool, FieldError> {
     let interpreted = match value {
         Value::Bool(value) => Some(*value),
         Value::String(word) => match word.to_ascii_lowercase().as_str() {
@@ -38,38 +38,38 @@ pub fn boolean(value: &Value) -> Result<bool, Fault> {
             // A whole number that is neither is misunderstood; one beyond 64 bits, or a fraction, is of another type.
             (Some(_), _) => None,
             (None, Some(float)) if is_float(number) && float.fract() == 0.0 && IN_64_BITS.contains(&float) => None,
-            _ => return Err(Fault::new("bool_type", field::BOOL)),
+            _ => return Err(FieldError::new("bool_type", field::BOOL)),
         },
-        _ => return Err(Fault::new("bool_type", field::BOOL)),
+        _ => return Err(FieldError::new("bool_type", field::BOOL)),
     };
-    interpreted.ok_or_else(|| Fault::new("bool_parsing", field::BOOL_WORD))
+    interpreted.ok_or_else(|| FieldError::new("bool_parsing", field::BOOL_WORD))
 }
 
 /// Integers of any size as far as 64 bits hold them, beyond which they stay at the end of that range.
-pub fn integer(value: &Value) -> Result<i64, Fault> {
+pub fn integer(value: &Value) -> Result<i64, FieldError> {
     match value {
         Value::Bool(value) => Ok(i64::from(*value)),
         Value::String(text) => integer_text(text),
         Value::Number(number) if is_float(number) => {
             let float = number.as_f64().filter(|float| float.is_finite());
-            let float = float.ok_or_else(|| Fault::new("finite_number", field::FINITE))?;
+            let float = float.ok_or_else(|| FieldError::new("finite_number", field::FINITE))?;
             if float.fract() != 0.0 {
-                return Err(Fault::new("int_from_float", field::INT_FRACTION));
+                return Err(FieldError::new("int_from_float", field::INT_FRACTION));
             }
             if IN_64_BITS.contains(&float) {
                 #[expect(clippy::cast_possible_truncation, reason = "it is whole and in range")]
                 return Ok(float as i64);
             }
-            Err(Fault::new("int_parsing_size", field::INT_SIZE))
+            Err(FieldError::new("int_parsing_size", field::INT_SIZE))
         }
         Value::Number(number) => integer_text(&number.to_string()),
-        _ => Err(Fault::new("int_type", field::INT)),
+        _ => Err(FieldError::new("int_type", field::INT)),
     }
 }
 
 /// An integer in a query: white space around it, a sign, single underscores between digits, and `.0` behind it.
-pub fn integer_text(text: &str) -> Result<i64, Fault> {
-    let fault = || Fault::new("int_parsing", field::INT_TEXT);
+pub fn integer_text(text: &str) -> Result<i64, FieldError> {
+    let fault = || FieldError::new("int_parsing", field::INT_TEXT);
     let text = text.trim();
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -85,7 +85,7 @@ pub fn integer_text(text: &str) -> Result<i64, Fault> {
     }
     let digits: String = whole.chars().filter(|&c| c != '_').skip_while(|&c| c == '0').collect();
     if digits.len() > MAX_DIGITS {
-        return Err(Fault::new("int_parsing_size", field::INT_SIZE));
+        return Err(FieldError::new("int_parsing_size", field::INT_SIZE));
     }
     let magnitude = if digits.is_empty() { 0 } else { digits.parse::<i64>().unwrap_or(i64::MAX) };
     Ok(if negative { -magnitude } else { magnitude })
@@ -93,7 +93,7 @@ pub fn integer_text(text: &str) -> Result<i64, Fault> {
 
 /// A time in any of speedate's forms: RFC 3339 and its relatives, a date alone, seconds or milliseconds since 1970.
 /// One without an offset is UTC.
-pub fn datetime(value: &Value) -> Result<Timestamp, Fault> {
+pub fn datetime(value: &Value) -> Result<Timestamp, FieldError> {
     // Digits behind the sixth are cut, as pydantic asks speedate to.
     let time_config = TimeConfig::builder()
         .microseconds_precision_overflow_behavior(MicrosecondsPrecisionOverflowBehavior::Truncate)
@@ -109,9 +109,9 @@ pub fn datetime(value: &Value) -> Result<Timestamp, Fault> {
         Value::Number(number) => {
             timestamp(number, &config).map_err(|error| ("datetime_parsing", "Input should be a valid datetime", error))
         }
-        _ => return Err(Fault::new("datetime_type", field::DATETIME)),
+        _ => return Err(FieldError::new("datetime_type", field::DATETIME)),
     };
-    let invalid = |kind, words, reason: &dyn std::fmt::Display| Fault::new(kind, format!("{words}, {reason}"));
+    let invalid = |kind, words, reason: &dyn std::fmt::Display| FieldError::new(kind, format!("{words}, {reason}"));
     let parsed =
         parsed.map_err(|(kind, words, error)| invalid(kind, words, &error.get_documentation().unwrap_or_default()))?;
     let offset = i64::from(parsed.time.tz_offset.unwrap_or(0));
@@ -140,17 +140,18 @@ fn timestamp(number: &Number, config: &speedate::DateTimeConfig) -> Result<DateT
 }
 
 /// An id in any of the uuid crate's forms: hyphenated, simple, in braces, as a URN.
-pub fn uuid_text(text: &str) -> Result<Uuid, Fault> {
-    Uuid::parse_str(text).map_err(|error| Fault::new("uuid_parsing", format!("Input should be a valid UUID, {error}")))
+pub fn uuid_text(text: &str) -> Result<Uuid, FieldError> {
+    Uuid::parse_str(text)
+        .map_err(|error| FieldError::new("uuid_parsing", format!("Input should be a valid UUID, {error}")))
 }
 
 /// An id in a body, which the original gives to Python's own parser: hyphens anywhere or nowhere.
-pub fn uuid(value: &Value) -> Result<Uuid, Fault> {
-    let Value::String(text) = value else { return Err(Fault::new("uuid_type", field::UUID)) };
+pub fn uuid(value: &Value) -> Result<Uuid, FieldError> {
+    let Value::String(text) = value else { return Err(FieldError::new("uuid_type", field::UUID)) };
     let bare = text.replace("urn:", "").replace("uuid:", "");
     let hex: String = bare.trim_matches(['{', '}']).chars().filter(|&c| c != '-').collect();
     let well_formed = hex.len() == 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
-    well_formed.then(|| Uuid::try_parse(&hex).ok()).flatten().ok_or_else(|| Fault::value(field::UUID_TEXT))
+    well_formed.then(|| Uuid::try_parse(&hex).ok()).flatten().ok_or_else(|| FieldError::value(field::UUID_TEXT))
 }
 
 /// What Python takes for false, and the original therefore for absent, in fields that have a default.

@@ -11,7 +11,7 @@ fn value(text: &str) -> Value {
 }
 
 /// What became of a value: itself as text, or the kind of its fault.
-fn outcome<T>(read: Result<T, Fault>, show: impl FnOnce(T) -> String) -> String {
+fn outcome<T>(read: Result<T, FieldError>, show: impl FnOnce(T) -> String) -> String {
     read.map_or_else(|fault| fault.kind.to_owned(), show)
 }
 

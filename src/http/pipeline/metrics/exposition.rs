@@ -11,10 +11,10 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::http::pipeline::app::App;
-use crate::store::engine::stats::Amounts;
+use crate::store::engine::stats::DatabaseCounts;
 
 /// Everything that is known at this moment, as text.
-pub fn text(app: Data<App>, amounts: Option<Amounts>) -> String {
+pub fn text(app: Data<App>, amounts: Option<DatabaseCounts>) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Scrape { app, amounts }));
     let mut text = String::new();
@@ -24,7 +24,7 @@ pub fn text(app: Data<App>, amounts: Option<Amounts>) -> String {
 
 struct Scrape {
     app: Data<App>,
-    amounts: Option<Amounts>,
+    amounts: Option<DatabaseCounts>,
 }
 
 impl fmt::Debug for Scrape {

@@ -16,7 +16,7 @@ pub use exposition::text;
 use crate::auth::password_hasher::HashError;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::response::Reply;
+use crate::http::pipeline::response::Response;
 
 /// Stands for the route and the method of a request that matched no route.
 pub const NO_ROUTE: (&str, &str) = ("none", "other");
@@ -68,7 +68,7 @@ impl Metrics {
     }
 
     /// Counts the end of a log-in.
-    pub fn log_in(&self, kind: LoginKind, outcome: &Result<Reply, ApiError>) {
+    pub fn log_in(&self, kind: LoginKind, outcome: &Result<Response, ApiError>) {
         if let Some(outcome) = LoginOutcome::of(outcome) {
             self.logins.get_or_create(&LoginLabels { kind: kind.as_str(), outcome: outcome.as_str() }).inc();
         }
@@ -76,9 +76,9 @@ impl Metrics {
 }
 
 /// A request that is being answered; without metrics it is not timed.
-pub struct Timing(Option<Instant>);
+pub struct RequestTimer(Option<Instant>);
 
-impl Timing {
+impl RequestTimer {
     /// Begins to time.
     pub fn begin(app: &App) -> Self {
         Self(app.metrics.is_on.then(Instant::now))
@@ -136,7 +136,7 @@ impl LoginOutcome {
     }
 
     /// `None` for what was no attempt.
-    fn of(outcome: &Result<Reply, ApiError>) -> Option<Self> {
+    fn of(outcome: &Result<Response, ApiError>) -> Option<Self> {
         match outcome {
             Ok(_) => Some(Self::Success),
             Err(ApiError::WrongLogin | ApiError::LaunchSecret | ApiError::AutoLoginNotLocal) => Some(Self::Refused),
