@@ -1,25 +1,90 @@
-//! The README says what the code does, and its links and those of the other pages lead somewhere.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+//! The documents: the README's walk-through works as typed, tables match the code, links lead to files that exist.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails by panicking")]
+
+mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-/// The table of settings stands in the README as the code makes it.
+use support::process::Program;
+
 #[test]
-fn the_readme_lists_every_setting_with_its_default() {
-    let readme = include_str!("../README.md");
-    let (_, rest) = readme.split_once("<!-- settings -->\n").unwrap();
+fn the_settings_page_lists_every_setting_with_its_default() {
+    let page = include_str!("../docs/settings.md");
+    let (_, rest) = page.split_once("<!-- settings -->\n").unwrap();
     let (table, _) = rest.split_once("<!-- /settings -->").unwrap();
     assert_eq!(table, usher::config::markdown_table());
 }
 
-/// README, SECURITY and the chapters below `docs/`, each with its path.
+/// The commands and expected output of the `console` blocks of a page, in order.
+fn walk_through(page: &str) -> (String, Vec<String>) {
+    let blocks = page.split("```console\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+    let (mut script, mut expected) = (String::new(), Vec::new());
+    for line in blocks.flat_map(str::lines) {
+        match line.strip_prefix("$ ") {
+            Some(command) => script.extend([command, "; echo\n"]),
+            None => expected.push(line.to_owned()),
+        }
+    }
+    (script, expected)
+}
+
+/// A line of output with ids and times replaced, as they differ from run to run.
+fn without_ids_and_times(line: &str) -> String {
+    let pattern = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{15}Z";
+    regex::Regex::new(pattern).unwrap().replace_all(line, "…").into_owned()
+}
+
+#[test]
+fn the_walk_through_in_the_readme_works_as_typed() {
+    let server = Program::new(&[]).superuser().start();
+    let (script, expected) = walk_through(include_str!("../README.md"));
+    assert!(script.contains("127.0.0.1:7860") && expected.len() > 5);
+    let script = script.replace("127.0.0.1:7860", &server.address.to_string());
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let printed: Vec<String> = printed.lines().filter(|line| !line.is_empty()).map(without_ids_and_times).collect();
+    assert_eq!(printed, expected.iter().map(|line| without_ids_and_times(line)).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_documents_name_the_present_schema_version() {
+    let version = usher::store::SCHEMA_VERSION.to_string();
+    let doctor = include_str!("../docs/command-line.md").split_once("integrity_check, schema ").unwrap().1;
+    assert!(doctor.starts_with(&format!("{version},")));
+    let changelog = include_str!("../CHANGELOG.md");
+    let newest = changelog.split_once("Schema version ").unwrap().1;
+    assert!(newest.starts_with(&version));
+    assert!(changelog.contains(&format!("\n| {version} | ")));
+}
+
+#[test]
+fn every_path_in_architecture_md_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let spans = include_str!("../ARCHITECTURE.md").split('`').skip(1).step_by(2);
+    let ends = ["/", ".rs", ".md", ".sql", ".toml"];
+    let paths: Vec<_> = spans.filter(|span| ends.iter().any(|end| span.ends_with(end))).collect();
+    assert!(paths.len() > 40);
+    for path in paths {
+        assert!(root.join("src").join(path).exists() || root.join(path).exists(), "{path}");
+    }
+}
+
+#[test]
+fn the_readme_and_the_architecture_stay_short() {
+    for (page, most) in [(include_str!("../README.md"), 150), (include_str!("../ARCHITECTURE.md"), 120)] {
+        assert!(page.lines().count() <= most);
+    }
+}
+
+/// The Markdown files at the top and in `docs/`, each with its path.
 fn pages() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let chapters = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    let chapters = chapters.filter(|path| path.extension().is_some_and(|end| end == "md"));
-    let all = ["README.md", "SECURITY.md"].map(|name| root.join(name)).into_iter().chain(chapters);
-    all.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+    let files = [root.to_owned(), root.join("docs")].map(|dir| fs::read_dir(dir).unwrap());
+    let files = files.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let pages = files.filter(|path| path.extension().is_some_and(|end| end == "md"));
+    pages.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 
 /// The links of a page that lead to files, without the places in them.
