@@ -31,7 +31,12 @@ fn every_test_that_security_md_names_exists_and_no_requirement_is_without_one() 
         for name in names {
             let last = name.rsplit("::").next().unwrap();
             let path = name.replace("::", "/");
-            let is_file = [format!("src/{path}.rs"), format!("src/{path}/mod.rs"), format!("tests/security/{path}.rs"), name.to_owned()];
+            let is_file = [
+                format!("src/{path}.rs"),
+                format!("src/{path}/mod.rs"),
+                format!("tests/security/{path}.rs"),
+                name.to_owned(),
+            ];
             let known = all.contains(&format!("fn {last}(")) || is_file.iter().any(|file| root.join(file).exists());
             assert!(known || name.ends_with("::*"), "{name}");
         }

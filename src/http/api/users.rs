@@ -1,5 +1,7 @@
 //! Owns the routes of people's accounts.
 
+use actix_web::http::header;
+
 use crate::config::Signup;
 use crate::domain::audit::{Action, Event};
 use crate::domain::policy;
@@ -8,7 +10,7 @@ use crate::http::models::user_inputs::UserCreate;
 use crate::http::models::{Detail, UserRead, UsersResponse};
 use crate::http::pipeline::caller::{MaybeSignedIn, SignedIn, Superuser};
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::if_match::{IfMatch, tagged};
+use crate::http::pipeline::if_match::{IfMatch, etag};
 use crate::http::pipeline::request::{NoInput, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
@@ -166,4 +168,9 @@ async fn delete(call: Request<Superuser, UserId>) -> Result<Response, ApiError> 
     });
     deleted.await?;
     Ok(Response::json(&Detail { detail: messages::USER_DELETED }))
+}
+
+/// A user with its `ETag`, which `If-Match` takes.
+fn tagged(user: &User) -> Response {
+    Response::json(&UserRead::from(user)).header(header::ETAG, &etag(user))
 }

@@ -1,25 +1,23 @@
-//! Owns `If-Match`: a change that is made only if the account still is as the client saw it, so that two people who
-//! edit it at once do not undo each other's work (RFC 9110, 13.1.1).
+//! `If-Match` (RFC 9110, 13.1.1). A change is made only if the account is still as the client saw it, so that two
+//! people who edit it at once don't undo each other's work.
 
 use actix_web::http::header;
 
 use crate::domain::clock::rfc3339;
 use crate::domain::user::User;
-use crate::http::models::UserRead;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource};
-use crate::http::pipeline::response::Response;
 use crate::http::pipeline::validation::FieldErrors;
 
-/// What the client saw, if it says so: one tag of these must be the account's.
+/// The tags that the client sent. If there are any, one must be the account's.
 pub struct IfMatch(Option<Vec<String>>);
 
 impl IfMatch {
-    /// Refuses a change of an account that is not what the client saw.
+    /// Refuses the change if the account changed since the client read it.
     pub fn check(&self, user: &User) -> Result<(), ApiError> {
-        let fits = |tags: &Vec<String>| tags.iter().any(|sent| sent == "*" || *sent == tag(user));
+        let fits = |tags: &Vec<String>| tags.iter().any(|sent| sent == "*" || *sent == etag(user));
         if self.0.as_ref().is_none_or(fits) { Ok(()) } else { Err(ApiError::ChangedMeanwhile) }
     }
 }
@@ -45,12 +43,7 @@ impl Input for IfMatch {
     }
 }
 
-/// An account, with the tag that `If-Match` takes.
-pub fn tagged(user: &User) -> Response {
-    Response::json(&UserRead::from(user)).header(header::ETAG, &tag(user))
-}
-
-/// Every change of an account moves its time.
-fn tag(user: &User) -> String {
+/// The account's `ETag`. Every change of an account moves `updated_at`.
+pub fn etag(user: &User) -> String {
     format!("\"{}\"", rfc3339(&user.updated_at))
 }

@@ -1,0 +1,316 @@
+//! Layers import downward only. The tests read every path in `src` that starts with `crate`, `super` or `usher`.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
+/// A module, and what it may import besides itself. The longest matching name decides, so `store::engine` has rules of
+/// its own inside `store`.
+const RULES: [(&str, &[&str]); 18] = [
+    ("main", &["cli"]),
+    ("cli", &["server", "jobs", "http", "auth", "store", "domain", "config", "platform", "console"]),
+    ("server", &["jobs", "http", "auth", "store", "domain", "config", "platform", "console"]),
+    ("jobs", &["auth", "store", "domain", "config", "platform"]),
+    ("http", &["http"]),
+    ("http::router", &["http", "auth", "store", "domain", "config", "platform", "console"]),
+    ("http::pages", &["http::models", "http::pipeline", "auth", "store", "domain", "config", "platform", "console"]),
+    ("http::api", &["http::models", "http::pipeline", "auth", "store", "domain", "config", "platform", "console"]),
+    (
+        "http::forward_auth",
+        &["http::models", "http::pipeline", "auth", "store", "domain", "config", "platform", "console"],
+    ),
+    ("http::models", &["http::pipeline", "auth", "store", "domain", "config", "platform"]),
+    ("http::pipeline", &["auth", "store", "domain", "config", "platform", "console"]),
+    ("auth", &["domain", "config", "platform"]),
+    ("store", &["store", "domain", "config", "platform"]),
+    ("store::engine", &["domain", "config", "platform"]),
+    ("console", &["domain", "config", "platform"]),
+    ("config", &["domain", "platform"]),
+    ("domain", &[]),
+    ("platform", &[]),
+];
+
+/// Folders whose files don't import each other.
+const SEPARATE: [&str; 1] = ["http::api"];
+
+/// Folders whose files and subfolders import each other in one direction only.
+const NO_CIRCLES: [&str; 4] = ["store", "auth", "domain", "jobs"];
+
+/// Imports that break a rule for now: the file, the module, and the reason.
+const EXCEPTIONS: [(&str, &str, &str); 6] = [
+    ("src/store/engine/writer.rs", "store::audit", "the writer logs the audit lines after the commit"),
+    ("src/store/engine/db.rs", "store::user_index", "the database keeps the index beside its pools"),
+    ("src/store/users.rs", "store::reset_links", "a new password voids the reset link"),
+    ("src/store/users.rs", "store::site_tokens", "a new password ends the tokens of sites"),
+    ("src/store/users.rs", "store::user_list", "the list is exported under its old name"),
+    ("src/http/pipeline/session_start.rs", "http::models::Token", "three routes answer with tokens"),
+];
+
+/// A path in a source file.
+#[derive(Clone, Debug)]
+struct Import {
+    file: String,
+    line: usize,
+    /// The module that contains the path.
+    from: String,
+    /// What the path names, without `crate::`.
+    to: String,
+}
+
+/// Collects the paths of one file.
+struct Reader {
+    file: String,
+    imports: Vec<Import>,
+}
+
+impl Reader {
+    fn read(file: &str, source: &str) -> Vec<Import> {
+        let mut reader = Self { file: file.to_owned(), imports: Vec::new() };
+        reader.walk(&module(file), source.parse::<TokenStream>().unwrap());
+        reader.imports
+    }
+
+    fn walk(&mut self, module: &[String], tokens: TokenStream) {
+        let tokens: Vec<_> = tokens.into_iter().collect();
+        for (at, token) in tokens.iter().enumerate() {
+            match token {
+                // `mod name { … }`
+                TokenTree::Group(group) if is_ident(at.checked_sub(2).map(|at| &tokens[at]), "mod") => {
+                    let inner = [module, &[tokens[at - 1].to_string()]].concat();
+                    self.walk(&inner, group.stream());
+                }
+                TokenTree::Group(group) => self.walk(module, group.stream()),
+                TokenTree::Ident(ident) if !is_path_separator(&tokens, at.wrapping_sub(2)) => {
+                    let mut parents = module.to_vec();
+                    let mut next = at + 1;
+                    match ident.to_string().as_str() {
+                        "crate" | "usher" => parents.clear(),
+                        "super" => {
+                            parents.pop();
+                            while is_path_separator(&tokens, next) && is_ident(tokens.get(next + 2), "super") {
+                                parents.pop();
+                                next += 3;
+                            }
+                        }
+                        _ => continue,
+                    }
+                    if is_path_separator(&tokens, next) {
+                        self.path(module, parents, &tokens[next + 2..]);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Follows a path from behind its `::`; a `{…}` is a branch for each of its parts.
+    fn path(&mut self, module: &[String], mut to: Vec<String>, tokens: &[TokenTree]) {
+        let Some(first) = tokens.first() else { return };
+        match first {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+                let inner: Vec<_> = group.stream().into_iter().collect();
+                for branch in inner.split(|token| matches!(token, TokenTree::Punct(comma) if comma.as_char() == ',')) {
+                    self.path(module, to.clone(), branch);
+                }
+                return;
+            }
+            TokenTree::Ident(ident) if ident != "self" => to.push(ident.to_string()),
+            _ => {}
+        }
+        if is_path_separator(tokens, 1) && matches!(tokens.get(3), Some(TokenTree::Ident(_) | TokenTree::Group(_))) {
+            return self.path(module, to, &tokens[3..]);
+        }
+        let line = first.span().start().line;
+        self.imports.push(Import { file: self.file.clone(), line, from: module.join("::"), to: to.join("::") });
+    }
+}
+
+fn is_ident(token: Option<&TokenTree>, name: &str) -> bool {
+    matches!(token, Some(TokenTree::Ident(ident)) if ident == name)
+}
+
+fn is_path_separator(tokens: &[TokenTree], at: usize) -> bool {
+    let colon = |at: usize| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
+    colon(at) && colon(at.wrapping_add(1))
+}
+
+/// The module that a file below `src` is: `store/users.rs` is `store::users`, `store/mod.rs` is `store`.
+fn module(file: &str) -> Vec<String> {
+    let path = file.trim_start_matches("src/").trim_end_matches(".rs");
+    let path = path.trim_end_matches("/mod").trim_end_matches("lib");
+    path.split('/').filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect()
+}
+
+/// Whether `path` is `module` or inside it.
+fn is_inside(path: &str, module: &str) -> bool {
+    path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// The rule for a module.
+fn rule(path: &str) -> Option<&'static (&'static str, &'static [&'static str])> {
+    RULES.iter().filter(|(module, _)| is_inside(path, module)).max_by_key(|(module, _)| module.len())
+}
+
+/// The part of `path` directly below `folder`.
+fn child<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
+    path.strip_prefix(folder)?.strip_prefix("::")?.split("::").next()
+}
+
+/// Why this import isn't allowed.
+fn broken_rule(import: &Import) -> Option<String> {
+    let Import { from, to, .. } = import;
+    for folder in SEPARATE {
+        if let (Some(from), Some(to)) = (child(from, folder), child(to, folder)) {
+            return (from != to).then(|| format!("the files of {folder} don't import each other"));
+        }
+    }
+    let (module, allowed) = rule(from)?;
+    let is_own = rule(to).is_some_and(|(target, _)| target == module);
+    let is_allowed = allowed.iter().any(|allowed| is_inside(to, allowed));
+    (!is_own && !is_allowed).then(|| match allowed {
+        [] => format!("{module} imports only itself"),
+        _ => format!("{module} imports only itself, {}", allowed.join(", ")),
+    })
+}
+
+fn is_exception(import: &Import, (file, to, _): &(&str, &str, &str)) -> bool {
+    import.file == *file && is_inside(&import.to, to)
+}
+
+/// The imports that break a rule, a line each: `file:line: path: rule`.
+fn broken(imports: &[Import]) -> String {
+    let mut report = String::new();
+    for import in imports {
+        if let Some(rule) = broken_rule(import) {
+            let _ = writeln!(report, "{}:{}: {}: {rule}", import.file, import.line, import.to);
+        }
+    }
+    report
+}
+
+/// A circle among the children of `folder`, as `a → b → a`.
+fn circle(imports: &[Import], folder: &str) -> Option<String> {
+    let edge = |import: &Import| {
+        let (from, to) = (child(&import.from, folder)?, child(&import.to, folder)?);
+        // What the folder's own `mod.rs` exports again is an item, not a module.
+        let is_module = to.starts_with(char::is_lowercase);
+        (from != to && is_module).then(|| (from.to_owned(), to.to_owned()))
+    };
+    let edges: BTreeSet<_> = imports.iter().filter_map(edge).collect();
+    let nodes: BTreeSet<_> = edges.iter().map(|(from, _)| from.clone()).collect();
+    nodes.iter().find_map(|start| way_back(&edges, &mut vec![start.clone()], &mut BTreeSet::new()))
+}
+
+fn way_back(edges: &BTreeSet<(String, String)>, way: &mut Vec<String>, seen: &mut BTreeSet<String>) -> Option<String> {
+    let last = way.last()?.clone();
+    for (_, to) in edges.iter().filter(|(from, _)| *from == last) {
+        if *to == way[0] {
+            return Some(format!("{} → {to}", way.join(" → ")));
+        }
+        if seen.insert(to.clone()) {
+            way.push(to.clone());
+            if let Some(found) = way_back(edges, way, seen) {
+                return Some(found);
+            }
+            way.pop();
+        }
+    }
+    None
+}
+
+/// Every import of the program.
+fn imports() -> Vec<Import> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src")];
+    let mut imports = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let file = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+                imports.extend(Reader::read(&file, &fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert!(imports.len() > 500, "only {} imports were found", imports.len());
+    imports
+}
+
+/// What is wrong with these imports, apart from the exceptions.
+fn faults(imports: &[Import], exceptions: &[(&str, &str, &str)]) -> String {
+    let is_excused = |import: &&Import| exceptions.iter().any(|exception| is_exception(import, exception));
+    let imports: Vec<_> = imports.iter().filter(|import| !is_excused(import)).cloned().collect();
+    let circles = NO_CIRCLES.iter().filter_map(|folder| Some((folder, circle(&imports, folder)?)));
+    circles.fold(broken(&imports), |report, (folder, circle)| report + &format!("src/{folder}: circle: {circle}\n"))
+}
+
+#[test]
+fn layers_import_downward_only() {
+    let report = faults(&imports(), &EXCEPTIONS);
+    assert!(report.is_empty(), "\n{report}");
+}
+
+#[test]
+fn every_exception_is_still_needed() {
+    let imports = imports();
+    for (at, (file, to, _)) in EXCEPTIONS.iter().enumerate() {
+        let others = [&EXCEPTIONS[..at], &EXCEPTIONS[at + 1..]].concat();
+        assert!(!faults(&imports, &others).is_empty(), "{file} doesn't import {to} any more: remove the exception");
+    }
+}
+
+#[test]
+fn an_import_in_the_wrong_direction_is_reported() {
+    let source = "use crate::domain::user::User;\nuse crate::{\n    domain,\n    http::{self, api::users},\n};\n";
+    assert_eq!(
+        broken(&Reader::read("src/store/users.rs", source)),
+        "src/store/users.rs:4: http: store imports only itself, store, domain, config, platform\n\
+         src/store/users.rs:4: http::api::users: store imports only itself, store, domain, config, platform\n"
+    );
+    let cases = [
+        ("src/domain/user.rs", "fn f() { crate::store::users::find() }", "domain imports only itself"),
+        ("src/domain/user.rs", "fn f() { info!(\"{}\", crate::config::VERSION) }", "domain imports only itself"),
+        ("src/store/engine/db.rs", "use super::super::users;", "store::engine imports only itself, domain"),
+        ("src/store/engine/db.rs", "mod tests { use super::super::super::users; }", "store::engine imports only"),
+        ("src/http/pipeline/body.rs", "use crate::http::models::UserRead;", "http::pipeline imports only itself, auth"),
+        ("src/http/api/login.rs", "use crate::http::api::users;", "the files of http::api don't import each other"),
+        ("src/http/api/login.rs", "use super::users::create;", "the files of http::api don't import each other"),
+        ("src/http/forward_auth/grant.rs", "use crate::http::api::users;", "http::forward_auth imports only itself"),
+        ("src/jobs/sweep.rs", "use crate::http::App;", "jobs imports only itself, auth"),
+        ("src/server/mod.rs", "use crate::cli::serve;", "server imports only itself, jobs"),
+        ("src/main.rs", "fn main() { usher::server::run() }", "main imports only itself, cli"),
+    ];
+    for (file, source, rule) in cases {
+        let report = broken(&Reader::read(file, source));
+        assert!(report.starts_with(&format!("{file}:1: ")) && report.contains(rule), "{file} {source}: {report:?}");
+    }
+}
+
+#[test]
+fn imports_that_follow_the_rules_are_not_reported() {
+    let cases = [
+        ("src/store/users.rs", "use crate::store::engine::time; use super::audit; pub(super) fn f() {}"),
+        ("src/store/engine/db.rs", "use super::time; mod tests { use super::*; use super::super::file; }"),
+        ("src/http/api/login.rs", "use crate::http::pipeline::app::App; /// [`crate::http::api::users`]\nfn f() {}"),
+        ("src/http/mod.rs", "pub use crate::http::pipeline::app::App;"),
+        ("src/main.rs", "fn main() { usher::cli::run() }"),
+    ];
+    for (file, source) in cases {
+        assert_eq!(broken(&Reader::read(file, source)), "", "{file} {source}");
+    }
+}
+
+#[test]
+fn a_circle_of_modules_is_reported() {
+    let source = [("src/store/a.rs", "use super::b;"), ("src/store/b.rs", "use super::c::C;"), ("src/store/c.rs", "")];
+    let mut imports: Vec<_> = source.iter().flat_map(|(file, source)| Reader::read(file, source)).collect();
+    assert_eq!(circle(&imports, "store"), None);
+    imports.extend(Reader::read("src/store/c.rs", "use crate::store::a;"));
+    assert_eq!(circle(&imports, "store").as_deref(), Some("a → b → c → a"));
+}
