@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use serde_json::{Value, json};
 use usher::store::{Connection, StoreError};
 
-use crate::attack::{Attacked, start};
+use crate::support::requests::start;
 use crate::support::server::ADMIN;
 use crate::support::{Request, Response, Server};
 

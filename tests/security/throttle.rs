@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::attack::{Attacked, start, with};
 use crate::support::Request;
+use crate::support::requests::{start, with};
 use crate::support::server::ADMIN;
 
 const WRONG: &str = "not-the-password";

@@ -15,6 +15,7 @@
 
 pub mod client;
 pub mod process;
+pub mod requests;
 pub mod server;
 
 pub use client::{Request, Response};

@@ -1,9 +1,9 @@
-//! Passwords are neither weak nor told apart from outside.
+//! Signing in, refreshing and signing out.
 
 use serde_json::{Value, json};
 
-use crate::attack::{Attacked, start};
-use crate::support::server::ADMIN;
+use crate::support::requests::{ALICE, start, with_alice};
+use crate::support::server::{ADMIN, Tokens};
 
 #[test]
 fn unknown_wrong_and_inactive_cost_one_hash_each_and_only_the_right_password_is_told_more() {
@@ -29,54 +29,6 @@ fn unknown_wrong_and_inactive_cost_one_hash_each_and_only_the_right_password_is_
         assert_eq!((answer.status, answer.json()["detail"].clone()), told, "{name} {password}");
         assert_eq!(server.app.hasher.computed() - before, 1, "{name} {password}");
     }
-}
-
-#[test]
-fn signing_up_with_a_taken_name_costs_as_much_as_with_a_free_one() {
-    let server = start(&[]);
-    for (name, status) in [("free", 201), (ADMIN.0, 400), ("ADMIN", 400)] {
-        let before = server.app.hasher.computed();
-        let body = json!({"username": name, "password": "quiet-otter-7"});
-        let answer = server.post("/api/v1/users/").json(&body).send();
-        assert_eq!(answer.status, status);
-        assert_eq!(server.app.hasher.computed() - before, 1, "{name}");
-    }
-}
-
-#[test]
-fn weak_passwords_are_refused_wherever_one_is_set() {
-    let server = start(&[]);
-    let admin = server.login(ADMIN.0, ADMIN.1).access;
-    let id = server.add(&admin, "Brunhilde", "quiet-otter-7");
-    let own = server.login("Brunhilde", "quiet-otter-7").access;
-    let (user, reset) = (format!("/api/v1/users/{id}"), format!("/api/v1/users/{id}/reset-password"));
-    let long = "é".repeat(37);
-    for (weak, kind) in [
-        ("password123", "value_error"),
-        ("PASSWORD123", "value_error"),
-        ("brunhilde", "value_error"),
-        (&long, "value_error"),
-        ("zq-7", "string_too_short"),
-    ] {
-        let new = json!({"username": "Brunhilde", "password": weak});
-        for answer in [
-            server.call("POST", "/api/v1/users/", &admin, &new),
-            server.call("PATCH", &user, &admin, &json!({"password": weak})),
-            server.call("PATCH", &reset, &own, &json!({"password": weak})),
-            server.call(
-                "POST",
-                "/api/v1/setup",
-                &admin,
-                &json!({"token": "x", "username": "Brunhilde", "password": weak}),
-            ),
-        ] {
-            assert_eq!(answer.status, 422, "{weak} {answer:?}");
-            assert_eq!(answer.json()["detail"][0]["type"], kind, "{weak} {answer:?}");
-            assert_eq!(answer.json()["detail"][0]["loc"], json!(["body", "password"]));
-            assert!(!answer.text().contains(weak), "what was sent is not echoed");
-        }
-    }
-    assert_eq!(server.whoami(&own).status, 200);
 }
 
 #[test]
@@ -125,15 +77,30 @@ fn what_people_type_as_a_name_is_kept_nowhere_when_nobody_has_it() {
 }
 
 #[test]
-fn where_it_is_configured_a_new_password_needs_the_current_one() {
-    let server = start(&[("require_current_password", "true")]);
-    let admin = server.login(ADMIN.0, ADMIN.1).access;
-    let path = format!("/api/v1/users/{}/reset-password", server.whoami(&admin).field("id"));
-    let set = |body: &Value| server.call("PATCH", &path, &admin, body);
-    let missing = set(&json!({"password": "zebra-mug-41"}));
-    assert_eq!((missing.status, &missing.json()["detail"][0]["loc"]), (422, &json!(["body", "current_password"])));
-    assert_eq!(set(&json!({"password": "zebra-mug-41", "current_password": "wrong"})).status, 400);
-    assert_eq!(server.try_login(ADMIN.0, ADMIN.1).status, 200);
-    assert_eq!(set(&json!({"password": "zebra-mug-41", "current_password": ADMIN.1})).status, 200);
-    assert_eq!(server.try_login(ADMIN.0, "zebra-mug-41").status, 200);
+fn a_refresh_token_that_is_used_after_its_leeway_ends_its_session_and_is_noted() {
+    let (server, admin, _) = with_alice(&[]);
+    let first = server.login(ALICE.0, ALICE.1).refresh;
+    let second = server.refresh(&first).field("refresh_token");
+    server.wait(9);
+    assert_eq!(server.refresh(&first).field("refresh_token"), second, "another tab gets the same successor");
+    server.wait(1);
+    assert_eq!(server.refresh(&first).status, 401);
+    assert_eq!(server.refresh(&second).status, 401, "the thief's and the owner's are both dead");
+    let noted = &server.audit(&admin, "refresh.reuse")[0];
+    assert_eq!((&noted["target_name"], &noted["success"]), (&json!("alice"), &json!(false)));
+}
+
+#[test]
+fn without_a_leeway_a_refresh_token_works_exactly_once() {
+    let (server, _, _) = with_alice(&[("refresh_leeway_seconds", "0")]);
+    let first = server.login(ALICE.0, ALICE.1).refresh;
+    assert_eq!((server.refresh(&first).status, server.refresh(&first).status), (200, 401));
+}
+
+#[test]
+fn access_and_refresh_tokens_are_not_taken_for_each_other() {
+    let (server, _, _) = with_alice(&[]);
+    let Tokens { access, refresh } = server.login(ALICE.0, ALICE.1);
+    assert_eq!(server.whoami(&refresh).status, 401);
+    assert_eq!(server.refresh(&access).status, 401);
 }

@@ -1,30 +1,9 @@
-//! Tokens live and die with their session.
+//! Listing and ending sessions, and what ends them.
 
 use serde_json::{Value, json};
 
-use crate::attack::{Attacked, start, with};
-use crate::support::Server;
+use crate::support::requests::{ALICE, with, with_alice};
 use crate::support::server::{ADMIN, Tokens};
-
-fn with_alice(settings: &[(&str, &str)]) -> (Server, String, String) {
-    let server = start(settings);
-    let admin = server.login(ADMIN.0, ADMIN.1).access;
-    let id = server.add(&admin, "alice", "quiet-otter-7");
-    (server, admin, id)
-}
-
-const ALICE: (&str, &str) = ("alice", "quiet-otter-7");
-
-#[test]
-fn a_password_change_ends_all_other_sessions_and_keeps_its_own() {
-    let (server, _, id) = with_alice(&[]);
-    let here = server.login(ALICE.0, ALICE.1).access;
-    let Tokens { access: there, refresh: there_refresh } = server.login(ALICE.0, ALICE.1);
-    let path = format!("/api/v1/users/{id}/reset-password");
-    assert_eq!(server.call("PATCH", &path, &here, &json!({"password": "zebra-mug-41"})).status, 200);
-    assert_eq!((server.whoami(&here).status, server.whoami(&there).status), (200, 401));
-    assert_eq!(server.refresh(&there_refresh).status, 401);
-}
 
 #[test]
 fn a_password_set_by_a_superuser_a_deactivation_and_a_deletion_end_every_session() {
@@ -44,27 +23,6 @@ fn a_password_set_by_a_superuser_a_deactivation_and_a_deletion_end_every_session
     let Tokens { access: token, refresh } = server.login("alice", "zebra-mug-41");
     server.call("DELETE", &path, &admin, &Value::Null);
     assert_eq!((server.whoami(&token).status, server.refresh(&refresh).status), (401, 401));
-}
-
-#[test]
-fn a_refresh_token_that_is_used_after_its_leeway_ends_its_session_and_is_noted() {
-    let (server, admin, _) = with_alice(&[]);
-    let first = server.login(ALICE.0, ALICE.1).refresh;
-    let second = server.refresh(&first).field("refresh_token");
-    server.wait(9);
-    assert_eq!(server.refresh(&first).field("refresh_token"), second, "another tab gets the same successor");
-    server.wait(1);
-    assert_eq!(server.refresh(&first).status, 401);
-    assert_eq!(server.refresh(&second).status, 401, "the thief's and the owner's are both dead");
-    let noted = &server.audit(&admin, "refresh.reuse")[0];
-    assert_eq!((&noted["target_name"], &noted["success"]), (&json!("alice"), &json!(false)));
-}
-
-#[test]
-fn without_a_leeway_a_refresh_token_works_exactly_once() {
-    let (server, _, _) = with_alice(&[("refresh_leeway_seconds", "0")]);
-    let first = server.login(ALICE.0, ALICE.1).refresh;
-    assert_eq!((server.refresh(&first).status, server.refresh(&first).status), (200, 401));
 }
 
 #[test]
@@ -126,12 +84,4 @@ fn what_a_session_asked_for_is_not_done_once_it_has_ended_however_long_the_hash_
     server.call("DELETE", "/api/v1/sessions?keep_current=true", &owner, &Value::Null).expect(200);
     stolen.read(false).unwrap().refused(401, "Session has ended.");
     assert_eq!(server.try_login(ADMIN.0, ADMIN.1).status, 200);
-}
-
-#[test]
-fn access_and_refresh_tokens_are_not_taken_for_each_other() {
-    let (server, _, _) = with_alice(&[]);
-    let Tokens { access, refresh } = server.login(ALICE.0, ALICE.1);
-    assert_eq!(server.whoami(&refresh).status, 401);
-    assert_eq!(server.refresh(&access).status, 401);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::attack::{Attacked, start, with};
+use crate::support::requests::{start, with};
 use crate::support::server::ADMIN;
 
 const WHOAMI: &str = "/api/v1/users/whoami";

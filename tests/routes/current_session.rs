@@ -1,0 +1,23 @@
+//! `GET /api/v1/session`: who is signed in on this browser.
+
+use crate::support::Server;
+
+#[test]
+fn the_session_is_found_by_token_and_by_cookie() {
+    let server = Server::start();
+    let access = server.admin();
+    let session = |request: crate::support::Request| request.send().expect(200).json();
+    let by_token = session(server.get("/api/v1/session").bearer(&access));
+    let by_cookie = session(server.get("/api/v1/session").cookie("access_token_lf", &access));
+    assert_eq!(by_token, by_cookie);
+    assert_eq!((&by_token["authenticated"], &by_token["user"]["username"]), (&true.into(), &"admin".into()));
+}
+
+#[test]
+fn without_a_valid_token_nobody_is_signed_in() {
+    let server = Server::start();
+    for request in [server.get("/api/v1/session"), server.get("/api/v1/session").cookie("access_token_lf", "x")] {
+        let answer = request.send().expect(200).json();
+        assert_eq!((&answer["authenticated"], &answer["user"]), (&false.into(), &serde_json::Value::Null));
+    }
+}

@@ -1,0 +1,22 @@
+//! The routes, a file for each file in `src/http/api`, and the recorded conversation in `wire`.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod api_keys;
+mod audit;
+mod auto_login;
+mod current_session;
+mod health;
+mod login;
+mod metrics;
+mod openapi;
+mod pages;
+mod passwords;
+mod reset_links;
+mod schema;
+mod sessions;
+mod setup;
+mod users;
+mod wire;

@@ -1,0 +1,67 @@
+//! Setting a password: `reset-password`, and the rules for passwords everywhere.
+
+use serde_json::{Value, json};
+
+use crate::support::requests::{ALICE, start, with_alice};
+use crate::support::server::{ADMIN, Tokens};
+
+#[test]
+fn weak_passwords_are_refused_wherever_one_is_set() {
+    let server = start(&[]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
+    let id = server.add(&admin, "Brunhilde", "quiet-otter-7");
+    let own = server.login("Brunhilde", "quiet-otter-7").access;
+    let (user, reset) = (format!("/api/v1/users/{id}"), format!("/api/v1/users/{id}/reset-password"));
+    let long = "é".repeat(37);
+    for (weak, kind) in [
+        ("password123", "value_error"),
+        ("PASSWORD123", "value_error"),
+        ("brunhilde", "value_error"),
+        (&long, "value_error"),
+        ("zq-7", "string_too_short"),
+    ] {
+        let new = json!({"username": "Brunhilde", "password": weak});
+        for answer in [
+            server.call("POST", "/api/v1/users/", &admin, &new),
+            server.call("PATCH", &user, &admin, &json!({"password": weak})),
+            server.call("PATCH", &reset, &own, &json!({"password": weak})),
+            server.call(
+                "POST",
+                "/api/v1/setup",
+                &admin,
+                &json!({"token": "x", "username": "Brunhilde", "password": weak}),
+            ),
+        ] {
+            assert_eq!(answer.status, 422, "{weak} {answer:?}");
+            assert_eq!(answer.json()["detail"][0]["type"], kind, "{weak} {answer:?}");
+            assert_eq!(answer.json()["detail"][0]["loc"], json!(["body", "password"]));
+            assert!(!answer.text().contains(weak), "what was sent is not echoed");
+        }
+    }
+    assert_eq!(server.whoami(&own).status, 200);
+}
+
+#[test]
+fn where_it_is_configured_a_new_password_needs_the_current_one() {
+    let server = start(&[("require_current_password", "true")]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
+    let path = format!("/api/v1/users/{}/reset-password", server.whoami(&admin).field("id"));
+    let set = |body: &Value| server.call("PATCH", &path, &admin, body);
+    let missing = set(&json!({"password": "zebra-mug-41"}));
+    assert_eq!((missing.status, &missing.json()["detail"][0]["loc"]), (422, &json!(["body", "current_password"])));
+    assert_eq!(set(&json!({"password": "zebra-mug-41", "current_password": "wrong"})).status, 400);
+    assert_eq!(server.try_login(ADMIN.0, ADMIN.1).status, 200);
+    assert_eq!(set(&json!({"password": "zebra-mug-41", "current_password": ADMIN.1})).status, 200);
+    assert_eq!(server.try_login(ADMIN.0, "zebra-mug-41").status, 200);
+}
+
+#[test]
+fn a_password_change_ends_all_other_sessions_and_keeps_its_own() {
+    let (server, _, id) = with_alice(&[]);
+    let here = server.login(ALICE.0, ALICE.1).access;
+    let Tokens { access: there, refresh: there_refresh } = server.login(ALICE.0, ALICE.1);
+    let path = format!("/api/v1/users/{id}/reset-password");
+    assert_eq!(server.call("PATCH", &path, &here, &json!({"password": "zebra-mug-41"})).status, 200);
+    assert_eq!((server.whoami(&here).status, server.whoami(&there).status), (200, 401));
+    assert_eq!(server.refresh(&there_refresh).status, 401);
+}

@@ -1,0 +1,180 @@
+//! Creating, reading, listing and changing users.
+
+use serde_json::json;
+
+use crate::support::Server;
+use crate::support::requests::start;
+use crate::support::server::ADMIN;
+
+#[test]
+fn who_may_sign_up_is_a_setting() {
+    let new = |name: &str| json!({"username": name, "password": "quiet-otter-7"});
+    for (signup, anyone, active) in [("approval", 201, false), ("open", 201, true), ("closed", 403, true)] {
+        let server = Server::with().set("signup", signup).start();
+        let answer = server.post("/api/v1/users/").json(&new("anyone")).send().expect(anyone);
+        if anyone == 201 {
+            assert_eq!(answer.json()["is_active"], active);
+            let id = answer.json()["id"].as_str().unwrap().to_owned();
+            assert_eq!(answer.header("location"), Some(format!("/api/v1/users/{id}").as_str()));
+        } else {
+            answer.refused(403, "Public user registration is disabled.");
+            // A bad credential counts as none, and the fields come first.
+            server.post("/api/v1/users/").bearer("x").json(&new("x")).send().expect(403);
+            server.post("/api/v1/users/").json(&json!({})).send().expect(422);
+        }
+        let added = server.post("/api/v1/users/").bearer(&server.admin()).json(&new("added")).send().expect(201);
+        assert_eq!(added.json()["is_active"], active, "{signup}");
+    }
+}
+
+#[test]
+fn the_last_active_superuser_stays_one_and_nobody_deactivates_oneself() {
+    let server = Server::start();
+    let admin = server.admin();
+    let me = server.whoami(&admin).json()["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/users/{me}");
+    let change = |body| server.patch(&path).bearer(&admin).json(&body).send();
+    change(json!({"is_active": false})).refused(403, "You can't deactivate your own user account");
+    change(json!({"is_superuser": false})).refused(403, "The last active superuser can't be demoted or deactivated");
+    let (other, _) = server.member(&admin, "alice");
+    server
+        .patch(format!("/api/v1/users/{other}"))
+        .bearer(&admin)
+        .json(&json!({"is_superuser": true}))
+        .send()
+        .expect(200);
+    change(json!({"is_superuser": false})).expect(200);
+}
+
+#[test]
+fn one_user_is_read_by_superusers_and_by_oneself() {
+    let server = Server::start();
+    let admin = server.admin();
+    let ((alice, tokens), (bob, _)) = (server.member(&admin, "alice"), server.member(&admin, "bob"));
+    let read = |id: &str, token: &str| server.get(format!("/api/v1/users/{id}")).bearer(token).send();
+    assert_eq!(read(&alice, &tokens.access).expect(200).json()["username"], "alice");
+    assert_eq!(read(&bob, &admin).expect(200).json()["username"], "bob");
+    read(&bob, &tokens.access).refused(403, "Permission denied");
+    let nobody = "00000000-0000-4000-8000-000000000000";
+    read(nobody, &tokens.access).refused(403, "Permission denied");
+    read(nobody, &admin).refused(404, "User not found");
+}
+
+#[test]
+fn signing_up_with_a_taken_name_costs_as_much_as_with_a_free_one() {
+    let server = start(&[]);
+    for (name, status) in [("free", 201), (ADMIN.0, 400), ("ADMIN", 400)] {
+        let before = server.app.hasher.computed();
+        let body = json!({"username": name, "password": "quiet-otter-7"});
+        let answer = server.post("/api/v1/users/").json(&body).send();
+        assert_eq!(answer.status, status);
+        assert_eq!(server.app.hasher.computed() - before, 1, "{name}");
+    }
+}
+
+#[test]
+fn names_that_differ_only_in_case_or_unicode_form_are_one_name() {
+    let server = Server::with().set("signup", "open").start();
+    let add =
+        |name: &str| server.post("/api/v1/users/").json(&json!({"username": name, "password": "quiet-otter-7"})).send();
+    assert_eq!(add("  Zoë Straße\t").expect(201).json()["username"], "Zoë Straße");
+    for same in ["zoë straße", "ZOË STRASSE", "Zoe\u{308} Straße", "ＺＯË straße", "ADMIN"] {
+        add(same).refused(400, "This username is unavailable.");
+    }
+    for spelling in ["zoe\u{308} strasse", "ZOË STRASSE", " Zoë Straße "] {
+        assert_eq!(server.try_login(spelling, "quiet-otter-7").status, 200, "{spelling}");
+    }
+    let admin = server.admin();
+    for search in ["STRASSE", "o%CC%88", "e%CC%88%20s", "zo%C3%8B"] {
+        let found = server.get(format!("/api/v1/users/?search={search}")).bearer(&admin).send().expect(200).json();
+        let wanted = i64::from(search != "o%CC%88");
+        assert_eq!(found["total_count"], wanted, "{search}");
+    }
+    // A new spelling of one's own name is no conflict.
+    let id = server.get("/api/v1/users/?search=stra").bearer(&admin).send().json()["users"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let renamed =
+        server.patch(format!("/api/v1/users/{id}")).bearer(&admin).json(&json!({"username": "ZOË straße"})).send();
+    assert_eq!(renamed.expect(200).json()["username"], "ZOË straße");
+}
+
+#[test]
+fn names_that_cannot_be_seen_or_would_deceive_are_refused() {
+    let server = Server::start();
+    for (name, kind) in [
+        ("", "string_too_short"),
+        ("  ", "string_too_short"),
+        ("a\0b", "value_error"),
+        ("a\u{202e}b", "value_error"),
+        ("a\u{200b}b", "value_error"),
+        ("\u{3164}", "value_error"),
+        ("\u{e000}", "value_error"),
+    ] {
+        let answer = server.post("/api/v1/users/").json(&json!({"username": name, "password": "quiet-otter-7"})).send();
+        assert_eq!(answer.faults(), [format!("body.username {kind}")], "{name:?}");
+    }
+    let long = |n: usize| {
+        server.post("/api/v1/users/").json(&json!({"username": "é".repeat(n), "password": "quiet-otter-7"})).send()
+    };
+    assert_eq!(long(256).faults(), ["body.username string_too_long"]);
+    long(255).expect(201);
+}
+
+#[test]
+fn the_list_is_in_order_of_creation_and_counts_what_matches() {
+    let server = Server::start();
+    let admin = server.admin();
+    for name in ["carol", "alice", "Alicia", "bob"] {
+        server.sign_up(name);
+    }
+    let list = |query: &str| server.get(format!("/api/v1/users/?{query}")).bearer(&admin).send().expect(200).json();
+    let names = |page: &serde_json::Value| -> Vec<String> {
+        page["users"].as_array().unwrap().iter().map(|user| user["username"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&list("")), ["admin", "carol", "alice", "Alicia", "bob"]);
+    assert_eq!(names(&list("skip=3&limit=5")), ["Alicia", "bob"]);
+    let page = list("search=ALI&limit=1&skip=1");
+    assert_eq!((names(&page), page["total_count"].as_i64()), (vec!["Alicia".to_owned()], Some(2)));
+    assert_eq!(list("search=%25")["total_count"], 0, "no pattern language");
+    assert_eq!(list("search=")["total_count"], 5);
+}
+
+#[test]
+fn a_change_is_made_only_to_what_the_client_saw() {
+    let server = Server::start();
+    let admin = server.admin();
+    let id = server.add_active(&admin, "erika");
+    let path = format!("/api/v1/users/{id}");
+    let shown = server.get(&path).bearer(&admin).send().expect(200);
+    let tag = shown.header("etag").unwrap().to_owned();
+    assert_eq!(tag, format!("\"{}\"", shown.json()["updated_at"].as_str().unwrap()));
+    let rename = |name: &str, tag: &str| {
+        server.patch(&path).bearer(&admin).header("if-match", tag).json(&json!({ "username": name })).send()
+    };
+    let changed = rename("rika", &tag).expect(200);
+    let newer = changed.header("etag").unwrap();
+    assert_ne!(newer, tag);
+    rename("ika", &tag).refused(412, "The user was changed meanwhile");
+    rename("ika", "rubbish").refused(412, "The user was changed meanwhile");
+    assert_eq!(server.get(&path).bearer(&admin).send().json()["username"], "rika");
+    rename("ika", &format!("\"another\" , {newer}")).expect(200);
+    rename("ka", "*").expect(200);
+    server.patch(&path).bearer(&admin).json(&json!({ "username": "a" })).send().expect(200);
+}
+
+#[test]
+fn what_is_wrong_with_a_request_is_said_before_that_the_account_was_changed() {
+    let server = Server::start();
+    let admin = server.admin();
+    let (id, erika) = server.member(&admin, "erika");
+    let ask = |id: &str, token: &str, body| {
+        server.patch(format!("/api/v1/users/{id}")).bearer(token).header("if-match", "\"old\"").json(&body).send()
+    };
+    assert_eq!(ask(&id, &admin, json!({ "is_active": "maybe" })).faults(), ["body.is_active bool_parsing"]);
+    ask(&id, &erika.access, json!({ "is_superuser": true })).refused(403, "Permission denied");
+    let nobody = "00000000-0000-4000-8000-000000000000";
+    ask(nobody, &admin, json!({ "username": "x" })).refused(404, "User not found");
+    ask(&id, &admin, json!({ "username": "admin" })).refused(412, "The user was changed meanwhile");
+}
