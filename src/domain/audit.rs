@@ -1,5 +1,5 @@
-//! Owns what is written down about changes: who did what to whom, from where, and whether it succeeded.
-//! Must not know where it is written, and must never be given a secret or a name that nobody has.
+//! Audit events: who did what to whom, from where, and whether it succeeded. An event never holds a secret, nor a name
+//! that belongs to no account.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use super::user::User;
 /// What was done or tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// An account was made.
+    /// An account was created.
     UserAdded,
     /// Fields of an account were changed; the detail names them.
     UserChanged,
@@ -18,46 +18,46 @@ pub enum Action {
     UserDeleted,
     /// A password was set.
     PasswordChanged,
-    /// A one-time link for setting a password was made.
+    /// A one-time link for setting a password was created.
     ResetLinkMade,
-    /// Somebody set a password with it.
+    /// A password was set with a reset link.
     ResetLinkUsed,
-    /// Nobody used it in time.
+    /// A reset link expired unused.
     ResetLinkExpired,
-    /// The first superuser was made.
+    /// The first superuser was created.
     SetUp,
-    /// Somebody signed in, or tried to.
+    /// A user signed in, or a client tried to.
     LoggedIn,
-    /// Somebody signed out.
+    /// A user signed out.
     LoggedOut,
     /// A session was ended by other means than signing out.
     SessionEnded,
-    /// A refresh token was used again after it had been replaced: somebody has a copy.
+    /// A refresh token was used again after it had been replaced, so it was probably copied.
     RefreshReused,
-    /// An API key was made.
+    /// An API key was created.
     KeyMade,
     /// An API key was deleted.
     KeyDeleted,
-    /// The store's key was saved.
+    /// The key for Langflow's component store was saved.
     StoreKeySaved,
-    /// Somebody was let into a site behind the proxy for a while, or was not.
+    /// A user asked to enter a site behind the proxy.
     Entered,
     /// A backup was made.
     BackedUp,
-    /// A backup took the database's place.
+    /// A backup replaced the database.
     Restored,
-    /// Accounts were taken in from elsewhere; each has an entry of its own as well.
+    /// Accounts were imported. Each account has an event of its own as well.
     Imported,
-    /// All accounts were written to a file.
+    /// All accounts were exported to a file.
     Exported,
     /// The secret key was replaced.
     SecretRotated,
-    /// Somebody known asked for what they may not have, or somebody unknown for what nobody may.
+    /// A request was denied.
     Refused,
 }
 
 impl Action {
-    /// The word in the database, in the log and in the API.
+    /// Returns the action's name in the database, the log and the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::UserAdded => "user.add",
@@ -86,7 +86,7 @@ impl Action {
     }
 }
 
-/// By what an answer, and the lines that the log has about it, are known to belong together.
+/// Identifies a request in its response and in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestId(pub u64);
 
@@ -96,37 +96,72 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Who did it: nobody known, or somebody by id and by the name of that moment.
+/// Who did it. All fields are `None` for usher itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Actor {
-    /// The account, if one is known.
+    /// The account, if the actor is authenticated.
     pub id: Option<Uuid>,
-    /// Its name at that moment; `command line` where somebody worked on the machine itself.
+    /// The account's name at that moment, or the part of usher that acted, such as `command line`.
     pub name: Option<String>,
-    /// From where: an address, or nothing for the command line.
+    /// The client's address, for requests.
     pub address: Option<String>,
-    /// By which request, for the line in the log.
+    /// The request, for the line in the log.
     pub request: Option<RequestId>,
 }
 
-/// One entry.
+impl Actor {
+    /// Returns an actor that isn't an account, such as `command line`.
+    pub fn named(name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..Self::default() }
+    }
+}
+
+/// An entry of the audit log. Built from [`Event::new`]:
+///
+/// ```ignore
+/// Event::new(actor, Action::KeyDeleted).target(&user).detail(format!("key {id}"))
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Who.
+    /// Who did it.
     pub actor: Actor,
-    /// What.
+    /// What was done.
     pub action: Action,
-    /// To whom, by id and name; the name of somebody who exists, never one that was merely typed.
+    /// The account it was done to: id and name. The account exists; a name that was only typed never stands here.
     pub target: Option<(Uuid, String)>,
     /// Whether it succeeded.
     pub success: bool,
-    /// What else helps, such as the names of changed fields; never a value that could be a secret.
+    /// Further details, such as the names of changed fields. Never a value that could be secret.
     pub detail: Option<String>,
 }
 
 impl Event {
-    /// An event about something that succeeded.
-    pub fn about(actor: Actor, action: Action, user: &User, detail: Option<String>) -> Self {
-        Self { actor, action, target: Some((user.id, user.username.to_string())), success: true, detail }
+    /// Returns a successful event without target and detail.
+    pub fn new(actor: Actor, action: Action) -> Self {
+        Self { actor, action, target: None, success: true, detail: None }
+    }
+
+    /// Sets the account that it was done to.
+    #[must_use]
+    pub fn target(self, user: &User) -> Self {
+        self.target_id(user.id, user.username.to_string())
+    }
+
+    /// Sets the account that it was done to, by id and name.
+    #[must_use]
+    pub fn target_id(self, id: Uuid, name: String) -> Self {
+        Self { target: Some((id, name)), ..self }
+    }
+
+    /// Sets the details.
+    #[must_use]
+    pub fn detail(self, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+
+    /// Marks the event as failed.
+    #[must_use]
+    pub fn failed(self) -> Self {
+        Self { success: false, ..self }
     }
 }

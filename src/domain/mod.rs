@@ -1,7 +1,8 @@
-//! What usher is about, in plain values and pure functions. Knows neither HTTP nor SQL.
+//! The domain model: plain values and pure functions, without HTTP or SQL.
 
 pub mod api_key;
 pub mod audit;
+pub mod caller;
 pub mod cancel_flag;
 pub mod client_network;
 pub mod clock;

@@ -1,46 +1,50 @@
-//! Owns who may do what, as pure functions over values. Must not know HTTP, SQL or sentences.
+//! Authorization rules as pure functions: whether a caller may do something to a target.
 
 use uuid::Uuid;
 
+use crate::domain::caller::{Caller, Credential};
 use crate::domain::clock::Timestamp;
 use crate::domain::user::{User, UserPatch};
 
-/// Why something is not allowed.
+/// Why an action is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// Nobody deactivates oneself.
+    /// You can't deactivate your own account.
     DeactivateSelf,
-    /// Not without being a superuser.
+    /// Only superusers may do this.
     Permission,
-    /// One's own password is set by reset-password, which can ask for the current one.
+    /// Users set their own password by reset-password, which can ask for the current one.
     PasswordByPatch,
-    /// Reset-password is for one's own password alone.
+    /// Reset-password sets only your own password.
     AnothersPassword,
-    /// An API key must not set its owner's password, nor see or end sessions.
-    NotInteractive,
-    /// An API key must not make cookies.
-    EntryByKey,
-    /// Names stand for people elsewhere; one's own is for others to change.
+    /// An API key can't set its owner's password.
+    PasswordByApiKey,
+    /// An API key can't list or end sessions.
+    SessionsByApiKey,
+    /// An API key can't get the cookie for other sites.
+    SiteAccessByApiKey,
+    /// Sites behind the proxy identify users by name, so users can't rename themselves.
     RenameSelf,
-    /// Nobody deletes oneself.
+    /// You can't delete your own account.
     DeleteSelf,
-    /// Somebody must be left to administer.
+    /// At least one active superuser must remain.
     LastSuperuser,
-    /// A key must not make one that outlives it.
+    /// An API key can't create a key that expires after it.
     KeyOutlivesKey,
 }
 
-/// Whether `caller`, who came with a password's session or with a key, may ask for `patch` on the user `target`, before
-/// it is known whether that user exists. The first rule that applies decides.
-pub fn may_patch(caller: &User, interactive: bool, target: Uuid, patch: &UserPatch) -> Result<(), Denied> {
-    let own = caller.id == target;
+/// Whether `caller` may apply `patch` to the user `target`, who may not exist. The first rule that applies decides.
+pub fn may_patch(caller: &Caller, target: Uuid, patch: &UserPatch) -> Result<(), Denied> {
+    let own = caller.is(target);
     if own && patch.is_active == Some(false) {
         return Err(Denied::DeactivateSelf);
     }
-    if caller.is_superuser {
-        // A stolen key must not become the account itself.
-        let by_key = own && patch.password.is_some() && !interactive;
-        return if by_key { Err(Denied::NotInteractive) } else { Ok(()) };
+    if caller.user.is_superuser {
+        // Otherwise a stolen key could take over the account.
+        return match patch.password {
+            Some(_) if own => needs_session(caller, Denied::PasswordByApiKey).map(drop),
+            _ => Ok(()),
+        };
     }
     if !own || patch.is_superuser == Some(true) {
         return Err(Denied::Permission);
@@ -48,69 +52,69 @@ pub fn may_patch(caller: &User, interactive: bool, target: Uuid, patch: &UserPat
     if patch.password.is_some() {
         return Err(Denied::PasswordByPatch);
     }
-    let elevates = patch.is_active.is_some_and(|wanted| wanted != caller.is_active)
-        || patch.is_superuser.is_some_and(|wanted| wanted != caller.is_superuser)
-        || patch.last_login_at.is_some_and(|wanted| Some(wanted) != caller.last_login_at);
+    let user = &caller.user;
+    let elevates = patch.is_active.is_some_and(|wanted| wanted != user.is_active)
+        || patch.is_superuser.is_some_and(|wanted| wanted != user.is_superuser)
+        || patch.last_login_at.is_some_and(|wanted| Some(wanted) != user.last_login_at);
     if elevates { Err(Denied::Permission) } else { Ok(()) }
 }
 
-/// Whether turning `before` into `after` leaves somebody who can administer; `others` is whether any other
-/// active superuser exists.
-pub fn keeps_a_superuser(before: &User, after: &User, others: bool) -> Result<(), Denied> {
+/// Whether an active superuser remains when `before` becomes `after`. `other_superuser_exists` counts only active ones.
+pub fn keeps_a_superuser(before: &User, after: &User, other_superuser_exists: bool) -> Result<(), Denied> {
     let was = before.is_active && before.is_superuser;
     let is = after.is_active && after.is_superuser;
-    if was && !is && !others { Err(Denied::LastSuperuser) } else { Ok(()) }
+    if was && !is && !other_superuser_exists { Err(Denied::LastSuperuser) } else { Ok(()) }
 }
 
-/// Whether `caller` may see the user `target`.
-pub fn may_read(caller: &User, target: Uuid) -> Result<(), Denied> {
-    if caller.is_superuser || caller.id == target { Ok(()) } else { Err(Denied::Permission) }
+/// Whether `caller` may read the user `target`.
+pub fn may_read(caller: &Caller, target: Uuid) -> Result<(), Denied> {
+    if caller.user.is_superuser || caller.is(target) { Ok(()) } else { Err(Denied::Permission) }
 }
 
-/// Whether a superuser `caller` may delete the user `target`.
-pub fn may_delete(caller: &User, target: Uuid) -> Result<(), Denied> {
-    if caller.id == target { Err(Denied::DeleteSelf) } else { Ok(()) }
+/// Whether the superuser `caller` may delete the user `target`.
+pub fn may_delete(caller: &Caller, target: Uuid) -> Result<(), Denied> {
+    if caller.is(target) { Err(Denied::DeleteSelf) } else { Ok(()) }
 }
 
-/// Whether `caller`, who came with a password's session or with a key, may reset the password of `target`.
-pub fn may_reset_password(caller: &User, interactive: bool, target: Uuid) -> Result<(), Denied> {
-    if caller.id != target {
+/// Whether `caller` may reset the password of `target`.
+pub fn may_reset_password(caller: &Caller, target: Uuid) -> Result<(), Denied> {
+    if !caller.is(target) {
         return Err(Denied::AnothersPassword);
     }
-    if interactive { Ok(()) } else { Err(Denied::NotInteractive) }
+    needs_session(caller, Denied::PasswordByApiKey).map(drop)
 }
 
-/// Whether a caller, who came with a password's session or with a key, may see and end sessions.
-pub fn may_manage_sessions(interactive: bool) -> Result<(), Denied> {
-    if interactive { Ok(()) } else { Err(Denied::NotInteractive) }
+/// Whether `caller` may list and end sessions.
+pub fn may_manage_sessions(caller: &Caller) -> Result<(), Denied> {
+    needs_session(caller, Denied::SessionsByApiKey).map(drop)
 }
 
-/// Whether a caller, who came with a password's session or with a key, may be given a cookie for other sites.
-pub fn may_open_sites(interactive: bool) -> Result<(), Denied> {
-    if interactive { Ok(()) } else { Err(Denied::EntryByKey) }
+/// Returns the session that a cookie for the sites behind the proxy belongs to.
+pub fn may_enter_sites(caller: &Caller) -> Result<Uuid, Denied> {
+    needs_session(caller, Denied::SiteAccessByApiKey)
 }
 
-/// Whether `caller` may give the user `target` the name in `patch`, where sites behind the proxy know people by name:
-/// with another's name one would come into what is theirs. Sending the name that one has is no change.
-pub fn may_rename(caller: &User, target: Uuid, patch: &UserPatch, names_are_kept: bool) -> Result<(), Denied> {
-    let renames_self = caller.id == target
-        && patch.username.as_ref().is_some_and(|wanted| wanted.as_str() != caller.username.as_str());
-    if names_are_kept && renames_self { Err(Denied::RenameSelf) } else { Ok(()) }
+/// Whether `caller` may rename the user `target`. `names_are_fixed` says that sites behind the proxy identify users by
+/// name: with somebody else's name, a user could open that person's data. Sending the present name changes nothing.
+pub fn may_rename(caller: &Caller, target: Uuid, patch: &UserPatch, names_are_fixed: bool) -> Result<(), Denied> {
+    let renames_self = caller.is(target)
+        && patch.username.as_ref().is_some_and(|wanted| wanted.as_str() != caller.user.username.as_str());
+    if names_are_fixed && renames_self { Err(Denied::RenameSelf) } else { Ok(()) }
 }
 
-/// Whether a superuser `caller` may make a link that sets the password of `target`.
-pub fn may_make_reset_link(caller: &User, interactive: bool, target: Uuid) -> Result<(), Denied> {
-    if interactive || caller.id != target { Ok(()) } else { Err(Denied::NotInteractive) }
+/// Whether the superuser `caller` may create a reset link for `target`.
+pub fn may_create_reset_link(caller: &Caller, target: Uuid) -> Result<(), Denied> {
+    if caller.is(target) { needs_session(caller, Denied::PasswordByApiKey).map(drop) } else { Ok(()) }
 }
 
-/// Whether a caller whose own key ends at `own_end` may make a key that ends at `wanted`.
-/// `None` on the left is a caller without a key, or with one that never ends.
-pub fn may_make_key(own_end: Option<Timestamp>, wanted: Option<Timestamp>) -> Result<(), Denied> {
-    match (own_end, wanted) {
-        (None, _) => Ok(()),
-        (Some(own), Some(end)) if end <= own => Ok(()),
-        _ => Err(Denied::KeyOutlivesKey),
-    }
+/// Whether `caller` may create an API key that expires at `expires_at`; `None` is never.
+pub fn may_create_api_key(caller: &Caller, expires_at: Option<Timestamp>) -> Result<(), Denied> {
+    let Credential::ApiKey { expires_at: Some(own), .. } = caller.credential else { return Ok(()) };
+    if expires_at.is_some_and(|wanted| wanted <= own) { Ok(()) } else { Err(Denied::KeyOutlivesKey) }
+}
+
+fn needs_session(caller: &Caller, denied: Denied) -> Result<Uuid, Denied> {
+    caller.session().ok_or(denied)
 }
 
 #[cfg(test)]
@@ -134,24 +138,33 @@ mod tests {
         }
     }
 
+    fn signed_in(n: u128, is_superuser: bool) -> Caller {
+        Caller { user: user(n, is_superuser), credential: Credential::Session(Uuid::from_u128(100)) }
+    }
+
+    fn by_key(n: u128, is_superuser: bool, expires_at: Option<Timestamp>) -> Caller {
+        let credential = Credential::ApiKey { id: Uuid::from_u128(200), expires_at };
+        Caller { user: user(n, is_superuser), credential }
+    }
+
     fn patch() -> UserPatch {
         UserPatch::default()
     }
 
     #[test]
-    fn nobody_deactivates_oneself_not_even_a_superuser() {
+    fn no_user_deactivates_their_own_account_not_even_a_superuser() {
         let off = UserPatch { is_active: Some(false), ..patch() };
         for superuser in [true, false] {
-            assert_eq!(may_patch(&user(1, superuser), true, Uuid::from_u128(1), &off), Err(Denied::DeactivateSelf));
+            assert_eq!(may_patch(&signed_in(1, superuser), Uuid::from_u128(1), &off), Err(Denied::DeactivateSelf));
         }
-        assert_eq!(may_patch(&user(1, true), true, Uuid::from_u128(2), &off), Ok(()));
+        assert_eq!(may_patch(&signed_in(1, true), Uuid::from_u128(2), &off), Ok(()));
     }
 
     #[test]
-    fn without_being_a_superuser_one_changes_only_oneself_and_no_rights() {
-        let me = user(1, false);
-        let (mine, other) = (me.id, Uuid::from_u128(2));
-        let last = me.last_login_at;
+    fn an_ordinary_user_changes_only_their_own_account_and_no_rights() {
+        let me = signed_in(1, false);
+        let (mine, other) = (me.user.id, Uuid::from_u128(2));
+        let last = me.user.last_login_at;
         for (target, asked, answer) in [
             (other, patch(), Err(Denied::Permission)),
             (mine, UserPatch { is_superuser: Some(true), ..patch() }, Err(Denied::Permission)),
@@ -160,40 +173,53 @@ mod tests {
             (other, UserPatch { password: Some(Secret::new("x")), ..patch() }, Err(Denied::Permission)),
             (
                 mine,
-                UserPatch { last_login_at: Some(me.create_at + chrono::TimeDelta::days(1)), ..patch() },
+                UserPatch { last_login_at: Some(me.user.create_at + chrono::TimeDelta::days(1)), ..patch() },
                 Err(Denied::Permission),
             ),
             (mine, UserPatch { last_login_at: last, ..patch() }, Ok(())),
             (mine, UserPatch { profile_image: Some("p".into()), ..patch() }, Ok(())),
         ] {
-            assert_eq!(may_patch(&me, true, target, &asked), answer, "{asked:?}");
+            assert_eq!(may_patch(&me, target, &asked), answer, "{asked:?}");
         }
     }
 
     #[test]
-    fn where_names_are_kept_nobody_renames_oneself_not_even_in_another_spelling() {
-        for me in [user(1, false), user(1, true)] {
+    fn where_names_are_fixed_users_cannot_rename_themselves_in_any_spelling() {
+        for me in [signed_in(1, false), signed_in(1, true)] {
+            let own = me.user.id;
             let to = |name: &str| UserPatch { username: Some(Username::parse(name).unwrap()), ..patch() };
-            assert_eq!(may_rename(&me, me.id, &to("root"), true), Err(Denied::RenameSelf));
-            assert_eq!(may_rename(&me, me.id, &to("USER1"), true), Err(Denied::RenameSelf));
-            assert_eq!(may_rename(&me, me.id, &to("user1"), true), Ok(()));
-            assert_eq!(may_rename(&me, me.id, &patch(), true), Ok(()));
-            assert_eq!(may_rename(&me, me.id, &to("root"), false), Ok(()));
-            assert_eq!(
-                may_rename(&me, Uuid::from_u128(2), &to("root"), true),
-                Ok(()),
-                "another's, which rights decide"
-            );
+            assert_eq!(may_rename(&me, own, &to("root"), true), Err(Denied::RenameSelf));
+            assert_eq!(may_rename(&me, own, &to("USER1"), true), Err(Denied::RenameSelf));
+            assert_eq!(may_rename(&me, own, &to("user1"), true), Ok(()));
+            assert_eq!(may_rename(&me, own, &patch(), true), Ok(()));
+            assert_eq!(may_rename(&me, own, &to("root"), false), Ok(()));
+            assert_eq!(may_rename(&me, Uuid::from_u128(2), &to("root"), true), Ok(()), "another user's name");
         }
     }
 
     #[test]
-    fn a_key_never_sets_its_owners_password_not_even_a_superusers() {
-        let admin = user(1, true);
+    fn an_api_key_never_sets_its_owners_password_not_even_a_superusers() {
+        let (session, key) = (signed_in(1, true), by_key(1, true, None));
+        let (own, other) = (session.user.id, Uuid::from_u128(2));
         let asked = UserPatch { password: Some(Secret::new("x")), ..patch() };
-        assert_eq!(may_patch(&admin, false, admin.id, &asked), Err(Denied::NotInteractive));
-        assert_eq!(may_patch(&admin, true, admin.id, &asked), Ok(()));
-        assert_eq!(may_patch(&admin, false, Uuid::from_u128(2), &asked), Ok(()));
+        assert_eq!(may_patch(&key, own, &asked), Err(Denied::PasswordByApiKey));
+        assert_eq!(may_patch(&session, own, &asked), Ok(()));
+        assert_eq!(may_patch(&key, other, &asked), Ok(()));
+        assert_eq!(may_reset_password(&session, own), Ok(()));
+        assert_eq!(may_reset_password(&key, own), Err(Denied::PasswordByApiKey));
+        assert_eq!(may_reset_password(&key, other), Err(Denied::AnothersPassword));
+        assert_eq!(may_create_reset_link(&session, own), Ok(()));
+        assert_eq!(may_create_reset_link(&key, own), Err(Denied::PasswordByApiKey));
+        assert_eq!(may_create_reset_link(&key, other), Ok(()));
+    }
+
+    #[test]
+    fn sessions_and_sites_need_a_session() {
+        let (session, key) = (signed_in(1, true), by_key(1, true, None));
+        assert_eq!(may_manage_sessions(&session), Ok(()));
+        assert_eq!(may_manage_sessions(&key), Err(Denied::SessionsByApiKey));
+        assert_eq!(may_enter_sites(&session), Ok(Uuid::from_u128(100)));
+        assert_eq!(may_enter_sites(&key), Err(Denied::SiteAccessByApiKey));
     }
 
     #[test]
@@ -210,20 +236,14 @@ mod tests {
     }
 
     #[test]
-    fn passwords_are_reset_by_their_owner_who_signed_in() {
-        let me = user(1, true);
-        assert_eq!(may_reset_password(&me, true, me.id), Ok(()));
-        assert_eq!(may_reset_password(&me, false, me.id), Err(Denied::NotInteractive));
-        assert_eq!(may_reset_password(&me, false, Uuid::nil()), Err(Denied::AnothersPassword));
-    }
-
-    #[test]
-    fn a_key_never_makes_one_that_outlives_it() {
+    fn an_api_key_never_creates_one_that_outlives_it() {
         let end = user(1, false).create_at;
         let later = end + chrono::TimeDelta::seconds(1);
-        assert_eq!(may_make_key(None, None), Ok(()));
-        assert_eq!(may_make_key(Some(end), Some(end)), Ok(()));
-        assert_eq!(may_make_key(Some(end), Some(later)), Err(Denied::KeyOutlivesKey));
-        assert_eq!(may_make_key(Some(end), None), Err(Denied::KeyOutlivesKey));
+        let key = by_key(1, false, Some(end));
+        assert_eq!(may_create_api_key(&signed_in(1, false), None), Ok(()));
+        assert_eq!(may_create_api_key(&by_key(1, false, None), None), Ok(()));
+        assert_eq!(may_create_api_key(&key, Some(end)), Ok(()));
+        assert_eq!(may_create_api_key(&key, Some(later)), Err(Denied::KeyOutlivesKey));
+        assert_eq!(may_create_api_key(&key, None), Err(Denied::KeyOutlivesKey));
     }
 }

@@ -74,20 +74,20 @@ impl Input for IsKnown {
 }
 
 /// The console; a browser that is not known is asked to sign in without asking the server first.
-async fn app(call: Request<Anyone, (IsKnown, Encoding)>) -> Result<Response, ApiError> {
-    let (IsKnown(known), encoding) = call.input;
-    let (pages, config) = (&call.app.pages, &call.app.config);
+async fn app(request: Request<Anyone, (IsKnown, Encoding)>) -> Result<Response, ApiError> {
+    let (IsKnown(known), encoding) = request.input;
+    let (pages, config) = (&request.app.pages, &request.app.config);
     let page = if known { pages.known(config) } else { pages.stranger(config) };
     Ok(send_page(page, encoding))
 }
 
 /// The console, opened by a one-time link, whoever else is signed in.
-async fn link(call: Request<Anyone, Encoding>) -> Result<Response, ApiError> {
-    Ok(send_page(call.app.pages.stranger(&call.app.config), call.input))
+async fn link(request: Request<Anyone, Encoding>) -> Result<Response, ApiError> {
+    Ok(send_page(request.app.pages.stranger(&request.app.config), request.input))
 }
 
-async fn docs(call: Request<Anyone, Encoding>) -> Result<Response, ApiError> {
-    Ok(send_page(call.app.pages.docs(&call.app.config), call.input))
+async fn docs(request: Request<Anyone, Encoding>) -> Result<Response, ApiError> {
+    Ok(send_page(request.app.pages.docs(&request.app.config), request.input))
 }
 
 fn send_page(page: &Page, encoding: Encoding) -> Response {
@@ -119,16 +119,16 @@ impl Input for Wanted {
     fn describe(_: &mut Operation) {}
 }
 
-async fn file(call: Request<Anyone, (Wanted, Encoding)>) -> Result<Response, ApiError> {
-    let (wanted, encoding) = call.input;
+async fn file(request: Request<Anyone, (Wanted, Encoding)>) -> Result<Response, ApiError> {
+    let (wanted, encoding) = request.input;
     let reply = named(&wanted.name, encoding)?;
     // A page of the version before asks during an update; what it gets now must not stay under the old address.
     Ok(if wanted.current { reply.instead(CACHE_CONTROL, FOR_GOOD) } else { reply })
 }
 
 /// Browsers ask for it on pages that name no icon of their own, such as JSON.
-async fn icon(call: Request<Anyone, Encoding>) -> Result<Response, ApiError> {
-    named(ICON, call.input)
+async fn icon(request: Request<Anyone, Encoding>) -> Result<Response, ApiError> {
+    named(ICON, request.input)
 }
 
 fn named(name: &str, encoding: Encoding) -> Result<Response, ApiError> {

@@ -1,8 +1,10 @@
 //! Bodies that are wrong in every way that reaches routing: 4xx with JSON, and the next request is answered.
 
+use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::support::Server;
+use crate::support::server::ADMIN;
 
 #[test]
 fn bad_bodies_of_every_kind_are_refused_and_the_server_goes_on() {
@@ -71,4 +73,24 @@ fn the_largest_body_that_is_read_is_64_kib() {
     };
     server.post("/api/v1/users/").body("application/json", padded(65_537)).send().expect(413);
     server.post("/api/v1/users/").body("application/json", padded(65_536)).send().expect(201);
+}
+
+#[test]
+fn a_request_has_the_time_of_its_arrival_however_long_its_body_takes() {
+    let server = Server::with().manual_clock().start();
+    let arrived = server.clock.now();
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
+    let mut connection = server.connect();
+    let head = format!(
+        "POST /api/v1/api_key/ HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {admin}\r\nexpect: 100-continue\r\n\
+         content-length: 2\r\n\r\n"
+    );
+    connection.write(head.as_bytes());
+    // The handler has started when this is sent.
+    connection.read_continue();
+    server.clock.advance(TimeDelta::days(1));
+    connection.write(b"{}");
+    connection.read(false).unwrap().expect(200);
+    let created: chrono::DateTime<chrono::Utc> = server.query("SELECT created_at FROM api_keys");
+    assert_eq!(created, arrived, "the token was valid when the request arrived");
 }

@@ -44,8 +44,9 @@ fn a_key_neither_sets_its_owners_password_nor_touches_sessions_nor_outlives_itse
         ("POST", format!("/api/v1/users/{id}/reset-link"), Value::Null),
     ] {
         let answer = by_key(method, &path, body);
+        let purpose = if path.contains("sessions") { "manage sessions" } else { "change your password" };
         assert_eq!(answer.status, 403, "{method} {path}");
-        assert_eq!(answer.field("detail"), "Sign in interactively to change your password");
+        assert_eq!(answer.field("detail"), format!("Sign in interactively to {purpose}"), "{method} {path}");
     }
     for (end, status) in
         [(json!(null), 403), (json!("2026-07-01T00:00:01Z"), 403), (json!("2026-06-30T00:00:00Z"), 200)]

@@ -230,6 +230,13 @@ impl Connection {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
+    /// Reads `100 Continue`, which a request with `Expect: 100-continue` gets once its handler has started.
+    pub fn read_continue(&mut self) {
+        let end = self.until(|bytes| bytes.windows(4).position(|four| four == b"\r\n\r\n")).expect("100 Continue");
+        let head: Vec<u8> = self.rest.drain(..end + 4).collect();
+        assert!(head.starts_with(b"HTTP/1.1 100 "), "{}", String::from_utf8_lossy(&head));
+    }
+
     /// Reads the next answer; `None` when the server closes instead. `to_head`: the answer to a HEAD has no body.
     pub fn read(&mut self, to_head: bool) -> Option<Response> {
         loop {

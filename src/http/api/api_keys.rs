@@ -10,10 +10,8 @@ use crate::domain::policy;
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::http::models::{ApiKeyRead, ApiKeysResponse, Detail, UnmaskedApiKeyRead};
-use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::BodyKind;
-use crate::http::pipeline::caller::{Credential, SignedIn, Superuser};
-use crate::http::pipeline::client::Client;
+use crate::http::pipeline::caller::{SignedIn, Superuser};
 use crate::http::pipeline::cookies::{self, CookieJar};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
@@ -67,15 +65,15 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn list(call: Request<SignedIn, NoInput>) -> Result<Response, ApiError> {
-    let user_id = call.who.user.id;
-    let keys = call.app.db.read(move |connection| api_keys::of_user(connection, user_id)).await?;
+async fn list(request: Request<SignedIn, NoInput>) -> Result<Response, ApiError> {
+    let user_id = request.caller.user.id;
+    let keys = request.app.db.read(move |connection| api_keys::of_user(connection, user_id)).await?;
     Ok(shown(user_id, &keys))
 }
 
-async fn list_of(call: Request<Superuser, UserId>) -> Result<Response, ApiError> {
-    let UserId(user_id) = call.input;
-    let keys = call.app.db.read(move |connection| {
+async fn list_of(request: Request<Superuser, UserId>) -> Result<Response, ApiError> {
+    let UserId(user_id) = request.input;
+    let keys = request.app.db.read(move |connection| {
         users::find(connection, user_id)?.ok_or(ApiError::UserNotFound)?;
         Ok::<_, ApiError>(api_keys::of_user(connection, user_id)?)
     });
@@ -129,16 +127,14 @@ impl Input for ApiKeyCreate {
     }
 }
 
-async fn create(call: Request<SignedIn, ApiKeyCreate>) -> Result<Response, ApiError> {
-    let Request { app, now, client, who, input } = call;
-    if let Credential::Key(_, own_end) = who.via {
-        policy::may_make_key(own_end, input.expires_at)?;
-    }
+async fn create(request: Request<SignedIn, ApiKeyCreate>) -> Result<Response, ApiError> {
+    let Request { app, now, client, caller, input } = request;
+    policy::may_create_api_key(&caller, input.expires_at)?;
     let unmasked = api_key::generate()?;
     let text = unmasked.expose();
     let key = ApiKey {
         id: Uuid::new_v4(),
-        user_id: who.user.id,
+        user_id: caller.user.id,
         name: input.name,
         prefix: text.chars().take(SHOWN_CHARS).collect(),
         length: u32::try_from(text.chars().count()).unwrap_or(u32::MAX),
@@ -148,43 +144,40 @@ async fn create(call: Request<SignedIn, ApiKeyCreate>) -> Result<Response, ApiEr
         last_used_at: None,
         total_uses: 0,
     };
-    let (hash, actor, standing) = (api_key::sha256(text), who.actor(&client), who.standing());
-    let made = app.db.write(move |connection| {
-        standing.check(connection, now)?;
+    let hash = api_key::sha256(text);
+    let event = Event::new(caller.actor(&client), Action::KeyMade).target(&caller.user);
+    let event = event.detail(format!("key {}", key.id));
+    let created = caller.write(&app, move |connection| {
         api_keys::insert(connection, &key, &hash)?;
-        let event = Event::about(actor, Action::KeyMade, &who.user, Some(format!("key {}", key.id)));
         audit::record(connection, &event, now)?;
-        Ok::<_, ApiError>(key)
+        Ok(key)
     });
-    Ok(Response::json(&UnmaskedApiKeyRead::new(&made.await?, text)))
+    Ok(Response::json(&UnmaskedApiKeyRead::new(&created.await?, text)))
 }
 
-async fn delete(call: Request<SignedIn, KeyId>) -> Result<Response, ApiError> {
-    let KeyId(id) = call.input;
-    remove(&call.app, &call.who, &call.client, call.who.user.clone(), id, call.now).await
+async fn delete(request: Request<SignedIn, KeyId>) -> Result<Response, ApiError> {
+    let KeyId(id) = request.input;
+    delete_key(&request, &request.caller, request.caller.user.clone(), id).await
 }
 
-async fn revoke(call: Request<Superuser, (UserId, KeyId)>) -> Result<Response, ApiError> {
-    let Request { app, now, client, who: Superuser(who), input: (UserId(user_id), KeyId(id)) } = call;
-    let owner = app.db.read(move |connection| users::find(connection, user_id)).await?;
-    remove(&app, &who, &client, owner.ok_or(ApiError::KeyNotFound)?, id, now).await
+async fn revoke(request: Request<Superuser, (UserId, KeyId)>) -> Result<Response, ApiError> {
+    let (UserId(user_id), KeyId(id)) = request.input;
+    let owner = request.app.db.read(move |connection| users::find(connection, user_id)).await?;
+    delete_key(&request, &request.caller, owner.ok_or(ApiError::KeyNotFound)?, id).await
 }
 
-async fn remove(
-    app: &App,
-    who: &SignedIn,
-    client: &Client,
+async fn delete_key<C, I>(
+    request: &Request<C, I>,
+    caller: &SignedIn,
     owner: User,
     id: Uuid,
-    now: Timestamp,
 ) -> Result<Response, ApiError> {
-    let (actor, standing) = (who.actor(client), who.standing());
-    let deleted = app.db.write(move |connection| {
-        standing.check(connection, now)?;
+    let (actor, now) = (caller.actor(&request.client), request.now);
+    let deleted = caller.write(&request.app, move |connection| {
         if !api_keys::delete(connection, owner.id, id)? {
             return Err(ApiError::KeyNotFound);
         }
-        let event = Event::about(actor, Action::KeyDeleted, &owner, Some(format!("key {id}")));
+        let event = Event::new(actor, Action::KeyDeleted).target(&owner).detail(format!("key {id}"));
         Ok(audit::record(connection, &event, now)?)
     });
     deleted.await?;
@@ -207,18 +200,17 @@ impl Input for ApiKeyCreateRequest {
     }
 }
 
-async fn store(call: Request<SignedIn, ApiKeyCreateRequest>) -> Result<Response, ApiError> {
-    let Request { app, now, client, who, input: ApiKeyCreateRequest(key) } = call;
+async fn store(request: Request<SignedIn, ApiKeyCreateRequest>) -> Result<Response, ApiError> {
+    let Request { app, now, client, caller, input: ApiKeyCreateRequest(key) } = request;
     let encrypted = app.fernet.encrypt(key.expose(), now)?;
-    let (id, actor, standing) = (who.user.id, who.actor(&client), who.standing());
-    let kept = encrypted.clone();
-    let saved = app.db.write(move |connection| {
-        standing.check(connection, now)?;
+    let id = caller.user.id;
+    let event = Event::new(caller.actor(&client), Action::StoreKeySaved).target(&caller.user);
+    let stored = encrypted.clone();
+    let saved = caller.write(&app, move |connection| {
         let user = users::find(connection, id)?.ok_or(ApiError::UserGone)?;
-        let after = User { store_api_key: Some(kept), updated_at: now, ..user.clone() };
+        let after = User { store_api_key: Some(stored), updated_at: now, ..user.clone() };
         users::update(connection, &user, &after)?;
-        let event = Event::about(actor, Action::StoreKeySaved, &who.user, None);
-        Ok::<_, ApiError>(audit::record(connection, &event, now)?)
+        Ok(audit::record(connection, &event, now)?)
     });
     saved.await?;
     let jar = CookieJar::new(&app.config, client.https);

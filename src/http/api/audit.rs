@@ -47,8 +47,8 @@ impl Input for AuditFilter {
     }
 }
 
-async fn list(call: Request<Superuser, AuditFilter>) -> Result<Response, ApiError> {
-    let filter = call.input;
-    let (total_count, entries) = call.app.db.read(move |connection| audit::list(connection, &filter)).await?;
+async fn list(request: Request<Superuser, AuditFilter>) -> Result<Response, ApiError> {
+    let filter = request.input;
+    let (total_count, entries) = request.app.db.read(move |connection| audit::list(connection, &filter)).await?;
     Ok(Response::json(&AuditResponse { total_count, entries: entries.iter().map(AuditRead::from).collect() }))
 }

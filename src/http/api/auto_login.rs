@@ -72,28 +72,28 @@ pub fn off_schema() -> serde_json::Value {
     object(&[("detail", detail, true)])
 }
 
-pub async fn auto_login(call: Request<Anyone, Launch>) -> Result<Response, ApiError> {
-    let app = call.app.clone();
-    let outcome = enter(call).await;
+pub async fn auto_login(request: Request<Anyone, Launch>) -> Result<Response, ApiError> {
+    let app = request.app.clone();
+    let outcome = enter(request).await;
     app.metrics.log_in(LoginKind::Automatic, &outcome);
     outcome
 }
 
-async fn enter(call: Request<Anyone, Launch>) -> Result<Response, ApiError> {
-    if !call.app.config.auto_login {
+async fn enter(request: Request<Anyone, Launch>) -> Result<Response, ApiError> {
+    if !request.app.config.auto_login {
         return Err(ApiError::AutoLoginOff);
     }
-    if !call.input.local {
+    if !request.input.local {
         return Err(ApiError::AutoLoginNotLocal);
     }
-    match (&call.app.config.launch_secret, &call.input.secret) {
+    match (&request.app.config.launch_secret, &request.input.secret) {
         (None, _) => {}
         (Some(secret), Some(sent)) if secret == sent => {}
         // No attempt: pages of the original ask without knowing whether they may.
         (Some(_), None) => return Err(ApiError::LaunchSecret),
-        (Some(_), Some(_)) => return Err(refuse_guess(&call).await?),
+        (Some(_), Some(_)) => return Err(refuse_guess(&request).await?),
     }
-    let Request { app, now, client, .. } = call;
+    let Request { app, now, client, .. } = request;
     let newcomer = if app.db.read(person).await?.is_some() {
         None
     } else {
@@ -111,9 +111,7 @@ async fn enter(call: Request<Anyone, Launch>) -> Result<Response, ApiError> {
         let session = Session { automatic: true, ..session_start::new_session(&state, &user, &client, now) };
         sessions::insert(connection, &session)?;
         sessions::end_older_automatic(connection, user.id, MOST_SESSIONS)?;
-        let actor = client.actor_for(&user);
-        let detail = Some("automatic".to_owned());
-        let event = Event { actor, action: Action::LoggedIn, target: None, success: true, detail };
+        let event = Event::new(client.actor_for(&user), Action::LoggedIn).detail("automatic");
         audit::record(connection, &event, now)?;
         Ok((user, session, client))
     });
@@ -123,17 +121,11 @@ async fn enter(call: Request<Anyone, Launch>) -> Result<Response, ApiError> {
 
 /// Notes a wrong launch secret, or says how long to wait when there were many from this address. The right one is never
 /// kept waiting.
-async fn refuse_guess(call: &Request<Anyone, Launch>) -> Result<ApiError, ApiError> {
-    let attempt = Attempt::begin(&call.app, "", call.client.address).await;
-    let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), call.now);
-    let event = Event {
-        actor: call.client.actor(),
-        action: Action::LoggedIn,
-        target: None,
-        success: false,
-        detail: Some("wrong launch secret".to_owned()),
-    };
-    let noted = call.app.db.write(move |connection| {
+async fn refuse_guess(request: &Request<Anyone, Launch>) -> Result<ApiError, ApiError> {
+    let attempt = Attempt::begin(&request.app, "", request.client.address).await;
+    let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), request.now);
+    let event = Event::new(request.client.actor(), Action::LoggedIn).failed().detail("wrong launch secret");
+    let noted = request.app.db.write(move |connection| {
         if let Some(keys) = keys {
             keys.check(connection, None, now)?;
             keys.failed(connection, now)?;
@@ -156,7 +148,7 @@ fn add(connection: &Connection, hash: &PasswordHash, client: &Client, now: Times
         user.username = called(&format!("{NAME}-{}", user.id.simple())).username;
     }
     users::insert(connection, &user, hash)?;
-    let event = Event::about(client.actor(), Action::SetUp, &user, Some("automatic log-in".to_owned()));
+    let event = Event::new(client.actor(), Action::SetUp).target(&user).detail("automatic log-in");
     audit::record(connection, &event, now)?;
     Ok(user)
 }

@@ -1,15 +1,13 @@
-//! Owns what a browser asks on arrival: is somebody signed in here?
+//! `GET /session`: whether this browser is signed in.
 
 use crate::http::models::{SessionResponse, UserRead};
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::caller::{self, Authenticate, SignedIn};
+use crate::http::pipeline::caller::{self, Authenticate, Credentials, SignedIn};
 use crate::http::pipeline::cookies;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::form::FormPairs;
 use crate::http::pipeline::request::{NoInput, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use actix_web::HttpRequest;
 
 pub fn routes() -> Vec<Route> {
     vec![
@@ -20,28 +18,28 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// Somebody, if credentials or the access token's cookie are valid. For telling, not for acting: it authorizes nothing.
+/// The caller, if the credentials or the access token cookie are valid. Only for display: it authorizes nothing.
 struct CurrentSession(Option<SignedIn>);
 
 impl Authenticate for CurrentSession {
     const NEEDS_CREDENTIALS: bool = false;
 
-    async fn identify(app: &App, request: &HttpRequest, query: &FormPairs<'_>) -> Result<Self, ApiError> {
-        let mut found = SignedIn::identify(app, request, query).await;
-        let cookie = cookies::get(&app.config, request.headers(), cookies::ACCESS);
+    async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
+        let mut found = SignedIn::authenticate(app, credentials).await;
+        let cookie = cookies::get(&app.config, credentials.request.headers(), cookies::ACCESS);
         if let (Err(ApiError::NoCredentials), Some(token)) = (&found, cookie) {
-            found = caller::by_token(app, token).await;
+            found = caller::by_token(app, token, credentials.now).await;
         }
         match found {
-            Ok(somebody) => Ok(Self(Some(somebody))),
+            Ok(caller) => Ok(Self(Some(caller))),
             Err(error @ ApiError::Store(_)) => Err(error),
             Err(_) => Ok(Self(None)),
         }
     }
 }
 
-async fn session(call: Request<CurrentSession, NoInput>) -> Result<Response, ApiError> {
-    let user = call.who.0.as_ref().map(|visitor| &visitor.user);
+async fn session(request: Request<CurrentSession, NoInput>) -> Result<Response, ApiError> {
+    let user = request.caller.0.as_ref().map(|caller| &caller.user);
     Ok(Response::json(&SessionResponse {
         authenticated: user.is_some(),
         user: user.map(UserRead::from),

@@ -31,10 +31,11 @@ async fn alive(_: Request<Anyone, NoInput>) -> Result<Response, ApiError> {
     Ok(Response::json(&Alive { status: "ok" }))
 }
 
-async fn check(call: Request<Anyone, NoInput>) -> Result<Response, ApiError> {
-    let now = call.now;
-    let read: Result<(), StoreError> = call.app.db.read(heartbeat::read).await;
-    let written: Result<(), StoreError> = call.app.db.write(move |connection| heartbeat::write(connection, now)).await;
+async fn check(request: Request<Anyone, NoInput>) -> Result<Response, ApiError> {
+    let now = request.now;
+    let read: Result<(), StoreError> = request.app.db.read(heartbeat::read).await;
+    let written: Result<(), StoreError> =
+        request.app.db.write(move |connection| heartbeat::write(connection, now)).await;
     // The write's error says more: a reader may still have all it needs, or stumble over what the writer understands.
     let Err(error) = written.and(read) else {
         return Ok(Response::json(&HealthResponse { status: "ok", chat: "ok", db: "ok" }));

@@ -47,12 +47,12 @@ pub fn routes() -> Vec<Route> {
 }
 
 /// A log-in form.
-struct Credentials {
+struct LoginForm {
     username: String,
     password: Secret,
 }
 
-impl Input for Credentials {
+impl Input for LoginForm {
     const BODY: BodyKind = BodyKind::Form;
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
@@ -98,19 +98,19 @@ fn is_form(source: &InputSource<'_>) -> bool {
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-async fn login(call: Request<Anyone, Credentials>) -> Result<Response, ApiError> {
-    let app = call.app.clone();
-    let outcome = log_in(call).await;
+async fn login(request: Request<Anyone, LoginForm>) -> Result<Response, ApiError> {
+    let app = request.app.clone();
+    let outcome = log_in(request).await;
     app.metrics.log_in(LoginKind::Password, &outcome);
     outcome
 }
 
-async fn log_in(call: Request<Anyone, Credentials>) -> Result<Response, ApiError> {
-    let attempt = Attempt::begin(&call.app, &call.input.username, call.client.address).await;
+async fn log_in(request: Request<Anyone, LoginForm>) -> Result<Response, ApiError> {
+    let attempt = Attempt::begin(&request.app, &request.input.username, request.client.address).await;
     // Another hash may have taken the place of the one that was verified: of another password, or of the same one, when
     // two log in at once and the hash is renewed. So it is verified once more.
     for _ in 0..2 {
-        if let Some(reply) = try_login(&call, attempt.as_ref()).await? {
+        if let Some(reply) = try_login(&request, attempt.as_ref()).await? {
             return Ok(reply);
         }
     }
@@ -119,34 +119,34 @@ async fn log_in(call: Request<Anyone, Credentials>) -> Result<Response, ApiError
 
 /// One attempt; `None` when the password's hash was replaced while it was verified.
 async fn try_login(
-    call: &Request<Anyone, Credentials>,
+    request: &Request<Anyone, LoginForm>,
     attempt: Option<&Attempt>,
 ) -> Result<Option<Response>, ApiError> {
     let keys = attempt.and_then(Attempt::keys);
-    let Credentials { username, password } = &call.input;
-    let (typed, now) = (username.clone(), call.now);
-    let found = call.app.db.read(move |connection| {
+    let LoginForm { username, password } = &request.input;
+    let (typed, now) = (username.clone(), request.now);
+    let found = request.app.db.read(move |connection| {
         let found = users::find_by_name(connection, &typed)?;
         let id = found.as_ref().map(|(user, _)| user.id);
         keys.map_or(Ok(()), |keys| keys.check(connection, id, now)).map(|()| found)
     });
     let (user, hash) = found.await?.unzip();
-    let comparison = call.app.hasher.verify(password, hash.clone(), call.client.address);
+    let comparison = request.app.hasher.verify(password, hash.clone(), request.client.address);
     let verdict = Attempt::at_stake(attempt, comparison).await?;
     match (user, hash, verdict) {
         (Some(user), Some(hash), PasswordCheck::Right | PasswordCheck::RightButStale) => {
             if let Some(refusal) = not_active(&user) {
-                record_failure(call, None, Some(&user), "inactive").await?;
+                record_failure(request, None, Some(&user), "inactive").await?;
                 return Err(refusal);
             }
             let renewed = match verdict {
-                PasswordCheck::RightButStale => Some(call.app.hasher.hash(password, call.client.address).await?),
+                PasswordCheck::RightButStale => Some(request.app.hasher.hash(password, request.client.address).await?),
                 _ => None,
             };
-            sign_in(call, keys, user, hash, renewed).await
+            sign_in(request, keys, user, hash, renewed).await
         }
         (user, _, _) => {
-            record_failure(call, keys, user.as_ref(), "wrong password").await?;
+            record_failure(request, keys, user.as_ref(), "wrong password").await?;
             Err(ApiError::WrongLogin)
         }
     }
@@ -162,16 +162,16 @@ fn not_active(user: &User) -> Option<ApiError> {
 }
 
 async fn sign_in(
-    call: &Request<Anyone, Credentials>,
+    request: &Request<Anyone, LoginForm>,
     keys: Option<AttemptKeys>,
     user: User,
     verified: PasswordHash,
     renewed: Option<PasswordHash>,
 ) -> Result<Option<Response>, ApiError> {
-    let (session, now) = (session_start::new_session(&call.app, &user, &call.client, call.now), call.now);
-    let actor = call.client.actor_for(&user);
+    let (session, now) = (session_start::new_session(&request.app, &user, &request.client, request.now), request.now);
+    let actor = request.client.actor_for(&user);
     let started = session.clone();
-    let done = call.app.db.write(move |connection| {
+    let done = request.app.db.write(move |connection| {
         // Deactivated, deleted or given another hash while this one was verified: what was verified is past.
         let (user, hash) = users::find_by_name(connection, user.username.as_str())?
             .filter(|(current, _)| current.id == user.id)
@@ -188,32 +188,29 @@ async fn sign_in(
         users::set_last_login(connection, user.id, now)?;
         sessions::insert(connection, &started)?;
         keys.map_or(Ok(()), |keys| keys.succeeded(connection, user.id, now))?;
-        let event = Event { actor, action: Action::LoggedIn, target: None, success: true, detail: None };
-        audit::record(connection, &event, now)?;
+        audit::record(connection, &Event::new(actor, Action::LoggedIn), now)?;
         Ok(Some(user))
     });
     let Some(user) = done.await? else { return Ok(None) };
-    let jar = CookieJar::new(&call.app.config, call.client.https);
-    Ok(Some(session_start::reply(&call.app, &session, Some(&user), jar, now)))
+    let jar = CookieJar::new(&request.app.config, request.client.https);
+    Ok(Some(session_start::reply(&request.app, &session, Some(&user), jar, now)))
 }
 
 /// Notes a failed log-in, with the account's name if there is one, never with the name that was typed: people type
 /// passwords there.
 async fn record_failure(
-    call: &Request<Anyone, Credentials>,
+    request: &Request<Anyone, LoginForm>,
     keys: Option<AttemptKeys>,
     user: Option<&User>,
     why: &'static str,
 ) -> Result<(), ApiError> {
-    let event = Event {
-        actor: call.client.actor(),
-        action: Action::LoggedIn,
-        target: user.map(|user| (user.id, user.username.to_string())),
-        success: false,
-        detail: Some(if user.is_some() { why } else { "unknown name" }.to_owned()),
+    let event = Event::new(request.client.actor(), Action::LoggedIn).failed();
+    let event = match user {
+        Some(user) => event.target(user).detail(why),
+        None => event.detail("unknown name"),
     };
-    let now = call.now;
-    let recorded = call.app.db.write(move |connection| {
+    let now = request.now;
+    let recorded = request.app.db.write(move |connection| {
         keys.map_or(Ok(()), |keys| keys.failed(connection, now))?;
         Ok::<_, ApiError>(audit::record(connection, &event, now)?)
     });
@@ -233,8 +230,8 @@ impl Input for RefreshCookie {
     fn describe(_: &mut Operation) {}
 }
 
-async fn refresh(call: Request<Anyone, RefreshCookie>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: RefreshCookie(cookie), .. } = call;
+async fn refresh(request: Request<Anyone, RefreshCookie>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: RefreshCookie(cookie), .. } = request;
     let cookie = cookie.ok_or(ApiError::NoRefreshToken)?;
     let (sid, generation) = session_start::check_refresh(&app, &cookie, now)?;
     let (ends, leeway, jar) =
@@ -253,9 +250,7 @@ async fn refresh(call: Request<Anyone, RefreshCookie>) -> Result<Response, ApiEr
             RefreshOutcome::Unknown => return Ok(None),
             RefreshOutcome::Reuse => {
                 sessions::end(connection, sid)?;
-                let actor = client.actor();
-                let target = Some((user.id, user.username.to_string()));
-                let event = Event { actor, action: Action::RefreshReused, target, success: false, detail: None };
+                let event = Event::new(client.actor(), Action::RefreshReused).target(&user).failed();
                 audit::record(connection, &event, now)?;
                 return Ok(None);
             }
@@ -279,8 +274,8 @@ impl Input for Tokens {
     fn describe(_: &mut Operation) {}
 }
 
-async fn logout(call: Request<Anyone, Tokens>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: Tokens(tokens), .. } = call;
+async fn logout(request: Request<Anyone, Tokens>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: Tokens(tokens), .. } = request;
     let ids = tokens.sessions(&app);
     if !ids.is_empty() || tokens.entry.is_some() {
         let from = client.clone();
@@ -291,9 +286,7 @@ async fn logout(call: Request<Anyone, Tokens>) -> Result<Response, ApiError> {
             for id in ids {
                 let Some(owner) = sessions::end(connection, id)? else { continue };
                 let Some(user) = users::find(connection, owner)? else { continue };
-                let actor = from.actor_for(&user);
-                let event = Event { actor, action: Action::LoggedOut, target: None, success: true, detail: None };
-                audit::record(connection, &event, now)?;
+                audit::record(connection, &Event::new(from.actor_for(&user), Action::LoggedOut), now)?;
             }
             Ok::<_, ApiError>(())
         });

@@ -1,13 +1,11 @@
 //! `GET /metrics`, for Prometheus.
 
-use actix_web::HttpRequest;
 use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 
 use crate::domain::secret::Secret;
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::caller::{Authenticate, Superuser, bearer};
+use crate::http::pipeline::caller::{Authenticate, Credentials, Superuser, bearer};
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::form::FormPairs;
 use crate::http::pipeline::metrics::text;
 use crate::http::pipeline::request::{NoInput, Request};
 use crate::http::pipeline::response::Response;
@@ -32,22 +30,22 @@ struct Scraper;
 impl Authenticate for Scraper {
     const NEEDS_CREDENTIALS: bool = true;
 
-    async fn identify(app: &App, request: &HttpRequest, query: &FormPairs<'_>) -> Result<Self, ApiError> {
+    async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
         if !app.config.metrics {
             return Err(ApiError::NotFound);
         }
-        let sent = bearer(request.headers()).map(Secret::new);
+        let sent = bearer(credentials.request.headers()).map(Secret::new);
         if sent.is_some() && sent == app.config.metrics_token {
             return Ok(Self);
         }
-        Superuser::identify(app, request, query).await.map(|_| Self)
+        Superuser::authenticate(app, credentials).await.map(|_| Self)
     }
 }
 
-async fn metrics(call: Request<Scraper, NoInput>) -> Result<Response, ApiError> {
-    let now = call.now;
-    let amounts: Result<_, StoreError> = call.app.db.read(move |connection| stats::amounts(connection, now)).await;
+async fn metrics(request: Request<Scraper, NoInput>) -> Result<Response, ApiError> {
+    let now = request.now;
+    let amounts: Result<_, StoreError> = request.app.db.read(move |connection| stats::amounts(connection, now)).await;
     // What cannot be read is left out: that the database is in trouble is just what the rest tells.
     let amounts = amounts.inspect_err(|error| log::warn!("metrics without the database: {}", error.described())).ok();
-    Ok(Response::file(text(call.app, amounts), CONTENT_TYPE))
+    Ok(Response::file(text(request.app, amounts), CONTENT_TYPE))
 }

@@ -17,6 +17,6 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn openapi(call: Request<Anyone, NoInput>) -> Result<Response, ApiError> {
-    Ok(Response::file(call.app.description.json(&call.app.config.base_path), "application/json"))
+async fn openapi(request: Request<Anyone, NoInput>) -> Result<Response, ApiError> {
+    Ok(Response::file(request.app.description.json(&request.app.config.base_path), "application/json"))
 }

@@ -27,48 +27,49 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn reset(call: Request<SignedIn, (UserId, ResetPassword)>) -> Result<Response, ApiError> {
-    let (UserId(id), _) = call.input;
-    policy::may_reset_password(&call.who.user, call.who.session().is_some(), id)?;
-    let attempt = Attempt::begin(&call.app, call.who.user.username.as_str(), call.client.address).await;
-    let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), call.now);
-    let old = call.app.db.read(move |connection| {
+async fn reset(request: Request<SignedIn, (UserId, ResetPassword)>) -> Result<Response, ApiError> {
+    let (UserId(id), _) = request.input;
+    policy::may_reset_password(&request.caller, id)?;
+    let attempt = Attempt::begin(&request.app, request.caller.user.username.as_str(), request.client.address).await;
+    let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), request.now);
+    let old = request.app.db.read(move |connection| {
         keys.map_or(Ok(()), |keys| keys.check(connection, Some(id), now))?;
         users::password_hash(connection, id)?.ok_or(ApiError::UserNotFound)
     });
     let old = old.await?;
-    let right = Attempt::at_stake(attempt.as_ref(), refuse_wrong_or_same(&call, &old)).await;
+    let right = Attempt::at_stake(attempt.as_ref(), refuse_wrong_or_same(&request, &old)).await;
     if let (Err(ApiError::WrongCurrentPassword), Some(keys)) = (&right, keys) {
-        record_failure(&call, keys).await?;
+        record_failure(&request, keys).await?;
     }
     right?;
 
-    let Request { app, now, client, who, input: (_, ResetPassword { password, .. }) } = call;
-    fields::differs_from_name(&password, &who.user.username).map_err(|fault| ApiError::field("password", fault))?;
+    let Request { app, now, client, caller, input: (_, ResetPassword { password, .. }) } = request;
+    fields::differs_from_name(&password, &caller.user.username).map_err(|fault| ApiError::field("password", fault))?;
     let hash = app.hasher.hash(&password, client.address).await?;
-    let (actor, own_session, standing) = (who.actor(&client), who.session(), who.standing());
-    let changed = app.db.write(move |connection| {
-        standing.check(connection, now)?;
+    let (actor, own_session) = (caller.actor(&client), caller.session());
+    let changed = caller.write(&app, move |connection| {
         let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
-        // Somebody else set another password while this one was hashed; what was verified no longer holds.
+        // The password was changed while the new one was hashed, so the verified one is no longer current.
         if users::password_hash(connection, id)?.as_ref() != Some(&old) {
             return Err(ApiError::WrongCurrentPassword);
         }
         users::set_password(connection, id, &hash, now)?;
         sessions::end_all(connection, id, own_session)?;
-        audit::record(connection, &Event::about(actor, Action::PasswordChanged, &user, None), now)?;
+        audit::record(connection, &Event::new(actor, Action::PasswordChanged).target(&user), now)?;
         Ok(User { updated_at: now, ..user })
     });
     Ok(Response::json(&UserRead::from(&changed.await?)))
 }
 
 /// Counts a wrong current password as what it is: an attempt at the account's password.
-async fn record_failure(call: &Request<SignedIn, (UserId, ResetPassword)>, keys: AttemptKeys) -> Result<(), ApiError> {
-    let (now, actor) = (call.now, call.who.actor(&call.client));
-    let target = Some((call.who.user.id, call.who.user.username.to_string()));
-    let detail = Some("wrong current password".to_owned());
-    let event = Event { actor, action: Action::PasswordChanged, target, success: false, detail };
-    let recorded = call.app.db.write(move |connection| {
+async fn record_failure(
+    request: &Request<SignedIn, (UserId, ResetPassword)>,
+    keys: AttemptKeys,
+) -> Result<(), ApiError> {
+    let (now, actor) = (request.now, request.caller.actor(&request.client));
+    let event = Event::new(actor, Action::PasswordChanged).target(&request.caller.user).failed();
+    let event = event.detail("wrong current password");
+    let recorded = request.app.db.write(move |connection| {
         keys.failed(connection, now)?;
         Ok::<_, ApiError>(audit::record(connection, &event, now)?)
     });
@@ -77,10 +78,10 @@ async fn record_failure(call: &Request<SignedIn, (UserId, ResetPassword)>, keys:
 
 /// Refuses a wrong current password, and a new one that is the current one.
 async fn refuse_wrong_or_same(
-    call: &Request<SignedIn, (UserId, ResetPassword)>,
+    request: &Request<SignedIn, (UserId, ResetPassword)>,
     old: &PasswordHash,
 ) -> Result<(), ApiError> {
-    let (app, from, (_, input)) = (&call.app, call.client.address, &call.input);
+    let (app, from, (_, input)) = (&request.app, request.client.address, &request.input);
     let verify = async |password| Ok::<_, ApiError>(app.hasher.verify(password, Some(old.clone()), from).await?);
     match &input.current {
         Some(current) if verify(current).await? == PasswordCheck::Wrong => Err(ApiError::WrongCurrentPassword),

@@ -51,17 +51,15 @@ pub fn link(url: &str, token: &Secret) -> String {
     format!("{url}/reset#token={}", token.expose())
 }
 
-async fn make(call: Request<Superuser, UserId>) -> Result<Response, ApiError> {
-    let Request { app, now, client, who: Superuser(who), input: UserId(id) } = call;
-    policy::may_make_reset_link(&who.user, who.session().is_some(), id)?;
+async fn make(request: Request<Superuser, UserId>) -> Result<Response, ApiError> {
+    let Request { app, now, client, caller, input: UserId(id) } = request;
+    policy::may_create_reset_link(&caller, id)?;
     let (token, end) = (Secret::new(random::text()?), now + VALID_FOR);
-    let (hash, actor, standing) = (sha256(token.expose()), who.actor(&client), who.standing());
-    let made = app.db.write(move |connection| {
-        standing.check(connection, now)?;
+    let (hash, actor) = (sha256(token.expose()), caller.actor(&client));
+    let made = caller.write(&app, move |connection| {
         let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
         reset_links::replace(connection, id, &hash, now, end)?;
-        audit::record(connection, &Event::about(actor, Action::ResetLinkMade, &user, None), now)?;
-        Ok::<_, ApiError>(())
+        Ok(audit::record(connection, &Event::new(actor, Action::ResetLinkMade).target(&user), now)?)
     });
     made.await?;
     Ok(Response::json(&ResetLink { link: &link(&app.url, &token), expires_at: end }).status(StatusCode::CREATED))
@@ -90,8 +88,8 @@ impl Input for NewPassword {
     }
 }
 
-async fn set(call: Request<Anyone, NewPassword>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: NewPassword { token, password }, .. } = call;
+async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: NewPassword { token, password }, .. } = request;
     let sha256 = sha256(token.expose());
     let user = app.db.read(move |connection| reset_links::find(connection, &sha256, now)).await?;
     let user = user.ok_or(ApiError::BadResetToken)?;
@@ -103,8 +101,8 @@ async fn set(call: Request<Anyone, NewPassword>) -> Result<Response, ApiError> {
         let user = reset_links::find(connection, &sha256, now)?.ok_or(ApiError::BadResetToken)?;
         users::set_password(connection, user.id, &hash, now)?;
         sessions::end_all(connection, user.id, None)?;
-        audit::record(connection, &Event::about(actor, Action::ResetLinkUsed, &user, None), now)?;
-        Ok::<_, ApiError>(())
+        let event = Event::new(actor, Action::ResetLinkUsed).target(&user);
+        Ok::<_, ApiError>(audit::record(connection, &event, now)?)
     });
     done.await?;
     Ok(Response::json(&Detail { detail: messages::PASSWORD_SET }))

@@ -1,13 +1,11 @@
-//! Owns the routes by which people see and end sessions: their own, and superusers anybody's. API keys may do neither.
+//! Listing and ending sessions: your own, or as a superuser those of any user. API keys can do neither.
 
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::domain::audit::{Action, Event};
-use crate::domain::clock::Timestamp;
 use crate::domain::policy;
 use crate::http::models::{Detail, SessionRead, SessionsResponse};
-use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::{SignedIn, Superuser};
 use crate::http::pipeline::error::ApiError;
@@ -73,81 +71,79 @@ impl Input for KeepCurrent {
     }
 }
 
-async fn list(call: Request<SignedIn, NoInput>) -> Result<Response, ApiError> {
-    policy::may_manage_sessions(call.who.session().is_some())?;
-    shown(&call.app, call.who.user.id, call.who.session(), call.now).await
+async fn list(request: Request<SignedIn, NoInput>) -> Result<Response, ApiError> {
+    let owner = request.caller.user.id;
+    list_sessions(&request, &request.caller, owner).await
 }
 
-async fn list_of(call: Request<Superuser, UserId>) -> Result<Response, ApiError> {
-    let (Superuser(who), UserId(id)) = (&call.who, &call.input);
-    policy::may_manage_sessions(who.session().is_some())?;
-    shown(&call.app, *id, who.session(), call.now).await
+async fn list_of(request: Request<Superuser, UserId>) -> Result<Response, ApiError> {
+    list_sessions(&request, &request.caller, request.input.0).await
 }
 
-async fn shown(app: &App, user_id: Uuid, current: Option<Uuid>, now: Timestamp) -> Result<Response, ApiError> {
-    let found = app.db.read(move |connection| {
-        users::find(connection, user_id)?.ok_or(ApiError::UserNotFound)?;
-        Ok::<_, ApiError>(sessions::of_user(connection, user_id, now)?)
+async fn list_sessions<C, I>(request: &Request<C, I>, caller: &SignedIn, owner: Uuid) -> Result<Response, ApiError> {
+    policy::may_manage_sessions(caller)?;
+    let now = request.now;
+    let found = request.app.db.read(move |connection| {
+        users::find(connection, owner)?.ok_or(ApiError::UserNotFound)?;
+        Ok::<_, ApiError>(sessions::of_user(connection, owner, now)?)
     });
     let found = found.await?;
-    let sessions: Vec<_> = found.iter().map(|session| SessionRead::new(session, current)).collect();
+    let sessions: Vec<_> = found.iter().map(|session| SessionRead::new(session, caller.session())).collect();
     Ok(Response::json(&SessionsResponse { total_count: sessions.len(), sessions }))
 }
 
-async fn end(call: Request<SignedIn, SessionId>) -> Result<Response, ApiError> {
-    let SessionId(id) = call.input;
-    policy::may_manage_sessions(call.who.session().is_some())?;
-    end_one(&call, &call.who, call.who.user.id, id).await
+async fn end(request: Request<SignedIn, SessionId>) -> Result<Response, ApiError> {
+    end_session(&request, &request.caller, request.caller.user.id, request.input.0).await
 }
 
-async fn end_of(call: Request<Superuser, (UserId, SessionId)>) -> Result<Response, ApiError> {
-    let (Superuser(who), (UserId(owner), SessionId(id))) = (&call.who, &call.input);
-    policy::may_manage_sessions(who.session().is_some())?;
-    end_one(&call, who, *owner, *id).await
+async fn end_of(request: Request<Superuser, (UserId, SessionId)>) -> Result<Response, ApiError> {
+    let (UserId(owner), SessionId(id)) = request.input;
+    end_session(&request, &request.caller, owner, id).await
 }
 
-async fn end_one<W, I>(call: &Request<W, I>, who: &SignedIn, owner: Uuid, id: Uuid) -> Result<Response, ApiError> {
-    let (actor, standing, now) = (who.actor(&call.client), who.standing(), call.now);
-    let ended = call.app.db.write(move |connection| {
-        standing.check(connection, now)?;
+async fn end_session<C, I>(
+    request: &Request<C, I>,
+    caller: &SignedIn,
+    owner: Uuid,
+    id: Uuid,
+) -> Result<Response, ApiError> {
+    policy::may_manage_sessions(caller)?;
+    let (actor, now) = (caller.actor(&request.client), request.now);
+    let ended = caller.write(&request.app, move |connection| {
         let user = users::find(connection, owner)?.ok_or(ApiError::SessionNotFound)?;
         if !sessions::end_of(connection, owner, id)? {
             return Err(ApiError::SessionNotFound);
         }
-        let event = Event::about(actor, Action::SessionEnded, &user, Some(format!("session {id}")));
+        let event = Event::new(actor, Action::SessionEnded).target(&user).detail(format!("session {id}"));
         Ok(audit::record(connection, &event, now)?)
     });
     ended.await?;
     Ok(Response::json(&Detail { detail: messages::ONE_SESSION_ENDED }))
 }
 
-async fn end_all(call: Request<SignedIn, KeepCurrent>) -> Result<Response, ApiError> {
-    let KeepCurrent(keep) = call.input;
-    let current = call.who.session();
-    policy::may_manage_sessions(current.is_some())?;
-    let kept = current.filter(|_| keep);
-    end_every(&call, &call.who, call.who.user.id, kept).await
+async fn end_all(request: Request<SignedIn, KeepCurrent>) -> Result<Response, ApiError> {
+    let KeepCurrent(keep) = request.input;
+    let kept = request.caller.session().filter(|_| keep);
+    end_sessions(&request, &request.caller, request.caller.user.id, kept).await
 }
 
-async fn end_all_of(call: Request<Superuser, UserId>) -> Result<Response, ApiError> {
-    let (Superuser(who), UserId(owner)) = (&call.who, &call.input);
-    policy::may_manage_sessions(who.session().is_some())?;
-    end_every(&call, who, *owner, None).await
+async fn end_all_of(request: Request<Superuser, UserId>) -> Result<Response, ApiError> {
+    end_sessions(&request, &request.caller, request.input.0, None).await
 }
 
-async fn end_every<W, I>(
-    call: &Request<W, I>,
-    who: &SignedIn,
+async fn end_sessions<C, I>(
+    request: &Request<C, I>,
+    caller: &SignedIn,
     owner: Uuid,
     kept: Option<Uuid>,
 ) -> Result<Response, ApiError> {
-    let (actor, standing, now) = (who.actor(&call.client), who.standing(), call.now);
-    let ended = call.app.db.write(move |connection| {
-        standing.check(connection, now)?;
+    policy::may_manage_sessions(caller)?;
+    let (actor, now) = (caller.actor(&request.client), request.now);
+    let ended = caller.write(&request.app, move |connection| {
         let user = users::find(connection, owner)?.ok_or(ApiError::UserNotFound)?;
         let count = sessions::end_all(connection, owner, kept)?;
-        let event = Event::about(actor, Action::SessionEnded, &user, Some(format!("{count} sessions")));
-        Ok::<_, ApiError>(audit::record(connection, &event, now)?)
+        let event = Event::new(actor, Action::SessionEnded).target(&user).detail(format!("{count} sessions"));
+        Ok(audit::record(connection, &event, now)?)
     });
     ended.await?;
     Ok(Response::json(&Detail { detail: messages::SESSIONS_ENDED }))

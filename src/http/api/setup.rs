@@ -57,8 +57,8 @@ impl Input for Setup {
     }
 }
 
-async fn set_up(call: Request<Anyone, Setup>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: Setup { token, user }, .. } = call;
+async fn set_up(request: Request<Anyone, Setup>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: Setup { token, user }, .. } = request;
     if app.db.read(users::superuser_exists).await? {
         return Err(ApiError::SetupDone);
     }
@@ -73,7 +73,7 @@ async fn set_up(call: Request<Anyone, Setup>) -> Result<Response, ApiError> {
             return Err(ApiError::SetupDone);
         }
         users::insert(connection, &user, &hash)?;
-        audit::record(connection, &Event::about(actor, Action::SetUp, &user, None), now)?;
+        audit::record(connection, &Event::new(actor, Action::SetUp).target(&user), now)?;
         Ok(user)
     });
     let user = made.await?;

@@ -59,68 +59,67 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn add(call: Request<MaybeSignedIn, UserCreate>) -> Result<Response, ApiError> {
-    let Request { app, now, client, who: MaybeSignedIn(caller), input } = call;
+async fn add(request: Request<MaybeSignedIn, UserCreate>) -> Result<Response, ApiError> {
+    let Request { app, now, client, caller: MaybeSignedIn(caller), input } = request;
     let superuser = caller.filter(|caller| caller.user.is_superuser);
     if app.config.signup == Signup::Closed && superuser.is_none() {
         return Err(ApiError::SignupClosed);
     }
     let sign_up = if superuser.is_none() { SignUp::begin(&app, client.address) } else { None };
     let key = sign_up.as_ref().map(SignUp::key);
-    let most_waiting = app.config.signup_max_waiting;
+    let max_waiting = app.config.signup_max_waiting;
     let may_sign_up = move |connection: &Connection, key: Option<SignUpKey>| match key {
-        Some(_) if users::as_many_wait(connection, most_waiting)? => Err(SignUpKey::full()),
+        Some(_) if users::as_many_wait(connection, max_waiting)? => Err(SignUpKey::full()),
         Some(key) => key.check(connection, now),
         None => Ok(()),
     };
     app.db.read(move |connection| may_sign_up(connection, key)).await?;
-    // Hashed before the name is looked up, so that a taken name takes as long as a free one.
+    // Hash before looking the name up, so that a taken name takes as long as a free one.
     let hash = app.hasher.hash(&input.password, client.address).await?;
     let user = User::new(input.username, app.config.signup != Signup::Approval, false, now);
-    let standing = superuser.as_ref().map(SignedIn::standing);
-    let actor = match superuser {
-        Some(superuser) => superuser.actor(&client),
-        None => client.actor(),
-    };
-    let added = app.db.write(move |connection| {
-        standing.map_or(Ok(()), |standing| standing.check(connection, now))?;
+    let actor = superuser.as_ref().map_or_else(|| client.actor(), |superuser| superuser.actor(&client));
+    let insert = move |connection: &Connection| {
         may_sign_up(connection, key.map(SignUpKey::alone))?;
         key.map_or(Ok(()), |key| key.count(connection, now))?;
         match users::insert(connection, &user, &hash) {
             Ok(()) => {}
-            // No error of the write: that somebody asked for this name stays counted.
+            // Commit the count even though the name is taken.
             Err(taken @ (StoreError::UsernameTaken | StoreError::FormerUsername)) => return Ok(Err(taken)),
             Err(error) => return Err(error.into()),
         }
-        audit::record(connection, &Event::about(actor, Action::UserAdded, &user, None), now)?;
-        Ok::<_, ApiError>(Ok(user))
-    });
-    let user = added.await??;
+        audit::record(connection, &Event::new(actor, Action::UserAdded).target(&user), now)?;
+        Ok(Ok(user))
+    };
+    let added = match superuser {
+        Some(superuser) => superuser.write(&app, insert).await,
+        None => app.db.write(insert).await,
+    };
+    let user = added??;
     Ok(Response::json(&UserRead::from(&user)).created(&format!("{ALL}{}", user.id)))
 }
 
-async fn list(call: Request<Superuser, UserQuery>) -> Result<Response, ApiError> {
-    let page = call.input;
-    let people = call.app.db.people();
-    let (total_count, users) = call.app.db.read(move |connection| search::list(connection, &people, &page)).await?;
+async fn list(request: Request<Superuser, UserQuery>) -> Result<Response, ApiError> {
+    let page = request.input;
+    let people = request.app.db.people();
+    let (total_count, users) = request.app.db.read(move |connection| search::list(connection, &people, &page)).await?;
     Ok(Response::json(&UsersResponse { total_count, users: users.iter().map(UserRead::from).collect() }))
 }
 
-async fn whoami(call: Request<SignedIn, NoInput>) -> Result<Response, ApiError> {
-    Ok(Response::json(&UserRead::from(&call.who.user)))
+async fn whoami(request: Request<SignedIn, NoInput>) -> Result<Response, ApiError> {
+    Ok(Response::json(&UserRead::from(&request.caller.user)))
 }
 
-async fn read(call: Request<SignedIn, UserId>) -> Result<Response, ApiError> {
-    let UserId(id) = call.input;
-    policy::may_read(&call.who.user, id)?;
-    let user = call.app.db.read(move |connection| users::find(connection, id)).await?;
+async fn read(request: Request<SignedIn, UserId>) -> Result<Response, ApiError> {
+    let UserId(id) = request.input;
+    policy::may_read(&request.caller, id)?;
+    let user = request.app.db.read(move |connection| users::find(connection, id)).await?;
     Ok(tagged(&user.ok_or(ApiError::UserNotFound)?))
 }
 
-async fn change(call: Request<SignedIn, ((UserId, UserPatch), IfMatch)>) -> Result<Response, ApiError> {
-    let Request { app, now, client, who, input: ((UserId(id), patch), seen) } = call;
-    policy::may_patch(&who.user, who.session().is_some(), id, &patch)?;
-    policy::may_rename(&who.user, id, &patch, !app.config.forward_auth.is_empty())?;
+async fn change(request: Request<SignedIn, ((UserId, UserPatch), IfMatch)>) -> Result<Response, ApiError> {
+    let Request { app, now, client, caller, input: ((UserId(id), patch), if_match) } = request;
+    policy::may_patch(&caller, id, &patch)?;
+    policy::may_rename(&caller, id, &patch, !app.config.forward_auth.is_empty())?;
     let hash = match &patch.password {
         Some(password) => {
             let target = app.db.read(move |connection| users::find(connection, id)).await?;
@@ -131,15 +130,14 @@ async fn change(call: Request<SignedIn, ((UserId, UserPatch), IfMatch)>) -> Resu
         }
         None => None,
     };
-    let (actor, own_session, standing) = (who.actor(&client), who.session(), who.standing());
-    let changed = app.db.write(move |connection| {
-        standing.check(connection, now)?;
+    let (actor, own_session) = (caller.actor(&client), caller.session());
+    let changed = caller.write(&app, move |connection| {
         let before = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
-        seen.check(&before)?;
+        if_match.check(&before)?;
         let after = patch.applied_to(&before, now);
-        // Asked only about superusers: nobody else can be the last of them.
-        let others = !before.is_superuser || users::other_superuser_exists(connection, id)?;
-        policy::keeps_a_superuser(&before, &after, others)?;
+        // Only a superuser can be the last one.
+        let other_superuser_exists = !before.is_superuser || users::other_superuser_exists(connection, id)?;
+        policy::keeps_a_superuser(&before, &after, other_superuser_exists)?;
         users::update(connection, &before, &after)?;
         if let Some(hash) = &hash {
             users::set_password(connection, id, hash, now)?;
@@ -149,22 +147,21 @@ async fn change(call: Request<SignedIn, ((UserId, UserPatch), IfMatch)>) -> Resu
             sessions::end_all(connection, id, None)?;
         }
         let action = if hash.is_some() { Action::PasswordChanged } else { Action::UserChanged };
-        audit::record(connection, &Event::about(actor, action, &before, Some(patch.fields().join(" "))), now)?;
-        Ok::<_, ApiError>(after)
+        let event = Event::new(actor, action).target(&before).detail(patch.fields().join(" "));
+        audit::record(connection, &event, now)?;
+        Ok(after)
     });
     Ok(tagged(&changed.await?))
 }
 
-async fn delete(call: Request<Superuser, UserId>) -> Result<Response, ApiError> {
-    let Request { app, now, client, who: Superuser(who), input: UserId(id) } = call;
-    policy::may_delete(&who.user, id)?;
-    let (actor, standing) = (who.actor(&client), who.standing());
-    let deleted = app.db.write(move |connection| {
-        standing.check(connection, now)?;
+async fn delete(request: Request<Superuser, UserId>) -> Result<Response, ApiError> {
+    let Request { app, now, client, caller, input: UserId(id) } = request;
+    policy::may_delete(&caller, id)?;
+    let actor = caller.actor(&client);
+    let deleted = caller.write(&app, move |connection| {
         let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
         users::delete(connection, id)?;
-        audit::record(connection, &Event::about(actor, Action::UserDeleted, &user, None), now)?;
-        Ok::<_, ApiError>(())
+        Ok(audit::record(connection, &Event::new(actor, Action::UserDeleted).target(&user), now)?)
     });
     deleted.await?;
     Ok(Response::json(&Detail { detail: messages::USER_DELETED }))

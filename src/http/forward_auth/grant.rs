@@ -1,18 +1,14 @@
 //! Owns how somebody who is signed in here gets into another site: a token for the proxy, in a cookie that opens nothing
 //! else, and the address to go on to.
 
-use uuid::Uuid;
-
 use crate::auth::api_key::sha256;
 use crate::auth::random;
-use crate::domain::audit::{Action, Actor, Event};
-use crate::domain::clock::Timestamp;
+use crate::domain::audit::{Action, Event};
 use crate::domain::forward_auth::AccessDenied;
 use crate::domain::policy;
 use crate::domain::secret::Secret;
 use crate::http::forward_auth::return_url::ReturnUrl;
 use crate::http::models::EnterResponse;
-use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::SignedIn;
 use crate::http::pipeline::error::ApiError;
@@ -59,47 +55,35 @@ impl Input for GrantRequest {
     }
 }
 
-async fn enter(call: Request<SignedIn, GrantRequest>) -> Result<Response, ApiError> {
-    let Request { app, now, client, who, input: GrantRequest { return_to } } = call;
+async fn enter(request: Request<SignedIn, GrantRequest>) -> Result<Response, ApiError> {
+    let Request { app, now, client, caller, input: GrantRequest { return_to } } = request;
     if app.config.forward_auth.is_empty() {
         return Err(ApiError::NotFound);
     }
-    policy::may_open_sites(who.session().is_some())?;
-    let session = who.session().ok_or(ApiError::NoCredentials)?;
+    let session = policy::may_enter_sites(&caller)?;
     let target = ReturnUrl::parse(&return_to).ok_or(ApiError::BadReturnTo)?;
     if app.config.entry_by_https() && !target.site.https {
         return Err(ApiError::EntryWithoutHttps);
     }
-    let (actor, site) = (who.actor(&client), target.site.to_string());
-    match app.config.forward_auth.may_enter(&target.site, &who.user) {
+    let event = Event::new(caller.actor(&client), Action::Entered).detail(target.site.to_string());
+    match app.config.forward_auth.may_enter(&target.site, &caller.user) {
         Err(AccessDenied::UnknownHost) => return Err(ApiError::BadReturnTo),
         Err(AccessDenied::NotForYou) => {
-            let event = about(actor, site, false);
+            let event = event.failed();
             app.db.write(move |connection| audit::record(connection, &event, now)).await?;
             return Err(ApiError::EntryClosed);
         }
         Ok(()) => {}
     }
-    let (token, seconds) = open(&app, session, about(actor, site, true), now).await?;
-    let cookie = cookies::set_entry(&app.config, token.expose(), seconds);
-    Ok(Response::json(&EnterResponse { location: &target.url }).cookie(&cookie))
-}
-
-/// A token for this session, and for how many seconds it is good.
-async fn open(app: &App, session: Uuid, event: Event, now: Timestamp) -> Result<(Secret, u64), ApiError> {
     let token = Secret::new(random::text()?);
     let sha256 = sha256(token.expose());
-    let made = app.db.write(move |connection| {
-        // Ended since the caller was found.
+    let created = caller.write(&app, move |connection| {
         let (session, _) = sessions::find(connection, session, now)?.ok_or(ApiError::SessionEnded)?;
         site_tokens::add(connection, session.id, &sha256, now)?;
         audit::record(connection, &event, now)?;
-        Ok::<_, ApiError>(session.expires_at)
+        Ok(session.expires_at)
     });
-    let end = made.await?;
-    Ok((token, u64::try_from((end - now).num_seconds()).unwrap_or(0)))
-}
-
-fn about(actor: Actor, site: String, success: bool) -> Event {
-    Event { actor, action: Action::Entered, target: None, success, detail: Some(site) }
+    let seconds = u64::try_from((created.await? - now).num_seconds()).unwrap_or(0);
+    let cookie = cookies::set_entry(&app.config, token.expose(), seconds);
+    Ok(Response::json(&EnterResponse { location: &target.url }).cookie(&cookie))
 }

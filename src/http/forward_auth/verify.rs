@@ -67,11 +67,10 @@ impl Input for VerifyRequest {
 
     fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
         let headers = source.request.headers();
-        let key = headers.get("x-api-key").and_then(|key| key.to_str().ok()).filter(|key| !key.is_empty());
         Some(Self {
             original: ForwardedRequest::of(source.request, source.config),
             token: cookies::get_entry(source.config, headers).map(sha256),
-            key: key.map(ToOwned::to_owned),
+            key: caller::api_key_header(headers).map(ToOwned::to_owned),
         })
     }
 
@@ -85,8 +84,8 @@ struct Known {
     since: Option<Timestamp>,
 }
 
-async fn verify(call: Request<Anyone, VerifyRequest>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: VerifyRequest { original, token, key }, .. } = call;
+async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: VerifyRequest { original, token, key }, .. } = request;
     let rules = &app.config.forward_auth;
     if rules.is_empty() {
         return Err(ApiError::NotFound);
@@ -106,7 +105,7 @@ async fn verify(call: Request<Anyone, VerifyRequest>) -> Result<Response, ApiErr
     };
     if rules.may_enter(&original.site, &user) == Err(AccessDenied::NotForYou) {
         let site = original.site.to_string();
-        denied_log::write_down(&app, &client, Some((&user).into()), Action::Entered, site).await;
+        denied_log::write_down(&app, &client, now, Some((&user).into()), Action::Entered, site).await;
         return Ok(closed(&app, &original, &user));
     }
     let is_old = since.is_some_and(|since| now - since >= renewed_after(&app.config));
@@ -136,8 +135,8 @@ async fn known(
         }
     }
     let Some(key) = key else { return Ok(None) };
-    match caller::by_key(app, key).await {
-        Ok(caller) => Ok(Some(Known { user: caller.user, since: None })),
+    match caller::by_api_key(app, key, now).await {
+        Ok(caller) => Ok(Some(Known { user: caller.into_user(), since: None })),
         Err(error @ ApiError::Store(_)) => Err(error),
         Err(_) => Ok(None),
     }

@@ -1,13 +1,15 @@
-//! Owns who is calling. The types here are proofs: a value of type [`Superuser`] cannot exist without the check.
-//! Cookies alone never authorize, so that no other site can act through a browser.
+//! Authentication. The types here are proofs: a value of type [`Superuser`] can't exist without the check.
+//! Cookies alone never authenticate, so other sites can't act through a user's browser.
+
+use std::ops::Deref;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
-use uuid::Uuid;
 
 use crate::auth::api_key;
 use crate::auth::token::TokenKind;
 use crate::domain::audit::Actor;
+use crate::domain::caller::{Caller, Credential};
 use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
 use crate::http::pipeline::app::App;
@@ -17,95 +19,97 @@ use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::form::FormPairs;
 use crate::store::{Connection, api_keys, sessions, users};
 
-/// By what somebody is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Credential {
-    /// An access token of this session, that somebody got with a password.
-    Session(Uuid),
-    /// An API key, and its end.
-    Key(Uuid, Option<Timestamp>),
+/// What credentials are read from.
+#[derive(Clone, Copy)]
+pub struct Credentials<'a> {
+    /// The headers.
+    pub request: &'a HttpRequest,
+    /// The query, which may hold an API key.
+    pub query: &'a FormPairs<'a>,
+    /// When the request arrived.
+    pub now: Timestamp,
 }
 
-/// Authenticate may call a route. Implemented by the types that handlers name in their signatures.
+/// Who may call a route. Handlers name an implementation in their signature.
 pub trait Authenticate: Sized {
-    /// Whether the route needs credentials, for its description.
+    /// Whether the route needs credentials, for the API description.
     const NEEDS_CREDENTIALS: bool;
 
-    /// Finds out who is calling, or refuses.
-    fn identify(
-        app: &App,
-        request: &HttpRequest,
-        query: &FormPairs<'_>,
-    ) -> impl Future<Output = Result<Self, ApiError>>;
+    /// Authenticates the request.
+    fn authenticate(app: &App, credentials: Credentials<'_>) -> impl Future<Output = Result<Self, ApiError>>;
 }
 
-/// Nobody in particular; credentials are not looked at.
+/// Any client; credentials are ignored.
 pub struct Anyone;
 
-/// Somebody with valid credentials.
+/// A client with valid credentials. Dereferences to [`Caller`].
 pub struct SignedIn {
-    /// The account, as it is now.
-    pub user: User,
-    /// By what it is known.
-    pub via: Credential,
+    caller: Caller,
+    now: Timestamp,
 }
 
-/// Somebody with valid credentials who is a superuser.
-pub struct Superuser(pub SignedIn);
+/// A superuser with valid credentials. Dereferences to [`SignedIn`].
+pub struct Superuser(SignedIn);
 
-/// Somebody, if the credentials are valid; bad ones count as none.
+/// A client with or without credentials; invalid ones count as none.
 pub struct MaybeSignedIn(pub Option<SignedIn>);
 
+impl Deref for SignedIn {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl Deref for Superuser {
+    type Target = SignedIn;
+
+    fn deref(&self) -> &SignedIn {
+        &self.0
+    }
+}
+
 impl SignedIn {
-    /// The session, unless it is an API key.
-    pub fn session(&self) -> Option<Uuid> {
-        match self.via {
-            Credential::Session(id) => Some(id),
-            Credential::Key(..) => None,
-        }
+    /// Returns the account.
+    pub fn into_user(self) -> User {
+        self.caller.user
     }
 
-    /// What a write looks at again.
-    pub fn standing(&self) -> Revalidation {
-        Revalidation { user: self.user.id, was_superuser: self.user.is_superuser, via: self.via }
-    }
-
-    /// For the audit log.
+    /// Returns the actor for the audit log.
     pub fn actor(&self, client: &Client) -> Actor {
-        client.actor_for(&self.user)
+        client.actor_for(&self.caller.user)
     }
-}
 
-/// Authenticate somebody was when the request was taken up.
-#[derive(Clone, Copy, Debug)]
-pub struct Revalidation {
-    user: Uuid,
-    was_superuser: bool,
-    via: Credential,
-}
-
-impl Revalidation {
-    /// That the caller is still who they were, inside the transaction that acts for them: hashing a password may take
-    /// seconds, and a session that was ended meanwhile does nothing more.
-    pub fn check(&self, connection: &Connection, now: Timestamp) -> Result<(), ApiError> {
-        let user = match self.via {
-            Credential::Session(id) => match sessions::authenticate(connection, self.user, id, now)? {
-                Some((user, true)) => Some(user),
-                Some((_, false)) => return Err(ApiError::SessionEnded),
-                None => None,
-            },
-            Credential::Key(id, _) if !api_keys::is_active(connection, id)? => return Err(ApiError::BadKey),
-            Credential::Key(..) => users::find(connection, self.user)?,
-        };
-        let user = user.filter(|user| user.is_active).ok_or(ApiError::UserGone)?;
-        if self.was_superuser && !user.is_superuser { Err(ApiError::NotSuperuser) } else { Ok(()) }
+    /// Writes to the database on behalf of the caller. Inside the transaction it first checks that the caller may still
+    /// act: hashing a password can take seconds, and the session may have ended meanwhile.
+    pub async fn write<T, F>(&self, app: &App, work: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, ApiError> + Send + 'static,
+    {
+        let Self { caller: Caller { user, credential }, now } = self;
+        let (user_id, was_superuser, credential, now) = (user.id, user.is_superuser, *credential, *now);
+        let write = app.db.write(move |connection| {
+            let user = match credential {
+                Credential::Session(id) => match sessions::authenticate(connection, user_id, id, now)? {
+                    Some((_, false)) => return Err(ApiError::SessionEnded),
+                    found => found.map(|(user, _)| user),
+                },
+                Credential::ApiKey { id, .. } if !api_keys::is_active(connection, id)? => return Err(ApiError::BadKey),
+                Credential::ApiKey { .. } => users::find(connection, user_id)?,
+            };
+            let user = user.filter(|user| user.is_active).ok_or(ApiError::UserGone)?;
+            if was_superuser && !user.is_superuser { Err(ApiError::NotSuperuser) } else { work(connection) }
+        });
+        write.await
     }
 }
 
 impl Authenticate for Anyone {
     const NEEDS_CREDENTIALS: bool = false;
 
-    async fn identify(_: &App, _: &HttpRequest, _: &FormPairs<'_>) -> Result<Self, ApiError> {
+    async fn authenticate(_: &App, _: Credentials<'_>) -> Result<Self, ApiError> {
         Ok(Self)
     }
 }
@@ -113,23 +117,24 @@ impl Authenticate for Anyone {
 impl Authenticate for SignedIn {
     const NEEDS_CREDENTIALS: bool = true;
 
-    async fn identify(app: &App, request: &HttpRequest, query: &FormPairs<'_>) -> Result<Self, ApiError> {
+    async fn authenticate(app: &App, Credentials { request, query, now }: Credentials<'_>) -> Result<Self, ApiError> {
         let headers = request.headers();
-        if let Some(token) = bearer(headers) {
-            return by_token(app, token).await.inspect(|caller| denied_log::keep(request, &caller.user));
-        }
-        let key = headers.get("x-api-key").and_then(|key| key.to_str().ok()).filter(|key| !key.is_empty());
-        let key = key.or_else(|| query.get("x-api-key").filter(|key| !key.is_empty()));
-        let caller = by_key(app, key.ok_or(ApiError::NoCredentials)?).await;
-        caller.inspect(|caller| denied_log::keep(request, &caller.user))
+        let caller = if let Some(token) = bearer(headers) {
+            by_token(app, token, now).await?
+        } else {
+            let key = api_key_header(headers).or_else(|| query.get("x-api-key").filter(|key| !key.is_empty()));
+            by_api_key(app, key.ok_or(ApiError::NoCredentials)?, now).await?
+        };
+        denied_log::keep(request, &caller.user);
+        Ok(caller)
     }
 }
 
 impl Authenticate for Superuser {
     const NEEDS_CREDENTIALS: bool = true;
 
-    async fn identify(app: &App, request: &HttpRequest, query: &FormPairs<'_>) -> Result<Self, ApiError> {
-        let caller = SignedIn::identify(app, request, query).await?;
+    async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
+        let caller = SignedIn::authenticate(app, credentials).await?;
         if caller.user.is_superuser { Ok(Self(caller)) } else { Err(ApiError::NotSuperuser) }
     }
 }
@@ -137,38 +142,43 @@ impl Authenticate for Superuser {
 impl Authenticate for MaybeSignedIn {
     const NEEDS_CREDENTIALS: bool = false;
 
-    async fn identify(app: &App, request: &HttpRequest, query: &FormPairs<'_>) -> Result<Self, ApiError> {
-        match SignedIn::identify(app, request, query).await {
+    async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
+        match SignedIn::authenticate(app, credentials).await {
             Ok(caller) => Ok(Self(Some(caller))),
-            // Not knowing is no reason to treat somebody as a stranger.
+            // A superuser must not be treated as a stranger because the database can't be read.
             Err(error @ (ApiError::Store(_) | ApiError::Hash(_))) => Err(error),
             Err(_) => Ok(Self(None)),
         }
     }
 }
 
-/// The token behind `Bearer`, in any case (RFC 9110, section 11.1); `None` for other schemes and for none.
+/// Returns the `Bearer` token. The scheme's case is ignored (RFC 9110, section 11.1).
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// Authenticate has this access token.
-pub async fn by_token(app: &App, token: &str) -> Result<SignedIn, ApiError> {
-    let now = app.clock.now();
+/// Returns the API key in the `x-api-key` header.
+pub fn api_key_header(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-api-key")?.to_str().ok().filter(|key| !key.is_empty())
+}
+
+/// Authenticates by access token.
+pub async fn by_token(app: &App, token: &str, now: Timestamp) -> Result<SignedIn, ApiError> {
     let claims = app.tokens.check(token, TokenKind::Access, now)?;
     let found = app.db.read(move |connection| sessions::authenticate(connection, claims.sub, claims.sid, now));
     match found.await? {
-        Some((user, true)) if user.is_active => Ok(SignedIn { user, via: Credential::Session(claims.sid) }),
+        Some((user, true)) if user.is_active => {
+            Ok(SignedIn { caller: Caller { user, credential: Credential::Session(claims.sid) }, now })
+        }
         Some((user, false)) if user.is_active => Err(ApiError::SessionEnded),
         _ => Err(ApiError::UserGone),
     }
 }
 
-/// Authenticate has this API key.
-pub async fn by_key(app: &App, key: &str) -> Result<SignedIn, ApiError> {
-    let now = app.clock.now();
+/// Authenticates by API key.
+pub async fn by_api_key(app: &App, key: &str, now: Timestamp) -> Result<SignedIn, ApiError> {
     let hash = api_key::sha256(key);
     let found = app.db.read(move |connection| api_keys::find(connection, &hash));
     let (user, key) = found.await?.filter(|(_, key)| key.works_at(now)).ok_or(ApiError::BadKey)?;
@@ -176,5 +186,6 @@ pub async fn by_key(app: &App, key: &str) -> Result<SignedIn, ApiError> {
         return Err(ApiError::InactiveUser);
     }
     app.key_uses.count(key.id, now);
-    Ok(SignedIn { user, via: Credential::Key(key.id, key.expires_at) })
+    let credential = Credential::ApiKey { id: key.id, expires_at: key.expires_at };
+    Ok(SignedIn { caller: Caller { user, credential }, now })
 }

@@ -81,7 +81,7 @@ impl DeniedLog {
 }
 
 /// Writes down that `method path` was refused, if that is worth it.
-pub async fn note(app: &App, request: &HttpRequest, (method, path): (&str, &str), error: &ApiError) {
+pub async fn note(app: &App, request: &HttpRequest, now: Timestamp, (method, path): (&str, &str), error: &ApiError) {
     let is_attempt = matches!(
         error,
         ApiError::NotSuperuser
@@ -100,12 +100,18 @@ pub async fn note(app: &App, request: &HttpRequest, (method, path): (&str, &str)
     let known = request.extensions().get::<KnownCaller>().cloned();
     // fail2ban matches log-ins, and those that are throttled are log-ins that fail.
     let action = if path == "/api/v1/login" { Action::LoggedIn } else { Action::Refused };
-    write_down(app, &client, known, action, format!("{method} {path}: {}", error.told())).await;
+    write_down(app, &client, now, known, action, format!("{method} {path}: {}", error.told())).await;
 }
 
 /// Writes down that somebody was refused something, named by `detail`.
-pub async fn write_down(app: &App, client: &Client, known: Option<KnownCaller>, action: Action, detail: String) {
-    let now = app.clock.now();
+pub async fn write_down(
+    app: &App,
+    client: &Client,
+    now: Timestamp,
+    known: Option<KnownCaller>,
+    action: Action,
+    detail: String,
+) {
     let source = known
         .as_ref()
         .map_or(DeniedSource::Place(place(client.address)), |KnownCaller(id, _)| DeniedSource::Person(*id));
@@ -115,7 +121,7 @@ pub async fn write_down(app: &App, client: &Client, known: Option<KnownCaller>, 
     let is_known = known.is_some();
     let (id, name) = known.map(|KnownCaller(id, name)| (id, name)).unzip();
     let actor = Actor { id, name, ..client.actor() };
-    let event = Event { actor, action, target: None, success: false, detail: Some(detail) };
+    let event = Event::new(actor, action).failed().detail(detail);
     if !is_known {
         return audit::tell(&event);
     }

@@ -35,7 +35,7 @@ pub const DELETE_SELF: &str = "You can't delete your own user account";
 pub const LAST_SUPERUSER: &str = "The last active superuser can't be demoted or deactivated";
 pub const PASSWORD_BY_PATCH: &str = "You can't change your password here";
 pub const ANOTHERS_PASSWORD: &str = "You can't change another user's password";
-pub const NOT_INTERACTIVE: &str = "Sign in interactively to change your password";
+pub const PASSWORD_BY_API_KEY: &str = "Sign in interactively to change your password";
 pub const WRONG_CURRENT: &str = "Current password is incorrect";
 pub const SAME_PASSWORD: &str = "You can't use your current password";
 pub const USER_DELETED: &str = "User deleted";
@@ -45,6 +45,7 @@ pub const KEY_NOT_FOUND: &str = "API Key not found";
 pub const KEY_SAVED: &str = "API Key saved";
 pub const KEY_OUTLIVES: &str = "An API key can't make a key that outlives it";
 
+pub const SESSIONS_BY_API_KEY: &str = "Sign in interactively to manage sessions";
 pub const SESSION_NOT_FOUND: &str = "Session not found";
 pub const ONE_SESSION_ENDED: &str = "Session ended";
 pub const SESSIONS_ENDED: &str = "Sessions ended";
@@ -54,7 +55,7 @@ pub const ENTRY_CLOSED: &str = "You may not enter this site";
 pub const ENTRY_UNCLEAR: &str = "The proxy does not say clearly which site is asked for; the server's log says more";
 pub const BAD_RETURN_TO: &str = "This is not the address of a site that can be entered from here";
 pub const ENTRY_WITHOUT_HTTPS: &str = "This site is entered by https alone, and its address begins with http";
-pub const ENTRY_BY_KEY: &str = "An API key opens no other sites in a browser";
+pub const SITE_ACCESS_BY_API_KEY: &str = "An API key opens no other sites in a browser";
 pub const RENAME_SELF: &str = "Names are fixed, as other sites know people by them; ask an administrator";
 
 pub const SETUP_DONE: &str = "Setup is complete: a superuser exists";

@@ -1,5 +1,5 @@
-//! Owns the one extractor: what every request goes through, in the one order of checks, before its handler runs.
-//! Cross-site → body (malformed JSON) → who is calling → all faults of path, query and body together.
+//! The extractor that every request passes before its handler runs. Order of checks: cross-site, malformed body,
+//! authentication, then the validation errors of path, query and body together.
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Payload};
@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::domain::clock::Timestamp;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::{self, Body};
-use crate::http::pipeline::caller::Authenticate;
+use crate::http::pipeline::caller::{Authenticate, Credentials};
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::form::FormPairs;
@@ -17,21 +17,21 @@ use crate::http::pipeline::lenient;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::validation::{FieldErrors, Location};
 
-/// A request that passed: a handler's one argument.
-pub struct Request<W, I> {
+/// A request that passed all checks: a handler's only argument.
+pub struct Request<C, I> {
     /// The server's state.
     pub app: Data<App>,
-    /// When the request was taken up.
+    /// When the request arrived, before its body was read.
     pub now: Timestamp,
-    /// Where it came from.
+    /// The client that sent it.
     pub client: Client,
     /// Proof of who is calling.
-    pub who: W,
-    /// What was asked, checked.
+    pub caller: C,
+    /// The validated input.
     pub input: I,
 }
 
-/// What an input is read from.
+/// What an [`Input`] is read from.
 pub struct InputSource<'a> {
     /// The path's parameters and the headers.
     pub request: &'a HttpRequest,
@@ -39,27 +39,32 @@ pub struct InputSource<'a> {
     pub query: &'a FormPairs<'a>,
     /// The body.
     pub body: &'a Body,
-    /// Rules that the settings make.
+    /// The settings, for limits.
     pub config: &'a Config,
-    /// For rules about the future.
+    /// When the request arrived.
     pub now: Timestamp,
 }
 
-/// What a route takes from its path, query, headers and body. Implemented by the types that handlers name.
+/// What a route reads from path, query, headers and body. Handlers name an implementation in their signature.
 pub trait Input: Sized {
-    /// What kind of body it reads.
+    /// The kind of body it reads.
     const BODY: body::BodyKind;
 
-    /// Reads and checks, and notes every fault; `None` when there was one.
+    /// Reads and validates. Adds every validation error to `faults`, and returns `None` if there was one.
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self>;
 
-    /// Adds its parameters or its body to the API's description.
+    /// Adds its parameters or its body to the API description.
     fn describe(operation: &mut Operation);
 }
 
-impl<W: Authenticate, I: Input> Request<W, I> {
-    /// Takes a request through all checks.
-    pub async fn receive(request: &HttpRequest, payload: Payload, app: Data<App>) -> Result<Self, ApiError> {
+impl<C: Authenticate, I: Input> Request<C, I> {
+    /// Runs all checks.
+    pub async fn receive(
+        request: &HttpRequest,
+        payload: Payload,
+        app: Data<App>,
+        now: Timestamp,
+    ) -> Result<Self, ApiError> {
         let client = Client::of(request, &app.config.trusted_proxies);
         if let Err(refusal) = refuse_cross_site(request, &app.config) {
             body::drain(request, payload).await;
@@ -67,24 +72,24 @@ impl<W: Authenticate, I: Input> Request<W, I> {
         }
         let body = body::read(I::BODY, request, payload).await?;
         let query = FormPairs::parse(request.query_string().as_bytes());
-        let who = W::identify(&app, request, &query).await?;
-        let now = app.clock.now();
+        let caller = C::authenticate(&app, Credentials { request, query: &query, now }).await?;
         let mut faults = FieldErrors::default();
         let source = InputSource { request, query: &query, body: &body, config: &app.config, now };
         match I::read(&source, &mut faults) {
-            Some(input) if faults.0.is_empty() => Ok(Self { app, now, client, who, input }),
+            Some(input) if faults.0.is_empty() => Ok(Self { app, now, client, caller, input }),
             _ => Err(ApiError::Invalid(faults)),
         }
     }
 }
 
-/// Refuses requests that change something and that a browser marks as another site's, unless that site is configured.
-/// Behind the same proxy other sites are neighbours, which browsers call the same site; they are others all the same.
+/// Refuses writes that a browser marks as cross-site, unless the origin is in `cors_origins`. With forward auth,
+/// `same-site` is refused as well: the other sites behind the proxy are same-site, but not trusted.
 fn refuse_cross_site(request: &HttpRequest, config: &Config) -> Result<(), ApiError> {
     let headers = request.headers();
-    let has_neighbours = !config.forward_auth.is_empty();
-    let foreign =
-        headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || has_neighbours && site == "same-site");
+    let has_sibling_sites = !config.forward_auth.is_empty();
+    let foreign = headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site == "cross-site" || has_sibling_sites && site == "same-site");
     if request.method().is_safe() || !foreign {
         return Ok(());
     }
@@ -93,7 +98,7 @@ fn refuse_cross_site(request: &HttpRequest, config: &Config) -> Result<(), ApiEr
     if known { Ok(()) } else { Err(ApiError::CrossSite) }
 }
 
-/// A route that takes nothing.
+/// No input.
 pub struct NoInput;
 
 impl Input for NoInput {
@@ -106,7 +111,7 @@ impl Input for NoInput {
     fn describe(_: &mut Operation) {}
 }
 
-/// Two inputs, the one in front checked first.
+/// Two inputs; the errors of the first come first.
 impl<A: Input, B: Input> Input for (A, B) {
     const BODY: body::BodyKind = match A::BODY {
         body::BodyKind::None => B::BODY,
@@ -124,17 +129,17 @@ impl<A: Input, B: Input> Input for (A, B) {
     }
 }
 
-/// An id in the path, by the parameter's name.
+/// Reads the path parameter `name` as a UUID.
 fn path_uuid(name: &'static str, source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Uuid> {
-    // A name that is also a route of its own, such as `whoami`, comes without parameters: it stands last.
-    let last = || source.request.path().rsplit('/').next();
-    let text = source.request.match_info().get(name).or_else(last).unwrap_or_default();
-    // actix leaves "%2F", "%2B" and "%25" as they were sent.
+    // A path that is also a route, such as `/users/whoami`, has no parameters here; its last segment is the id.
+    let last_segment = || source.request.path().rsplit('/').next();
+    let text = source.request.match_info().get(name).or_else(last_segment).unwrap_or_default();
+    // actix doesn't decode "%2F", "%2B" and "%25".
     let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
     faults.note(Location::Path(name), lenient::uuid_text(&text))
 }
 
-/// Makes the type of a path parameter that is an id.
+/// Declares a UUID path parameter.
 macro_rules! path_id {
     ($(#[$doc:meta])* $type:ident, $name:literal) => {
         $(#[$doc])*

@@ -117,15 +117,16 @@ impl Route {
         });
         let handler = Box::new(move |resource: Resource| {
             let run = move |request: HttpRequest, payload: Payload, app: Data<App>| async move {
+                let now = app.clock.now();
                 let timing = RequestTimer::begin(&app);
                 let answer = async {
-                    let call = Request::<W, I>::receive(&request, payload, app.clone()).await?;
-                    handler(call).await
+                    let checked = Request::<W, I>::receive(&request, payload, app.clone(), now).await?;
+                    handler(checked).await
                 };
                 // A fault of ours ends one request and not the connection, whose client would hear nothing.
                 let outcome = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or(Err(ApiError::Panicked));
                 if let Err(error) = &outcome {
-                    denied_log::note(&app, &request, (request.method().as_str(), path), error).await;
+                    denied_log::note(&app, &request, now, (request.method().as_str(), path), error).await;
                 }
                 throttle::hold_back(&outcome).await;
                 let response = response::send(&request, outcome);

@@ -1,0 +1,44 @@
+//! The authenticated caller of a request: the account and the credential that was presented.
+
+use uuid::Uuid;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::user::User;
+
+/// What a caller proved the account with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// An access token of this session. Sessions start with a password or with automatic sign-in.
+    Session(Uuid),
+    /// An API key.
+    ApiKey {
+        /// The key's id.
+        id: Uuid,
+        /// When the key expires; `None` is never.
+        expires_at: Option<Timestamp>,
+    },
+}
+
+/// An authenticated user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The account, as it was when the request arrived.
+    pub user: User,
+    /// The credential of this request.
+    pub credential: Credential,
+}
+
+impl Caller {
+    /// Returns the session's id, or `None` for an API key.
+    pub fn session(&self) -> Option<Uuid> {
+        match self.credential {
+            Credential::Session(id) => Some(id),
+            Credential::ApiKey { .. } => None,
+        }
+    }
+
+    /// Whether this is the account `user_id`.
+    pub fn is(&self, user_id: Uuid) -> bool {
+        self.user.id == user_id
+    }
+}
