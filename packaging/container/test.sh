@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# What the image does, without Docker: builds the static program as the Dockerfile does, puts it alone into an empty root,
-# and runs it there as process 1, as the Dockerfile's user, with the Dockerfile's environment. Needs root, for the user and
-# the root; the build takes minutes, so that this is no part of CI.
+# Tests the image without Docker. Builds the static program with the Dockerfile's flags, puts it into an empty root, and
+# runs it there as process 1, with the Dockerfile's user and environment. Needs root for chroot and the user. Not part of
+# CI, because the build takes minutes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target=$(rustc --print host-tuple)
 eval "export $(sed -n 's/^ENV \(RUSTFLAGS=.*\)/\1/p' packaging/container/Dockerfile)"
 cargo build --release --locked --quiet --target "$target"
 program=target/$target/release/usher
-# A network of its own, as a container has, so that the port is free.
+# A network namespace, as in a container, so that the port is free.
 if [ -z "${OWN_NETWORK:-}" ]; then
     exec env OWN_NETWORK=yes unshare --net sh -c 'ip link set lo up && exec "$0"' "$PWD/packaging/container/test.sh"
 fi
@@ -19,7 +19,7 @@ install -d -o 65532 -g 65532 -m 0700 "$root/data"
 chmod 755 "$root"
 read -ra environment < <(sed -n '/^FROM scratch/,$ s/^ENV //p' packaging/container/Dockerfile)
 
-is() { # WHAT COMMAND... : the command must succeed
+is() { # WHAT COMMAND... : fails unless the command succeeds
     local what=$1
     shift
     if "$@" > "$root.output" 2>&1; then echo "ok: $what"; else
@@ -28,11 +28,11 @@ is() { # WHAT COMMAND... : the command must succeed
         exit 1
     fi
 }
-inside() { # COMMAND... : in the same root, as the same user, with the same environment
+inside() { # COMMAND... : runs it in the root, with the image's user and environment
     env -i "${environment[@]}" /usr/sbin/chroot --userspec=65532:65532 "$root" "$@"
 }
 outside() { curl -fs "http://127.0.0.1:7860$1" "${@:2}"; }
-start() { # VARIABLE=VALUE... : as process 1, and waits until it is ready
+start() { # VARIABLE=VALUE... : starts usher as process 1 and waits until it is ready
     : > "$root.ready"
     env -i "${environment[@]}" "$@" unshare --pid --fork --kill-child --root="$root" --wd=/data --setgid=65532 --setuid=65532 /usher \
         > "$root.ready" 2> "$root.log" &

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""A desktop program, without its windows, that runs usher beside itself: starts it, signs in without a password,
-keeps the tokens fresh, stops it.
+"""Runs usher beside a desktop program (here without windows): starts it, signs in without a password, refreshes the
+tokens and stops it.
 
-    host.py USHER DIRECTORY      (the program, and where this application keeps its data)
+    host.py USHER DIRECTORY      (the usher program, and the application's data directory)
 
-It needs nothing but Python. docs/sidecar.md explains each step.
+Needs only Python. docs/sidecar.md explains each step.
 """
 
 import http.cookies
@@ -19,13 +19,13 @@ from pathlib import Path
 
 
 class Sidecar:
-    """usher, as long as this program runs."""
+    """An usher that stops with this program."""
 
     def __init__(self, program: str, directory: Path):
         directory.mkdir(parents=True, exist_ok=True)
         self.port_file = directory / "usher.json"
-        # New at every start, and known to nobody but this program and usher: other people of this machine can reach
-        # the port, but they cannot sign in. A command line is readable by everybody, the environment is not.
+        # New at every start, and known only to this program and usher: other users of this machine can reach the port,
+        # but can't sign in. Everybody can read a command line, but not the environment.
         self.launch_secret = secrets.token_urlsafe(32)
         settings = {
             "USHER_DATA_DIR": str(directory / "usher"),
@@ -34,8 +34,8 @@ class Sidecar:
             "USHER_AUTO_LOGIN": "true",
             "USHER_LAUNCH_SECRET": self.launch_secret,
             "USHER_PORT_FILE": str(self.port_file),
-            # However this program ends, usher ends with it. On Linux it watches this process; elsewhere the pipe that
-            # is its standard input, which closes with this program.
+            # usher stops when this program ends, however it ends. On Linux it watches this process, elsewhere its
+            # standard input, a pipe that closes with this program.
             "USHER_EXIT_WITH_PARENT": str(os.getpid()),
         }
         with open(directory / "usher.log", "ab") as log:
@@ -45,22 +45,22 @@ class Sidecar:
         self.url = self.wait_until_ready()["url"]
 
     def wait_until_ready(self) -> dict:
-        """What the port file says; it appears whole, and only when usher answers. One with another process id is a
-        killed usher's, or that of one which runs in this directory already: this one will not start then."""
+        """Returns the content of the port file, which appears complete when usher answers. A file with another PID is
+        from a killed usher, or from one that already runs in this directory; then this one doesn't start."""
         for _ in range(3000):
             try:
-                told = json.loads(self.port_file.read_text())
-                if told["pid"] == self.process.pid:
-                    return told
+                ready = json.loads(self.port_file.read_text())
+                if ready["pid"] == self.process.pid:
+                    return ready
             except FileNotFoundError:
                 pass
             if self.process.poll() is not None:
                 raise SystemExit("usher did not start; usher.log says why")
             time.sleep(0.01)
-        raise SystemExit("usher is not ready after 30 seconds")
+        raise SystemExit("usher isn't ready after 30 seconds; usher.log says why")
 
     def call(self, method: str, path: str, headers: dict):
-        """The answer's JSON, and its cookies."""
+        """Returns the JSON and the cookies of the response."""
         request = urllib.request.Request(self.url + path, method=method, headers=headers)
         with urllib.request.urlopen(request) as answer:
             cookies = http.cookies.SimpleCookie()
@@ -69,20 +69,20 @@ class Sidecar:
             return json.load(answer), {name: cookie.value for name, cookie in cookies.items()}
 
     def sign_in(self) -> dict:
-        """An access token for an hour, and the refresh token that is good for the next one."""
+        """Returns an access token, valid for an hour, and a refresh token."""
         return self.call("GET", "/api/v1/auto_login", {"X-Launch-Secret": self.launch_secret})[0]
 
     def refresh(self, tokens: dict) -> dict:
-        """The next pair of tokens; do this before the hour is over, or when a call is answered with 401."""
+        """Returns the next pair of tokens. Call this before the hour is over, or after a 401."""
         return self.call("POST", "/api/v1/refresh", {"Cookie": "refresh_token_lf=" + tokens["refresh_token"]})[0]
 
     def page(self) -> str:
-        """What to load into a web view: the console, signed in. Not to be handed to a browser by command line, which
-        others can read."""
+        """Returns the address of the signed-in console, for a web view. Don't pass it to a browser on the command line,
+        which others can read."""
         return f"{self.url}/#launch={self.launch_secret}"
 
     def stop(self):
-        """Open requests are answered, everything is on the disk, the port file is gone."""
+        """Stops usher: it finishes open requests, writes everything to the disk and deletes the port file."""
         self.process.terminate()
         if self.process.wait(timeout=30) != 0:
             raise SystemExit("usher did not stop in order; usher.log says why")

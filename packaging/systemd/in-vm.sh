@@ -1,9 +1,9 @@
 #!/bin/bash
-# What the package must do on a real Debian with systemd, run as root inside the machine that test-in-vm.sh starts.
-# Says "ok" or "NOT OK" for each, and "all is well" at the end if nothing was not.
+# Tests the package on a real Debian with systemd. test-in-vm.sh runs this as root in its virtual machine. Prints "ok" or
+# "NOT OK" for each check, and "all is well" at the end if all passed.
 cd /root || exit 1
 failures=0
-is() { # WHAT COMMAND... : the command must succeed
+is() { # WHAT COMMAND... : fails unless the command succeeds
     local what=$1 output
     shift
     if output=$("$@" 2>&1); then echo "ok: $what"; else
@@ -11,7 +11,7 @@ is() { # WHAT COMMAND... : the command must succeed
         echo "NOT OK: $what: $output"
     fi
 }
-eventually() { # WHAT COMMAND... : the same within a minute
+eventually() { # WHAT COMMAND... : fails unless the command succeeds within a minute
     local what=$1
     shift
     for _ in $(seq 120); do
@@ -85,7 +85,7 @@ systemctl restart usher
 before=$(pid)
 sleep 20
 is "a server at rest is left alone" same_process "$before"
-hang() { # THREAD SYSTEM-CALLS : the thread's next one of these does not come back; every other thread goes on
+hang() { # THREAD SYSTEM-CALLS : delays the thread's next such call; other threads continue
     local id
     id=$(grep -lx "$1.*" /proc/"$before"/task/*/comm | head -n 1 | cut -d/ -f5)
     strace -qq -o /dev/null -p "$id" -e "inject=$2:delay_enter=60s:when=1+" 2>/dev/null &

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs the Debian package in a virtual machine with a real systemd and tries it there (in-vm.sh). Takes minutes and
-# half a gigabyte under target/, so it is no part of CI. Needs root, debootstrap and qemu-system-x86, and cargo-deb in
-# the path or in target/tools/bin (cargo install cargo-deb --root target/tools).
+# Tests the Debian package (in-vm.sh) in a virtual machine with a real systemd. Not part of CI: it takes minutes and half
+# a gigabyte under target/. Needs root, debootstrap, qemu-system-x86, and cargo-deb in the path or in target/tools/bin
+# (cargo install cargo-deb --root target/tools).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PATH=$PATH:$PWD/target/tools/bin
@@ -29,14 +29,14 @@ TTYPath=/dev/ttyS0
 [Install]
 WantedBy=multi-user.target
 UNIT
-# Its terminal is the output, and nobody logs in there.
+# The serial console is for the output, not for logins.
 ln -sf /dev/null "$vm/root/etc/systemd/system/serial-getty@ttyS0.service"
 mkdir -p "$vm/root/etc/systemd/system/multi-user.target.wants"
 ln -sf ../in-vm.service "$vm/root/etc/systemd/system/multi-user.target.wants/in-vm.service"
 rm -f "$vm/disk"
 truncate -s 2G "$vm/disk"
 mke2fs -q -t ext4 -d "$vm/root" "$vm/disk"
-# Emulated, which works everywhere; USHER_VM_ACCEL=kvm is faster where it works.
+# Emulation works everywhere. USHER_VM_ACCEL=kvm is faster, if the machine supports it.
 
 timeout 1200 qemu-system-x86_64 -machine accel="${USHER_VM_ACCEL:-tcg}" -cpu max -m 1024 -smp 2 -display none -monitor none -no-reboot \
     -serial file:"$vm/output" -nic none -drive file="$vm/disk",if=virtio,format=raw \
