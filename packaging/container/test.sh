@@ -42,27 +42,27 @@ start() { # VARIABLE=VALUE... : starts usher as process 1 and waits until it is 
 }
 stop() { kill -TERM "$usher" && wait $shell; }
 
-is "the program needs no library" sh -c "! readelf -l '$program' | grep -q INTERP"
+is "the program is static" sh -c "! readelf -l '$program' | grep -q INTERP"
 start
 is "it is process 1" grep -q '"pid":1,' "$root.ready"
-is "of user 65532" grep -qE '^Uid:\s+65532\s+65532' "/proc/$usher/status"
-is "without capabilities" grep -qE '^CapEff:\s+0+$' "/proc/$usher/status"
+is "it runs as user 65532" grep -qE '^Uid:\s+65532\s+65532' "/proc/$usher/status"
+is "it has no capabilities" grep -qE '^CapEff:\s+0+$' "/proc/$usher/status"
 is "it logs no error" sh -c "! grep -E ' ERROR |rror:' '$root.log'"
 is "it answers" outside /health_check
-is "the image's health check finds it healthy" inside /usher healthcheck
-is "a superuser is added beside it" sh -c "echo quiet-otter-7 | env -i ${environment[*]} /usr/sbin/chroot --userspec=65532:65532 '$root' /usher user add ann --superuser"
-is "who can log in" outside /api/v1/login -d username=ann -d password=quiet-otter-7
+is "the health check passes" inside /usher healthcheck
+is "a command adds a superuser" sh -c "echo quiet-otter-7 | env -i ${environment[*]} /usr/sbin/chroot --userspec=65532:65532 '$root' /usher user add ann --superuser"
+is "the superuser can sign in" outside /api/v1/login -d username=ann -d password=quiet-otter-7
 is "a backup is written into the volume" inside /usher backup /data/copy.gz
-is "SIGTERM stops it in order, also as process 1" stop
-is "as its log says" grep -q stopped "$root.log"
-is "the health check finds it gone" sh -c "! env -i ${environment[*]} /usr/sbin/chroot --userspec=65532:65532 '$root' /usher healthcheck"
+is "SIGTERM stops process 1 in order" stop
+is "the log says so" grep -q stopped "$root.log"
+is "the health check fails after the stop" sh -c "! env -i ${environment[*]} /usr/sbin/chroot --userspec=65532:65532 '$root' /usher healthcheck"
 is "a backup is restored" inside /usher restore /data/copy.gz --yes
 start
-is "a new container on the same volume knows everybody" outside /api/v1/login -d username=ann -d password=quiet-otter-7
+is "a new container on the same volume has all users" outside /api/v1/login -d username=ann -d password=quiet-otter-7
 kill -INT "$usher"
 wait $shell
-is "a name in \`bind\`, which nothing here can look up, stops the start with a sentence" sh -c \
+is "a name in \`bind\` that can't be resolved stops the start with a message" sh -c \
     "env -i ${environment[*]} USHER_BIND=localhost:7860 /usr/sbin/chroot --userspec=65532:65532 '$root' /usher 2>&1 | grep -q '^usher: cannot listen on localhost:7860: failed to lookup'"
-is "what a container keeps is in the volume alone" sh -c "[ \"\$(ls '$root')\" = \"\$(printf 'data\nusher')\" ]"
+is "the container writes only to the volume" sh -c "[ \"\$(ls '$root')\" = \"\$(printf 'data\nusher')\" ]"
 ls -l "$program" | awk '{ print $5 " bytes" }'
 echo "all is well"

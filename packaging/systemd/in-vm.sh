@@ -40,51 +40,51 @@ other_process() { [ "$(pid)" != "$1" ] && [ "$(pid)" != 0 ] && healthy; }
 
 echo "== $(. /etc/os-release && echo "$PRETTY_NAME"), $(systemctl --version | head -n 1), Linux $(uname -r)"
 is "the package installs" dpkg -i /root/usher.deb
-is "the service is enabled and has told that it is ready" systemctl is-active --quiet usher
-is "it is enabled" systemctl is-enabled --quiet usher
+is "the service reports that it is ready" systemctl is-active --quiet usher
+is "the service is enabled" systemctl is-enabled --quiet usher
 is "its state is shown" contains "listening on 127.0.0.1:7860" systemctl show -P StatusText usher
 is "it is healthy" healthy
-is "its settings are the conffile" contains "settings are read from /etc/usher/config.toml" journalctl -u usher
-is "its data are the state directory" contains "data directory: /var/lib/usher" journalctl -u usher
-is "nothing is worth a warning but the setup link" \
+is "it reads the settings in /etc" contains "settings are read from /etc/usher/config.toml" journalctl -u usher
+is "it uses the state directory" contains "data directory: /var/lib/usher" journalctl -u usher
+is "the only warning is about the setup link" \
     [ "$(journalctl -u usher -o cat | grep -E ' (WARN|ERROR) ' | grep -cv 'nobody administers this server yet')" = 0 ]
-is "it runs as a user of its own" [ "$(stat -c %u "/proc/$(pid)")" -ge 61184 ] # where systemd's dynamic users begin
-is "without capabilities" status CapEff 0000000000000000
-is "which it cannot get" status CapBnd 0000000000000000
-is "nor by other programs" status NoNewPrivs 1
-is "behind a filter of system calls" status Seccomp 2
-is "nobody else enters its data" [ "$(stat -c %a /var/lib/private/usher)" = 700 ]
-is "systemd finds it well confined: $(systemd-analyze security usher | tail -n 1)" systemd-analyze security --threshold=20 usher
+is "it runs as its own user" [ "$(stat -c %u "/proc/$(pid)")" -ge 61184 ] # where systemd's dynamic users begin
+is "it has no capabilities" status CapEff 0000000000000000
+is "it can't get capabilities" status CapBnd 0000000000000000
+is "it can't get privileges through other programs" status NoNewPrivs 1
+is "a filter limits its system calls" status Seccomp 2
+is "other users can't read its data" [ "$(stat -c %a /var/lib/private/usher)" = 700 ]
+is "its exposure level is low: $(systemd-analyze security usher | tail -n 1)" systemd-analyze security --threshold=20 usher
 is "the setup link is there" grep -q '/setup#token=' /var/lib/usher/setup-link
 
 echo "== the command line, as root"
-is "a superuser is added" sh -c 'echo quiet-otter-7 | usher --data-dir /var/lib/usher user add ann --superuser'
-is "and can log in" log_in ann quiet-otter-7
-is "a backup" usher --data-dir /var/lib/usher backup /root/copy.gz
+is "a command adds a superuser" sh -c 'echo quiet-otter-7 | usher --data-dir /var/lib/usher user add ann --superuser'
+is "the superuser can sign in" log_in ann quiet-otter-7
+is "a backup works" usher --data-dir /var/lib/usher backup /root/copy.gz
 systemctl stop usher
-is "a restore, with the service stopped" usher --data-dir /var/lib/usher restore /root/copy.gz --yes
+is "a restore works while the service is stopped" usher --data-dir /var/lib/usher restore /root/copy.gz --yes
 systemctl start usher
-is "the service can open what root restored" healthy
-is "and knows everybody" log_in ann quiet-otter-7
+is "the service can open the restored database" healthy
+is "all users are there" log_in ann quiet-otter-7
 
 echo "== stop and failure"
 systemctl restart usher
-is "a restart keeps everybody" log_in ann quiet-otter-7
+is "a restart keeps all users" log_in ann quiet-otter-7
 systemctl stop usher
-is "a stop is in order" [ "$(systemctl show -P Result usher)" = success ]
-is "the log is folded into the database" [ ! -e /var/lib/private/usher/usher.db-wal ]
+is "it stops in order" [ "$(systemctl show -P Result usher)" = success ]
+is "the write-ahead log is checkpointed and deleted" [ ! -e /var/lib/private/usher/usher.db-wal ]
 systemctl start usher
 before=$(pid)
 kill -KILL "$before"
-eventually "after a kill it is back" other_process "$before"
-is "and knows everybody" log_in ann quiet-otter-7
+eventually "it restarts after a kill" other_process "$before"
+is "all users are there" log_in ann quiet-otter-7
 
 echo "== the watchdog"
 drop_in watchdog "WatchdogSec=8"
 systemctl restart usher
 before=$(pid)
 sleep 20
-is "a server at rest is left alone" same_process "$before"
+is "the watchdog leaves an idle server alone" same_process "$before"
 hang() { # THREAD SYSTEM-CALLS : delays the thread's next such call; other threads continue
     local id
     id=$(grep -lx "$1.*" /proc/"$before"/task/*/comm | head -n 1 | cut -d/ -f5)
@@ -100,8 +100,8 @@ for thread in usher-writer usher-reader actix-rt; do
     esac
     tracer=$!
     for _ in 1 2 3 4 5 6 7 8; do curl -s -m 30 -o /dev/null http://127.0.0.1:7860/health_check & done
-    eventually "a server whose thread hangs ($thread) is started anew" other_process "$before"
-    is "by the watchdog" contains "Watchdog timeout" journalctl -u usher --since="$since"
+    eventually "it restarts when a thread hangs ($thread)" other_process "$before"
+    is "the watchdog restarted it" contains "Watchdog timeout" journalctl -u usher --since="$since"
     kill "$tracer" 2>/dev/null
     wait
 done
@@ -114,8 +114,8 @@ head -c 32 /dev/urandom | base64 > /root/key
 drop_in secret 'LoadCredential=secret_key:/root/key
 Environment=USHER_SECRET_KEY_FILE=%d/secret_key'
 systemctl restart usher
-is "a secret comes as a credential" healthy
-is "and is in no log" lacks "$(cat /root/key)" journalctl -u usher
+is "it reads a secret from a credential" healthy
+is "the secret isn't logged" lacks "$(cat /root/key)" journalctl -u usher
 rm -r /etc/systemd/system/usher.service.d
 systemctl daemon-reload
 echo 'signup = "nobody"' >> /etc/usher/config.toml
@@ -124,17 +124,17 @@ is "a wrong setting stops the start and is named" contains '`signup` in /etc/ush
 sed -i '$d' /etc/usher/config.toml
 systemctl reset-failed usher
 systemctl restart usher
-is "a right one starts it" healthy
+is "a correct setting starts it" healthy
 
 echo "== socket activation"
 systemctl disable --now usher
 cp /usr/share/doc/usher/packaging/systemd/socket/usher.socket /etc/systemd/system/
 systemctl daemon-reload
 systemctl enable --now usher.socket
-is "nothing runs before somebody comes" [ "$(systemctl is-active usher)" = inactive ]
+is "it doesn't run before the first connection" [ "$(systemctl is-active usher)" = inactive ]
 is "the first connection starts it" healthy
-is "by its other address, too" curl -fs 'http://[::1]:7860/health'
-is "on the sockets that were passed" contains "listening on what the service manager listens on" journalctl -u usher
+is "it answers on its other address" curl -fs 'http://[::1]:7860/health'
+is "it uses the passed sockets" contains "listening on what the service manager listens on" journalctl -u usher
 (for _ in $(seq 200); do curl -s -m 20 -o /dev/null -w '%{http_code}\n' http://127.0.0.1:7860/health; done) > codes &
 for _ in 1 2 3; do systemctl restart usher; done
 wait
@@ -147,16 +147,16 @@ echo "== upgrade and removal"
 echo '# mine' >> /etc/usher/config.toml
 systemctl enable --now usher
 before=$(pid)
-is "the package is installed over itself" dpkg -i --force-confold /root/usher.deb
-is "which starts it anew" other_process "$before"
-is "and leaves settings as they are" grep -qx '# mine' /etc/usher/config.toml
-is "it is removed" dpkg -r usher
+is "the package reinstalls" dpkg -i --force-confold /root/usher.deb
+is "the reinstallation restarts it" other_process "$before"
+is "the settings are kept" grep -qx '# mine' /etc/usher/config.toml
+is "the package is removed" dpkg -r usher
 is "the service is gone" [ "$(systemctl is-active usher)" = inactive ]
-is "settings stay" [ -e /etc/usher/config.toml ]
-is "it is purged" dpkg -P usher
+is "the settings are kept after removal" [ -e /etc/usher/config.toml ]
+is "the package is purged" dpkg -P usher
 is "settings are gone" [ ! -e /etc/usher ]
-is "data stay" [ -e /var/lib/private/usher/usher.db ]
-is "it is installed again" dpkg -i /root/usher.deb
-eventually "and knows everybody" log_in ann quiet-otter-7
+is "the data is kept" [ -e /var/lib/private/usher/usher.db ]
+is "the package is installed again" dpkg -i /root/usher.deb
+eventually "all users are there" log_in ann quiet-otter-7
 
 [ "$failures" = 0 ] && echo "all is well"
