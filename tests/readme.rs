@@ -9,12 +9,29 @@ use std::process::Command;
 
 use support::process::Program;
 
+/// Compares a file with what the code says it contains. `UPDATE_DOCS=1` writes the file instead.
+#[expect(clippy::disallowed_methods, reason = "UPDATE_DOCS belongs to this test")]
+fn is_generated(path: &str, expected: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, expected).unwrap();
+    }
+    let found = fs::read_to_string(&path).unwrap();
+    assert!(found == expected, "{} is outdated; run UPDATE_DOCS=1 cargo test --test readme", path.display());
+}
+
 #[test]
-fn the_settings_page_lists_every_setting_with_its_default() {
+fn the_settings_page_lists_every_setting() {
     let page = include_str!("../docs/settings.md");
-    let (_, rest) = page.split_once("<!-- settings -->\n").unwrap();
-    let (table, _) = rest.split_once("<!-- /settings -->").unwrap();
-    assert_eq!(table, usher::config::markdown_table());
+    let (before, rest) = page.split_once("<!-- settings -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- /settings -->").unwrap();
+    let tables = usher::config::markdown_tables();
+    is_generated("docs/settings.md", &format!("{before}<!-- settings -->\n{tables}<!-- /settings -->{after}"));
+}
+
+#[test]
+fn the_example_file_lists_every_setting() {
+    is_generated("config.toml", &usher::config::example_file());
 }
 
 /// The commands and expected output of the `console` blocks of a page, in order.

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::cli::context::{Printed, out, print, table, tell};
 use crate::cli::{Failure, running_server};
-use crate::config::{Config, KEYS};
+use crate::config::{Config, SETTINGS};
 use crate::server::{local_url, port_file};
 
 /// How long a healthy server may take.
@@ -18,16 +18,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Shows every setting in force, and where it came from; secrets as `***`.
 pub fn config(config: &Config, as_json: bool) -> Result<(), Failure> {
-    let source = |key: &str| config.origins.get(key).map(ToString::to_string).unwrap_or_default();
+    let source = |key: &str| config.sources.get(key).map(ToString::to_string).unwrap_or_default();
     let entry = |key: &str| json!({ "value": config.shown(key), "source": source(key) });
-    let settings: serde_json::Map<_, _> = KEYS.iter().map(|key| (key.name.to_owned(), entry(key.name))).collect();
+    let settings: serde_json::Map<_, _> = SETTINGS.iter().map(|key| (key.name.to_owned(), entry(key.name))).collect();
     running_server::say(config);
     match &config.file {
         Some(file) => tell(format_args!("configuration file: {}", file.display())),
         None => tell(format_args!("configuration file: none")),
     }
     print(as_json, &settings, || {
-        let rows = KEYS.iter().map(|key| vec![key.name.to_owned(), config.shown(key.name), source(key.name)]);
+        let rows = SETTINGS.iter().map(|key| vec![key.name.to_owned(), config.shown(key.name), source(key.name)]);
         table(&["SETTING", "VALUE", "FROM"], &rows.collect::<Vec<_>>())
     })
 }

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
-use crate::config::{Config, Inputs, Source};
+use crate::config::{Config, Inputs, ValueSource};
 use args::{Cli, Command};
 
 /// What a command failed with: one sentence.
@@ -88,7 +88,7 @@ pub fn run() -> ExitCode {
 
 fn start_log(config: &Config, command: &Command) -> Result<(), Failure> {
     // A command says itself what it did; it logs that as well only if somebody wishes so.
-    let wished = matches!(command, Command::Serve) || config.origins.get("log") != Some(&Source::Default);
+    let wished = matches!(command, Command::Serve) || config.sources.get("log") != Some(&ValueSource::Default);
     let filter = if wished { config.log.as_str() } else { "warn" };
     // The framework tells of every worker and, as an error, of everything that is no HTTP, which anybody can send at will.
     // Whoever wants to know names `actix_server` or `actix_http` in the filter.

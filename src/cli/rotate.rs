@@ -12,7 +12,7 @@ use crate::auth::secret_key::{self, SECRET_KEY_FILE, fingerprint};
 use crate::cli::Failure;
 use crate::cli::backup::alone;
 use crate::cli::context::{CommandError, Context, command_line, confirm};
-use crate::config::{Config, Source};
+use crate::config::{Config, ValueSource};
 use crate::domain::audit::{Action, Event};
 use crate::domain::secret::Secret;
 use crate::server::secret_key::unreadable;
@@ -90,8 +90,8 @@ async fn rotate(desk: &Context<'_>, old: Option<&Path>, yes: bool) -> Result<(),
 
 /// Why nothing is done where the key is a setting, and what to do instead.
 fn how_to(config: &Config) -> String {
-    let source = match config.origins.get("secret_key") {
-        Some(Source::File(path)) => format!("`secret_key` or `secret_key_file` in {}", path.display()),
+    let source = match config.sources.get("secret_key") {
+        Some(ValueSource::File(path)) => format!("`secret_key` or `secret_key_file` in {}", path.display()),
         Some(source) => source.to_string(),
         None => "the settings".to_owned(),
     };

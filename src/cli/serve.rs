@@ -68,7 +68,7 @@ async fn serve(config: Config, passed: Vec<TcpListener>) -> Result<(), Failure> 
 
 fn watch(exit_with: ExitWith) -> Result<Option<parent::Watch>, parent::ParentError> {
     match exit_with {
-        ExitWith::Nobody => Ok(None),
+        ExitWith::Never => Ok(None),
         ExitWith::Parent => parent::Watch::begin(None).map(Some),
         ExitWith::Process(id) => parent::Watch::begin(Some(id)).map(Some),
     }

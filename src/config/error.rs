@@ -1,27 +1,27 @@
-//! Owns what can be wrong with a configuration, each as one sentence for the person who wrote it: where the value came
-//! from, what is wrong, what would be right. Must not hold the text of any secret, nor a line of any file.
+//! Configuration errors. Each message names the setting and its source, the fault, and the remedy. Messages never
+//! contain a secret or a line of a file.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How much of a bad value a message repeats.
-const LONGEST_QUOTE: usize = 80;
+/// How many characters of a bad value a message repeats.
+const MAX_QUOTE_CHARS: usize = 80;
 
-/// Where a value came from, weakest first.
+/// Where a value comes from, weakest first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
-    /// Nobody set it.
+pub enum ValueSource {
+    /// The declaration.
     Default,
     /// The configuration file at this path.
     File(PathBuf),
     /// The environment variable of this name.
     Environment(String),
     /// The flag of this name, without its dashes.
-    Flag(&'static str),
+    Flag(String),
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -32,109 +32,107 @@ impl fmt::Display for Source {
     }
 }
 
-/// One setting in one source, as a message names it.
+/// A setting and its source, for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The key as the source spells it, such as `secret_key_file`.
+pub struct Origin {
+    /// The key in that source, such as `secret_key_file`.
     pub name: String,
-    /// Where it stands.
-    pub source: Source,
+    /// The source.
+    pub source: ValueSource,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
-            Source::Default => write!(f, "the default of `{}`", self.name),
-            Source::File(path) => write!(f, "`{}` in {}", self.name, shown_path(path)),
-            // A variable or a flag names its key already.
+            ValueSource::Default => write!(f, "the default of `{}`", self.name),
+            ValueSource::File(path) => write!(f, "`{}` in {}", self.name, shown_path(path)),
+            // A variable and a flag contain the key.
             named => named.fmt(f),
         }
     }
 }
 
-/// Why usher does not start with this configuration.
-#[expect(missing_docs, reason = "each variant's sentence says what its fields are")]
+/// Why a configuration is refused.
+#[expect(missing_docs, reason = "each message says what its fields are")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// A value that is no secret is wrong. `found` is quoted or described already.
-    #[error("{place} is {found}; it must be {wanted}")]
-    Value { place: Place, found: String, wanted: String },
-    /// A secret is wrong; what it is stays unsaid.
-    #[error("{place} must {wanted}")]
-    Secret { place: Place, wanted: &'static str },
-    /// A file that should hold a secret gives none.
-    #[error("{place} names the file {path}, but {fault}; it must be a readable file that holds the secret alone")]
-    SecretFile { place: Place, path: String, fault: String },
-    /// A secret comes both as itself and as a file, and nothing says which one counts.
-    #[error("both {plain} and {file} are set; keep one of them")]
-    SecretTwice { plain: Place, file: Place },
-    /// The configuration file names something that is no setting.
-    #[error("there is no setting {key} ({file}); {hint}")]
+    /// A value is invalid. `found` is quoted or described.
+    #[error("{origin} is {found}; it must be {wanted}")]
+    Value { origin: Origin, found: String, wanted: String },
+    /// A secret could be guessed. The message doesn't contain it.
+    #[error("{origin} must have at least {min_chars} characters; `openssl rand -base64 32` prints a good one")]
+    ShortSecret { origin: Origin, min_chars: usize },
+    /// A secret's file can't be read or contains no secret.
+    #[error("{origin} names the file {path}, but {fault}; it must be a readable file that contains only the secret")]
+    SecretFile { origin: Origin, path: String, fault: String },
+    /// One source has a secret both directly and as a file.
+    #[error("both {direct} and {file} are set; keep one of them")]
+    SecretTwice { direct: Origin, file: Origin },
+    /// The configuration file has an unknown key.
+    #[error("{key} in {file} is not a setting; {hint}")]
     UnknownKey { file: String, key: String, hint: String },
-    /// The environment names something that is no setting.
-    #[error("there is no setting for the environment variable {name}; {hint}")]
+    /// The environment has an unknown `USHER_*` variable.
+    #[error("the environment variable {name} is not a setting; {hint}")]
     UnknownVariable { name: String, hint: String },
-    /// A text from outside is not UTF-8.
-    #[error("{what} is not UTF-8 text; write it in UTF-8")]
+    /// A text from outside isn't UTF-8.
+    #[error("{what} is not UTF-8; write it in UTF-8")]
     NotUtf8 { what: String },
-    /// The configuration file is there, or was asked for, and cannot be read.
-    #[error("the configuration file {file} ({why_this}) cannot be read: {fault}; it must be a readable TOML file")]
+    /// The configuration file can't be read.
+    #[error("the configuration file {file} ({why_this}) can't be read: {fault}; it must be a readable TOML file")]
     File { file: String, why_this: &'static str, fault: String },
-    /// The configuration file is not TOML. The message is the parser's and repeats nothing of the file.
-    #[error(
-        "{file} is not TOML at line {line}, column {column}: {message}; write `key = value` lines as in config.toml"
-    )]
+    /// The configuration file isn't TOML. The message is the parser's and repeats nothing of the file.
+    #[error("{file} is not TOML at line {line}, column {column}: {message}; write lines of the form `key = value`")]
     Syntax { file: String, line: usize, column: usize, message: String },
-    /// The superuser's name and password only make sense together.
-    #[error("{place} is set, but `{missing}` is not; set both or neither")]
-    Alone { place: Place, missing: &'static str },
-    /// A setting without which another one does nothing is off: it would seem to be in force.
-    #[error("{place} is set, but `{needs}` is not on; set `{needs} = true` as well, or leave it out")]
-    Idle { place: Place, needs: &'static str },
-    /// A session could not outlive its first access token.
+    /// A setting needs another one's value.
+    #[error("{origin} is set, but `{missing}` is not; set both or neither")]
+    Incomplete { origin: Origin, missing: &'static str },
+    /// A setting has no effect unless another one is on.
+    #[error("{origin} is set, but `{needs}` is off; set `{needs} = true`, or remove the setting")]
+    NoEffect { origin: Origin, needs: &'static str },
+    /// A session would end before its first access token.
     #[error(
-        "{refresh} gives {refresh_seconds} seconds, less than the {access_seconds} of {access}; \
-         `refresh_token_seconds` must be at least `access_token_seconds`"
+        "{refresh} is {refresh_seconds} seconds, less than {access}, {access_seconds}; `refresh_token_seconds` must be \
+         at least `access_token_seconds`"
     )]
-    Lifetimes { refresh: Place, refresh_seconds: u32, access: Place, access_seconds: u32 },
-    /// Links and answers would lead to different places.
-    #[error("{place} is {base}, but the path of `public_url` is {path}; make them the same, or leave `base_path` out")]
-    TwoPaths { place: Place, base: String, path: String },
-    /// The rules of forward auth are wrong together, or do not fit the other settings.
-    #[error("{place} {fault}")]
-    ForwardAuth { place: Place, fault: String },
-    /// The file that was found in the data directory says that the data directory is another one.
+    Lifetimes { refresh: Origin, refresh_seconds: u32, access: Origin, access_seconds: u32 },
+    /// `base_path` and the path of `public_url` differ.
+    #[error("{origin} is {base}, but the path of `public_url` is {path}; make them equal, or remove `base_path`")]
+    BasePathMismatch { origin: Origin, base: String, path: String },
+    /// The forward-auth settings contradict each other.
+    #[error("{origin} {fault}")]
+    ForwardAuth { origin: Origin, fault: String },
+    /// The file in the data directory names another data directory.
     #[error(
-        "{file} was found because it lies in the data directory, but its `data_dir` names another one, {named}; \
-         remove `data_dir` from it, or name the file by --config"
+        "{file} was found in the data directory, but its `data_dir` names another directory, {named}; remove \
+         `data_dir` from it, or name the file with --config"
     )]
     DataDirMoved { file: String, named: String },
-    /// Nothing says where the data should be.
-    #[error("there is no home directory to keep data in; name a data directory by --data-dir or USHER_DATA_DIR")]
+    /// Nothing names a data directory.
+    #[error("there is no home directory to keep data in; name a data directory with --data-dir or USHER_DATA_DIR")]
     NoDataDir,
-    /// The process has no working directory that relative paths could start from.
-    #[error("the working directory cannot be used: {fault}; start usher in a directory that exists")]
+    /// The process has no working directory.
+    #[error("the working directory can't be used: {fault}; start usher in a directory that exists")]
     NoWorkingDir { fault: String },
 }
 
-/// A bad value for a message: in quotes, control characters escaped, cut.
+/// A value for a message: quoted, escaped and truncated.
 pub(super) fn quoted(text: &str) -> String {
-    let mut shown: String = escaped(text.chars().take(LONGEST_QUOTE));
-    if text.chars().nth(LONGEST_QUOTE).is_some() {
+    let mut shown: String = escaped(text.chars().take(MAX_QUOTE_CHARS));
+    if text.chars().nth(MAX_QUOTE_CHARS).is_some() {
         shown.push('…');
     }
     format!("\"{shown}\"")
 }
 
-/// A path for a message. It is not cut, as people must be able to find it.
+/// A path for a message. It isn't truncated, so that people can find the file.
 pub(super) fn shown_path(path: &Path) -> String {
     escaped(path.to_string_lossy().chars())
 }
 
-/// Keeps a value from writing lines or colours of its own to a terminal or log.
+/// Escapes what could write lines or colors of its own to a terminal or log.
 fn escaped(text: impl Iterator<Item = char>) -> String {
     text.fold(String::new(), |mut shown, c| {
-        // Beyond the control characters, these turn or hide what stands beside them.
+        // These aren't control characters, but they hide or reorder the text beside them.
         let invisible =
             matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
         if c.is_control() || invisible || c == '"' {
@@ -146,44 +144,25 @@ fn escaped(text: impl Iterator<Item = char>) -> String {
     })
 }
 
-/// What an I/O error means for somebody who wrote a path.
+/// An I/O error for somebody who wrote a path.
 pub(super) fn io_fault(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => "it does not exist".to_owned(),
-        io::ErrorKind::PermissionDenied => {
-            "permission is denied; run usher as whoever it belongs to, or as root".to_owned()
-        }
+        io::ErrorKind::NotFound => "it doesn't exist".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission is denied; run usher as the file's owner or as root".to_owned(),
         io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
         _ => error.to_string(),
     }
 }
 
-/// The end of a message about `unknown`: the one of `known` that was likely meant, or where to look them up.
+/// The remedy for an unknown name: the known name that is most similar, or where to look.
 pub(super) fn hint(unknown: &str, known: impl Iterator<Item = String>) -> String {
-    // Longer ones are no typing errors, and the distance costs the product of the lengths.
-    let unknown: Vec<char> = unknown.chars().take(64).collect();
-    let nearest = known.map(|name| (distance(&unknown, &name), name)).min();
-    match nearest {
-        Some((steps, name)) if steps <= 2.max(unknown.len() / 3) => format!("did you mean `{name}`?"),
+    // The distance costs the product of the lengths, and a longer name isn't a typing error.
+    let unknown = unknown.chars().take(64).collect::<String>().to_ascii_lowercase();
+    let distance = |name: &str| strsim::damerau_levenshtein(&unknown, &name.to_ascii_lowercase());
+    match known.map(|name| (distance(&name), name)).min() {
+        Some((edits, name)) if edits <= 2.max(unknown.chars().count() / 3) => format!("did you mean `{name}`?"),
         _ => "`usher --help` and config.toml list the settings".to_owned(),
     }
-}
-
-/// How many letters must be added, removed or replaced to turn one word into the other (Levenshtein).
-fn distance(left: &[char], right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=left.len()).collect();
-    for (i, r) in right.chars().enumerate() {
-        let mut diagonal = i;
-        let mut last = i + 1;
-        for (cell, l) in row.iter_mut().skip(1).zip(left) {
-            last = (*cell + 1).min(last + 1).min(diagonal + usize::from(!l.eq_ignore_ascii_case(&r)));
-            diagonal = std::mem::replace(cell, last);
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -197,8 +176,6 @@ mod tests {
         assert_eq!(hint("SECRETKEY", known()), "did you mean `secret_key`?");
         assert_eq!(hint("", known()), "`usher --help` and config.toml list the settings");
         assert!(!hint("zzzzzzzz", known()).contains("did you mean"));
-        let kitten: Vec<char> = "kitten".chars().collect();
-        assert_eq!((distance(&kitten, "sitting"), distance(&kitten, ""), distance(&[], "abc")), (3, 6, 3));
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! Owns finding and reading `config.toml`: which file counts, that it is TOML, that its keys are known and its values of
-//! their kind. Must not know what the values mean, and must never repeat a line of it: that line may hold a secret.
+//! Finds and reads the configuration file. Messages never repeat a line of it, because the line can contain a secret.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,29 +7,29 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use crate::config::error::{self, ConfigError, Place, Source};
+use crate::config::error::{self, ConfigError, Origin, ValueSource};
 use crate::config::inputs::Inputs;
-use crate::config::keys::{self, Kind};
+use crate::config::setting::{self, ValueType};
 use crate::config::values;
 
-/// The name of the file where none is named.
-const NAME: &str = "config.toml";
-/// More than anybody writes by hand, and little enough to read `/dev/zero` by mistake.
-const LARGEST: u64 = 1 << 20;
+/// The name of the file if none is given.
+const FILE_NAME: &str = "config.toml";
+/// More than a configuration needs. Bounds the reading of a wrong file, such as /dev/zero.
+const MAX_BYTES: u64 = 1 << 20;
 
-/// A configuration file that was read.
+/// A configuration file's values.
 pub(super) struct ConfigFile {
-    /// Its absolute path.
+    /// The absolute path.
     pub path: PathBuf,
-    /// Whether it was found only because it lies in the data directory.
+    /// Whether it was found in the data directory.
     pub in_data_dir: bool,
-    /// Its values, in the form that the environment would have.
+    /// The values in the form of environment variables.
     texts: BTreeMap<String, String>,
 }
 
 impl ConfigFile {
-    /// The file that counts: the one named by `--config`, else by `USHER_CONFIG`, else `config.toml` in the working
-    /// directory, else in `data_dir`. Only the last two may be missing.
+    /// Reads the file named by `--config`, else by `USHER_CONFIG`, else `config.toml` in the working directory, else in
+    /// `data_dir`. Only the last two can be missing.
     pub(super) fn find(inputs: &Inputs, data_dir: Option<&Path>) -> Result<Option<Self>, ConfigError> {
         let from_here = |path: &Path| values::absolute(path, &inputs.working_dir);
         if let Some(path) = &inputs.config_flag {
@@ -39,28 +38,28 @@ impl ConfigFile {
         if let Some(path) = inputs.variable("USHER_CONFIG") {
             return Self::read(from_here(Path::new(path)), "named by USHER_CONFIG", false).map(Some);
         }
-        let here = from_here(Path::new(NAME));
+        let here = from_here(Path::new(FILE_NAME));
         if exists(&here) {
             return Self::read(here, "found in the working directory", false).map(Some);
         }
-        match data_dir.map(|dir| dir.join(NAME)).filter(|path| exists(path)) {
+        match data_dir.map(|dir| dir.join(FILE_NAME)).filter(|path| exists(path)) {
             Some(path) => Self::read(path, "found in the data directory", true).map(Some),
             None => Ok(None),
         }
     }
 
-    /// The value of a key, and nothing if the file does not set it.
+    /// The value of a key, if the file sets it.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.texts.get(name).map(String::as_str)
     }
 
-    /// Where the relative paths of this file start.
+    /// The directory that relative paths in this file start at.
     pub(super) fn dir(&self) -> &Path {
         self.path.parent().unwrap_or(&self.path)
     }
 
     fn read(path: PathBuf, why_this: &'static str, in_data_dir: bool) -> Result<Self, ConfigError> {
-        let bytes = read_whole(&path, LARGEST).map_err(|error| ConfigError::File {
+        let bytes = read_whole(&path, MAX_BYTES).map_err(|error| ConfigError::File {
             file: error::shown_path(&path),
             why_this,
             fault: error::io_fault(&error),
@@ -71,12 +70,12 @@ impl ConfigFile {
     }
 }
 
-/// Whether there is anything to read. What cannot even be looked at is there: not reading it could start a server with
-/// other settings than the ones written down.
+/// Whether the file exists. An error other than absence counts as existing: to skip the file would ignore settings that
+/// somebody wrote.
 fn exists(path: &Path) -> bool {
     match path.symlink_metadata() {
         Ok(_) => true,
-        // A data directory that is a file is its own mistake, reported where the directory is made.
+        // A data directory that is a file is reported where the directory is created.
         Err(error) => !matches!(
             error.kind(),
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput
@@ -84,38 +83,38 @@ fn exists(path: &Path) -> bool {
     }
 }
 
-/// Reads a file that nobody expects to be large.
-pub(super) fn read_whole(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
+/// Reads a file of at most `max_bytes`.
+pub(super) fn read_whole(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     if file.metadata()?.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     let mut bytes = Vec::new();
-    // The length that the file system tells may be wrong (a pipe, a device): count what comes.
-    file.take(largest + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > largest {
-        return Err(io::Error::other(format!("it is larger than {largest} bytes")));
+    // The metadata of a pipe or device doesn't tell the length.
+    file.take(max_bytes + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max_bytes {
+        return Err(io::Error::other(format!("it is larger than {max_bytes} bytes")));
     }
     Ok(bytes)
 }
 
-/// The values of a file's text.
+/// Parses the text of a file.
 fn texts(text: &str, path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
     let table = text.parse::<Table>().map_err(|error| {
         let (line, column) = position(text, error.span().map_or(0, |span| span.start));
-        // The parser's error prints the line it stumbled over; its message alone does not.
+        // The parser's error displays the line, its message doesn't.
         let message = error.message().trim_end().replace('\n', ", ");
         ConfigError::Syntax { file: error::shown_path(path), line, column, message }
     })?;
     let mut texts = BTreeMap::new();
     for (name, value) in table {
-        let kind = keys::kind(&name).ok_or_else(|| ConfigError::UnknownKey {
+        let value_type = setting::value_type(&name).ok_or_else(|| ConfigError::UnknownKey {
             file: error::shown_path(path),
             key: error::quoted(&name),
-            hint: error::hint(&name, keys::names()),
+            hint: error::hint(&name, setting::keys()),
         })?;
-        let text = as_text(kind, &value).map_err(|wanted| ConfigError::Value {
-            place: Place { name: name.clone(), source: Source::File(path.to_owned()) },
+        let text = as_text(value_type, &value).map_err(|wanted| ConfigError::Value {
+            origin: Origin { name: name.clone(), source: ValueSource::File(path.to_owned()) },
             found: described(&value).to_owned(),
             wanted: wanted.to_owned(),
         })?;
@@ -124,31 +123,31 @@ fn texts(text: &str, path: &Path) -> Result<BTreeMap<String, String>, ConfigErro
     Ok(texts)
 }
 
-/// A value of the right type as text, or what the type should be.
-fn as_text(kind: Kind, value: &Value) -> Result<String, &'static str> {
-    match (kind, value) {
-        (Kind::Bool, Value::Boolean(value)) => Ok(value.to_string()),
-        (Kind::Bool, _) => Err("true or false, without quotes"),
-        (Kind::Process, Value::Boolean(value)) => Ok(value.to_string()),
-        (Kind::Process, Value::Integer(value)) => Ok(value.to_string()),
-        (Kind::Process, _) => Err("true, false or the id of a process, without quotes"),
-        (Kind::Number { .. }, Value::Integer(value)) => Ok(value.to_string()),
-        (Kind::Number { .. }, _) => Err("a whole number, without quotes"),
-        (Kind::List, Value::Array(items)) => {
+/// A value as text, or the type that it must have.
+fn as_text(value_type: ValueType, value: &Value) -> Result<String, &'static str> {
+    match (value_type, value) {
+        (ValueType::Bool, Value::Boolean(value)) => Ok(value.to_string()),
+        (ValueType::Bool, _) => Err("true or false, without quotes"),
+        (ValueType::BoolOrNumber, Value::Boolean(value)) => Ok(value.to_string()),
+        (ValueType::BoolOrNumber, Value::Integer(value)) => Ok(value.to_string()),
+        (ValueType::BoolOrNumber, _) => Err("true, false or a process id, without quotes"),
+        (ValueType::Number, Value::Integer(value)) => Ok(value.to_string()),
+        (ValueType::Number, _) => Err("a whole number, without quotes"),
+        (ValueType::List, Value::Array(items)) => {
             let items: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
-            items.map(|items| items.join(",")).ok_or("a list of texts in quotes, such as [\"one\", \"two\"]")
+            items.map(|items| items.join(",")).ok_or("a list of strings in quotes, such as [\"one\", \"two\"]")
         }
-        (Kind::List, _) => Err("a list of texts in quotes, such as [\"one\", \"two\"]"),
-        // `cookie_secure = true` is what everybody writes.
-        (Kind::Choice { words, .. }, Value::Boolean(value)) if words.contains(&"true") => Ok(value.to_string()),
+        (ValueType::List, _) => Err("a list of strings in quotes, such as [\"one\", \"two\"]"),
+        // `cookie_secure = true` without quotes.
+        (ValueType::Choice(words), Value::Boolean(value)) if words.contains("true") => Ok(value.to_string()),
         (_, Value::String(value)) => Ok(value.clone()),
-        _ => Err("a text in quotes"),
+        _ => Err("a string in quotes"),
     }
 }
 
 fn described(value: &Value) -> &'static str {
     match value {
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Integer(_) => "a whole number",
         Value::Float(_) => "a number with a fraction",
         Value::Boolean(_) => "true or false",
@@ -158,7 +157,7 @@ fn described(value: &Value) -> &'static str {
     }
 }
 
-/// Line and column of a byte, both from 1, in characters.
+/// The line and column of a byte offset, from 1, in characters.
 fn position(text: &str, byte: usize) -> (usize, usize) {
     let before = text.get(..byte).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_a_byte_order_mark_are_no_settings() {
+    fn comments_and_a_byte_order_mark_are_ignored() {
         assert_eq!(texts("\u{feff}# bind = 1\n\n#\r\n", Path::new("c")), Ok(BTreeMap::new()));
     }
 }

@@ -1,216 +1,187 @@
-//! Owns precedence: which of default, file, environment and flag gives a setting its value, and where that value came
-//! from. Must not know what a setting is used for.
+//! The declaration of every setting: name, type, default, description and parser.
+//!
+//! The first paragraph of a description is shown everywhere. The rest appears in `config.toml` only.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::config::error::{self, ConfigError, Place, Source};
-use crate::config::file::{self, ConfigFile};
-use crate::config::inputs::Inputs;
-use crate::config::keys::{self, Key, Kind};
-use crate::config::values;
+use ipnet::IpNet;
+
+use crate::config::error::{ConfigError, ValueSource};
+use crate::config::setting::ValueType::{Bool, BoolOrNumber, Choice, List, Number, Secret as SecretText, Text};
+use crate::config::setting::settings;
+use crate::config::values::{self, Bind, CookieSecure, ExitWith, Signup};
+use crate::config::{forward_auth, sources};
+use crate::domain::forward_auth::AccessRules;
+use crate::domain::schedule::Schedule;
 use crate::domain::secret::Secret;
 
-/// More than any secret, and little enough to read the wrong file by mistake.
-const LARGEST_SECRET: u64 = 64 << 10;
+/// Ten years, so that every expiry is a date that clients can read.
+const MAX_LIFETIME: u32 = 315_360_000;
 
-/// The text of one setting, which may be a secret: no `Debug`.
-struct Setting<'a> {
-    text: &'a str,
-    place: Place,
-    /// Where it starts if it is a relative path.
-    base: &'a Path,
-}
+/// The minimum length of a secret that is chosen by hand.
+const MIN_SECRET_CHARS: usize = 32;
 
-impl Setting<'_> {
-    fn read<T>(&self, reader: impl FnOnce(&str) -> Result<T, String>) -> Result<T, ConfigError> {
-        reader(self.text).map_err(|wanted| ConfigError::Value {
-            place: self.place.clone(),
-            found: error::quoted(self.text),
-            wanted,
-        })
-    }
-}
+settings! {
+    "Server" {
+        /// The directory of the database and the secret key.
+        ///
+        /// If empty: `$STATE_DIRECTORY`, which systemd sets, else the platform's data directory. On Linux that is
+        /// ~/.local/share/usher.
+        data_dir: PathBuf = "" ("`$STATE_DIRECTORY`, else the platform's data directory"), Text("PATH"), data_dir();
 
-/// All sources together, and a record of which one each setting was taken from.
-pub(super) struct Settings<'a> {
-    inputs: &'a Inputs,
-    file: Option<&'a ConfigFile>,
-    /// Filled while settings are read.
-    pub origins: BTreeMap<&'static str, Source>,
-}
+        /// The address and port to listen on. Port 0 picks a free port.
+        ///
+        /// 0.0.0.0 and [::] stand for all addresses of this machine. To accept other machines, put an HTTPS proxy in
+        /// front.
+        bind: Bind = "127.0.0.1:7860", Text("HOST:PORT"), get(values::bind);
 
-impl<'a> Settings<'a> {
-    pub(super) fn new(inputs: &'a Inputs, file: Option<&'a ConfigFile>) -> Self {
-        Self { inputs, file, origins: BTreeMap::new() }
-    }
+        /// The address that people type, such as `https://users.example.org`. Links start with it.
+        public_url: Option<String> = "" ("derived from `bind`"), Text("URL"), optional(values::public_url);
 
-    /// A setting that always has a value, read by `reader`.
-    pub(super) fn get<T>(&mut self, name: &str, reader: fn(&str) -> Result<T, String>) -> Result<T, ConfigError> {
-        self.take(name)?.read(reader)
-    }
+        /// The path in front of every route when a proxy serves usher below another site, such as `/usher`.
+        ///
+        /// For https://home.example.org/usher/ it is "/usher". The proxy may keep or remove it.
+        base_path: String = "" ("the path of `public_url`"), Text("/PREFIX"), get(values::base_path);
 
-    /// A setting that may be empty, which means that it is not set.
-    pub(super) fn optional<T>(
-        &mut self,
-        name: &str,
-        reader: fn(&str) -> Result<T, String>,
-    ) -> Result<Option<T>, ConfigError> {
-        let setting = self.take(name)?;
-        if setting.text.is_empty() { Ok(None) } else { setting.read(reader).map(Some) }
+        /// The number of threads that answer requests.
+        ///
+        /// 0 stands for one per core.
+        workers: usize = "0" ("one per core"), Number, get(values::workers);
+
+        /// A file that names the server's address, as JSON, while the server is ready.
+        ///
+        /// For a program that starts usher. The directory must exist.
+        port_file: Option<PathBuf> = "" ("none"), Text("PATH"), path();
+
+        /// Stop when the parent process exits. Pass its PID to also detect a parent that is already gone.
+        ///
+        /// The PID needs Linux. On other systems, the end of standard input stops the server.
+        exit_with_parent: ExitWith = "false", BoolOrNumber, get(values::exit_with);
     }
 
-    /// A path that may be empty, which means that it is not set.
-    pub(super) fn path(&mut self, name: &str) -> Result<Option<PathBuf>, ConfigError> {
-        let setting = self.take(name)?;
-        let base = setting.base;
-        if setting.text.is_empty() { Ok(None) } else { setting.read(|text| values::path(text, base)).map(Some) }
+    "Sign-up and the first superuser" {
+        /// Who can add users: everyone with approval by a superuser, everyone (`open`), or superusers only (`closed`).
+        ///
+        /// "approval": new users are inactive until a superuser approves them. "open": new users are active at once.
+        signup: Signup = "approval", Choice("approval|open|closed"), get(values::choice);
+
+        /// The name of the first superuser, added at startup if there is none. Needs `superuser_password`.
+        ///
+        /// If empty, the server shows a one-time setup link.
+        superuser: Option<String> = "" ("none"), Text("NAME"), optional(values::text);
+
+        /// The first superuser's password. `superuser_password_file` reads it from a file, which is safer.
+        superuser_password: Option<Secret> = "" ("none"), SecretText, secret(1);
+
+        /// Let programs on this machine sign in without a password.
+        auto_login: bool = "false", Bool, get(values::boolean);
+
+        /// What programs must send as `X-Launch-Secret` for `auto_login`: at least 32 characters.
+        ///
+        /// Without it every program and every person on this machine can sign in. Set USHER_LAUNCH_SECRET, or let
+        /// launch_secret_file name a file.
+        launch_secret: Option<Secret> = "" ("none"), SecretText, secret(MIN_SECRET_CHARS);
     }
 
-    /// A number within the bounds that the table gives.
-    pub(super) fn number(&mut self, name: &str) -> Result<u32, ConfigError> {
-        let (least, most) = match known(name)?.kind {
-            Kind::Number { least, most } => (least, most),
-            _ => (0, u32::MAX),
-        };
-        self.take(name)?.read(|text| values::number(text, least, most))
+    "Tokens" {
+        /// The key that signs tokens: at least 32 characters. `secret_key_file` reads it from a file, which is safer.
+        ///
+        /// `openssl rand -base64 32` prints a good one. If empty, the first start creates one in the data directory.
+        secret_key: Option<Secret> = "" ("generated, and kept in the data directory"), SecretText,
+            secret(MIN_SECRET_CHARS);
+
+        /// How long an access token is valid.
+        access_token_seconds: u32 = "3600", Number, get(values::number::<1, MAX_LIFETIME>);
+
+        /// How long a session lives without being used.
+        ///
+        /// This is the lifetime of a refresh token. It must be at least access_token_seconds.
+        refresh_token_seconds: u32 = "604800", Number, get(values::number::<1, MAX_LIFETIME>);
+
+        /// How long a replaced refresh token still works, so that two browser tabs can refresh at once.
+        refresh_leeway_seconds: u32 = "10", Number, get(values::number::<0, 300>);
     }
 
-    /// A list of which `reader` reads one item.
-    pub(super) fn list<T: PartialEq>(
-        &mut self,
-        name: &str,
-        reader: fn(&str) -> Result<T, String>,
-    ) -> Result<Vec<T>, ConfigError> {
-        self.take(name)?.read(|text| values::list(text, reader))
+    "Passwords" {
+        /// The cost of a password hash, 10 to 20. Each step doubles the time of a sign-in.
+        bcrypt_cost: u32 = "12", Number, get(values::number::<10, 20>);
+
+        /// The minimum length of a new password in characters, 1 to 72.
+        ///
+        /// Existing passwords stay valid.
+        // bcrypt reads 72 bytes: a larger minimum would refuse every password.
+        password_min_length: usize = "8", Number, get(values::size::<1, 72>);
+
+        /// Require the current password to set a new one.
+        ///
+        /// Langflow's clients don't send it, so they can't set passwords if this is true.
+        require_current_password: bool = "false" ("because Langflow's clients don't send it"), Bool,
+            get(values::boolean);
+
+        /// Slow down repeated failed sign-ins and sign-ups.
+        ///
+        /// false turns off every such limit.
+        throttle: bool = "true", Bool, get(values::boolean);
+
+        /// The number of accounts that can wait for approval. Further sign-ups are refused.
+        ///
+        /// Ignored if throttle is false.
+        signup_max_waiting: u32 = "100", Number, get(values::number::<1, 1_000_000>);
     }
 
-    /// A secret, from the strongest source that has it as itself or as a file. `check` says what it must do.
-    pub(super) fn secret(
-        &mut self,
-        name: &str,
-        check: fn(&str) -> Result<(), &'static str>,
-    ) -> Result<Option<Secret>, ConfigError> {
-        let key = known(name)?;
-        let file_name = format!("{name}_file");
-        let found = if let Some(file) = self.flag(key)? {
-            Some((from_file(&file)?, file.place))
-        } else if let Some(found) = one_of(self.variable(name), self.variable(&file_name))? {
-            Some(found)
-        } else {
-            one_of(self.in_file(name), self.in_file(&file_name))?
-        };
-        let Some((secret, place)) = found else {
-            self.origins.insert(key.name, Source::Default);
-            return Ok(None);
-        };
-        self.origins.insert(key.name, place.source.clone());
-        check(secret.expose()).map_err(|wanted| ConfigError::Secret { place, wanted })?;
-        Ok(Some(secret))
+    "Browsers and proxies" {
+        /// Send cookies over HTTPS only: `true`, `false`, or `auto`, which follows the request.
+        cookie_secure: CookieSecure = "auto", Choice("auto|true|false"), get(values::choice);
+
+        /// Let scripts read the access token's cookie, as web clients of Langflow 1.3 do.
+        ///
+        /// A cross-site scripting flaw can then steal the token.
+        access_cookie_readable: bool = "false", Bool, get(values::boolean);
+
+        /// Origins of other sites whose pages can call usher, such as `https://app.example.org`.
+        cors_origins: Vec<String> = "" ("none"), List, list(values::origin);
+
+        /// Addresses or networks of the proxies whose forwarded headers are trusted, such as `127.0.0.1`.
+        trusted_proxies: Vec<IpNet> = "" ("none"), List, list(values::network);
+
+        /// Access rules for sites behind the proxy, such as `*.example.org = signed-in`. See docs/forward-auth.md.
+        ///
+        /// Each rule is "HOST = AUDIENCE". HOST can be a pattern ("*.example.org") and can name a port (":8443", or
+        /// ":*" for any port). AUDIENCE is "signed-in", "superusers" or "users: ann; bob" (names or ids). The most
+        /// specific host decides; hosts without a rule are refused. Needs public_url and trusted_proxies. While
+        /// there are rules, users can't rename themselves, and the name of a former user can't be taken.
+        forward_auth: AccessRules = "" ("off"), List, get(forward_auth::access_rules);
+
+        /// The domain that contains usher and those sites, such as `example.org`.
+        cookie_domain: Option<String> = "" ("the host of `public_url` only"), Text("DOMAIN"),
+            optional(forward_auth::cookie_domain);
     }
 
-    /// The data directory, if anything names one. It has two more sources than other settings: what systemd made for
-    /// the service, and what the platform is used to.
-    pub(super) fn data_dir(&mut self) -> Result<Option<PathBuf>, ConfigError> {
-        if let Some(path) = self.path("data_dir")? {
-            return Ok(Some(path));
-        }
-        // systemd names several directories in one variable, ours first.
-        let state = self.inputs.variable("STATE_DIRECTORY").and_then(|dirs| std::env::split_paths(dirs).next());
-        if let Some(dir) = state.filter(|dir| !dir.as_os_str().is_empty()) {
-            self.origins.insert("data_dir", Source::Environment("STATE_DIRECTORY".to_owned()));
-            return Ok(Some(values::absolute(&dir, &self.inputs.working_dir)));
-        }
-        self.origins.insert("data_dir", Source::Default);
-        Ok(self.inputs.platform_data_dir.as_ref().map(|dir| values::absolute(dir, &self.inputs.working_dir)))
+    "Backups" {
+        /// When the server backs up into `backups` in the data directory, such as `daily 03:00` or `every 6h`.
+        ///
+        /// "off", "hourly", "daily", "weekly", with a time of day "daily 03:30" or "weekly sunday 03:30" (default:
+        /// 03:00 and Sunday), or "every 30m", "every 6h", "every 2d". Times are local. A missed backup is made at the
+        /// next start. Copy the backups to another disk.
+        backup_schedule: Schedule = "off", Text("SCHEDULE"), get(values::schedule);
+
+        /// The number of scheduled backups to keep. The oldest are deleted first.
+        backup_keep: u32 = "7", Number, get(values::number::<1, 10_000>);
     }
 
-    /// Where a setting was read from, for a message about two settings at once.
-    pub(super) fn place(&self, name: &str) -> Place {
-        let source = self.origins.get(name).cloned().unwrap_or(Source::Default);
-        Place { name: name.to_owned(), source }
+    "Metrics and logging" {
+        /// Serve `GET /metrics` for Prometheus, to superusers and to clients that send `metrics_token`.
+        metrics: bool = "false", Bool, get(values::boolean);
+
+        /// The bearer token for `GET /metrics`: at least 32 characters. `metrics_token_file` reads it from a file.
+        metrics_token: Option<Secret> = "" ("none"), SecretText, secret(MIN_SECRET_CHARS);
+
+        /// The number of days that audit entries are kept.
+        audit_days: u32 = "365", Number, get(values::number::<1, 36_500>);
+
+        /// What is logged to standard error: a level, or levels per module, such as `info,usher::http=debug`.
+        ///
+        /// The levels are error, warn, info, debug, trace and off.
+        log: String = "info", Text("FILTER"), get(values::log_filter);
     }
-
-    /// The setting from its strongest source, which is recorded.
-    fn take(&mut self, name: &str) -> Result<Setting<'a>, ConfigError> {
-        let key = known(name)?;
-        let found = self.flag(key)?.or_else(|| self.variable(name)).or_else(|| self.in_file(name));
-        let default = || Setting {
-            text: key.default,
-            place: Place { name: name.to_owned(), source: Source::Default },
-            base: &self.inputs.working_dir,
-        };
-        let setting = found.unwrap_or_else(default);
-        self.origins.insert(key.name, setting.place.source.clone());
-        Ok(setting)
-    }
-
-    fn flag(&self, key: &'static Key) -> Result<Option<Setting<'a>>, ConfigError> {
-        let Some(text) = self.inputs.flags.get(key.name) else { return Ok(None) };
-        let place = Place { name: key.name.to_owned(), source: Source::Flag(key.flag) };
-        // An empty flag is a shell variable that was not set; an empty list is a wish.
-        if text.is_empty() && key.kind != Kind::List {
-            let wanted = "a value; leave the flag out for the default".to_owned();
-            return Err(ConfigError::Value { place, found: "empty".to_owned(), wanted });
-        }
-        Ok(Some(Setting { text, place, base: &self.inputs.working_dir }))
-    }
-
-    fn variable(&self, name: &str) -> Option<Setting<'a>> {
-        let variable = keys::variable(name);
-        let text = self.inputs.variable(&variable)?;
-        let place = Place { name: name.to_owned(), source: Source::Environment(variable) };
-        Some(Setting { text, place, base: &self.inputs.working_dir })
-    }
-
-    fn in_file(&self, name: &str) -> Option<Setting<'a>> {
-        let file = self.file?;
-        let text = file.text(name)?;
-        // Where the default is none, an empty text in the file says so: the lines of config.toml mean what they show.
-        if text.is_empty() && keys::find(name).is_none_or(|key| key.default.is_empty()) {
-            return None;
-        }
-        let place = Place { name: name.to_owned(), source: Source::File(file.path.clone()) };
-        Some(Setting { text, place, base: file.dir() })
-    }
-}
-
-/// Refuses every `USHER_*` variable that is no setting: a setting with a typing error must not be lost in silence.
-pub(super) fn check_variables(inputs: &Inputs) -> Result<(), ConfigError> {
-    let known = || keys::names().map(|name| keys::variable(&name)).chain(["USHER_CONFIG".to_owned()]);
-    let ours = |name: &&String| name.starts_with("USHER_");
-    match inputs.env.keys().filter(ours).find(|name| !known().any(|known| known == **name)) {
-        None => Ok(()),
-        Some(name) => Err(ConfigError::UnknownVariable { name: error::quoted(name), hint: error::hint(name, known()) }),
-    }
-}
-
-/// A name that is in the table; the tests read every setting, so that no other gets here.
-fn known(name: &str) -> Result<&'static Key, ConfigError> {
-    keys::find(name).ok_or_else(|| ConfigError::UnknownKey {
-        file: "usher itself".to_owned(),
-        key: error::quoted(name),
-        hint: error::hint(name, keys::names()),
-    })
-}
-
-/// The secret of one source, which may have it in one of two ways but not in both.
-fn one_of(plain: Option<Setting<'_>>, file: Option<Setting<'_>>) -> Result<Option<(Secret, Place)>, ConfigError> {
-    match (plain, file) {
-        (Some(plain), Some(file)) => Err(ConfigError::SecretTwice { plain: plain.place, file: file.place }),
-        (Some(plain), None) => Ok(Some((Secret::new(plain.text), plain.place))),
-        (None, Some(file)) => Ok(Some((from_file(&file)?, file.place))),
-        (None, None) => Ok(None),
-    }
-}
-
-/// The secret in the file that a setting names. One newline at its end belongs to the editor, not to the secret.
-fn from_file(setting: &Setting<'_>) -> Result<Secret, ConfigError> {
-    let path = setting.read(|text| values::path(text, setting.base))?;
-    let refused =
-        |fault: String| ConfigError::SecretFile { place: setting.place.clone(), path: error::shown_path(&path), fault };
-    let bytes = file::read_whole(&path, LARGEST_SECRET).map_err(|error| refused(error::io_fault(&error)))?;
-    let text = String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8 text".to_owned()))?;
-    let secret = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    if secret.is_empty() { Err(refused("it is empty".to_owned())) } else { Ok(Secret::new(secret)) }
 }

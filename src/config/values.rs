@@ -1,5 +1,4 @@
-//! Owns how each kind of value is read from text. Every reader returns the value or what would be right, as it follows
-//! "it must be". Must not know where a text came from.
+//! Parsers of values. Each returns the value, or what would be valid: the end of a sentence that begins "it must be".
 
 use std::fmt;
 use std::io;
@@ -10,20 +9,75 @@ use ipnet::IpNet;
 use log::LevelFilter;
 use url::Url;
 
+use crate::config::error;
+use crate::domain::forward_auth::AccessRules;
 use crate::domain::schedule::Schedule;
+use crate::domain::secret::Secret;
 
-/// A choice of a few words, and what each means in code.
+/// An enum that is written as one of a few words.
 pub(super) trait Word: Sized + 'static {
-    /// Every word with its meaning.
+    /// Every word with its value.
     const WORDS: &'static [(&'static str, Self)];
 }
 
-/// Who may add users.
+/// How `usher config` prints a value.
+pub(super) trait Shown {
+    /// The text. The setting's parser reads it as the same value.
+    fn shown(&self) -> String;
+}
+
+macro_rules! shown_by_display {
+    ($($type:ty),*) => { $(
+        impl Shown for $type {
+            fn shown(&self) -> String {
+                self.to_string()
+            }
+        }
+    )* };
+}
+shown_by_display!(bool, u32, usize, String, Bind, ExitWith, IpNet, Schedule, Secret);
+
+macro_rules! shown_by_word {
+    ($($type:ty),*) => { $(
+        impl Shown for $type {
+            fn shown(&self) -> String {
+                word(self).to_owned()
+            }
+        }
+    )* };
+}
+shown_by_word!(Signup, CookieSecure);
+
+impl Shown for PathBuf {
+    fn shown(&self) -> String {
+        error::shown_path(self)
+    }
+}
+
+impl Shown for AccessRules {
+    fn shown(&self) -> String {
+        self.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl<T: Shown> Shown for Option<T> {
+    fn shown(&self) -> String {
+        self.as_ref().map(Shown::shown).unwrap_or_default()
+    }
+}
+
+impl<T: Shown> Shown for Vec<T> {
+    fn shown(&self) -> String {
+        self.iter().map(Shown::shown).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Who can add users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signup {
-    /// Anyone; new users are inactive until a superuser approves them.
+    /// Everyone. New users are inactive until a superuser approves them.
     Approval,
-    /// Anyone, active at once.
+    /// Everyone. New users are active at once.
     Open,
     /// Superusers only.
     Closed,
@@ -41,10 +95,10 @@ impl Word for Signup {
         &[("approval", Self::Approval), ("open", Self::Open), ("closed", Self::Closed)];
 }
 
-/// Whether cookies carry `Secure`.
+/// When cookies carry `Secure`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CookieSecure {
-    /// When the request came by HTTPS.
+    /// If the request came over HTTPS.
     Auto,
     /// Always.
     Always,
@@ -57,7 +111,7 @@ impl Word for CookieSecure {
         &[("auto", Self::Auto), ("true", Self::Always), ("false", Self::Never)];
 }
 
-/// The word for a value, to show it.
+/// The word for a value.
 pub(super) fn word<T: Word + PartialEq>(value: &T) -> &'static str {
     T::WORDS.iter().find(|(_, known)| known == value).map_or("", |(word, _)| word)
 }
@@ -72,39 +126,39 @@ pub(super) fn choice<T: Word + Clone>(text: &str) -> Result<T, String> {
     })
 }
 
-/// With which program the server ends.
+/// The process whose exit stops the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitWith {
-    /// With none.
-    Nobody,
-    /// With the one that started it.
+    /// None.
+    Never,
+    /// The parent.
     Parent,
-    /// With the one of this process id.
+    /// The process with this id.
     Process(u32),
 }
 
 impl fmt::Display for ExitWith {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Nobody => f.write_str("false"),
+            Self::Never => f.write_str("false"),
             Self::Parent => f.write_str("true"),
             Self::Process(id) => id.fmt(f),
         }
     }
 }
 
-/// Reads true or false in any of the usual words (of which 1 is one: process 1 never ends first), or a process id.
+/// Parses a boolean or a process id. 1 means true: process 1 never exits first.
 pub(super) fn exit_with(text: &str) -> Result<ExitWith, String> {
-    // Process ids are positive and fit an i32 on every Unix.
+    // Process ids are positive and fit into an i32 on every Unix.
     let id = || text.trim().parse().ok().filter(|id| (2..=i32::MAX.cast_unsigned()).contains(id));
     match boolean(text) {
         Ok(true) => Ok(ExitWith::Parent),
-        Ok(false) => Ok(ExitWith::Nobody),
-        Err(_) => id().map(ExitWith::Process).ok_or_else(|| "true, false or the id of a process".to_owned()),
+        Ok(false) => Ok(ExitWith::Never),
+        Err(_) => id().map(ExitWith::Process).ok_or_else(|| "true, false or a process id".to_owned()),
     }
 }
 
-/// Where to listen: an address, or a name that is looked up when the server starts.
+/// An address to listen on, or a host name that is resolved when the server starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bind(Host);
 
@@ -115,10 +169,10 @@ enum Host {
 }
 
 impl Bind {
-    /// Every address that is meant. Looking up a name may block.
+    /// All addresses. Resolving a name can block.
     ///
     /// # Errors
-    /// When the name is not known.
+    /// If the name can't be resolved.
     pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         match &self.0 {
             Host::Address(address) => Ok(vec![*address]),
@@ -126,7 +180,7 @@ impl Bind {
         }
     }
 
-    /// The port; 0 stands for any that is free.
+    /// The port. 0 stands for any free port.
     pub fn port(&self) -> u16 {
         match &self.0 {
             Host::Address(address) => address.port(),
@@ -150,7 +204,7 @@ impl fmt::Display for Bind {
     }
 }
 
-/// Reads `host:port`; an IPv6 address stands in brackets.
+/// Parses `host:port`, with an IPv6 address in brackets.
 pub(super) fn bind(text: &str) -> Result<Bind, String> {
     let text = text.trim();
     if let Ok(address) = text.parse::<SocketAddr>() {
@@ -168,12 +222,12 @@ fn is_host_name(name: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
-    // A last label of digits is an IPv4 address gone wrong; a resolver might still guess one from it.
+    // A numeric last label is a misspelled IPv4 address. Some resolvers would still guess an address.
     let numeric = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
     name.len() <= 253 && name.split('.').all(label) && !numeric
 }
 
-/// Reads true or false in any of the usual words.
+/// Parses true or false in any of the usual words.
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Ok(true),
@@ -182,33 +236,51 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Reads a whole number within bounds.
-pub(super) fn number(text: &str, least: u32, most: u32) -> Result<u32, String> {
-    let number = text.trim().parse().ok().filter(|number| (least..=most).contains(number));
-    number.ok_or_else(|| format!("a whole number from {least} to {most}"))
+/// Parses a whole number within bounds.
+pub(super) fn number<const MIN: u32, const MAX: u32>(text: &str) -> Result<u32, String> {
+    let number = text.trim().parse().ok().filter(|number| (MIN..=MAX).contains(number));
+    number.ok_or_else(|| format!("a whole number from {MIN} to {MAX}"))
 }
 
-/// Reads a path and makes it absolute, by names alone: what it leads to may not exist yet.
+/// Parses a whole number within bounds, as a size.
+pub(super) fn size<const MIN: u32, const MAX: u32>(text: &str) -> Result<usize, String> {
+    number::<MIN, MAX>(text).map(|number| number as usize)
+}
+
+/// Parses a number of threads. 0 stands for one per core.
+pub(super) fn workers(text: &str) -> Result<usize, String> {
+    Ok(match size::<0, 256>(text)? {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        number => number,
+    })
+}
+
+/// Takes any text.
+#[expect(clippy::unnecessary_wraps, reason = "it has the signature of a parser")]
+pub(super) fn text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+/// Parses a path and makes it absolute. It doesn't have to exist.
 pub(super) fn path(text: &str, base: &Path) -> Result<PathBuf, String> {
-    // Only a shell knows what a tilde means; kept as it is, it would make a directory of that name.
+    // Only shells expand a tilde. Here it would create a directory of that name.
     let tilde = text == "~" || text.starts_with("~/");
     if text.is_empty() || tilde || text.contains('\0') {
-        return Err("the path of a directory or file, written out, without `~`".to_owned());
+        return Err("the path of a directory or file without `~`".to_owned());
     }
     Ok(absolute(Path::new(text), base))
 }
 
-/// `path` seen from `base`. Collecting the components drops `.` and doubled slashes; `..` stays, as what it means
+/// `path` relative to `base`. Collecting the components drops `.` and doubled slashes. `..` stays, because its meaning
 /// depends on links.
 pub(super) fn absolute(path: &Path, base: &Path) -> PathBuf {
     base.join(path).components().collect()
 }
 
-/// Reads the URL that people type, to which paths are appended.
+/// Parses the URL that links start with.
 pub(super) fn public_url(text: &str) -> Result<String, String> {
     let wanted = || {
-        "an http or https URL without a slash at its end, query or password, such as https://users.example.org"
-            .to_owned()
+        "an http or https URL without a trailing slash, query or password, such as https://users.example.org".to_owned()
     };
     let text = text.trim();
     let url = Url::parse(text).map_err(|_| wanted())?;
@@ -220,14 +292,17 @@ pub(super) fn public_url(text: &str) -> Result<String, String> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// The path of a URL that [`public_url`] has read.
+/// The path of a URL that [`public_url`] has parsed.
 pub(super) fn path_of(public_url: &str) -> &str {
     let (_, rest) = public_url.split_once("://").unwrap_or(("", public_url));
     rest.find('/').map_or("", |at| &rest[at..])
 }
 
-/// Reads the prefix of every path: segments that mean the same encoded and not.
+/// Parses the prefix of every path, or nothing. Its characters mean the same percent-encoded and not.
 pub(super) fn base_path(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
     let text = text.trim();
     let segment = |segment: &str| {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
@@ -235,11 +310,11 @@ pub(super) fn base_path(text: &str) -> Result<String, String> {
     };
     match text.strip_prefix('/') {
         Some(rest) if rest.split('/').all(segment) => Ok(text.to_owned()),
-        _ => Err("a path such as /usher, without a slash at its end, of letters, digits and `-._~`".to_owned()),
+        _ => Err("a path such as /usher, of letters, digits and `-._~`, without a trailing slash".to_owned()),
     }
 }
 
-/// Reads an origin and writes it as browsers do: lower case, without the scheme's own port.
+/// Parses an origin and writes it as browsers do: in lower case, without the scheme's default port.
 pub(super) fn origin(text: &str) -> Result<String, String> {
     let wanted = || {
         "exact origins, each scheme://host or scheme://host:port without a path and without `*`, \
@@ -253,7 +328,7 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     let url = Url::parse(text).map_err(|_| wanted())?;
     match (url.scheme(), url.host_str()) {
         ("http" | "https", Some(_)) => Ok(url.origin().ascii_serialization()),
-        // Browsers send no origin for pages of these.
+        // Browsers don't send an origin for pages of these schemes.
         ("file" | "ftp" | "ws" | "wss", _) | (_, None | Some("")) => Err(wanted()),
         // Desktop shells and browser extensions have schemes of their own, such as tauri://localhost.
         (scheme, Some(host)) => Ok(match url.port() {
@@ -263,16 +338,16 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     }
 }
 
-/// Reads a network, or an address as the network of itself.
+/// Parses a network, or an address as a network of one.
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
     let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    // The bits after the prefix mean nothing; without them a network looks like what it matches.
+    // Bits after the prefix have no meaning. Clear them, so that `usher config` shows what matches.
     network
         .map(|network| network.trunc())
         .map_err(|_| "addresses or networks, such as 127.0.0.1 or 10.0.0.0/8".to_owned())
 }
 
-/// Reads a comma-separated list, each item once.
+/// Parses a comma-separated list and drops duplicates.
 pub(super) fn list<T: PartialEq>(text: &str, item: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
     let mut items = Vec::new();
     for text in text.split(',').map(str::trim).filter(|text| !text.is_empty()) {
@@ -284,14 +359,13 @@ pub(super) fn list<T: PartialEq>(text: &str, item: impl Fn(&str) -> Result<T, St
     Ok(items)
 }
 
-/// Reads when something is done by itself.
+/// Parses a schedule.
 pub(super) fn schedule(text: &str) -> Result<Schedule, String> {
     text.parse().map_err(str::to_owned)
 }
 
-/// Reads a filter for `env_logger`, which itself prints a warning about what it cannot read and goes on. Stricter in
-/// one point: it takes any unknown word for the name of a module and logs all of that and nothing else, so that
-/// `log = "wran"` would silence the server; here a module needs its level.
+/// Parses a log filter. Stricter than `env_logger`, which takes an unknown word for a module: `log = "wran"` would
+/// silence the server. Here a module needs a level.
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
     let (directives, pattern) = text.split_once('/').unwrap_or((text, ""));
     let readable = |directive: &str| match directive.split_once('=') {

@@ -152,7 +152,7 @@ fn stored(store_keys: &[StoreKey]) -> String {
 
 /// Where the key in force comes from.
 fn place(config: &Config) -> String {
-    match (&config.secret_key, config.origins.get("secret_key")) {
+    match (&config.secret_key, config.sources.get("secret_key")) {
         (Some(_), Some(source)) => format!("from {source}"),
         _ => format!("in {}", config.data_dir.join(SECRET_KEY_FILE).display()),
     }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::cli::doctor::Report;
-use crate::config::{Config, CookieSecure, Source};
+use crate::config::{Config, CookieSecure, ValueSource};
 use crate::platform::inspect;
 
 const CHECK: &str = "settings";
@@ -38,8 +38,8 @@ pub(super) fn look(config: &Config, report: &mut Report) {
     if !config.throttle {
         report.warning(CHECK, "`throttle` is off: passwords can be guessed at any speed", "leave it out");
     }
-    for (key, source) in &config.origins {
-        if let (true, Source::File(path)) = (["secret_key", "superuser_password"].contains(key), source) {
+    for (key, source) in &config.sources {
+        if let (true, ValueSource::File(path)) = (["secret_key", "superuser_password"].contains(key), source) {
             secret_in(path, report);
             break;
         }

@@ -1,10 +1,12 @@
-//! Holds the configuration as a whole: precedence, lookup, refusals, and that no secret shows in any of them.
+//! Precedence, lookup, refusals, and that no message contains a secret.
 
 use std::fs;
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
 use crate::config::*;
+use crate::domain::secret::Secret;
 
 mod properties;
 mod together;
@@ -12,7 +14,7 @@ mod values;
 
 const SENTINEL: &str = "hunter2-hunter2-hunter2-hunter2-hunter2";
 
-/// A machine with a working directory, a platform's data directory and nothing in them.
+/// A machine with an empty working directory and an empty data directory.
 struct Machine {
     root: TempDir,
     inputs: Inputs,
@@ -60,7 +62,7 @@ impl Machine {
         Config::load(&self.inputs).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The refusal, without the part of paths that differs between runs.
+    /// The error message, without the part of paths that differs between runs.
     fn refusal(&self) -> String {
         let error = Config::load(&self.inputs).expect_err("this must be refused");
         assert!(!format!("{error:?} {error}").contains(SENTINEL), "{error:?}");
@@ -68,7 +70,7 @@ impl Machine {
     }
 }
 
-/// What one step of a test takes away.
+/// One step of a test.
 type Change = fn(&mut Machine);
 
 fn from_file(text: &str) -> Machine {
@@ -76,19 +78,19 @@ fn from_file(text: &str) -> Machine {
 }
 
 #[test]
-fn without_any_source_the_defaults_count() {
+fn the_defaults_apply_without_any_source() {
     let machine = Machine::new();
     let config = machine.load();
-    for key in KEYS {
-        let expected = match key.name {
+    for setting in SETTINGS {
+        let expected = match setting.name {
             "data_dir" => machine.path("data").display().to_string(),
             "workers" => std::thread::available_parallelism().unwrap().to_string(),
-            _ => key.default.to_owned(),
+            _ => setting.default.to_owned(),
         };
-        assert_eq!(config.shown(key.name), expected, "{}", key.name);
-        assert_eq!(config.origins.get(key.name), Some(&Source::Default), "{}", key.name);
+        assert_eq!(config.shown(setting.name), expected, "{}", setting.name);
+        assert_eq!(config.sources.get(setting.name), Some(&ValueSource::Default), "{}", setting.name);
     }
-    assert_eq!((config.file, config.origins.len()), (None, KEYS.len()));
+    assert_eq!((config.file, config.sources.len()), (None, SETTINGS.len()));
 }
 
 #[test]
@@ -100,17 +102,17 @@ fn flags_beat_the_environment_beats_the_file_beats_defaults() {
         .flag("bcrypt_cost", "15");
     let config = machine.load();
     assert_eq!((config.bcrypt_cost, config.throttle, config.signup), (15, false, Signup::Closed));
-    // An empty variable is none.
+    // An empty variable counts as unset.
     assert_eq!(config.log, "debug");
     let file = machine.path("work/config.toml");
-    assert_eq!(config.origins["bcrypt_cost"], Source::Flag("bcrypt-cost"));
-    assert_eq!(config.origins["signup"], Source::Environment("USHER_SIGNUP".into()));
-    assert_eq!(config.origins["throttle"], Source::File(file.clone()));
+    assert_eq!(config.sources["bcrypt_cost"], ValueSource::Flag("bcrypt-cost".into()));
+    assert_eq!(config.sources["signup"], ValueSource::Environment("USHER_SIGNUP".into()));
+    assert_eq!(config.sources["throttle"], ValueSource::File(file.clone()));
     assert_eq!(config.file, Some(file));
 }
 
 #[test]
-fn the_file_is_looked_for_in_four_places_in_order() {
+fn the_file_is_searched_in_four_places_in_order() {
     let mut machine = Machine::new()
         .file("etc/flag.toml", "workers = 1")
         .file("work/env.toml", "workers = 2")
@@ -127,25 +129,25 @@ fn the_file_is_looked_for_in_four_places_in_order() {
     assert_eq!(machine.load().workers, 4);
     fs::remove_file(machine.path("data/config.toml")).unwrap();
     assert_eq!(machine.load().file, None);
-    // "In the data directory" is the one that flag or environment name, too.
+    // The data directory can come from a flag or the environment.
     let machine = machine.file("etc/config.toml", "workers = 5").env("USHER_DATA_DIR", "../etc/./");
     assert_eq!(machine.load().workers, 5);
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_refused_where_it_is_named_or_there() {
+fn an_unreadable_file_is_refused() {
     assert_eq!(
         Machine::new().config("none.toml").refusal(),
-        "the configuration file /work/none.toml (named by --config) cannot be read: it does not exist; \
+        "the configuration file /work/none.toml (named by --config) can't be read: it doesn't exist; \
          it must be a readable TOML file"
     );
     assert!(Machine::new().env("USHER_CONFIG", "none.toml").refusal().contains("(named by USHER_CONFIG)"));
     for dir in ["work/config.toml", "data/config.toml"] {
         let machine = Machine::new();
         fs::create_dir(machine.path(dir)).unwrap();
-        assert!(machine.refusal().contains("cannot be read: it is a directory"), "{dir}");
+        assert!(machine.refusal().contains("can't be read: it is a directory"), "{dir}");
     }
-    assert!(Machine::new().file("work/config.toml", b"log = '\xff'").refusal().contains("is not UTF-8 text"));
+    assert!(Machine::new().file("work/config.toml", b"log = '\xff'").refusal().contains("is not UTF-8"));
     assert!(from_file(&"#".repeat(2 << 20)).refusal().contains("larger than"));
 }
 
@@ -155,39 +157,39 @@ fn the_data_directory_has_five_sources() {
         .flag("data_dir", "by-flag")
         .env("USHER_DATA_DIR", "/by/./env")
         .env("STATE_DIRECTORY", "/var/lib/usher:/var/lib/other");
-    let file = Source::File(machine.path("work/config.toml"));
-    let environment = |name: &str| Source::Environment(name.to_owned());
-    // Each step takes the strongest source away.
-    let steps: [(&str, Source, Change); 5] = [
-        ("work/by-flag", Source::Flag("data-dir"), |m| m.inputs.flags.clear()),
+    let file = ValueSource::File(machine.path("work/config.toml"));
+    let environment = |name: &str| ValueSource::Environment(name.to_owned());
+    // Each step removes the strongest source.
+    let steps: [(&str, ValueSource, Change); 5] = [
+        ("work/by-flag", ValueSource::Flag("data-dir".into()), |m| m.inputs.flags.clear()),
         ("/by/env", environment("USHER_DATA_DIR"), |m| drop(m.inputs.env.remove("USHER_DATA_DIR"))),
         ("work/by-file", file, |m| fs::write(m.path("work/config.toml"), "data_dir = ''").unwrap()),
         ("/var/lib/usher", environment("STATE_DIRECTORY"), |m| m.inputs.env.clear()),
-        ("data", Source::Default, |m| m.inputs.platform_data_dir = None),
+        ("data", ValueSource::Default, |m| m.inputs.platform_data_dir = None),
     ];
     for (dir, source, weaken) in steps {
         let config = machine.load();
-        assert_eq!((&config.data_dir, &config.origins["data_dir"]), (&machine.path(dir), &source));
+        assert_eq!((&config.data_dir, &config.sources["data_dir"]), (&machine.path(dir), &source));
         weaken(&mut machine);
     }
-    assert!(machine.refusal().contains("name a data directory by --data-dir or USHER_DATA_DIR"));
+    assert!(machine.refusal().contains("name a data directory with --data-dir or USHER_DATA_DIR"));
 }
 
 #[test]
-fn a_file_in_the_data_directory_may_not_move_it() {
+fn a_file_in_the_data_directory_must_not_move_it() {
     let moved = |text: &str| Machine::new().file("data/config.toml", text);
     assert!(moved("data_dir = '../etc'").refusal().starts_with(
-        "/data/config.toml was found because it lies in the data directory, but its `data_dir` names another one, /data/../etc;"
+        "/data/config.toml was found in the data directory, but its `data_dir` names another directory, /data/../etc;"
     ));
     let same = moved("data_dir = '.'");
     assert_eq!(same.load().data_dir, same.path("data"));
-    // A flag decides, whatever the file says.
+    // A flag overrides the file.
     let flagged = moved("data_dir = '../etc'").flag("data_dir", "../data");
     assert!(flagged.load().data_dir.ends_with("data"));
 }
 
 #[test]
-fn relative_paths_start_at_the_file_that_names_them_else_at_the_working_directory() {
+fn relative_paths_start_at_the_file_or_else_at_the_working_directory() {
     let machine = Machine::new()
         .file("etc/c.toml", "data_dir = 'd'\nsecret_key_file = 'key'")
         .file("etc/key", SENTINEL)
@@ -204,13 +206,13 @@ fn relative_paths_start_at_the_file_that_names_them_else_at_the_working_director
 fn unknown_settings_are_refused_in_every_source() {
     assert_eq!(
         from_file("bnid = '127.0.0.1:1'").refusal(),
-        "there is no setting \"bnid\" (/work/config.toml); did you mean `bind`?"
+        "\"bnid\" in /work/config.toml is not a setting; did you mean `bind`?"
     );
-    assert!(from_file("[server]\nbind = 1").refusal().contains("no setting \"server\""));
-    assert!(from_file("bind_file = 'x'").refusal().contains("no setting \"bind_file\""));
+    assert!(from_file("[server]\nbind = 1").refusal().contains("\"server\" in /work/config.toml is not a setting"));
+    assert!(from_file("bind_file = 'x'").refusal().contains("\"bind_file\" in"));
     assert_eq!(
         Machine::new().env("USHER_SECRET_KEY_FIEL", SENTINEL).refusal(),
-        "there is no setting for the environment variable \"USHER_SECRET_KEY_FIEL\"; did you mean `USHER_SECRET_KEY_FILE`?"
+        "the environment variable \"USHER_SECRET_KEY_FIEL\" is not a setting; did you mean `USHER_SECRET_KEY_FILE`?"
     );
     assert!(Machine::new().env("USHER_TEST_X", "").refusal().contains("USHER_TEST_X"));
     assert!(Machine::new().env("STATE_DIRECTORY", "").load().file.is_none());
@@ -225,7 +227,7 @@ fn secrets_come_from_a_file_or_a_source_but_not_from_both() {
         let expected = if secret == "  " { format!(" {SENTINEL} ") } else { format!("{SENTINEL}{secret}") };
         let config = machine.load();
         assert!(config.secret_key == Some(Secret::new(expected)), "{text:?}");
-        assert_eq!(config.origins["secret_key"], Source::Flag("secret-key-file"));
+        assert_eq!(config.sources["secret_key"], ValueSource::Flag("secret-key-file".into()));
         assert_eq!(config.shown("secret_key"), "***");
         assert!(!format!("{config:?} {:?}", machine.inputs).contains("hunter2"));
     }
@@ -235,10 +237,10 @@ fn secrets_come_from_a_file_or_a_source_but_not_from_both() {
     assert!(
         both.refusal().starts_with("both `secret_key` in /work/config.toml and `secret_key_file` in /work/config.toml")
     );
-    // Different sources are a matter of precedence.
+    // In different sources the stronger one counts.
     let stronger = from_file("secret_key_file = 'none'").env("USHER_SECRET_KEY", SENTINEL);
     assert!(stronger.load().secret_key.is_some());
-    for (text, fault) in [(&b"\n"[..], "it is empty"), (b"", "it is empty"), (b"\xff", "it is not UTF-8 text")] {
+    for (text, fault) in [(&b"\n"[..], "it is empty"), (b"", "it is empty"), (b"\xff", "it is not UTF-8")] {
         let refusal = Machine::new().file("work/k", text).env("USHER_SUPERUSER_PASSWORD_FILE", "k").refusal();
         assert!(refusal.starts_with("USHER_SUPERUSER_PASSWORD_FILE names the file /work/k, but"), "{refusal}");
         assert!(refusal.contains(fault), "{refusal}");
@@ -247,29 +249,29 @@ fn secrets_come_from_a_file_or_a_source_but_not_from_both() {
 }
 
 #[test]
-fn the_shipped_file_changes_nothing_and_shows_every_default() {
-    let shipped = include_str!("../../../config.toml");
-    assert!(shipped.lines().all(|line| line.is_empty() || line.starts_with('#')));
-    let word = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-    let setting = |line: &'static str| {
-        let line = line.strip_prefix("# ")?;
-        line.split_once(" = ").is_some_and(|(name, _)| word(name)).then_some(line)
-    };
-    let settings: Vec<&str> = shipped.lines().filter_map(setting).collect();
-    let mut names: Vec<&str> = settings.iter().filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
-    let mut keys: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
-    names.sort_unstable();
-    keys.sort_unstable();
-    assert_eq!(names, keys);
+fn the_example_file_shows_every_default_and_changes_nothing() {
+    let example = example_file();
+    assert!(example.lines().all(|line| (line.is_empty() || line.starts_with('#')) && line.len() <= 120), "{example}");
+    let defaults = from_file(&example).load();
+    assert!(defaults.sources.values().all(|source| *source == ValueSource::Default));
 
-    let machine = from_file(shipped);
-    let defaults = machine.load();
-    assert!(defaults.origins.values().all(|source| *source == Source::Default));
-    let machine = machine.file("work/config.toml", settings.join("\n"));
-    let shown = machine.load();
-    for key in KEYS {
-        assert_eq!(shown.shown(key.name), defaults.shown(key.name), "{}", key.name);
-        let from_file = shown.origins[key.name] != Source::Default;
-        assert_eq!(from_file, !key.default.is_empty(), "{}", key.name);
+    let setting = |line: &&str| SETTINGS.iter().any(|setting| line.starts_with(&format!("{} = ", setting.name)));
+    let lines: Vec<&str> = example.lines().filter_map(|line| line.strip_prefix("# ")).filter(setting).collect();
+    assert_eq!(lines.len(), SETTINGS.len());
+    let set = from_file(&lines.join("\n")).load();
+    for setting in SETTINGS {
+        if setting.name != "data_dir" {
+            assert_eq!(set.shown(setting.name), defaults.shown(setting.name), "{}", setting.name);
+        }
+        let from_file = set.sources[setting.name] != ValueSource::Default;
+        assert_eq!(from_file, !setting.default.is_empty(), "{}", setting.name);
+    }
+}
+
+#[test]
+fn every_summary_is_one_sentence_or_more_and_fits_into_a_line_of_help() {
+    for setting in SETTINGS {
+        let summary = setting.summary();
+        assert!(summary.ends_with('.') && summary.len() <= 120 && !summary.contains("  "), "{summary}");
     }
 }

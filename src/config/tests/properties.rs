@@ -1,4 +1,4 @@
-//! Holds what must be so for any text: nothing panics, what is shown reads as the same, no secret shows.
+//! Properties of any text: nothing panics, a shown value parses to the same value, no message contains a secret.
 
 use proptest::prelude::*;
 
@@ -13,32 +13,32 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics_in_any_source(key in prop::sample::select(KEYS), text in any::<String>(), name in any::<String>()) {
-        let quoted = format!("{} = '''{text}'''\n", key.name);
+    fn no_text_panics_in_any_source(setting in prop::sample::select(SETTINGS), text in any::<String>(), name in any::<String>()) {
+        let quoted = format!("{} = '''{text}'''\n", setting.name);
         let _ = Config::load(&from_file(&quoted).inputs);
         let _ = Config::load(&from_file(&format!("{name} = {text}")).inputs);
-        let _ = Config::load(&Machine::new().env(&key.variable(), &text).inputs);
+        let _ = Config::load(&Machine::new().env(&setting.variable(), &text).inputs);
         let _ = Config::load(&Machine::new().env(&format!("USHER_{name}"), &text).inputs);
         let _ = Config::load(&Machine::new().env("STATE_DIRECTORY", &text).inputs);
         let _ = Config::load(&Machine::new().env("USHER_CONFIG", &text).inputs);
-        let _ = Config::load(&Machine::new().flag(key.name, &text).inputs);
+        let _ = Config::load(&Machine::new().flag(setting.name, &text).inputs);
         let _ = Config::load(&Machine::new().config(&text).inputs);
     }
 
     #[test]
-    fn what_is_shown_is_read_as_the_same(
-        key in prop::sample::select(KEYS),
+    fn a_shown_value_parses_to_the_same_value(
+        setting in prop::sample::select(SETTINGS),
         text in "[a-z:/.,=0-9\\[\\] -]{1,20}|(https?|app)://[a-z.é]{1,9}(:[0-9]{1,5})?|[0-9]{1,3}(\\.[0-9]{1,3}){3}([:/][0-9]{1,3})?",
     ) {
-        if let Ok(config) = Config::load(&Machine::new().flag(key.name, &text).inputs) {
-            let shown = config.shown(key.name);
-            let again = Config::load(&Machine::new().flag(key.name, &shown).inputs);
-            prop_assert_eq!(again.map(|config| config.shown(key.name)), Ok(shown));
+        if let Ok(config) = Config::load(&Machine::new().flag(setting.name, &text).inputs) {
+            let shown = config.shown(setting.name);
+            let again = Config::load(&Machine::new().flag(setting.name, &shown).inputs);
+            prop_assert_eq!(again.map(|config| config.shown(setting.name)), Ok(shown));
         }
     }
 
     #[test]
-    fn secrets_show_in_no_refusal(other in prop::sample::select(KEYS), bad in "[!-~]{0,8}") {
+    fn no_message_contains_a_secret(other in prop::sample::select(SETTINGS), bad in "[!-~]{0,8}") {
         let pair = || Machine::new().env("USHER_SECRET_KEY", SENTINEL).env("USHER_SUPERUSER_PASSWORD", SENTINEL);
         let text = format!("secret_key = '{SENTINEL}'\nsuperuser_password = \"{SENTINEL}\"\n{} = {bad}", other.name);
         for machine in [pair(), pair().flag(other.name, &bad), from_file(&text), pair().env("USHER_CONFIG", &bad)] {

@@ -1,10 +1,10 @@
-//! Holds which settings need others, and which exclude each other.
+//! Rules that need more than one setting.
 
 use crate::config::tests::*;
 
 #[test]
 fn settings_must_fit_together() {
-    let short = "must give at least 32 characters; `openssl rand -base64 32` makes a good one";
+    let short = "must have at least 32 characters; `openssl rand -base64 32` prints a good one";
     let key = "0123456789012345678901234567890";
     assert_eq!(Machine::new().env("USHER_SECRET_KEY", key).refusal(), format!("USHER_SECRET_KEY {short}"));
     let file = from_file("secret_key_file = 'k'").file("work/k", "short\n");
@@ -20,32 +20,32 @@ fn settings_must_fit_together() {
     );
     assert_eq!(
         Machine::new().env("USHER_LAUNCH_SECRET", SENTINEL).refusal(),
-        "USHER_LAUNCH_SECRET is set, but `auto_login` is not on; set `auto_login = true` as well, or leave it out"
+        "USHER_LAUNCH_SECRET is set, but `auto_login` is off; set `auto_login = true`, or remove the setting"
     );
     let pair = from_file("superuser = 'ann'").env("USHER_SUPERUSER_PASSWORD", SENTINEL).load();
     assert_eq!((pair.superuser.as_deref(), pair.superuser_password.is_some()), (Some("ann"), true));
     assert_eq!(
         Machine::new().flag("access_token_seconds", "604801").refusal(),
-        "the default of `refresh_token_seconds` gives 604800 seconds, less than the 604801 of --access-token-seconds; \
+        "the default of `refresh_token_seconds` is 604800 seconds, less than --access-token-seconds, 604801; \
          `refresh_token_seconds` must be at least `access_token_seconds`"
     );
 }
 
 #[test]
-fn the_prefix_of_every_path_is_that_of_the_public_address() {
+fn the_base_path_is_the_path_of_the_public_url() {
     let with = |url: &str| Machine::new().flag("public_url", url);
     assert_eq!(with("https://h/a/b").load().base_path, "/a/b");
     assert_eq!(with("https://h:81").load().base_path, "");
     assert_eq!(with("https://h/a").flag("base_path", "/a").load().base_path, "/a");
     assert_eq!(
         with("https://h").flag("base_path", "/a").refusal(),
-        "--base-path is \"/a\", but the path of `public_url` is \"\"; make them the same, or leave `base_path` out"
+        "--base-path is \"/a\", but the path of `public_url` is \"\"; make them equal, or remove `base_path`"
     );
-    assert!(with("https://h/a b").refusal().contains("it must be a URL whose path, if it has one, is of letters"));
+    assert!(with("https://h/a b").refusal().contains("it must be a URL whose path consists of letters"));
 }
 
 #[test]
-fn forward_auth_is_refused_where_it_could_let_nobody_in() {
+fn forward_auth_is_refused_if_it_would_redirect_in_circles() {
     let with = |rules: &str, url: &str| {
         let machine = Machine::new().flag("forward_auth", rules).flag("trusted_proxies", "127.0.0.1");
         if url.is_empty() { machine } else { machine.flag("public_url", url) }
@@ -58,26 +58,26 @@ fn forward_auth_is_refused_where_it_could_let_nobody_in() {
     assert_eq!((config.forward_auth.is_empty(), config.entry_by_https()), (false, false));
     let config = domain("*.org.a.org = signed-in", "https://a.org/usher", "a.org").load();
     assert!(!config.forward_auth.is_empty());
-    // Off, whatever else is set.
+    // Without rules it is off.
     assert!(Machine::new().flag("cookie_domain", "a.org").load().forward_auth.is_empty());
 
     let rule = "*.a.org = signed-in";
     for (machine, refusal) in [
-        (with(rule, ""), "--forward-auth needs `public_url`, where people are sent to sign in"),
+        (with(rule, ""), "--forward-auth needs `public_url`, where people sign in"),
         (
             Machine::new().flag("forward_auth", rule).flag("public_url", "https://a.org"),
             "--forward-auth needs `trusted_proxies`",
         ),
         (
             with("a.org=signed-in, A.org = superusers", "https://a.org"),
-            "--forward-auth has two rules for a.org; keep one",
+            "it must be one rule for each host, not two for a.org",
         ),
+        (with(rule, "https://a.org"), "--forward-auth has a rule for *.a.org, but the host of `public_url` is a.org;"),
+        (with("a.org = signed-in", "https://b.org"), "--forward-auth has a rule for a.org, but the host of"),
         (
-            with(rule, "https://a.org"),
-            "--forward-auth has a rule for *.a.org, which is another host than that of `public_url`, a.org;",
+            domain(rule, "https://a.net", "a.org"),
+            "needs the host of `public_url`, \"a.net\", to be in `cookie_domain`, \"a.org\"",
         ),
-        (with("a.org = signed-in", "https://b.org"), "--forward-auth has a rule for a.org, which is another host"),
-        (domain(rule, "https://a.net", "a.org"), "the host of `public_url`, \"a.net\", must be in it"),
         (
             domain("b.org = signed-in", "https://a.org", "a.org"),
             "has a rule for b.org, which is not in `cookie_domain`, a.org",

@@ -1,9 +1,9 @@
-//! Holds what is a value of each kind, what is not, and in which words that is refused.
+//! Valid and invalid values of each type, and the messages for the invalid ones.
 
 use crate::config::tests::*;
 
 #[test]
-fn values_of_every_kind_are_read() {
+fn valid_values_are_parsed() {
     let cases: &[(&'static str, &str, &str)] = &[
         ("bind", "[::1]:0", "[::1]:0"),
         ("bind", " localhost:80 ", "localhost:80"),
@@ -38,9 +38,9 @@ fn values_of_every_kind_are_read() {
 }
 
 #[test]
-fn bad_values_are_refused_with_what_would_be_right() {
+fn invalid_values_are_refused_with_the_remedy() {
     let cases: &[(&'static str, &[&str], &str)] = &[
-        ("data_dir", &["~", "~/usher", "a\0b"], "it must be the path of a directory or file, written out"),
+        ("data_dir", &["~", "~/usher", "a\0b"], "it must be the path of a directory or file without"),
         (
             "bind",
             &["7860", ":7860", "*:80", "h:", "h:65536", "h:+1", "::1:80", "1.2.3:80", "a b:1", "http://h:1", "-:-"],
@@ -59,7 +59,7 @@ fn bad_values_are_refused_with_what_would_be_right() {
                 "https://u:p@h",
                 "//h",
             ],
-            "it must be an http or https URL without a slash at its end",
+            "it must be an http or https URL without a trailing slash",
         ),
         (
             "base_path",
@@ -72,7 +72,7 @@ fn bad_values_are_refused_with_what_would_be_right() {
         ("bcrypt_cost", &["9", "21", "99999999999999999999"], "it must be a whole number from 10 to 20"),
         ("password_min_length", &["0", "73"], "it must be a whole number from 1 to 72"),
         ("auto_login", &["maybe", "2", "truee"], "it must be true or false"),
-        ("exit_with_parent", &["-1", "2147483648", "parent", "1.5"], "it must be true, false or the id of a process"),
+        ("exit_with_parent", &["-1", "2147483648", "parent", "1.5"], "it must be true, false or a process id"),
         ("cookie_secure", &["always"], "it must be one of `auto`, `true`, `false`"),
         (
             "cors_origins",
@@ -127,28 +127,29 @@ fn bad_values_are_refused_with_what_would_be_right() {
         from_file("bcrypt_cost = -4").refusal(),
         "`bcrypt_cost` in /work/config.toml is \"-4\"; it must be a whole number from 10 to 20"
     );
-    for key in KEYS.iter().filter(|key| key.kind != Kind::List) {
-        let refusal = Machine::new().flag(key.name, "").refusal();
-        assert_eq!(refusal, format!("--{} is empty; it must be a value; leave the flag out for the default", key.flag));
+    for setting in SETTINGS.iter().filter(|setting| setting.value_type != ValueType::List) {
+        let refusal = Machine::new().flag(setting.name, "").refusal();
+        let flag = setting.flag();
+        assert_eq!(refusal, format!("--{flag} is empty; it must be a value; leave the flag out for the default"));
     }
 }
 
 #[test]
-fn values_of_another_type_are_refused_in_the_file() {
+fn values_of_another_toml_type_are_refused() {
     let cases = [
-        ("bind = 7860", "is a whole number; it must be a text in quotes"),
-        ("bind.port = 1", "is a table; it must be a text in quotes"),
-        ("workers = '2'", "is a text; it must be a whole number, without quotes"),
+        ("bind = 7860", "is a whole number; it must be a string in quotes"),
+        ("bind.port = 1", "is a table; it must be a string in quotes"),
+        ("workers = '2'", "is a string; it must be a whole number, without quotes"),
         ("workers = 2.0", "is a number with a fraction; it must be a whole number, without quotes"),
-        ("throttle = 'true'", "is a text; it must be true or false, without quotes"),
+        ("throttle = 'true'", "is a string; it must be true or false, without quotes"),
         ("throttle = 1", "is a whole number; it must be true or false"),
-        ("exit_with_parent = '4711'", "is a text; it must be true, false or the id of a process, without quotes"),
-        ("signup = true", "is true or false; it must be a text in quotes"),
-        ("cors_origins = 'https://a.org'", "is a text; it must be a list of texts in quotes"),
-        ("trusted_proxies = ['::1', 1]", "is a list; it must be a list of texts in quotes"),
-        ("log = 2020-01-01", "is a date or time; it must be a text in quotes"),
-        ("secret_key_file = 1", "is a whole number; it must be a text in quotes"),
-        ("secret_key = ['hunter2-hunter2-hunter2-hunter2-hunter2']", "is a list; it must be a text in quotes"),
+        ("exit_with_parent = '4711'", "is a string; it must be true, false or a process id, without quotes"),
+        ("signup = true", "is true or false; it must be a string in quotes"),
+        ("cors_origins = 'https://a.org'", "is a string; it must be a list of strings in quotes"),
+        ("trusted_proxies = ['::1', 1]", "is a list; it must be a list of strings in quotes"),
+        ("log = 2020-01-01", "is a date or time; it must be a string in quotes"),
+        ("secret_key_file = 1", "is a whole number; it must be a string in quotes"),
+        ("secret_key = ['hunter2-hunter2-hunter2-hunter2-hunter2']", "is a list; it must be a string in quotes"),
     ];
     for (text, fault) in cases {
         let refusal = from_file(text).refusal();
@@ -157,14 +158,13 @@ fn values_of_another_type_are_refused_in_the_file() {
 }
 
 #[test]
-fn the_table_names_the_words_that_choices_read() {
-    for key in KEYS {
-        let Kind::Choice { words, shown } = key.kind else { continue };
-        assert_eq!(words.join("|"), shown);
-        for word in words {
-            assert_eq!(Machine::new().flag(key.name, word).load().shown(key.name), *word);
+fn declarations_name_the_words_of_their_choices() {
+    for setting in SETTINGS {
+        let ValueType::Choice(words) = setting.value_type else { continue };
+        for word in words.split('|') {
+            assert_eq!(Machine::new().flag(setting.name, word).load().shown(setting.name), word);
         }
-        let listed = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
-        assert!(Machine::new().flag(key.name, "other").refusal().ends_with(&format!("one of {listed}")));
+        let listed = words.split('|').map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+        assert!(Machine::new().flag(setting.name, "other").refusal().ends_with(&format!("one of {listed}")));
     }
 }
