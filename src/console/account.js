@@ -1,19 +1,20 @@
-// One's own account: profile, password, sessions, API keys.
+// The user's own account: profile, password, sessions, API keys.
 
-import { html, Field, Form, Heading, say, useState } from './ui.js';
-import { useWork } from './work.js';
-import { call } from './api.js';
+import { html, Field, Form, Heading, announce, useState } from './ui.js';
+import { useAction } from './async.js';
+import { request } from './api.js';
 import { Profile } from './profile.js';
-import { Keys, Sessions } from './lists.js';
+import { Keys, Sessions } from './credentials.js';
+import { common, password as texts, shell } from './texts.js';
 
 function Password({ me, setMe }) {
-  const [fault, setFault] = useState(null);
-  const work = useWork(async ({ current_password, password, again }) => {
-    const wrong = password === again ? null : 'The two passwords are not the same.';
-    setFault(wrong);
+  const [mismatch, setMismatch] = useState(null);
+  const action = useAction(async ({ current_password, password, repeat }) => {
+    const wrong = password === repeat ? null : common.passwordsDiffer;
+    setMismatch(wrong);
     if (wrong) return undefined;
-    return call('PATCH', `users/${me.id}/reset-password`, { json: { current_password, password } }).catch((error) => {
-      // The original's words for these two name no field.
+    return request('PATCH', `users/${me.id}/reset-password`, { json: { current_password, password } }).catch((error) => {
+      // The API's messages for these two name no field.
       if (error.message === 'Current password is incorrect') error.fields = { current_password: error.message };
       if (error.message === 'You can\'t use your current password') error.fields = { password: error.message };
       throw error;
@@ -22,21 +23,21 @@ function Password({ me, setMe }) {
   const done = (user, form) => {
     form.reset();
     setMe(user);
-    say('Your password is changed; your other sessions were ended.');
+    announce(texts.changed);
   };
-  return html`<section class="card" aria-labelledby="password"><h2 id="password">Password</h2>
-    <${Form} work=${work} submit="Change the password" label="Password" onDone=${done}>
+  return html`<section class="card" aria-labelledby="password"><h2 id="password">${texts.section}</h2>
+    <${Form} action=${action} submit=${texts.submit} label=${texts.section} onDone=${done}>
       <input type="text" name="username" autocomplete="username" value=${me.username} hidden readonly />
-      <${Field} label="Current password" name="current_password" type="password" autocomplete="current-password"
-        error=${work.fields.current_password} />
-      <${Field} label="New password" name="password" type="password" autocomplete="new-password"
-        hint="Your other sessions are ended." error=${work.fields.password} />
-      <${Field} label="The same again" name="again" type="password" autocomplete="new-password" error=${fault} />
+      <${Field} label=${texts.current} name="current_password" type="password" autocomplete="current-password"
+        error=${action.fields.current_password} />
+      <${Field} label=${common.newPassword} name="password" type="password" autocomplete="new-password"
+        hint=${texts.hint} error=${action.fields.password} />
+      <${Field} label=${common.repeatPassword} name="repeat" type="password" autocomplete="new-password" error=${mismatch} />
     <//></section>`;
 }
 
 export function Account({ me, setMe }) {
-  return html`<${Heading} title="My account" />
+  return html`<${Heading} title=${shell.account} />
     <div class="columns"><div><${Profile} user=${me} put=${setMe} /><${Password} me=${me} setMe=${setMe} /></div>
       <div><${Sessions} path="sessions" own version=${me.updated_at} /><${Keys} path="api_key/" own /></div></div>`;
 }

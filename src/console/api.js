@@ -1,61 +1,61 @@
-// The client of the public API. The access token lives in this module's memory and nowhere else; the refresh token is
-// in a cookie that scripts cannot read.
+// The client of the public API. The access token is kept in memory only; the refresh token is in an HttpOnly cookie.
 
-import { base } from './route.js';
+import { base } from './routing.js';
+import { errors, session } from './texts.js';
 
-/** A server that does not answer for so long, in milliseconds, is as good as gone. */
-const PATIENCE = 20000;
-/** How long it may take to say that it is well, when that is all that it is asked. */
-const HEALTH_PATIENCE = 5000;
+/** How long to wait for a response, in milliseconds. */
+const TIMEOUT = 20000;
+/** How long to wait for a health check, in milliseconds. */
+const HEALTH_TIMEOUT = 5000;
 const events = new EventTarget();
 let token = null;
-// Whose the access token is; another tab may sign somebody else in.
-let owner = null;
+// The user of the access token. Another tab may sign another user in.
+let tokenUser = null;
 let renewAt = 0;
 let renewing = null;
-let reachable = true;
-// With `auto_login` a page of this machine needs no password, perhaps a secret of the program that shows it.
-let alone = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname);
+let online = true;
+// With `auto_login`, a page on the server's own machine needs no password. It may need a launch secret.
+let mayAutoLogin = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname);
 let launchSecret = null;
 
-/** Hears of `signed-out` (with a reason), `refused`, `changed`, `down` and `back`; returns how to stop hearing. */
-export function on(name, hear) {
-  const listener = (event) => hear(event.detail);
+/** Listens for `signed-out` (with a reason), `forbidden`, `user-changed`, `offline` or `online`; returns a function that stops. */
+export function on(name, listen) {
+  const listener = (event) => listen(event.detail);
   events.addEventListener(name, listener);
   return () => events.removeEventListener(name, listener);
 }
 
-function tell(name, detail) {
+function emit(name, detail) {
   events.dispatchEvent(new CustomEvent(name, { detail }));
 }
 
-/** A refusal: one sentence, or a sentence for each field, or a wait. */
-export class Refused extends Error {
+/** An error response: one sentence, or one for each field, or a time to wait. */
+export class ApiError extends Error {
   constructor(status, body, retryAfter) {
     const detail = body?.detail;
-    super(typeof detail === 'string' ? detail : detail?.message ?? `The server answers with an error (${status}).`);
+    super(typeof detail === 'string' ? detail : detail?.message ?? errors.status(status));
     this.status = status;
     this.fields = {};
     this.retryAfter = status === 429 ? Math.max(1, Number(body?.retry_after ?? retryAfter) || 1) : 0;
     if (Array.isArray(detail)) {
-      for (const fault of detail) this.fields[fault.loc.at(-1)] ??= spoken(fault.msg);
-      // For whoever has no field to show it beside.
-      this.message = detail.map((fault) => fault.msg.replace('Value error, ', '')).join(' ');
+      for (const item of detail) this.fields[item.loc.at(-1)] ??= readable(item.msg);
+      // For errors whose field is not on the page.
+      this.message = detail.map((item) => item.msg.replace('Value error, ', '')).join(' ');
     }
   }
 }
 
-/** A validator's words as one says them to people. */
-function spoken(text) {
+/** Rewrites a validation message for people. */
+function readable(text) {
   return text.replace('Value error, ', '')
-    .replace(/^(Field required|String should have at least 1 character)$/, 'Please fill this in.')
+    .replace(/^(Field required|String should have at least 1 character)$/, errors.required)
     .replace(/^(String|Input|Field|Username|Password) should/, 'This should');
 }
 
-/** The server cannot be reached; what was asked did perhaps not arrive. */
-export class Unreachable extends Error {
+/** The server can't be reached. The request may or may not have arrived. */
+export class NetworkError extends Error {
   constructor() {
-    super('The server can’t be reached right now.');
+    super(errors.unreachable);
   }
 }
 
@@ -71,20 +71,20 @@ async function send(method, path, { query, json, form, headers = {}, signal } = 
   } else if (form) {
     body = new URLSearchParams(form);
   }
-  const patience = AbortSignal.timeout(PATIENCE);
-  const until = signal ? AbortSignal.any([signal, patience]) : patience;
+  const timeout = AbortSignal.timeout(TIMEOUT);
+  const until = signal ? AbortSignal.any([signal, timeout]) : timeout;
   const response = await fetch(url, { method, headers, body, signal: until, cache: 'no-store' }).catch((error) => {
     if (error.name === 'AbortError') throw error;
     return null;
   });
-  // A proxy answers for a server that is gone, but not in JSON.
+  // A proxy answers for a server that is down, but not in JSON.
   const isProxy = response?.status >= 502 && !response.headers.get('content-type')?.includes('json');
   if (response && !isProxy) return response;
-  wentDown();
-  throw new Unreachable();
+  goOffline();
+  throw new NetworkError();
 }
 
-/** What an answer says, unless it refuses. */
+/** Returns the JSON body of a response; throws if it is an error. */
 export async function read(response) {
   const body = await response.json().catch((error) => {
     if (error.name === 'AbortError') throw error;
@@ -92,126 +92,126 @@ export async function read(response) {
   });
   if (response.ok && body) return body;
   if (response.ok) {
-    // It ended in the middle of its answer, or somebody else answered in its place.
-    wentDown();
-    throw new Unreachable();
+    // The response was cut off, or it came from something else than the server.
+    goOffline();
+    throw new NetworkError();
   }
-  throw new Refused(response.status, body, response.headers.get('retry-after'));
+  throw new ApiError(response.status, body, response.headers.get('retry-after'));
 }
 
-function wentDown() {
-  if (!reachable) return;
-  reachable = false;
-  tell('down');
-  const look = async (wait) => {
-    // Perhaps somebody else answers in its place; and one that hangs is not up.
-    const asked = fetch(new URL('health', base), { cache: 'no-store', signal: AbortSignal.timeout(HEALTH_PATIENCE) });
-    const up = await asked.then((found) => found.ok && found.json()).then(Boolean, () => false);
-    if (up) {
-      reachable = true;
-      tell('back');
+function goOffline() {
+  if (!online) return;
+  online = false;
+  emit('offline');
+  const check = async (wait) => {
+    // Reads the body, as something else may answer in the server's place.
+    const response = fetch(new URL('health', base), { cache: 'no-store', signal: AbortSignal.timeout(HEALTH_TIMEOUT) });
+    const healthy = await response.then((found) => found.ok && found.json()).then(Boolean, () => false);
+    if (healthy) {
+      online = true;
+      emit('online');
     } else {
-      setTimeout(look, wait, Math.min(wait * 1.5, 10000));
+      setTimeout(check, wait, Math.min(wait * 1.5, 10000));
     }
   };
-  setTimeout(look, 1000, 1000);
+  setTimeout(check, 1000, 1000);
 }
 
-function keep(tokens) {
+function store(tokens) {
   token = tokens.access_token;
   const part = token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/');
   const { exp, iat, sub } = JSON.parse(atob(part));
-  owner = sub;
-  // By how long it lasts, as this machine's clock may be wrong.
+  tokenUser = sub;
+  // Uses the token's lifetime, as the browser's clock may be wrong.
   const seconds = exp - iat;
   renewAt = performance.now() + 1000 * Math.max(seconds / 2, seconds - 60);
 }
 
-/** A new access token by the refresh cookie; true when there is one. One request serves all who wait. */
+/** Gets a new access token with the refresh cookie; returns whether it worked. Concurrent callers share one request. */
 export function renew() {
   renewing ??= send('POST', 'api/v1/refresh').then(read).then(
-    (tokens) => { keep(tokens); return true; },
+    (tokens) => { store(tokens); return true; },
     (error) => {
-      if (error instanceof Refused && error.status === 401) { token = null; return enter(); }
+      if (error instanceof ApiError && error.status === 401) { token = null; return autoLogin(); }
       throw error;
     },
   ).finally(() => { renewing = null; });
   return renewing;
 }
 
-/** Signs in without a password where the server lets this page; true when it did. */
-async function enter() {
-  if (!alone) return false;
+/** Signs in without a password if the server allows it; returns whether it worked. */
+async function autoLogin() {
+  if (!mayAutoLogin) return false;
   const headers = launchSecret ? { 'x-launch-secret': launchSecret } : {};
   try {
-    keep(await send('GET', 'api/v1/auto_login', { headers }).then(read));
+    store(await send('GET', 'api/v1/auto_login', { headers }).then(read));
     return true;
   } catch (error) {
-    if (!(error instanceof Refused) || error.status >= 500) throw error;
-    alone = false;
+    if (!(error instanceof ApiError) || error.status >= 500) throw error;
+    mayAutoLogin = false;
     return false;
   }
 }
 
-/** Takes the secret with which `enter` is let in. */
-export function knowLaunchSecret(secret) {
+/** Sets the launch secret for automatic sign-in. */
+export function setLaunchSecret(secret) {
   launchSecret = secret;
 }
 
 export async function signIn(username, password) {
-  keep(await send('POST', 'api/v1/login', { form: { username, password } }).then(read));
+  store(await send('POST', 'api/v1/login', { form: { username, password } }).then(read));
 }
 
 export async function signOut() {
   await send('POST', 'api/v1/logout', { headers: authorization() }).then(read).catch((error) => {
-    // Without a session there is nothing to end.
+    // The session has already ended.
     if (error.status !== 401) throw error;
   });
   token = null;
-  owner = null;
-  // Who leaves does not want to be back at once.
-  alone = false;
+  tokenUser = null;
+  // Automatic sign-in would undo the sign-out.
+  mayAutoLogin = false;
 }
 
 export function authorization() {
   return token ? { authorization: `Bearer ${token}` } : {};
 }
 
-/** Asks without credentials. */
-export async function open(method, path, options) {
+/** Sends a request without credentials. */
+export async function requestAnonymously(method, path, options) {
   return read(await send(method, `api/v1/${path}`, options));
 }
 
-/** As `renew`, but for somebody who is signed in: nothing is done in the name of somebody else. */
-async function renewSame() {
-  const before = owner;
+/** Renews the token; throws if it then belongs to another user. */
+async function renewSameUser() {
+  const before = tokenUser;
   const done = await renew();
-  if (done && before && owner !== before) {
-    tell('changed');
-    throw new Refused(409, { detail: 'Somebody else was signed in by this browser meanwhile.' });
+  if (done && before && tokenUser !== before) {
+    emit('user-changed');
+    throw new ApiError(409, { detail: errors.otherUser });
   }
   return done;
 }
 
-/** Asks as whoever is signed in; renews the token when it is old or refused, and tells when that no longer works. */
-export async function call(method, path, options = {}) {
-  if (token && performance.now() > renewAt) await renewSame();
-  const ask = () => send(method, `api/v1/${path}`, { ...options, headers: { ...options.headers, ...authorization() } });
-  let response = token ? await ask() : null;
+/** Sends a request as the signed-in user. Renews the token when it is old or refused. */
+export async function request(method, path, options = {}) {
+  if (token && performance.now() > renewAt) await renewSameUser();
+  const attempt = () => send(method, `api/v1/${path}`, { ...options, headers: { ...options.headers, ...authorization() } });
+  let response = token ? await attempt() : null;
   if (!response || response.status === 401) {
     const refusal = response && await response.clone().json().catch(() => null);
-    if (!(await renewSame())) {
-      tell('signed-out', refusal?.detail === 'Session has ended.' ? 'Your session was ended.' : 'Please sign in again.');
-      throw new Refused(401, { detail: 'You are signed out.' });
+    if (!(await renewSameUser())) {
+      emit('signed-out', refusal?.detail === 'Session has ended.' ? session.ended : session.signInAgain);
+      throw new ApiError(401, { detail: errors.signedOut });
     }
-    response = await ask();
+    response = await attempt();
   }
-  if (response.status === 403) tell('refused');
+  if (response.status === 403) emit('forbidden');
   return read(response);
 }
 
-/** As `call`, but hands over the answer as it came; for trying things out. */
-export async function raw(method, path, options) {
+/** Sends a request to any path and returns the unread response. */
+export async function rawRequest(method, path, options) {
   if (token && performance.now() > renewAt) await renew();
   return send(method, path, options);
 }

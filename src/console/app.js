@@ -1,50 +1,49 @@
-// Where the console begins: finds out who is signed in. What is only for them is loaded when it is needed, or else once
-// everything else is there.
+// The start of the console: finds out who is signed in. The pages for signed-in users load when they are needed.
 
-import { html, render, useState, useEffect, Brand, Connection, Notices, Problem, say, short } from './ui.js';
-import { base, entry, known, take, told } from './route.js';
+import { html, render, useState, useEffect, Brand, Connection, Notices, Problem, announce, short } from './ui.js';
+import { base, configuredBase, likelySignedIn, linkPage, takeFromHash } from './routing.js';
 import { keepFocus } from './focus.js';
-import { call, knowLaunchSecret, on, renew } from './api.js';
-import { Entry, Outside, Setup, Reset } from './entry.js';
-import { Onward, SignOut, returnTo } from './sites.js';
+import { request, setLaunchSecret, on, renew } from './api.js';
+import { CardPage, SignedOut, Setup, Reset } from './sign_in.js';
+import { ReturnToSite, SignOut, returnTo } from './return_to.js';
+import { common, reset, session } from './texts.js';
 
-const shell = () => import('./shell.js').then((loaded) => loaded.Shell);
-const token = entry ? take('token') : null;
-if (!entry) knowLaunchSecret(take('launch'));
+const loadShell = () => import('./shell.js').then((loaded) => loaded.Shell);
+const token = linkPage ? takeFromHash('token') : null;
+if (!linkPage) setLaunchSecret(takeFromHash('launch'));
 
-/** A prefix that the proxy knows and the server does not, or the other way round: cookies and links lead elsewhere. */
-function Misplaced() {
-  if (told === base.pathname) return null;
-  return html`<p class="banner" role="alert">This page is reached at <code>${base.pathname}</code>, but the server’s
-    setting <code>base_path</code> says <code>${told}</code>: signing in will not last and links will lead elsewhere.</p>`;
+/** Warns if the proxy's path and the setting `base_path` differ, as cookies and links then fail. */
+function BasePathWarning() {
+  if (configuredBase === base.pathname) return null;
+  const configured = { key: html`<code>base_path</code>`, value: html`<code>${configuredBase}</code>` };
+  return html`<p class="banner" role="alert">${session.basePath(html`<code>${base.pathname}</code>`, configured)}</p>`;
 }
 
-/** The pages for somebody who is signed in, as soon as they are loaded. */
-function Inside(props) {
+/** The pages for a signed-in user, once they are loaded. */
+function SignedIn(props) {
   const [Shell, setShell] = useState(null);
   const [failed, setFailed] = useState(false);
   useEffect(() => {
-    shell().then((loaded) => setShell(() => loaded), () => setFailed(true));
+    loadShell().then((loaded) => setShell(() => loaded), () => setFailed(true));
   }, []);
   if (Shell) return html`<${Shell} ...${props} />`;
-  const again = () => location.reload();
+  const retry = () => location.reload();
   return html`<header class="top"><${Brand} /></header>
-    ${failed && html`<main><${Problem} text="The page could not be loaded whole." again=${again} /></main>`}`;
+    ${failed && html`<main><${Problem} text=${common.reload} retry=${retry} /></main>`}`;
 }
 
 function App() {
-  // Nobody (null), somebody, or not known yet.
-  const [me, setMe] = useState(known ? undefined : null);
+  // The signed-in user, `null` for nobody, or `undefined` if it isn't known yet.
+  const [me, setMe] = useState(likelySignedIn ? undefined : null);
   const [notice, setNotice] = useState(null);
-  const [special, setSpecial] = useState(entry);
-  // Why it cannot be found out who is signed in.
+  const [special, setSpecial] = useState(linkPage);
   const [problem, setProblem] = useState(null);
-  const arrive = async (certain) => {
+  const loadUser = async (signedIn) => {
     setProblem(null);
     try {
-      setMe(certain || (await renew()) ? await call('GET', 'users/whoami') : null);
+      setMe(signedIn || (await renew()) ? await request('GET', 'users/whoami') : null);
     } catch (error) {
-      // Who is signed out meanwhile is led to the page that asks.
+      // After a 401 the event `signed-out` opens the sign-in page.
       if (error.status !== 401) setProblem(error.message);
     }
   };
@@ -52,37 +51,36 @@ function App() {
   const finish = (why) => {
     history.replaceState(null, '', base);
     setSpecial('');
-    if (why) leave(why); else arrive();
+    if (why) leave(why); else loadUser();
   };
   useEffect(() => {
-    if (known && !special) arrive();
-    // Loaded while somebody types; should that fail, it is tried once more when it is needed.
-    else shell().catch(() => {});
-    // Rights that were taken away elsewhere: the pages follow.
-    const look = () => call('GET', 'users/whoami').then((now) => setMe((before) => {
-      if (before && before.id !== now.id) say(`You are signed in as ${short(now.username)} now.`);
-      else if (before?.is_superuser && !now.is_superuser) say('Your superuser rights were taken away.');
+    if (likelySignedIn && !special) loadUser();
+    // Loads in the background. If it fails, it is tried again when it is needed.
+    else loadShell().catch(() => {});
+    // Another administrator may have changed this user's rights.
+    const refresh = () => request('GET', 'users/whoami').then((now) => setMe((before) => {
+      if (before && before.id !== now.id) announce(session.switchedUser(short(now.username)));
+      else if (before?.is_superuser && !now.is_superuser) announce(session.rightsRemoved);
       return now;
     }), () => {});
-    const stop = [on('signed-out', leave), on('refused', look), on('changed', look)];
+    const stop = [on('signed-out', leave), on('forbidden', refresh), on('user-changed', refresh)];
     return () => stop.forEach((end) => end());
   }, []);
-  useEffect(() => on('back', () => { if (me === undefined && !special) arrive(); }), [me, special]);
+  useEffect(() => on('online', () => { if (me === undefined && !special) loadUser(); }), [me, special]);
   const signedIn = () => {
     setNotice(null);
     setMe(undefined);
-    arrive(true);
+    loadUser(true);
   };
   let page = html`<header class="top"><${Brand} /></header>`;
   if (special === 'setup') page = html`<${Setup} token=${token} onDone=${() => finish()} />`;
-  else if (special === 'reset') {
-    page = html`<${Reset} token=${token} onDone=${() => finish('Your password is set. Sign in with it.')} />`;
-  } else if (special === 'sign-out') page = html`<${SignOut} onDone=${() => finish('You are signed out.')} />`;
-  else if (me === null) page = html`<${Outside} notice=${notice} onSignedIn=${signedIn} />`;
-  else if (me && returnTo) page = html`<${Onward} me=${me} onLeave=${leave} />`;
-  else if (me) page = html`<${Inside} key=${me.id} me=${me} setMe=${setMe} onLeave=${leave} />`;
-  else if (problem) page = html`<${Entry} title="One moment…"><${Problem} text=${problem} again=${() => arrive()} /><//>`;
-  return html`<${Misplaced} /><${Connection} />${page}<${Notices} />`;
+  else if (special === 'reset') page = html`<${Reset} token=${token} onDone=${() => finish(reset.done)} />`;
+  else if (special === 'sign-out') page = html`<${SignOut} onDone=${() => finish(session.signedOut)} />`;
+  else if (me === null) page = html`<${SignedOut} notice=${notice} onSignedIn=${signedIn} />`;
+  else if (me && returnTo) page = html`<${ReturnToSite} me=${me} onLeave=${leave} />`;
+  else if (me) page = html`<${SignedIn} key=${me.id} me=${me} setMe=${setMe} onLeave=${leave} />`;
+  else if (problem) page = html`<${CardPage} title=${common.wait}><${Problem} text=${problem} retry=${() => loadUser()} /><//>`;
+  return html`<${BasePathWarning} /><${Connection} />${page}<${Notices} />`;
 }
 
 keepFocus();

@@ -1,5 +1,5 @@
-// Part of every page. The scripts are asked for once the page's frame was shown, which is so sooner; a page that nobody
-// sees yet, as in a tab behind, is never shown and does not wait.
+// Part of every page. Loads the scripts after the first paint, so that the paint comes sooner. A hidden page isn't
+// painted, so it doesn't wait.
 const start = () => {
   for (const file of FILES) {
     document.head.append(Object.assign(document.createElement('link'), { rel: 'modulepreload', href: `assets/VERSION/${file}` }));

@@ -1,43 +1,43 @@
-// Keeps the keyboard's place. What has the focus may go away by what it did: somebody who was approved, a session that
-// was ended, a dialog that was answered. By itself the focus would fall back to the beginning of the page.
+// Restores the focus when the focused element is removed or disabled by its own action, such as approving a user or
+// closing a dialog. The browser alone would move the focus to the start of the page.
 
-const REACHABLE = 'a[href], button:not(:disabled), input:not(:disabled, [type=hidden]), select:not(:disabled), textarea, summary';
-let place = null;
+const FOCUSABLE = 'a[href], button:not(:disabled), input:not(:disabled, [type=hidden]), select:not(:disabled), textarea, summary';
+let last = null;
 
 function remember(element) {
   const row = element.closest('li, tr');
   const dialog = element.closest('dialog');
-  const outside = dialog && (place?.dialog === dialog ? place.outside : place);
-  place = {
+  const outside = dialog && (last?.dialog === dialog ? last.outside : last);
+  last = {
     element,
     dialog,
     outside,
     rows: row?.parentElement,
-    at: row ? [...row.parentElement.children].indexOf(row) : 0,
+    index: row ? [...row.parentElement.children].indexOf(row) : 0,
     text: element.textContent,
     group: element.parentElement,
     section: dialog ?? element.closest('section, main'),
   };
 }
 
-/** In a list: the same thing to do with whoever is next, or before, or else anything to do at this place. */
-function inRows({ rows, at, text }) {
+/** In a list: the same control in the next or previous row, else any control of the row at this index. */
+function inRows({ rows, index, text }) {
   if (!rows?.isConnected || !rows.children.length) return null;
   const list = [...rows.children];
-  const from = Math.min(at, list.length - 1);
-  const same = (row) => [...row.querySelectorAll(REACHABLE)].find((one) => one.textContent === text);
+  const from = Math.min(index, list.length - 1);
+  const same = (row) => [...row.querySelectorAll(FOCUSABLE)].find((one) => one.textContent === text);
   for (const row of [...list.slice(from), ...list.slice(0, from).reverse()]) {
     const found = same(row);
     if (found) return found;
   }
-  return list[from].querySelector(REACHABLE);
+  return list[from].querySelector(FOCUSABLE);
 }
 
-/** What is nearest to where the focus was. */
+/** Returns the element nearest to the lost focus. */
 function nearest(lost) {
-  // The page was drawn anew, as when what it shows has come.
+  // The page's content was loaded and the heading replaced.
   if (lost.element.tagName === 'H1') return document.querySelector('h1');
-  const found = inRows(lost) ?? (lost.group.isConnected && lost.group.querySelector(REACHABLE));
+  const found = inRows(lost) ?? (lost.group.isConnected && lost.group.querySelector(FOCUSABLE));
   if (found) return found;
   if (lost.section?.isConnected) {
     return (lost.dialog && lost.dialog.querySelector('[autofocus]')) ?? lost.section.querySelector('h1, h2');
@@ -46,16 +46,16 @@ function nearest(lost) {
   return document.querySelector('h1');
 }
 
-/** From now on the focus is given to what is nearest whenever what has it is taken away or disabled. */
+/** Watches the page, and moves a lost focus to the nearest element. */
 export function keepFocus() {
   document.addEventListener('focusin', (event) => remember(event.target));
-  const look = () => {
-    if (!place || ![document.body, place.dialog].includes(document.activeElement)) return;
-    if (place.element.isConnected && !place.element.disabled) return;
-    const to = nearest(place);
+  const restore = () => {
+    if (!last || ![document.body, last.dialog].includes(document.activeElement)) return;
+    if (last.element.isConnected && !last.element.disabled) return;
+    const to = nearest(last);
     if (!to) return;
     if (/^H\d$/.test(to.tagName)) to.tabIndex = -1;
     to.focus();
   };
-  new MutationObserver(look).observe(document.body, { childList: true, subtree: true, attributeFilter: ['disabled'] });
+  new MutationObserver(restore).observe(document.body, { childList: true, subtree: true, attributeFilter: ['disabled'] });
 }

@@ -1,15 +1,14 @@
-//! Owns the files of the console: the pages with which people manage accounts and read about the API. They are clients
-//! of the public API like any other; nothing here knows how they are sent.
+//! The console's files: the pages that manage accounts and show the API reference. They are clients of the public API.
 
 pub mod pages;
 
 /// A file that the pages load.
 pub struct File {
-    /// The last part of its address.
+    /// The last segment of its path.
     pub name: &'static str,
     /// Its media type.
     pub content_type: &'static str,
-    /// What is in it.
+    /// Its content.
     pub body: &'static [u8],
 }
 
@@ -21,43 +20,53 @@ macro_rules! file {
     };
 }
 
-/// The console's page, which also serves the links for setup and for a new password.
+/// The console's page. It also handles setup links and reset links.
 pub const APP: &str = include_str!("index.html");
-/// What somebody is shown who may not enter a site behind the proxy.
-pub const CLOSED: &str = include_str!("closed.html");
-/// The page to read and try the API.
+/// The page for a user who has no access to a site behind the proxy.
+pub const ACCESS_DENIED: &str = include_str!("access_denied.html");
+/// The API reference.
 pub const DOCS: &str = include_str!("docs.html");
-/// How the pages look. It is part of each page, as a page that must ask for it is shown later.
+/// The style sheet. Each page contains it, as loading it would delay the first paint.
 pub const STYLE: &str = include_str!("style.css");
-/// Loads a page's scripts once its frame was shown; part of each page too.
+/// Loads a page's scripts after the first paint. Each page contains it.
 pub const BOOT: &str = include_str!("boot.js");
-/// The picture beside the name, which the pages' scripts use too, by its id.
+/// The logo. The scripts refer to it by its id.
 pub const LOGO: &str = include_str!("icon.svg");
-/// The name of the file that browsers show beside a page's title.
+/// The file name of the favicon.
 pub const ICON: &str = "icon.svg";
 
-/// What the console's page loads: the last one leads to all others.
-pub const OUTSIDE: &[&str] = &[
+/// The scripts of the console's page; the last one imports the others.
+pub const SIGNED_OUT_SCRIPTS: &[&str] = &[
     "vendor/preact.js",
     "vendor/hooks.js",
     "vendor/htm.js",
-    "route.js",
+    "texts.js",
+    "routing.js",
     "api.js",
-    "work.js",
+    "async.js",
     "ui.js",
     "focus.js",
-    "entry.js",
-    "sites.js",
+    "sign_in.js",
+    "return_to.js",
     "app.js",
 ];
-/// What it loads for somebody who is signed in, besides.
-pub const INSIDE: &[&str] =
-    &["shell.js", "users.js", "people.js", "user.js", "profile.js", "lists.js", "account.js", "audit.js"];
-/// What the page about the API loads.
-pub const READING: &[&str] =
-    &["vendor/preact.js", "vendor/hooks.js", "vendor/htm.js", "route.js", "api.js", "work.js", "ui.js", "docs.js"];
+/// The additional scripts for a signed-in user.
+pub const SIGNED_IN_SCRIPTS: &[&str] =
+    &["shell.js", "users.js", "user_badges.js", "user.js", "profile.js", "credentials.js", "account.js", "audit.js"];
+/// The scripts of the API reference.
+pub const DOCS_SCRIPTS: &[&str] = &[
+    "vendor/preact.js",
+    "vendor/hooks.js",
+    "vendor/htm.js",
+    "texts.js",
+    "routing.js",
+    "api.js",
+    "async.js",
+    "ui.js",
+    "docs.js",
+];
 
-/// Words that stand in the pages where something else belongs.
+/// Placeholders in the pages.
 pub mod mark {
     /// [`super::STYLE`].
     pub const STYLE: &str = "STYLE";
@@ -65,40 +74,41 @@ pub mod mark {
     pub const BOOT: &str = "BOOT";
     /// [`super::LOGO`].
     pub const LOGO: &str = "LOGO";
-    /// The path's prefix, by which a page knows whether it is where the server thinks.
+    /// The setting `base_path`, which a page compares with its own path.
     pub const BASE: &str = "BASE_PATH";
-    /// Who may sign up: the setting's word.
+    /// The setting `signup`.
     pub const SIGN_UP: &str = "SIGN_UP";
     /// The files' version.
     pub const VERSION: &str = "VERSION";
     /// Whether the browser is `known` or `new`.
     pub const VISITOR: &str = "VISITOR";
-    /// The names of the scripts that are loaded, as a JavaScript array.
+    /// The names of the scripts to load, as a JavaScript array.
     pub const FILES: &str = "FILES";
-    /// The one of them that leads to the others.
+    /// The script that imports the others.
     pub const MAIN: &str = "MAIN";
 }
 
-/// What both load.
+/// All files that the pages load.
 pub const FILES: &[File] = &[
     file!("icon.svg", "", "image/svg+xml"),
     file!("app.js", "", SCRIPT),
     file!("api.js", "", SCRIPT),
     file!("ui.js", "", SCRIPT),
-    file!("work.js", "", SCRIPT),
-    file!("route.js", "", SCRIPT),
+    file!("async.js", "", SCRIPT),
+    file!("routing.js", "", SCRIPT),
     file!("focus.js", "", SCRIPT),
     file!("shell.js", "", SCRIPT),
-    file!("lists.js", "", SCRIPT),
-    file!("people.js", "", SCRIPT),
+    file!("credentials.js", "", SCRIPT),
+    file!("user_badges.js", "", SCRIPT),
     file!("profile.js", "", SCRIPT),
-    file!("entry.js", "", SCRIPT),
-    file!("sites.js", "", SCRIPT),
+    file!("sign_in.js", "", SCRIPT),
+    file!("return_to.js", "", SCRIPT),
     file!("users.js", "", SCRIPT),
     file!("user.js", "", SCRIPT),
     file!("account.js", "", SCRIPT),
     file!("audit.js", "", SCRIPT),
     file!("docs.js", "", SCRIPT),
+    file!("texts.js", "", SCRIPT),
     file!("preact.js", "vendor/", SCRIPT),
     file!("hooks.js", "vendor/", SCRIPT),
     file!("htm.js", "vendor/", SCRIPT),

@@ -1,4 +1,4 @@
-//! The pages as they are sent: filled with the settings they depend on, their content security policy, and compressed.
+//! The console's pages with their settings filled in, their content security policy, and their compressed form.
 
 use std::io::Write;
 use std::sync::{LazyLock, OnceLock};
@@ -12,48 +12,51 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use crate::config::Config;
-use crate::console::{APP, BOOT, DOCS, FILES, INSIDE, LOGO, OUTSIDE, READING, STYLE, mark};
+use crate::console::{APP, BOOT, DOCS, DOCS_SCRIPTS, FILES, LOGO, SIGNED_IN_SCRIPTS, SIGNED_OUT_SCRIPTS, STYLE, mark};
 
-/// The part of the files' addresses that stands for what is in them.
+/// The version segment of the files' paths: a hash of their content.
 pub static VERSION: LazyLock<String> = LazyLock::new(|| {
     let hash = FILES.iter().fold(Sha256::new(), |hash, file| hash.chain_update(file.body));
     hash.finalize().iter().take(6).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 });
-/// The files, in the order of [`FILES`].
+/// The content of [`FILES`], in the same order.
 pub static CONTENTS: LazyLock<Vec<Content>> =
     LazyLock::new(|| FILES.iter().map(|file| Content::new(file.body, file.content_type)).collect());
 
-/// The pages of one server, made when they are first asked for.
+/// The pages of one server, made at their first request.
 #[derive(Default)]
 pub struct Pages {
-    stranger: OnceLock<Page>,
-    known: OnceLock<Page>,
+    signed_out: OnceLock<Page>,
+    signed_in: OnceLock<Page>,
     docs: OnceLock<Page>,
 }
 
 impl Pages {
     /// The console, for a browser that must sign in.
-    pub fn stranger(&self, config: &Config) -> &Page {
-        self.stranger.get_or_init(|| Page::new(&APP.replace(mark::VISITOR, "new"), config, "app.js", &[OUTSIDE]))
+    pub fn signed_out(&self, config: &Config) -> &Page {
+        self.signed_out
+            .get_or_init(|| Page::new(&APP.replace(mark::VISITOR, "new"), config, "app.js", &[SIGNED_OUT_SCRIPTS]))
     }
 
     /// The console, for a browser that is probably signed in.
-    pub fn known(&self, config: &Config) -> &Page {
-        let page = || Page::new(&APP.replace(mark::VISITOR, "known"), config, "app.js", &[OUTSIDE, INSIDE]);
-        self.known.get_or_init(page)
+    pub fn signed_in(&self, config: &Config) -> &Page {
+        let page = || {
+            Page::new(&APP.replace(mark::VISITOR, "known"), config, "app.js", &[SIGNED_OUT_SCRIPTS, SIGNED_IN_SCRIPTS])
+        };
+        self.signed_in.get_or_init(page)
     }
 
-    /// The API, to read and try.
+    /// The API reference.
     pub fn docs(&self, config: &Config) -> &Page {
-        self.docs.get_or_init(|| Page::new(DOCS, config, "docs.js", &[READING]))
+        self.docs.get_or_init(|| Page::new(DOCS, config, "docs.js", &[DOCS_SCRIPTS]))
     }
 }
 
-/// A page with its style, its logo and its first script in it, so that nothing is waited for before it is first shown.
+/// A page with its style, logo and first script inlined, so that the first paint waits for nothing.
 pub struct Page {
-    /// The page itself.
+    /// The HTML.
     pub content: Content,
-    /// What it may load.
+    /// Its content security policy.
     pub policy: HeaderValue,
 }
 
@@ -63,9 +66,8 @@ impl Page {
             .replace(mark::FILES, &format!("{:?}", scripts.concat()))
             .replace(mark::MAIN, main)
             .replace(mark::VERSION, &VERSION);
-        // A page runs and shows what came with it and asks its own server, nothing else; what is written into it is
-        // known by its hash. Pictures are either its own or, as people's pictures are, written out in full: one that is
-        // fetched from elsewhere would tell that place who looks.
+        // Inline code and styles are allowed by their hash. Pictures are the server's own or data URLs: one fetched
+        // from elsewhere would reveal the viewer.
         let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
         let policy = format!(
             "default-src 'none'; script-src 'self' 'sha256-{}'; style-src 'sha256-{}'; connect-src 'self'; \
@@ -80,14 +82,14 @@ impl Page {
             .replace(mark::STYLE, STYLE)
             .replace(mark::SIGN_UP, config.signup.as_str())
             .replace(mark::BASE, &config.base_path);
-        let policy = HeaderValue::try_from(policy).expect("words and base64 can stand in a header");
+        let policy = HeaderValue::try_from(policy).expect("the policy has only ASCII words and base64");
         Self { content: Content::new(text, "text/html; charset=utf-8"), policy }
     }
 }
 
-/// What is sent, and the same compressed, which is made when it is first asked for.
+/// A response body with its gzip form, which is made at its first request.
 pub struct Content {
-    /// As it is.
+    /// Uncompressed.
     pub plain: Bytes,
     gzip: OnceLock<Bytes>,
     /// The media type.
@@ -108,5 +110,5 @@ impl Content {
 fn compress(plain: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 2), Compression::best());
     let written = encoder.write_all(plain).and_then(|()| encoder.finish());
-    written.expect("memory takes whatever is written to it")
+    written.expect("writing to memory doesn't fail")
 }

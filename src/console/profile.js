@@ -1,12 +1,14 @@
-// A name and a picture, and saving changes to an account that somebody else may be changing too.
+// The name and picture of an account, and saving changes when someone else may change the account too.
 
-import { html, Avatar, Field, Form, Problem, say, useRef, useState } from './ui.js';
-import { useFollowing, useWork } from './work.js';
-import { call } from './api.js';
+import { html, Avatar, Field, Form, Problem, announce, useRef, useState } from './ui.js';
+import { useFollowing, useAction } from './async.js';
+import { request } from './api.js';
+import { common, conflict as conflictTexts, profile } from './texts.js';
 
+/** The API's limit for a picture, in characters. */
 const MAX_PICTURE = 4096;
 
-/** A picture file as a small square, written out in full; smaller and coarser until it fits. */
+/** Returns an image file as a small square data URL; lowers size and quality until it fits. */
 async function shrink(file) {
   const source = new Image();
   source.src = await new Promise((done, failed) => {
@@ -20,7 +22,7 @@ async function shrink(file) {
     const canvas = Object.assign(document.createElement('canvas'), { width: size, height: size });
     canvas.getContext('2d').drawImage(source, (width - side) / 2, (height - side) / 2, side, side, 0, 0, size, size);
     for (const quality of [0.85, 0.6, 0.4]) {
-      // A browser that writes no WebP writes PNG instead.
+      // A browser without WebP support writes PNG instead.
       const text = canvas.toDataURL('image/webp', quality);
       if (text.length <= MAX_PICTURE) return text;
     }
@@ -28,80 +30,80 @@ async function shrink(file) {
   throw new Error('too large');
 }
 
-/** What somebody else changed meanwhile, in words. */
+/** Describes what someone else changed. */
 function changes(before, now) {
   return [
-    before.username !== now.username && `the name is now “${now.username}”`,
-    before.profile_image !== now.profile_image && 'the picture is another one',
-    before.is_active !== now.is_active && (now.is_active ? 'it can now sign in' : 'it can no longer sign in'),
-    before.is_superuser !== now.is_superuser && (now.is_superuser ? 'it is now a superuser' : 'it is no superuser any more'),
-  ].filter(Boolean).join(', ') || 'the password or another detail was set';
+    before.username !== now.username && conflictTexts.renamed(now.username),
+    before.profile_image !== now.profile_image && conflictTexts.picture,
+    before.is_active !== now.is_active && (now.is_active ? conflictTexts.activated : conflictTexts.deactivated),
+    before.is_superuser !== now.is_superuser && (now.is_superuser ? conflictTexts.promoted : conflictTexts.demoted),
+  ].filter(Boolean).join(', ') || conflictTexts.other;
 }
 
 /**
- * Changes an account unless somebody else changed it after it was shown; then `conflict` holds what it is now, and
- * `again` does what was asked all the same.
+ * Saves changes of an account unless someone else changed it since it was shown. `conflict` then holds the present
+ * account; `overwrite` saves anyway and `discard` shows the present account.
  */
 export function useSave(user, put) {
   const [conflict, setConflict] = useState(null);
   const finish = (saved, done) => {
     setConflict(null);
     put(saved);
-    say(done);
+    announce(done);
     return saved;
   };
-  const work = useWork(async (patch, done = 'Saved.', regardless = false) => {
+  const action = useAction(async (patch, done = profile.saved, regardless = false) => {
     const headers = regardless ? {} : { 'if-match': `"${user.updated_at}"` };
     try {
-      return finish(await call('PATCH', `users/${user.id}`, { json: patch, headers }), done);
+      return finish(await request('PATCH', `users/${user.id}`, { json: patch, headers }), done);
     } catch (error) {
       if (error.status !== 412) throw error;
-      const now = await call('GET', `users/${user.id}`);
-      // Both wanted the same.
+      const now = await request('GET', `users/${user.id}`);
+      // Both made the same change.
       if (Object.entries(patch).every(([field, value]) => now[field] === value)) return finish(now, done);
       setConflict({ now, patch, done });
       return undefined;
     }
   });
   return {
-    ...work,
+    ...action,
     conflict,
-    again: () => work.run(conflict.patch, conflict.done, true),
-    yield: () => { put(conflict.now); setConflict(null); work.clear(); },
+    overwrite: () => action.run(conflict.patch, conflict.done, true),
+    discard: () => { put(conflict.now); setConflict(null); action.clear(); },
   };
 }
 
 export function Conflict({ save, user }) {
-  return save.conflict && html`<${Problem}><p><strong>Somebody else changed this account meanwhile:</strong>
-      ${' '}${changes(user, save.conflict.now)}. Your change is not saved.</p>
-    <div class="actions"><button onClick=${save.again}>Save mine all the same</button>
-      <button class="primary" onClick=${save.yield}>Show theirs</button></div><//>`;
+  return save.conflict && html`<${Problem}><p><strong>${conflictTexts.title}</strong>
+      ${' '}${changes(user, save.conflict.now)}. ${conflictTexts.notSaved}</p>
+    <div class="actions"><button onClick=${save.overwrite}>${conflictTexts.overwrite}</button>
+      <button class="primary" onClick=${save.discard}>${conflictTexts.discard}</button></div><//>`;
 }
 
 export function Profile({ user, put }) {
   const save = useSave(user, put);
-  const work = { ...save, run: ({ username }) => save.run({ username }) };
+  const action = { ...save, run: ({ username }) => save.run({ username }) };
   const name = useFollowing(user.username);
   const file = useRef();
-  const [fault, setFault] = useState(null);
+  const [unreadable, setUnreadable] = useState(null);
   const choose = async (event) => {
     const chosen = event.target.files[0];
     if (!chosen) return;
-    setFault(null);
+    setUnreadable(null);
     const picture = await shrink(chosen).catch(() => null);
     event.target.value = '';
-    if (picture) save.run({ profile_image: picture }, 'The picture is set.');
-    else setFault('This file is no picture that a browser can read.');
+    if (picture) save.run({ profile_image: picture }, profile.pictureSaved);
+    else setUnreadable(profile.unreadable);
   };
-  return html`<section class="card" aria-labelledby="profile"><h2 id="profile">Profile</h2>
+  return html`<section class="card" aria-labelledby="profile"><h2 id="profile">${profile.section}</h2>
     <div class="picture"><${Avatar} user=${user} large />
-      <input ref=${file} type="file" accept="image/*" class="unseen" tabindex="-1" aria-label="Picture file" onChange=${choose} />
-      <div class="actions"><button onClick=${() => file.current.click()}>Choose a picture</button>
-        ${user.profile_image && html`<button onClick=${() => save.run({ profile_image: '' }, 'The picture is gone.')}>Remove it</button>`}</div></div>
-    <${Problem} text=${fault} />
+      <input ref=${file} type="file" accept="image/*" class="visually-hidden" tabindex="-1" aria-label=${profile.file} onChange=${choose} />
+      <div class="actions"><button onClick=${() => file.current.click()}>${profile.choose}</button>
+        ${user.profile_image && html`<button onClick=${() => save.run({ profile_image: '' }, profile.pictureRemoved)}>${profile.remove}</button>`}</div></div>
+    <${Problem} text=${unreadable} />
     <${Conflict} save=${save} user=${user} />
-    <${Form} work=${work} submit="Save" label="Profile">
-      <${Field} label="Name" name="username" field=${name} defaultValue=${user.username} autocomplete="off" autocapitalize="none"
+    <${Form} action=${action} submit=${common.save} label=${profile.section}>
+      <${Field} label=${common.userName} name="username" field=${name} defaultValue=${user.username} autocomplete="off" autocapitalize="none"
         spellcheck=${false} error=${save.fields.username} />
     <//></section>`;
 }

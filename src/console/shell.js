@@ -1,12 +1,13 @@
-// What somebody who is signed in sees: the frame, and the page that the address names in it.
+// The frame around the pages of a signed-in user.
 
-import { html, Avatar, Brand, Name, say } from './ui.js';
-import { base, useRoute } from './route.js';
+import { html, Avatar, Brand, Name, announce } from './ui.js';
+import { base, useRoute } from './routing.js';
 import { signOut } from './api.js';
 import { Users } from './users.js';
 import { UserPage } from './user.js';
 import { Account } from './account.js';
 import { Audit } from './audit.js';
+import { session, shell } from './texts.js';
 
 function Page({ at, me, setMe }) {
   if (at.page === 'account' || !me.is_superuser) return html`<${Account} me=${me} setMe=${setMe} />`;
@@ -18,31 +19,31 @@ function Page({ at, me, setMe }) {
 export function Shell({ me, setMe, onLeave }) {
   const at = useRoute();
   const page = me.is_superuser ? at.page || 'users' : 'account';
-  const link = (name, text) =>
-    html`<a href="#/${name}" aria-current=${page === name ? 'page' : undefined}>${text}</a>`;
+  const link = (name) =>
+    html`<a href="#/${name}" aria-current=${page === name ? 'page' : undefined}>${shell[name]}</a>`;
   const leave = async () => {
     try {
       await signOut();
-      onLeave('You are signed out.');
+      onLeave(session.signedOut);
     } catch (error) {
-      say(`You are still signed in: ${error.message}`);
+      announce(session.stillSignedIn(error.message));
     }
   };
   const skip = (event) => {
     event.preventDefault();
     document.querySelector('h1')?.focus();
   };
-  return html`<a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
+  return html`<a class="skip" href="#main" onClick=${skip}>${shell.skip}</a>
   <header class="top">
     <${Brand} />
-    <nav aria-label="Main">
-      ${me.is_superuser && link('users', 'Users')}
-      ${me.is_superuser && link('audit', 'Audit')}
-      ${link('account', 'My account')}
+    <nav aria-label=${shell.navigation}>
+      ${me.is_superuser && link('users')}
+      ${me.is_superuser && link('audit')}
+      ${link('account')}
     </nav>
     <div class="who"><${Avatar} user=${me} /><${Name} text=${me.username} />
-      <button onClick=${leave}>Sign out</button></div>
+      <button onClick=${leave}>${shell.signOut}</button></div>
   </header>
   <main id="main"><${Page} at=${at} me=${me} setMe=${setMe} /></main>
-  <footer class="quiet small"><a href=${new URL('docs', base)}>API</a></footer>`;
+  <footer class="muted small"><a href=${new URL('docs', base)}>${shell.api}</a></footer>`;
 }

@@ -1,10 +1,11 @@
-// What all pages are made of: fields, forms, dialogs, messages. Nothing here knows what they are for.
+// The components of all pages: fields, forms, dialogs, messages.
 
 import { h, render, Fragment } from './vendor/preact.js';
 import { useState, useEffect, useRef, useId } from './vendor/hooks.js';
 import htm from './vendor/htm.js';
 import { on } from './api.js';
-import { useCountdown } from './work.js';
+import { useCountdown } from './async.js';
+import { common, connection, errors, fields as fieldTexts, pager } from './texts.js';
 
 export const html = htm.bind(h);
 export { render, Fragment, useState, useEffect, useRef };
@@ -17,21 +18,21 @@ const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufefc]/;
 
 export const number = (n) => count.format(n);
 
-/** A name within a sentence: not too long, and kept from turning the words around it. */
+/** A name within a sentence: shortened, and isolated if it is written right to left. */
 export function short(name) {
   const letters = [...name];
   const cut = letters.length > 40 ? `${letters.slice(0, 38).join('')}…` : name;
   return RIGHT_TO_LEFT.test(cut) ? `\u2068${cut}\u2069` : cut;
 }
 
-/** A moment in local time, short, with all of it to be seen on hovering. */
-export function When({ at, never = '–', time }) {
-  if (!at) return html`<span class="quiet">${never}</span>`;
+/** A local time; hovering shows it exactly. */
+export function Time({ at, never = common.none, time }) {
+  if (!at) return html`<span class="muted">${never}</span>`;
   const date = new Date(at);
   return html`<time datetime=${at} title=${exact.format(date)}>${(time ? minute : dayOnly).format(date)}</time>`;
 }
 
-/** A name as somebody typed it, in its own direction; a long one is cut off by the style and seen on hovering. */
+/** A user's name in its own writing direction; hovering shows a long one in full. */
 export function Name({ text }) {
   return html`<bdi class="name" title=${text.length > 20 ? text : undefined}>${text}</bdi>`;
 }
@@ -41,10 +42,13 @@ export function Logo() {
 }
 
 export function Brand() {
-  return html`<div class="brand"><${Logo} />usher</div>`;
+  return html`<div class="brand"><${Logo} />${common.product}</div>`;
 }
 
-/** One labelled input with its hint and its fault; what is typed into one for a password can be looked at. */
+/** Entries of an object, or pairs as they are where their order matters. */
+const entriesOf = (options) => (Array.isArray(options) ? options : Object.entries(options));
+
+/** A labeled input with its hint and error. Passwords can be shown. `options` makes it a selection of value → text. */
 export function Field({ label, hint, error, type = 'text', options, field, describedby, ...rest }) {
   const id = useId();
   const own = useRef();
@@ -55,77 +59,77 @@ export function Field({ label, hint, error, type = 'text', options, field, descr
   const common = { id, ref: input, 'aria-describedby': described || undefined, 'aria-invalid': error ? 'true' : undefined, ...rest };
   let control;
   if (options) {
-    control = html`<select ...${common}>${options.map(([value, text]) => html`<option value=${value}>${text}</option>`)}</select>`;
+    control = html`<select ...${common}>${entriesOf(options).map(([value, text]) => html`<option value=${value}>${text}</option>`)}</select>`;
   } else if (type === 'password') {
     control = html`<div class="secret"><input type=${open ? 'text' : 'password'} autocapitalize="none" spellcheck=${false} ...${common} />
-      <button type="button" onClick=${() => setOpen(!open)} aria-label="${open ? 'Hide' : 'Show'} what is typed: ${label}">${open ? 'Hide' : 'Show'}</button></div>`;
+      <button type="button" onClick=${() => setOpen(!open)} aria-label=${open ? fieldTexts.hidePassword(label) : fieldTexts.showPassword(label)}>${open ? fieldTexts.hide : fieldTexts.show}</button></div>`;
   } else control = html`<input type=${type} dir=${type === 'text' ? 'auto' : undefined} ...${common} />`;
   return html`<div class="field">
     <label for=${id}>${label}</label>
     ${control}
     ${hint && html`<p class="hint" id="${id}-hint">${hint}</p>`}
-    ${error && html`<p class="fault" id="${id}-error">${error}</p>`}
+    ${error && html`<p class="field-error" id="${id}-error">${error}</p>`}
   </div>`;
 }
 
 function wait(seconds) {
-  return seconds < 100 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
+  return seconds < 100 ? fieldTexts.seconds(seconds) : fieldTexts.minutes(Math.ceil(seconds / 60));
 }
 
-/** The faults of fields that a form does not have, else that there are some; or what else went wrong. */
-function whatIsWrong({ error, fields, until }, form) {
+/** Returns the form's message: errors of fields that it doesn't have, else a note about its fields, else the error. */
+function formMessage({ error, fields, until }, form) {
   if (until) return null;
   const names = Object.keys(fields);
   const elsewhere = names.filter((name) => !form?.elements[name]);
   if (!names.length) return error;
-  return elsewhere.length ? elsewhere.map((name) => fields[name]).join(' ') : 'Please look at the marked fields.';
+  return elsewhere.length ? elsewhere.map((name) => fields[name]).join(' ') : errors.fields;
 }
 
-/** A form with its message and its button, which waits as long as the server asks. */
-export function Form({ work, submit, label, danger, disabled, onCancel, children, onDone }) {
+/** A form with its message and its button. The button waits as long as the server asks for. */
+export function Form({ action, submit, label, danger, disabled, onCancel, children, onDone }) {
   const form = useRef();
-  const left = useCountdown(work.until);
+  const left = useCountdown(action.until);
   const send = async (event) => {
     event.preventDefault();
-    if (work.busy || left) return;
-    const result = await work.run(Object.fromEntries(new FormData(form.current)));
+    if (action.busy || left) return;
+    const result = await action.run(Object.fromEntries(new FormData(form.current)));
     if (result !== undefined) onDone?.(result, form.current);
   };
-  useEffect(() => { form.current.querySelector('[aria-invalid=true]')?.focus(); }, [work.fields]);
+  useEffect(() => { form.current.querySelector('[aria-invalid=true]')?.focus(); }, [action.fields]);
   return html`<form ref=${form} onSubmit=${send} novalidate aria-label=${label}>
     ${children}
-    <${Problem} text=${whatIsWrong(work, form.current)} />
-    ${left > 0 && html`<p class="problem" role="alert">Too many attempts. Please wait ${wait(work.wait)}.</p>`}
+    <${Problem} text=${formMessage(action, form.current)} />
+    ${left > 0 && html`<p class="problem" role="alert">${errors.tooMany(wait(action.wait))}</p>`}
     <div class="actions">
-      ${onCancel && html`<button type="button" onClick=${onCancel}>Cancel</button>`}
-      <button class=${danger ? 'danger' : 'primary'} disabled=${disabled} aria-disabled=${work.busy || left > 0 ? 'true' : undefined}>
-        ${left ? `Wait ${wait(left)}` : work.busy ? 'One moment…' : submit}
+      ${onCancel && html`<button type="button" onClick=${onCancel}>${common.cancel}</button>`}
+      <button class=${danger ? 'danger' : 'primary'} disabled=${disabled} aria-disabled=${action.busy || left > 0 ? 'true' : undefined}>
+        ${left ? errors.waitButton(wait(left)) : action.busy ? common.wait : submit}
       </button>
     </div>
   </form>`;
 }
 
-/** Something went wrong, said at once; `again` tries once more. */
-export function Problem({ text, again, children }) {
+/** An error message; `retry` adds a button. */
+export function Problem({ text, retry, children }) {
   return text || children ? html`<div class="problem" role="alert">${text}${children}
-    ${again && html`<div class="actions start"><button onClick=${again}>Try again</button></div>`}</div>` : null;
+    ${retry && html`<div class="actions start"><button onClick=${retry}>${common.retry}</button></div>`}</div>` : null;
 }
 
-/** A modal dialog; the browser keeps the focus inside and gives it back. */
+/** A modal dialog. The browser keeps the focus inside and restores it. */
 export function Dialog({ title, onClose, children }) {
   const dialog = useRef();
-  const answered = useRef(false);
+  const removed = useRef(false);
   const id = useId();
   useEffect(() => {
     const shown = dialog.current;
     shown.showModal();
-    // Closed before it is taken away: as long as it is open, nothing behind it can have the focus.
+    // Closed before it is removed: while it is open, nothing behind it can be focused.
     return () => {
-      answered.current = true;
+      removed.current = true;
       shown.close();
     };
   }, []);
-  const close = () => { if (!answered.current) onClose(); };
+  const close = () => { if (!removed.current) onClose(); };
   return html`<dialog ref=${dialog} aria-labelledby=${id} onClose=${close}>
     <h2 id=${id}>${title}</h2>
     ${children}
@@ -133,11 +137,11 @@ export function Dialog({ title, onClose, children }) {
   </dialog>`;
 }
 
-/** Asks before something is done that is not easily undone. */
-export function Confirm({ title, submit, danger, work, onClose, children }) {
+/** Asks before an action that is hard to undo. */
+export function Confirm({ title, submit, danger, action, onClose, children }) {
   return html`<${Dialog} title=${title} onClose=${onClose}>
     ${children}
-    <${Form} work=${work} submit=${submit} danger=${danger} label=${title} onCancel=${onClose} onDone=${onClose} />
+    <${Form} action=${action} submit=${submit} danger=${danger} label=${title} onCancel=${onClose} onDone=${onClose} />
   <//>`;
 }
 
@@ -145,7 +149,7 @@ export function Badge({ kind, children }) {
   return html`<span class="badge ${kind}">${children}</span>`;
 }
 
-/** A person's picture if it is written out in full, else the first letter: fetching one would tell who looks. */
+/** A user's picture, else the first letter. Only data URLs are shown, as fetching a picture would reveal the viewer. */
 export function Avatar({ user, large }) {
   const picture = user.profile_image?.startsWith('data:image/') ? user.profile_image : null;
   const kind = large ? 'avatar large' : 'avatar';
@@ -158,85 +162,85 @@ export function Avatar({ user, large }) {
 export function Pager({ skip, limit, total, go, what }) {
   const last = Math.min(skip + limit, total);
   const end = Math.max(0, Math.floor((total - 1) / limit) * limit);
-  // Not disabled, as a button that has the focus would lose it.
+  // Not `disabled`: a disabled button loses the focus.
   const button = (to, usable, text, name) => html`<button onClick=${() => usable && go(to)} aria-label=${name}
     aria-disabled=${usable ? undefined : 'true'}>${text}</button>`;
   const back = skip > 0;
-  const on = last < total;
-  return html`<nav class="pager" aria-label="Pages of ${what}">
-    <span>${total ? `${number(skip + 1)}–${number(last)} of ${number(total)}` : 'None'}</span>
+  const forward = last < total;
+  return html`<nav class="pager" aria-label=${pager.label(what)}>
+    <span>${total ? pager.range(number(skip + 1), number(last), number(total)) : pager.none}</span>
     <span class="buttons">
-      ${button(0, back, '«', 'First page')}${button(Math.max(0, skip - limit), back, 'Previous')}
-      ${button(skip + limit, on, 'Next')}${button(end, on, '»', 'Last page')}
+      ${button(0, back, '«', pager.first)}${button(Math.max(0, skip - limit), back, pager.previous)}
+      ${button(skip + limit, forward, pager.next)}${button(end, forward, '»', pager.last)}
     </span>
   </nav>`;
 }
 
-/** Where things are said: in the page, and in front of it in the dialogs that are open. */
-const places = [];
+/** The live regions: one in the page, and one in each open dialog. */
+const regions = [];
 let notice = null;
-let silence;
+let timer;
 
-/** In the foremost place: what is behind a dialog is dimmed, and not read out. */
+/** Shows the notice in the topmost region: behind a dialog it would be dimmed and not read out. */
 function show() {
-  for (const place of places) place(place === places.at(-1) ? notice : null);
+  for (const region of regions) region(region === regions.at(-1) ? notice : null);
 }
 
-/** Says that something was done, to everybody: shown for a while, read out once. */
-export function say(text) {
-  clearTimeout(silence);
-  // Another key each time, so that the same words are read out again.
+/** Shows a notice for a while; screen readers read it once. */
+export function announce(text) {
+  clearTimeout(timer);
+  // A new key each time, so that a repeated text is read again.
   notice = { text, key: (notice?.key ?? 0) + 1 };
-  silence = setTimeout(() => { notice = null; show(); }, 4000 + 50 * text.length);
+  timer = setTimeout(() => { notice = null; show(); }, 4000 + 50 * text.length);
   show();
 }
 
 export function Notices() {
-  const [said, set] = useState(null);
+  const [shown, set] = useState(null);
   useEffect(() => {
-    places.push(set);
+    regions.push(set);
     show();
-    return () => { places.splice(places.indexOf(set), 1); show(); };
+    return () => { regions.splice(regions.indexOf(set), 1); show(); };
   }, []);
-  return html`<div class="notices" role="status">${said && html`<p key=${said.key}>${said.text}</p>`}</div>`;
+  return html`<div class="notices" role="status">${shown && html`<p key=${shown.key}>${shown.text}</p>`}</div>`;
 }
 
-/** Says that the server is gone, and that it is back. */
+/** Shows whether the server can be reached. */
 export function Connection() {
   const [down, set] = useState(false);
   useEffect(() => {
-    const stop = [on('down', () => set(true)), on('back', () => { set(false); say('The server is back.'); })];
+    const stop = [on('offline', () => set(true)), on('online', () => { set(false); announce(connection.back); })];
     return () => stop.forEach((end) => end());
   }, []);
-  return html`<div role="alert">${down && html`<p class="banner">The server can’t be reached. Trying again…</p>`}</div>`;
+  return html`<div role="alert">${down && html`<p class="banner">${connection.down}</p>`}</div>`;
 }
 
-/** The page's heading, which has the focus when the page is gone to. */
+/** The page's heading. It gets the focus when the page is opened. */
 export function Heading({ children, title }) {
   const heading = useRef();
   useEffect(() => {
-    document.title = `${title} · usher`;
+    document.title = `${title} · ${common.product}`;
     if (document.activeElement === document.body || document.activeElement?.closest('nav')) heading.current.focus();
   }, [title]);
   return html`<h1 ref=${heading} tabindex="-1">${children ?? title}</h1>`;
 }
 
-/** Text that is to be taken away, with a button that does it. */
+/** Text to copy, with a button. */
 export function Copy({ text, label }) {
   const field = useRef();
   const [done, set] = useState('');
   const copy = async () => {
     let worked = await navigator.clipboard?.writeText(text).then(() => true, () => false);
     if (!worked) {
-      // Pages that came without HTTPS have no clipboard but this.
+      // Without HTTPS, browsers offer only this.
       field.current.select();
       worked = document.execCommand('copy');
     }
-    set(worked ? 'Copied' : '');
-    say(worked ? 'Copied.' : 'The browser does not let this page copy: press Ctrl+C, or ⌘C.');
+    set(worked ? common.copied : '');
+    announce(worked ? `${common.copied}.` : errors.copyBlocked);
   };
   return html`<div class="copy">
     <input ref=${field} readonly autofocus value=${text} aria-label=${label} onFocus=${() => field.current.setSelectionRange(0, text.length, 'backward')} />
-    <button type="button" class="primary" onClick=${copy}>${done || 'Copy'}</button>
+    <button type="button" class="primary" onClick=${copy}>${done || common.copy}</button>
   </div>`;
 }

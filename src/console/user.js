@@ -1,46 +1,44 @@
-// One account, as a superuser sees it: profile, state, reset link, sessions, keys, deletion.
+// One account, for superusers: profile, state, reset link, sessions, keys, deletion.
 
-import { html, Confirm, Copy, Dialog, Field, Form, Heading, Name, Problem, When, say, short, useState } from './ui.js';
-import { useLoad, useWork } from './work.js';
-import { base, go, hashOf } from './route.js';
-import { call } from './api.js';
-import { Badges, stateOf } from './people.js';
+import { html, Confirm, Copy, Dialog, Field, Form, Heading, Name, Problem, Time, announce, short, useState } from './ui.js';
+import { useLoad, useAction } from './async.js';
+import { base, go, hashOf } from './routing.js';
+import { request } from './api.js';
+import { Badges, stateOf } from './user_badges.js';
 import { Conflict, Profile, useSave } from './profile.js';
-import { Keys, Sessions } from './lists.js';
+import { Keys, Sessions } from './credentials.js';
+import { common, deletion, resetLink, user as texts } from './texts.js';
 
-/** Whether the account may sign in, and whether it administers. */
+/** Whether the account can sign in, and whether it is a superuser. */
 function State({ user, put, own }) {
   const save = useSave(user, put);
   const [asking, setAsking] = useState(false);
   const name = short(user.username);
   const { is_active: active, is_superuser: superuser } = user;
-  const admit = () => save.run({ is_active: !active },
-    active ? `${name} is signed out everywhere and can’t sign in.` : `${name} can sign in now.`);
+  const toggleActive = () => save.run({ is_active: !active }, active ? texts.deactivated(name) : texts.canSignIn(name));
   const rights = { ...save, run: async () => {
-    const done = superuser ? `${name} is no superuser any more.` : `${name} is a superuser now.`;
-    await save.run({ is_superuser: !superuser }, done);
+    await save.run({ is_superuser: !superuser }, superuser ? texts.demoted(name) : texts.promoted(name));
     setAsking(false);
   } };
   const close = () => { save.clear(); setAsking(false); };
-  return html`<section class="card" aria-labelledby="state"><h2 id="state">State</h2>
-    <dl><dt>State</dt><dd><${Badges} user=${user} /></dd>
-      <dt>Created</dt><dd><${When} at=${user.create_at} time /></dd>
-      <dt>Last log-in</dt><dd><${When} at=${user.last_login_at} never="never" time /></dd>
-      <dt>Last change</dt><dd><${When} at=${user.updated_at} time /></dd></dl>
+  return html`<section class="card" aria-labelledby="state"><h2 id="state">${texts.stateTitle}</h2>
+    <dl><dt>${texts.state}</dt><dd><${Badges} user=${user} /></dd>
+      <dt>${texts.created}</dt><dd><${Time} at=${user.create_at} time /></dd>
+      <dt>${texts.lastLogin}</dt><dd><${Time} at=${user.last_login_at} never=${common.never} time /></dd>
+      <dt>${texts.lastChange}</dt><dd><${Time} at=${user.updated_at} time /></dd></dl>
     <${Problem} text=${save.error} />
     <${Conflict} save=${save} user=${user} />
     <div class="actions start">
-      ${!(own && active) && html`<button class=${active ? '' : 'primary'} onClick=${admit}>${active ? 'Deactivate'
-        : stateOf(user)[0] === 'waiting' ? 'Approve' : 'Activate'}</button>`}
-      <button onClick=${() => setAsking(true)}>${superuser ? 'Take superuser rights away' : 'Make a superuser'}</button>
+      ${!(own && active) && html`<button class=${active ? '' : 'primary'} onClick=${toggleActive}>${active ? texts.deactivate
+        : stateOf(user) === 'waiting' ? texts.approve : texts.activate}</button>`}
+      <button onClick=${() => setAsking(true)}>${superuser ? texts.demote : texts.promote}</button>
     </div>
-    ${asking && html`<${Confirm} work=${rights} onClose=${close} danger=${superuser} title=${superuser ? 'Take superuser rights away?' : 'Make a superuser?'}
-      submit=${superuser ? 'Take them away' : 'Make a superuser'}>
-      <p>${superuser ? `${own ? 'You' : name} will see and change no other account any more.`
-        : `${name} will be able to see, change and delete every account, and to read the audit log.`}</p><//>`}</section>`;
+    ${asking && html`<${Confirm} action=${rights} onClose=${close} danger=${superuser}
+      title=${superuser ? texts.demoteTitle : texts.promoteTitle} submit=${superuser ? texts.demoteSubmit : texts.promote}>
+      <p>${!superuser ? texts.promoteText(name) : own ? texts.demoteSelf : texts.demoteText(name)}</p><//>`}</section>`;
 }
 
-/** The server may know itself by an address that means something on its own machine alone; then this page's is better. */
+/** Replaces a loopback address, which works on the server's machine only, by this page's address. */
 function usable(link) {
   const made = new URL(link);
   const local = /^(localhost|127\..*|0\.0\.0\.0|\[::1?\])$/.test(made.hostname);
@@ -49,62 +47,62 @@ function usable(link) {
 
 export function LinkDialog({ user, link, title, onClose }) {
   return html`<${Dialog} title=${title} onClose=${onClose}>
-    <p>With this link ${short(user.username)} sets a password, once, until <${When} at=${link.expires_at} time />. Give it to
-      nobody else. It is shown this once.</p>
-    ${!user.is_active && html`<p class="note">The account can’t sign in until it is approved.</p>`}
-    <${Copy} text=${usable(link.link)} label="Reset link" />
-    <div class="actions"><button onClick=${onClose}>Done</button></div>
+    <p>${resetLink.usable(short(user.username), html`<${Time} at=${link.expires_at} time />`)}</p>
+    ${!user.is_active && html`<p class="note">${resetLink.inactive}</p>`}
+    <${Copy} text=${usable(link.link)} label=${resetLink.label} />
+    <div class="actions"><button onClick=${onClose}>${common.done}</button></div>
   <//>`;
 }
 
 function ResetLink({ user }) {
   const [link, setLink] = useState(null);
-  const work = useWork(async () => {
-    setLink(await call('POST', `users/${user.id}/reset-link`));
+  const action = useAction(async () => {
+    setLink(await request('POST', `users/${user.id}/reset-link`));
   });
-  return html`<section class="card" aria-labelledby="password"><h2 id="password">Password</h2>
-    <p class="quiet">A reset link lets ${short(user.username)} set a new password, once and within 24 hours. A new link voids the one before.</p>
-    <${Problem} text=${work.error} />
-    <div class="actions start"><button onClick=${() => work.run()}>Make a reset link</button></div>
-    ${link && html`<${LinkDialog} user=${user} link=${link} title="Reset link for ${short(user.username)}" onClose=${() => setLink(null)} />`}</section>`;
+  const name = short(user.username);
+  return html`<section class="card" aria-labelledby="password"><h2 id="password">${resetLink.section}</h2>
+    <p class="muted">${resetLink.intro(name)}</p>
+    <${Problem} text=${action.error} />
+    <div class="actions start"><button onClick=${() => action.run()}>${resetLink.create}</button></div>
+    ${link && html`<${LinkDialog} user=${user} link=${link} title=${resetLink.title(name)} onClose=${() => setLink(null)} />`}</section>`;
 }
 
 function Deletion({ user }) {
   const [asking, setAsking] = useState(false);
   const [typed, setTyped] = useState('');
-  const work = useWork(async () => {
-    await call('DELETE', `users/${user.id}`);
-    say(`${short(user.username)} was deleted.`);
+  const action = useAction(async () => {
+    await request('DELETE', `users/${user.id}`);
+    announce(deletion.deleted(short(user.username)));
     go('#/users');
     return true;
   });
-  const close = () => { setAsking(false); setTyped(''); work.clear(); };
-  // Two ways to write one letter look the same.
+  const close = () => { setAsking(false); setTyped(''); action.clear(); };
+  // The same letter can be typed in two Unicode forms.
   const same = typed.trim().normalize() === user.username.normalize();
-  return html`<section class="card" aria-labelledby="deletion"><h2 id="deletion">Delete</h2>
-    <p class="quiet">The account, its sessions and its keys are gone for good. What it did stays in the audit log.</p>
-    <div class="actions start"><button class="danger" onClick=${() => setAsking(true)}>Delete this user</button></div>
-    ${asking && html`<${Dialog} title="Delete ${short(user.username)}?" onClose=${close}>
-      <${Form} work=${work} submit="Delete for good" danger label="Delete user" disabled=${!same} onCancel=${close}>
-        <${Field} label="Type the name “${user.username}” to go on" autofocus autocomplete="off" autocapitalize="none" spellcheck=${false}
+  return html`<section class="card" aria-labelledby="deletion"><h2 id="deletion">${deletion.section}</h2>
+    <p class="muted">${deletion.intro}</p>
+    <div class="actions start"><button class="danger" onClick=${() => setAsking(true)}>${deletion.open}</button></div>
+    ${asking && html`<${Dialog} title=${deletion.title(short(user.username))} onClose=${close}>
+      <${Form} action=${action} submit=${deletion.submit} danger label=${deletion.open} disabled=${!same} onCancel=${close}>
+        <${Field} label=${deletion.confirm(user.username)} autofocus autocomplete="off" autocapitalize="none" spellcheck=${false}
           onInput=${(event) => setTyped(event.target.value)} />
       <//><//>`}</section>`;
 }
 
 export function UserPage({ id, me, setMe }) {
-  const found = useLoad((signal) => call('GET', `users/${encodeURIComponent(id)}`, { signal }), id);
+  const found = useLoad((signal) => request('GET', `users/${encodeURIComponent(id)}`, { signal }), id);
   const user = found.value;
   const own = id === me.id;
   const put = (saved) => { found.put(saved); if (own) setMe(saved); };
-  const crumb = html`<p class="crumb"><a href="#/users">Users</a></p>`;
+  const crumb = html`<p class="crumb"><a href="#/users">${texts.crumb}</a></p>`;
   if (!user) {
-    return html`${crumb}<${Heading} title=${found.error ? 'User' : 'Loading…'} /><${Problem} text=${found.error} again=${found.reload} />`;
+    return html`${crumb}<${Heading} title=${found.error ? texts.one : common.loading} /><${Problem} text=${found.error} retry=${found.reload} />`;
   }
   const version = user.updated_at;
   return html`${crumb}
     <div class="head"><${Heading} title=${user.username}><${Name} text=${user.username} /><//>
-      <a href=${hashOf('audit', { user: id, name: user.username })}>Audit log</a></div>
-    <${Problem} text=${found.error} again=${found.reload} />
+      <a href=${hashOf('audit', { user: id, name: user.username })}>${texts.audit}</a></div>
+    <${Problem} text=${found.error} retry=${found.reload} />
     <div class="columns"><div><${Profile} user=${user} put=${put} /><${State} user=${user} put=${put} own=${own} />
         <${ResetLink} user=${user} /></div>
       <div><${Sessions} path=${own ? 'sessions' : `users/${id}/sessions`} own=${own} version=${version} />

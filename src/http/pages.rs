@@ -1,5 +1,4 @@
-//! Owns how the console's pages and files are sent: their types, what pages may load, how long files are kept, and that
-//! they are compressed for browsers that can read that.
+//! The routes of the console's pages and files.
 
 use actix_web::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, HeaderValue, VARY,
@@ -17,8 +16,8 @@ use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::validation::FieldErrors;
 
-/// A file's address changes when anything of the console does.
-const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// A file's path changes whenever a file changes.
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// The lines of the route table.
 pub fn routes() -> Vec<Route> {
@@ -34,7 +33,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// How the answer may be written.
+/// The content encoding that the client accepts.
 #[derive(Clone, Copy, Debug)]
 enum Encoding {
     Identity,
@@ -47,7 +46,7 @@ impl Input for Encoding {
     fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
         let headers = source.request.headers().get_all(ACCEPT_ENCODING);
         let mut offers = headers.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-        // A weight is only looked at for whether it is zero: there is one encoding to choose.
+        // Only a weight of zero matters, as there is one encoding to choose.
         let takes_gzip = offers.any(|offer| {
             let (name, weight) = offer.split_once(';').unwrap_or((offer, ""));
             let refused = weight.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0));
@@ -59,10 +58,10 @@ impl Input for Encoding {
     fn describe(_: &mut Operation) {}
 }
 
-/// Whether somebody is probably signed in: the browser brings a refresh token, or the server needs no password.
-struct IsKnown(bool);
+/// Whether the user is probably signed in: the browser sends a refresh token, or the server needs no password.
+struct LikelySignedIn(bool);
 
-impl Input for IsKnown {
+impl Input for LikelySignedIn {
     const BODY: BodyKind = BodyKind::None;
 
     fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
@@ -73,17 +72,17 @@ impl Input for IsKnown {
     fn describe(_: &mut Operation) {}
 }
 
-/// The console; a browser that is not known is asked to sign in without asking the server first.
-async fn app(request: Request<Anyone, (IsKnown, Encoding)>) -> Result<Response, ApiError> {
-    let (IsKnown(known), encoding) = request.input;
+/// The console. A browser without a refresh token gets the sign-in page at once.
+async fn app(request: Request<Anyone, (LikelySignedIn, Encoding)>) -> Result<Response, ApiError> {
+    let (LikelySignedIn(known), encoding) = request.input;
     let (pages, config) = (&request.app.pages, &request.app.config);
-    let page = if known { pages.known(config) } else { pages.stranger(config) };
+    let page = if known { pages.signed_in(config) } else { pages.signed_out(config) };
     Ok(send_page(page, encoding))
 }
 
-/// The console, opened by a one-time link, whoever else is signed in.
+/// The console, opened by a link. The link may be for another user than the signed-in one.
 async fn link(request: Request<Anyone, Encoding>) -> Result<Response, ApiError> {
-    Ok(send_page(request.app.pages.stranger(&request.app.config), request.input))
+    Ok(send_page(request.app.pages.signed_out(&request.app.config), request.input))
 }
 
 async fn docs(request: Request<Anyone, Encoding>) -> Result<Response, ApiError> {
@@ -102,13 +101,13 @@ fn send(content: &Content, encoding: Encoding) -> Response {
     reply.header(VARY, "accept-encoding")
 }
 
-/// A file's name and the version that it is asked for in.
-struct Wanted {
+/// The requested file and whether its version is the current one.
+struct FilePath {
     name: String,
     current: bool,
 }
 
-impl Input for Wanted {
+impl Input for FilePath {
     const BODY: BodyKind = BodyKind::None;
 
     fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
@@ -119,14 +118,14 @@ impl Input for Wanted {
     fn describe(_: &mut Operation) {}
 }
 
-async fn file(request: Request<Anyone, (Wanted, Encoding)>) -> Result<Response, ApiError> {
+async fn file(request: Request<Anyone, (FilePath, Encoding)>) -> Result<Response, ApiError> {
     let (wanted, encoding) = request.input;
     let reply = named(&wanted.name, encoding)?;
-    // A page of the version before asks during an update; what it gets now must not stay under the old address.
-    Ok(if wanted.current { reply.instead(CACHE_CONTROL, FOR_GOOD) } else { reply })
+    // During an update, a page of the previous version gets the new file. Browsers must not cache it under the old path.
+    Ok(if wanted.current { reply.instead(CACHE_CONTROL, IMMUTABLE) } else { reply })
 }
 
-/// Browsers ask for it on pages that name no icon of their own, such as JSON.
+/// The favicon for pages that name none, such as JSON.
 async fn icon(request: Request<Anyone, Encoding>) -> Result<Response, ApiError> {
     named(ICON, request.input)
 }

@@ -14,12 +14,12 @@ fn a_password_is_changed_with_the_current_one_and_other_sessions_end() {
     browser.is_at("My account");
     browser.fill("Current password", "wrong");
     browser.fill("New password", "a fresh start 9");
-    browser.fill("The same again", "a fresh start 9");
-    browser.click("Change the password");
+    browser.fill("Repeat password", "a fresh start 9");
+    browser.click("Change password");
     browser.faulted("Current password", "");
     browser.fill("Current password", PASSWORD);
-    browser.click("Change the password");
-    browser.sees("Your password is changed");
+    browser.click("Change password");
+    browser.sees("Your password was changed");
     server.whoami(&elsewhere.access).expect(401);
     server.login("erika", "a fresh start 9");
     browser.click("Sign out");
@@ -37,8 +37,8 @@ fn an_api_key_is_shown_once_and_works_until_it_is_deleted() {
     browser.click("New key");
     browser.meets("//dialog");
     browser.fill("Name", "backup");
-    browser.choose("Ends", "In a week");
-    browser.click("Make the key");
+    browser.choose("Expires", "In a week");
+    browser.click("Create key");
     let key = browser.value("API key");
     server.get("/api/v1/users/whoami").key(&key).send().expect(200);
     browser.click("Copy");

@@ -12,7 +12,7 @@ fn the_api_is_tried_as_nobody_as_whoever_is_signed_in_and_with_a_key() {
     let (_, key) = server.create_key(&erika.access, "trial");
     let Some(browser) = Browser::open(&format!("{}/docs", server.url)) else { return };
     browser.is_at("API");
-    browser.sees("Requests are made as nobody");
+    browser.sees("Requests are anonymous");
     browser.press_on("//summary[contains(., \"/api/v1/users/whoami\")]");
     browser.click("Send");
     browser.meets("//form[contains(@class, \"try\")]//span[contains(., \"403\") or contains(., \"401\")]");
@@ -21,7 +21,7 @@ fn the_api_is_tried_as_nobody_as_whoever_is_signed_in_and_with_a_key() {
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     browser.go(&format!("{}/docs", server.url));
-    browser.sees("as whoever is signed in");
+    browser.sees("use your console session");
     browser.press_on("//summary[contains(., \"/api/v1/users/whoami\")]");
     browser.click("Send");
     browser.meets("//form[contains(@class, \"try\")]//pre[contains(., '\"username\": \"admin\"')]");

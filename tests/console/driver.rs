@@ -245,14 +245,14 @@ impl Browser {
     /// Waits until the fault beside the field with this label contains a text.
     pub fn faulted(&self, label: &str, text: &str) {
         self.find(&format!(
-            "//div[label[normalize-space()=\"{label}\"]]/p[@class=\"fault\" and contains(normalize-space(.), \"{text}\")]"
+            "//div[label[normalize-space()=\"{label}\"]]/p[@class=\"field-error\" and contains(normalize-space(.), \"{text}\")]"
         ));
     }
 
     /// Signs in at the page that asks for it.
     pub fn sign_in(&self, name: &str, password: &str) {
         self.is_at("Sign in");
-        self.fill("Name", name);
+        self.fill("User name", name);
         self.fill("Password", password);
         self.click("Sign in");
     }

@@ -20,7 +20,7 @@ fn the_keyboard_alone_is_enough_to_sign_in_and_make_somebody() {
     let server = Server::start();
     let Some(browser) = Browser::open(&server.url) else { return };
     browser.is_at("Sign in");
-    browser.has_focus("Name");
+    browser.has_focus("User name");
     browser.keys(&format!("admin\t{}{ENTER}", ADMIN.1));
     browser.is_at("Users");
     // The heading has the focus, the button for a new user is next.
@@ -86,13 +86,13 @@ fn on_an_account_the_keyboard_stays_beside_what_it_did() {
     browser.is_at("Users");
     browser.go(&format!("{}/#/users/{id}", server.url));
     browser.is_at("erika");
-    let session = "End session: Unknown program, 127.0.0.1";
+    let session = "End session: Unknown client, 127.0.0.1";
     enter(&browser, session);
     browser.is_told("The session was ended.");
     browser.meets("//section[h2=\"Sessions\" or .//h2=\"Sessions\"]//ul[count(li)=1]");
     browser.has_focus(session);
     browser.keys(ENTER);
-    browser.sees("Nobody is signed in with this account.");
+    browser.sees("No sessions.");
     browser.has_focus("Sessions");
     // A dialog asks first, and begins with the way out.
     enter(&browser, "Delete key: two");
@@ -101,23 +101,23 @@ fn on_an_account_the_keyboard_stays_beside_what_it_did() {
     browser.is_told("The key was deleted.");
     browser.has_focus("Delete key: one");
     enter(&browser, "Deactivate");
-    browser.is_told("erika is signed out everywhere and can’t sign in.");
+    browser.is_told("erika was signed out everywhere and can’t sign in.");
     browser.has_focus("Activate");
     browser.keys(ENTER);
     browser.is_told("erika can sign in now.");
     browser.has_focus("Deactivate");
-    enter(&browser, "Make a superuser");
+    enter(&browser, "Make superuser");
     browser.has_focus("Cancel");
     browser.keys(&format!("\t{ENTER}"));
-    browser.is_told("erika is a superuser now.");
-    browser.has_focus("Take superuser rights away");
-    enter(&browser, "Make a reset link");
+    browser.is_told("erika is now a superuser.");
+    browser.has_focus("Remove superuser rights");
+    enter(&browser, "Create reset link");
     browser.has_focus("Reset link");
     browser.keys(ESCAPE);
     browser.meets("//body[not(.//dialog)]");
-    browser.has_focus("Make a reset link");
-    enter(&browser, "Delete this user");
-    browser.has_focus("Type the name “erika” to go on");
+    browser.has_focus("Create reset link");
+    enter(&browser, "Delete user");
+    browser.has_focus("Type “erika” to confirm");
     browser.keys(&format!("erika{ENTER}"));
     browser.is_at("Users");
     browser.is_told("erika was deleted.");
@@ -180,6 +180,6 @@ fn every_page_has_an_address_that_leads_to_it_when_it_is_typed_and_when_it_is_lo
     }
     browser.meets("//tbody[count(tr)=1]");
     browser.go(&format!("{}/#/{}", server.url, pages[1].0));
-    browser.meets("//tbody[count(tr)=1]//td[contains(., \"User added\")]");
+    browser.meets("//tbody[count(tr)=1]//td[contains(., \"User created\")]");
     assert_eq!(browser.complaints(), [""; 0]);
 }

@@ -15,8 +15,8 @@ fn set_password(browser: &Browser, link: &str, password: &str) {
     browser.go(link);
     browser.is_at("Set a new password");
     browser.fill("New password", password);
-    browser.fill("The same again", password);
-    browser.click("Set the password");
+    browser.fill("Repeat password", password);
+    browser.click("Set password");
 }
 
 #[test]
@@ -29,10 +29,10 @@ fn a_link_made_in_the_browser_voids_the_one_before_and_using_it_ends_all_session
     browser.is_at("Users");
     browser.go(&format!("{}/#/users/{id}", server.url));
     browser.is_at("erika");
-    browser.click("Make a reset link");
+    browser.click("Create reset link");
     let older = browser.value("Reset link");
     browser.click("Done");
-    browser.click("Make a reset link");
+    browser.click("Create reset link");
     let newer = browser.value("Reset link");
     assert_ne!(older, newer);
     browser.click("Done");
@@ -43,9 +43,9 @@ fn a_link_made_in_the_browser_voids_the_one_before_and_using_it_ends_all_session
     set_password(&browser, &newer, "short");
     browser.faulted("New password", "at least 8");
     browser.fill("New password", "a fresh start 9");
-    browser.fill("The same again", "a fresh start 9");
-    browser.click("Set the password");
-    browser.sees("Your password is set");
+    browser.fill("Repeat password", "a fresh start 9");
+    browser.click("Set password");
+    browser.sees("Your password was set");
     server.whoami(&erika.access).expect(401);
     assert_eq!(server.try_login("erika", PASSWORD).status, 401);
     server.login("erika", "a fresh start 9");
@@ -71,6 +71,6 @@ fn a_link_works_within_24_hours_and_not_later() {
     let in_time = make();
     server.clock.advance(TimeDelta::hours(24) - TimeDelta::seconds(1));
     set_password(&browser, &in_time, "a fresh start 9");
-    browser.sees("Your password is set");
+    browser.sees("Your password was set");
     server.login("erika", "a fresh start 9");
 }

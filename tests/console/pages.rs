@@ -67,22 +67,22 @@ fn axe_finds_nothing_on_the_pages_for_those_who_are_not_signed_in() {
     browser.is_at("Welcome");
     inspect(&browser, "setup");
     browser.fill("New password", "short");
-    browser.click("Make the account");
-    browser.faulted("The same again", "not the same");
+    browser.click("Create account");
+    browser.faulted("Repeat password", "don’t match");
     check(&browser, "a fault in the setup");
     browser.go(&format!("{}/setup", server.url));
-    browser.sees("has no setup token");
+    browser.sees("setup token is missing");
     check(&browser, "setup without a token");
     browser.go(&format!("{}/reset#token=any", server.url));
     browser.is_at("Set a new password");
     inspect(&browser, "reset");
     browser.fill("New password", PASSWORD);
-    browser.fill("The same again", PASSWORD);
-    browser.click("Set the password");
+    browser.fill("Repeat password", PASSWORD);
+    browser.click("Set password");
     browser.meets("//*[@role=\"alert\" and contains(., \"link\")]");
     check(&browser, "a link that is void");
     browser.go(&format!("{}/reset", server.url));
-    browser.sees("has no reset token");
+    browser.sees("reset token is missing");
     check(&browser, "reset without a token");
     browser.go(&server.url);
     browser.is_at("Sign in");
@@ -90,14 +90,14 @@ fn axe_finds_nothing_on_the_pages_for_those_who_are_not_signed_in() {
     browser.click("Create an account");
     browser.is_at("Create an account");
     inspect(&browser, "sign-up");
-    browser.click("Create the account");
-    browser.faulted("Name", "fill this in");
+    browser.click("Create account");
+    browser.faulted("User name", "Fill in this");
     check(&browser, "a fault in signing up");
-    browser.fill("Name", "erika");
+    browser.fill("User name", "erika");
     browser.fill("New password", PASSWORD);
-    browser.fill("The same again", PASSWORD);
-    browser.click("Create the account");
-    browser.is_told("erika waits for approval.");
+    browser.fill("Repeat password", PASSWORD);
+    browser.click("Create account");
+    browser.is_told("erika is waiting for approval.");
     check(&browser, "waiting for approval");
     browser.go(&format!("{}/docs", server.url));
     browser.meets("//h2");
@@ -127,13 +127,13 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
     browser.click("New user");
     browser.meets("//dialog");
     inspect(&browser, "new-user");
-    browser.choose("How they get in", "With a password");
+    browser.choose("Password setup", "Set a password");
     browser.click("Create");
     browser.faulted("Password", "at least 8");
     check(&browser, "a fault in a new user");
     browser.click("Cancel");
     browser.fill("Search by name", "nobody at all");
-    browser.sees("Nobody matches.");
+    browser.sees("No users match.");
     check(&browser, "a search without results");
     for (path, heading, name) in [
         (format!("users/{id}"), "erika", "user"),
@@ -145,36 +145,36 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
         browser.meets("//table/tbody/tr | //ul/li");
         inspect(&browser, name);
     }
-    browser.click("Change the password");
+    browser.click("Change password");
     browser.faulted("New password", "at least 8");
     check(&browser, "a fault in a password");
     browser.click("New key");
     browser.meets("//dialog");
     check(&browser, "a key to be");
     browser.fill("Name", "backup");
-    browser.click("Make the key");
+    browser.click("Create key");
     browser.value("API key");
     inspect(&browser, "new-key");
     browser.click("Done");
     browser.go(&format!("{}/#/users/{id}", server.url));
     browser.is_at("erika");
-    browser.click("Make a reset link");
+    browser.click("Create reset link");
     browser.value("Reset link");
     inspect(&browser, "reset-link");
     browser.click("Done");
-    for button in ["Make a superuser", "Delete key: backup"] {
+    for button in ["Make superuser", "Delete key: backup"] {
         browser.click(button);
         browser.meets("//dialog//form");
         check(&browser, button);
         browser.click("Cancel");
     }
-    browser.click("Delete this user");
+    browser.click("Delete user");
     browser.meets("//dialog//form");
     inspect(&browser, "delete");
     browser.click("Cancel");
     let theirs = json!({ "username": "elsewhere" });
     server.patch(format!("/api/v1/users/{id}")).bearer(&admin).json(&theirs).send().expect(200);
-    browser.fill("Name", "rika");
+    browser.fill("User name", "rika");
     browser.click("Save");
     browser.sees("the name is now “elsewhere”");
     browser.misses("Saved.");
@@ -182,7 +182,7 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
     for (path, said) in [
         ("users/00000000-0000-0000-0000-000000000000", "User not found"),
         ("users?sort=any", "Input should be"),
-        ("audit?action=backup", "Nothing matches."),
+        ("audit?action=backup", "No entries match."),
     ] {
         browser.go(&format!("{}/#/{path}", server.url));
         browser.sees(said);
@@ -207,7 +207,7 @@ fn axe_finds_nothing_on_the_pages_between_here_and_other_sites() {
         return;
     };
     browser.sign_in("erika", PASSWORD);
-    browser.is_at("No entry");
+    browser.is_at("Access denied");
     inspect(&browser, "no-entry");
     browser.go(&format!("{}/sign-out", server.url));
     browser.is_at("Sign out");

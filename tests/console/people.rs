@@ -29,18 +29,18 @@ fn a_picture_is_made_small_by_the_browser_and_taken_away_again() {
     let file = server.dir.path().join("picture.bmp");
     std::fs::write(&file, bitmap()).unwrap();
     browser.choose("Picture file", file.to_str().unwrap());
-    browser.is_told("The picture is set.");
+    browser.is_told("The picture was saved.");
     browser.meets("//header//img[starts-with(@src, \"data:image/\")]");
     let length: i64 = server.query("SELECT length(profile_image) FROM users");
     assert!((100..=4096).contains(&length), "{length}");
-    browser.click("Remove it");
-    browser.is_told("The picture is gone.");
+    browser.click("Remove picture");
+    browser.is_told("The picture was removed.");
     browser.meets("//body[not(.//img)]");
-    browser.has_focus("Choose a picture");
+    browser.has_focus("Choose picture");
 
     std::fs::write(&file, "no picture").unwrap();
     browser.choose("Picture file", file.to_str().unwrap());
-    browser.sees("This file is no picture");
+    browser.sees("This isn’t an image");
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
@@ -56,13 +56,13 @@ fn the_log_is_narrowed_to_a_person_whom_one_types() {
     browser.click("Audit");
     browser.is_at("Audit log");
     browser.meets("//tbody[contains(., \"greta\") and contains(., \"erika\")]");
-    browser.fill("Person", "erika");
+    browser.fill("User", "erika");
     browser.meets("//tbody[contains(., \"erika\") and not(contains(., \"greta\"))]");
-    assert_eq!(browser.value("Person"), "erika");
-    browser.choose("Kind", "User added");
-    browser.meets("//tbody[count(tr)=1]//td[contains(., \"User added\")]");
-    browser.fill("Person", "");
-    browser.choose("Person", "greta");
+    assert_eq!(browser.value("User"), "erika");
+    browser.choose("Action", "User created");
+    browser.meets("//tbody[count(tr)=1]//td[contains(., \"User created\")]");
+    browser.fill("User", "");
+    browser.choose("User", "greta");
     browser.meets("//tbody[count(tr)=1]//td[.=\"greta\"]");
     assert_eq!(browser.complaints(), [""; 0]);
 }

@@ -8,10 +8,10 @@ use crate::support::server::{ADMIN, PASSWORD};
 
 fn fill(browser: &Browser, name: &str, password: &str) {
     browser.is_at("Create an account");
-    browser.fill("Name", name);
+    browser.fill("User name", name);
     browser.fill("New password", password);
-    browser.fill("The same again", password);
-    browser.click("Create the account");
+    browser.fill("Repeat password", password);
+    browser.click("Create account");
 }
 
 #[test]
@@ -21,8 +21,8 @@ fn an_account_that_one_makes_waits_for_approval_and_then_works() {
     browser.is_at("Sign in");
     browser.click("Create an account");
     browser.is_at("Create an account");
-    browser.has_focus("Name");
-    browser.sees("approves it before you can sign in");
+    browser.has_focus("User name");
+    browser.sees("must approve your account");
     // Back, forward, and loaded again: the address leads here.
     browser.run("history.back()");
     browser.is_at("Sign in");
@@ -31,7 +31,7 @@ fn an_account_that_one_makes_waits_for_approval_and_then_works() {
     browser.cdp("Page.reload", &json!({}));
     // Each fault stands beside its field.
     for (name, password, field, fault) in [
-        ("", PASSWORD, "Name", "Please fill this in."),
+        ("", PASSWORD, "User name", "Fill in this field."),
         ("erika", "short", "New password", "at least 8"),
         ("erika", "password123", "New password", "common"),
         ("erika-mustermann", "erika-mustermann", "New password", "name"),
@@ -40,15 +40,15 @@ fn an_account_that_one_makes_waits_for_approval_and_then_works() {
         browser.faulted(field, fault);
         browser.has_focus(field);
     }
-    browser.fill("The same again", PASSWORD);
-    browser.click("Create the account");
-    browser.faulted("The same again", "not the same");
+    browser.fill("Repeat password", PASSWORD);
+    browser.click("Create account");
+    browser.faulted("Repeat password", "don’t match");
     fill(&browser, ADMIN.0, PASSWORD);
     browser.meets("//form//*[@role=\"alert\" and contains(., \"This username is unavailable.\")]");
     fill(&browser, "erika", PASSWORD);
     browser.is_at("Sign in");
-    browser.is_told("erika waits for approval.");
-    browser.has_focus("Name");
+    browser.is_told("erika is waiting for approval.");
+    browser.has_focus("User name");
     browser.sign_in("erika", PASSWORD);
     browser.meets("//*[@role=\"alert\" and contains(., \"Waiting for approval\")]");
     let (admin, id) = (server.admin(), server.query::<String>("SELECT lower(hex(uuid)) FROM users ORDER BY id DESC"));
@@ -63,7 +63,7 @@ fn where_anybody_may_come_in_one_is_in_at_once() {
     let server = Server::with().set("signup", "open").start();
     let Some(browser) = Browser::open(&format!("{}/#/sign-up", server.url)) else { return };
     browser.is_at("Create an account");
-    browser.misses("approves it");
+    browser.misses("must approve");
     fill(&browser, "erika", PASSWORD);
     browser.is_at("My account");
     assert_eq!(browser.run("return location.hash"), "#/");

@@ -32,13 +32,13 @@ fn names_of_any_length_and_direction_fit_on_every_screen() {
     for id in &ids {
         browser.go(&format!("{}/#/users/{id}", server.url));
         browser.meets("//h1/bdi");
-        browser.sees("Nobody is signed in with this account.");
+        browser.sees("No sessions.");
         fits("an account");
-        browser.click("Make a reset link");
+        browser.click("Create reset link");
         browser.value("Reset link");
         fits("a link");
         browser.click("Done");
-        browser.click("Delete this user");
+        browser.click("Delete user");
         browser.meets("//dialog");
         fits("a deletion");
         browser.click("Cancel");
@@ -97,15 +97,15 @@ fn of_a_thousand_sessions_a_few_are_shown_and_of_a_long_log_a_page() {
     browser.click("Show 100 more (991 not shown)");
     browser.meets("//section[.//h2=\"Sessions\"]//ul[count(li)=110]");
     browser.click("End all");
-    browser.sees("Nobody is signed in with this account.");
+    browser.sees("No sessions.");
     browser.click("Audit");
     browser.is_at("Audit log");
     browser.meets("//tbody[count(tr)=50]");
     browser.click("Last page");
-    browser.meets("//tbody/tr[last()]/td[contains(., \"First superuser made\")]");
+    browser.meets("//tbody/tr[last()]/td[contains(., \"First superuser created\")]");
     browser.click("Previous");
     browser.meets("//tbody/tr[last()]//*[starts-with(., \"actor \")]");
-    browser.choose("Kind", "Signed in");
+    browser.choose("Action", "Signed in");
     browser.sees("1–50 of 1,00");
     browser.click("Last page");
     browser.meets("//tbody//*[.=\"actor 100\"]");

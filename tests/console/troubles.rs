@@ -44,13 +44,13 @@ fn a_server_that_never_answers_is_given_up_on_and_asked_again_until_it_does() {
     browser.click("Users");
     browser.is_at("Users");
     browser.click("New user");
-    browser.fill("Name", "erika");
+    browser.fill("User name", "erika");
     gate.is(Mood::Hanging);
     browser.click("Create");
     browser.meets("//dialog//*[@role=\"alert\" and contains(., \"can’t be reached\")]");
-    assert_eq!(browser.value("Name"), "erika");
+    assert_eq!(browser.value("User name"), "erika");
     gate.is(Mood::Passing);
-    browser.misses("Trying again");
+    browser.misses("Retrying");
     browser.click("Create");
     browser.sees("erika was created");
     browser.click("Done");
@@ -73,9 +73,9 @@ fn what_others_answer_in_the_servers_place_is_not_taken_for_its_word() {
         gate.is(Mood::Saying(status, "text/html", HTML));
         browser.click(path);
         browser.sees(GONE);
-        browser.sees("Trying again");
+        browser.sees("Retrying");
         gate.is(Mood::Passing);
-        browser.misses("Trying again");
+        browser.misses("Retrying");
         browser.is_at(heading);
         browser.meets("//tbody/tr");
         browser.misses(GONE);
@@ -83,7 +83,7 @@ fn what_others_answer_in_the_servers_place_is_not_taken_for_its_word() {
     // What is no JSON has no sentence to show.
     gate.is(Mood::Saying(500, "text/html", HTML));
     browser.click("Audit");
-    browser.sees("The server answers with an error (500).");
+    browser.sees("The server returned an error (500).");
     // The page that is loaded meanwhile is not empty for good.
     reload(&browser);
     browser.meets("//main//*[@role=\"alert\" and contains(., \"(500)\")]");
@@ -109,8 +109,8 @@ fn a_fault_of_a_field_that_is_not_on_the_page_is_said_in_words() {
         {"loc":["body","username"],"msg":"Value error, It is too long","type":"a"}]}"#;
     gate.is(Mood::Saying(422, "application/json", two));
     browser.click("Save");
-    browser.faulted("Name", "It is too long");
-    browser.has_focus("Name");
+    browser.faulted("User name", "It is too long");
+    browser.has_focus("User name");
     browser.meets("//form[@aria-label=\"Profile\"]//*[@role=\"alert\" and normalize-space()=\"It is too large\"]");
     let whole = r#"{"detail":[{"loc":["body"],"msg":"Input should be an object","type":"a"}]}"#;
     gate.is(Mood::Saying(422, "application/json", whole));
@@ -135,9 +135,9 @@ fn rights_that_are_taken_away_and_people_who_are_deleted_meanwhile_are_noticed()
     browser.is_at("Users");
     browser.go(&format!("{}/#/users/{gone}", server.url));
     browser.is_at("greta");
-    browser.sees("Nobody is signed in");
+    browser.sees("No sessions.");
     server.delete(format!("/api/v1/users/{gone}")).bearer(&admin).send().expect(200);
-    for button in ["Save", "Deactivate", "Make a reset link"] {
+    for button in ["Save", "Deactivate", "Create reset link"] {
         browser.click(button);
         browser.meets(&format!(
             "//section[.//button[.=\"{button}\"]]//*[@role=\"alert\" and contains(., \"User not found\")]"
@@ -149,7 +149,7 @@ fn rights_that_are_taken_away_and_people_who_are_deleted_meanwhile_are_noticed()
     server.patch(&path).bearer(&admin).json(&json!({ "is_superuser": false })).send().expect(200);
     browser.click("Audit");
     browser.is_at("My account");
-    browser.is_told("Your superuser rights were taken away.");
+    browser.is_told("Your superuser rights were removed.");
     browser.meets("//nav[not(contains(., \"Users\"))]");
     // The account goes away itself: its page leads out.
     server.delete(&path).bearer(&admin).send().expect(200);
@@ -167,12 +167,12 @@ fn where_the_browser_does_not_let_a_page_copy_it_says_which_keys_do() {
     browser.click("My account");
     browser.is_at("My account");
     browser.click("New key");
-    browser.click("Make the key");
+    browser.click("Create key");
     let key = browser.value("API key");
     browser.run("navigator.clipboard.writeText = () => Promise.reject(new Error('no'));");
     browser.run("document.execCommand = () => false;");
     browser.click("Copy");
-    browser.is_told("press Ctrl+C");
+    browser.is_told("Press Ctrl+C");
     // All of it is selected, for those keys.
     assert_eq!(browser.run("return getSelection().toString()"), key);
 }
@@ -182,7 +182,7 @@ fn without_scripts_a_page_says_what_it_needs() {
     let server = Server::start();
     let Some(browser) = Browser::open("about:blank") else { return };
     browser.cdp("Emulation.setScriptExecutionDisabled", &json!({ "value": true }));
-    for (path, said) in [("/", "The console needs JavaScript."), ("/docs", "The API’s description is")] {
+    for (path, said) in [("/", "The console needs JavaScript."), ("/docs", "Without JavaScript, read")] {
         browser.go(&format!("{}{path}", server.url));
         browser.sees(said.split('’').next().unwrap());
         browser.meets("//a[@href=\"openapi.json\"]");

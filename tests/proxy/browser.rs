@@ -64,7 +64,7 @@ fn through(name: &str) {
 
     // A site that she may not enter says who she is, and offers to come as somebody else.
     browser.go("https://auth.example.org/?return_to=https%3A%2F%2Fadmin.example.org%2F");
-    browser.is_at("No entry");
+    browser.is_at("Access denied");
     browser.sees("You may not enter this site");
     browser.sees("You are signed in as alice");
 
@@ -113,9 +113,9 @@ fn who_is_signed_in_and_may_not_enter_is_told_so_through_nginx_too() {
     browser.sign_in("carol", PASSWORD);
     browser.is_at("My account");
     browser.go("https://admin.example.org/");
-    browser.is_at("No entry");
+    browser.is_at("Access denied");
     browser.sees("You are signed in as carol");
-    browser.click("Sign in as somebody else");
+    browser.click("Sign in as another user");
     browser.sign_in("admin", "adminpw123");
     told(&browser);
     assert_eq!(browser.run("return location.href"), "https://admin.example.org/");
@@ -128,11 +128,11 @@ fn where_the_cookie_does_not_arrive_the_browser_does_not_go_round_in_circles() {
     place.server.add_active(&place.server.admin(), "alice");
     let Some(browser) = place.browser(APP) else { return };
     browser.sign_in("alice", PASSWORD);
-    browser.is_at("No entry");
-    browser.sees("https://app.example.org sent you back at once");
+    browser.is_at("Access denied");
+    browser.sees("https://app.example.org sent you back");
     let before = place.server.query::<i64>("SELECT count(*) FROM audit WHERE action = 'site.enter'");
     browser.click("Try again");
-    browser.is_at("No entry");
+    browser.is_at("Access denied");
     let after = place.server.query::<i64>("SELECT count(*) FROM audit WHERE action = 'site.enter'");
     assert_eq!((before, after), (2, 4));
 }
@@ -146,10 +146,10 @@ fn who_may_not_enter_can_come_as_somebody_else() {
         return;
     };
     browser.sign_in("carol", PASSWORD);
-    browser.is_at("No entry");
-    browser.click("Sign in as somebody else");
+    browser.is_at("Access denied");
+    browser.click("Sign in as another user");
     browser.sign_in("admin", "adminpw123");
-    browser.is_at("No entry");
+    browser.is_at("Access denied");
     browser.sees("You are signed in as admin");
     browser.click("My account");
     browser.is_at("Users");

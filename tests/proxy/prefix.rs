@@ -25,10 +25,10 @@ fn the_console_works_below_another_site() {
 
     browser.is_at("Welcome");
     assert_eq!(address(), format!("{HOME}setup"));
-    browser.fill("Name", "root");
+    browser.fill("User name", "root");
     browser.fill("New password", PASSWORD);
-    browser.fill("The same again", PASSWORD);
-    browser.click("Make the account");
+    browser.fill("Repeat password", PASSWORD);
+    browser.click("Create account");
     browser.is_at("Users");
     assert_eq!(address(), HOME);
     // Loaded again, it is signed in by the cookie, which is sent to nobody else of that site.
@@ -44,7 +44,7 @@ fn the_console_works_below_another_site() {
     );
 
     browser.click("New user");
-    browser.fill("Name", "erika");
+    browser.fill("User name", "erika");
     browser.click("Create");
     let reset = browser.value("Reset link");
     assert!(reset.starts_with(&format!("{HOME}reset#token=")), "{reset}");
@@ -55,7 +55,7 @@ fn the_console_works_below_another_site() {
     browser.is_at("erika");
     browser.click("API");
     browser.is_at("API");
-    browser.sees("as whoever is signed in");
+    browser.sees("use your console session");
     browser.click("Console");
     browser.is_at("Users");
     browser.click("Sign out");
@@ -67,9 +67,9 @@ fn the_console_works_below_another_site() {
     browser.go(&reset);
     browser.is_at("Set a new password");
     browser.fill("New password", PASSWORD);
-    browser.fill("The same again", PASSWORD);
-    browser.click("Set the password");
-    browser.sees("Your password is set");
+    browser.fill("Repeat password", PASSWORD);
+    browser.click("Set password");
+    browser.sees("Your password was set");
     assert_eq!(address(), HOME);
     browser.sign_in("erika", PASSWORD);
     browser.is_at("My account");

@@ -54,7 +54,7 @@ fn a_person_who_may_not_enter_is_told_who_that_is_and_a_program_that_it_may_not(
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(page.header("content-security-policy").unwrap().contains("default-src 'none'"));
     let text = page.text();
-    assert!(text.contains("<p>&lt;i>&quot;&amp; {site} may not enter https://wiki.example.org.</p>"), "{text}");
+    assert!(text.contains("<p>&lt;i>&quot;&amp; {site} can’t open https://wiki.example.org.</p>"), "{text}");
     assert!(
         text.contains("<a href=\"https://auth.example.org/sign-out?return_to=https%3A%2F%2Fwiki.example.org%2F\">"),
         "{text}"

@@ -85,7 +85,7 @@ fn people_use_the_console_below_another_site_and_links_lead_back_to_it() {
         browser.is_at("Users");
         browser.go(&format!("https://home.example.org/usher/#/users/{id}"));
         browser.is_at("erika");
-        browser.click("Make a reset link");
+        browser.click("Create reset link");
         let link = browser.value("Reset link");
         assert!(link.starts_with("https://home.example.org/usher/reset#token="), "{link}");
         browser.click("Done");
@@ -97,9 +97,9 @@ fn people_use_the_console_below_another_site_and_links_lead_back_to_it() {
         browser.go(&link);
         browser.is_at("Set a new password");
         browser.fill("New password", "a fresh start 9");
-        browser.fill("The same again", "a fresh start 9");
-        browser.click("Set the password");
-        browser.sees("Your password is set");
+        browser.fill("Repeat password", "a fresh start 9");
+        browser.click("Set password");
+        browser.sees("Your password was set");
         assert!(browser.run("return location.pathname").as_str().unwrap().starts_with("/usher/"));
         server.login("erika", "a fresh start 9");
         assert_eq!(browser.complaints(), [""; 0]);

@@ -189,7 +189,7 @@ fn closed(app: &App, original: &ForwardedRequest, user: &User) -> Response {
         return closed().header(LOCATION, &sign_in_page(app, original));
     }
     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
-    let page = crate::console::CLOSED
+    let page = crate::console::ACCESS_DENIED
         .replace("{url}", &escaped(&app.url))
         .replace("{query}", &query(original))
         .replace("{site}", &escaped(&original.site.to_string()))

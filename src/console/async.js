@@ -1,12 +1,13 @@
-// How pages load and do things: what is under way, what went wrong, how long to wait.
+// Hooks for loading and for actions: what is running, what failed, how long to wait.
 
 import { useCallback, useEffect, useRef, useState } from './vendor/hooks.js';
-import { on, Refused, Unreachable } from './api.js';
+import { on, ApiError, NetworkError } from './api.js';
+import { errors } from './texts.js';
 
 const idle = { busy: false, error: null, fields: {}, wait: 0, until: 0 };
 
-/** Runs `work`, one at a time, and keeps what went wrong with it. */
-export function useWork(work) {
+/** Runs `action`, one call at a time, and keeps its error. */
+export function useAction(action) {
   const [state, set] = useState(idle);
   const busy = useRef(false);
   const run = async (...args) => {
@@ -14,14 +15,14 @@ export function useWork(work) {
     busy.current = true;
     set((now) => ({ ...now, busy: true }));
     try {
-      const result = await work(...args);
+      const result = await action(...args);
       set(idle);
       return result;
     } catch (error) {
-      const expected = error instanceof Refused || error instanceof Unreachable;
+      const expected = error instanceof ApiError || error instanceof NetworkError;
       const wait = error.retryAfter ?? 0;
       const until = wait && Date.now() + wait * 1000;
-      const text = expected ? error.message : 'Something went wrong on this page.';
+      const text = expected ? error.message : errors.unexpected;
       set({ busy: false, error: text, fields: error.fields ?? {}, wait, until });
       if (!expected) throw error;
       return undefined;
@@ -32,7 +33,7 @@ export function useWork(work) {
   return { ...state, run, clear: () => set(idle) };
 }
 
-/** How many seconds are left until then. */
+/** The seconds left until a time in milliseconds. */
 export function useCountdown(until) {
   const [now, tick] = useState(Date.now());
   useEffect(() => {
@@ -44,10 +45,10 @@ export function useCountdown(until) {
   return until ? Math.max(0, Math.ceil((until - now) / 1000)) : 0;
 }
 
-/** Loads when `key` changes and when the server is back; keeps what it had until the new one is there. */
+/** Loads when `key` changes and when the connection is back. Keeps the old value until the new one arrives. */
 export function useLoad(load, key) {
   const [state, set] = useState({ value: null, error: null, loading: true });
-  const [again, repeat] = useState(0);
+  const [round, next] = useState(0);
   useEffect(() => {
     const control = new AbortController();
     set((now) => ({ ...now, loading: true }));
@@ -55,17 +56,17 @@ export function useLoad(load, key) {
       (value) => { if (!control.signal.aborted) set({ value, error: null, loading: false }); },
       (error) => {
         if (error.name === 'AbortError' || control.signal.aborted) return;
-        set((now) => ({ ...now, error: error.message, loading: false }));
+        set((now) => ({ ...now, error: error.message, status: error.status, loading: false }));
       },
     );
     return () => control.abort();
-  }, [key, again]);
-  const reload = useCallback(() => repeat((n) => n + 1), []);
-  useEffect(() => on('back', reload), []);
+  }, [key, round]);
+  const reload = useCallback(() => next((n) => n + 1), []);
+  useEffect(() => on('online', reload), []);
   return { ...state, reload, put: (value) => set({ value, error: null, loading: false }) };
 }
 
-/** For an input that people type in: what is in it follows `value` whenever that changes, as on going back. */
+/** Returns a ref for a text input. Its content follows `value`, for example when the user goes back. */
 export function useFollowing(value) {
   const input = useRef();
   useEffect(() => {

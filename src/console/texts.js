@@ -1,0 +1,355 @@
+// All texts of the console, for translation. Functions take the values to insert; some of them are elements.
+
+const users = (count, shown) => `${shown} ${count === 1 ? 'user matches' : 'users match'}`;
+
+export const common = {
+  product: 'usher',
+  none: '–',
+  never: 'never',
+  cancel: 'Cancel',
+  done: 'Done',
+  save: 'Save',
+  delete: 'Delete',
+  copy: 'Copy',
+  copied: 'Copied',
+  retry: 'Try again',
+  loading: 'Loading…',
+  wait: 'Please wait…',
+  userName: 'User name',
+  password: 'Password',
+  newPassword: 'New password',
+  repeatPassword: 'Repeat password',
+  passwordHint: 'Choose a few words that are hard to guess. Common passwords are refused.',
+  passwordsDiffer: 'The passwords don’t match.',
+  reload: 'The page could not be loaded completely.',
+};
+
+export const errors = {
+  status: (status) => `The server returned an error (${status}).`,
+  unreachable: 'The server can’t be reached.',
+  unexpected: 'Something went wrong on this page.',
+  fields: 'Fix the highlighted fields.',
+  required: 'Fill in this field.',
+  otherUser: 'Another user signed in with this browser.',
+  signedOut: 'You are signed out.',
+  tooMany: (wait) => `Too many attempts. Wait ${wait}.`,
+  waitButton: (wait) => `Wait ${wait}`,
+  copyBlocked: 'Your browser blocked copying. Press Ctrl+C or ⌘C.',
+};
+
+export const connection = {
+  down: 'The server can’t be reached. Retrying…',
+  back: 'The server is back.',
+};
+
+export const session = {
+  ended: 'Your session was ended.',
+  signInAgain: 'Sign in again.',
+  signedOut: 'You are signed out.',
+  stillSignedIn: (why) => `You are still signed in. ${why}`,
+  switchedUser: (name) => `You are now signed in as ${name}.`,
+  rightsRemoved: 'Your superuser rights were removed.',
+  basePath: (actual, configured) => ['This page is at ', actual, ', but the setting ', configured.key, ' is ',
+    configured.value, '. Sign-in will not last and links will not work.'],
+};
+
+export const shell = {
+  skip: 'Skip to content',
+  navigation: 'Main',
+  users: 'Users',
+  audit: 'Audit',
+  account: 'My account',
+  signOut: 'Sign out',
+  api: 'API',
+};
+
+export const signIn = {
+  title: 'Sign in',
+  noAccount: 'No account yet?',
+  signUp: 'Create an account',
+  forgot: 'Forgot your password? Ask an administrator for a reset link.',
+};
+
+export const signUp = {
+  title: 'Create an account',
+  approval: 'An administrator must approve your account before you can sign in.',
+  submit: 'Create account',
+  haveAccount: 'Already have an account?',
+  waiting: (name) => `${name} is waiting for approval. You can sign in after an administrator approves the account.`,
+};
+
+export const setup = {
+  title: 'Welcome',
+  intro: 'Create the first administrator account. It can manage all other accounts.',
+  noToken: 'The setup token is missing. Open the link that the server showed at startup.',
+  form: 'First administrator',
+  submit: 'Create account',
+};
+
+export const reset = {
+  title: 'Set a new password',
+  intro: 'This link works once. Setting the password ends all your sessions.',
+  noToken: 'The reset token is missing. Open the complete link.',
+  form: 'New password',
+  submit: 'Set password',
+  done: 'Your password was set. Sign in with it.',
+};
+
+export const sites = {
+  opening: 'You are signed in. Opening the site…',
+  denied: 'Access denied',
+  bounced: (site) => `${site} sent you back: its sign-in cookie did not arrive.`,
+  signedInAs: (name) => ['You are signed in as ', name, '.'],
+  otherUser: 'Sign in as another user',
+  account: 'My account',
+  signOutTitle: 'Sign out',
+  signOutIntro: 'This signs you out here and at all sites that you opened from here.',
+};
+
+export const states = { active: 'Active', inactive: 'Inactive', waiting: 'Waiting', superuser: 'Superuser' };
+
+export const userList = {
+  title: 'Users',
+  create: 'New user',
+  search: 'Search by name',
+  show: 'Show',
+  filters: { '': 'All users', waiting: 'Waiting', active: 'Active', inactive: 'Inactive', superuser: 'Superusers' },
+  order: 'Order',
+  orders: {
+    'created asc': 'Oldest first', 'created desc': 'Newest first', 'name asc': 'Name, A to Z', 'name desc': 'Name, Z to A',
+    'last_login desc': 'Last sign-in, newest first', 'last_login asc': 'Last sign-in, oldest first',
+  },
+  name: 'Name',
+  state: 'State',
+  lastLogin: 'Last sign-in',
+  created: 'Created',
+  actions: 'Actions',
+  approve: 'Approve',
+  approveUser: (name) => `Approve ${name}`,
+  canSignIn: (name) => `${name} can sign in now.`,
+  range: (from, to, total) => `${from} to ${to} of ${total} users`,
+  empty: { '': 'No users.', waiting: 'No users are waiting for approval.', inactive: 'No inactive users.' },
+  noneMatch: 'No users match.',
+  showAll: 'Show all users',
+};
+
+export const newUser = {
+  title: 'New user',
+  submit: 'Create',
+  method: 'Password setup',
+  methods: { link: 'Send a one-time link', password: 'Set a password now' },
+  linkHint: 'You get a link. Give it to the user to choose a password.',
+  active: 'Active: can sign in right away',
+  created: (name) => `${name} was created.`,
+  createdTitle: (name) => `${name} was created`,
+};
+
+export const user = {
+  one: 'User',
+  crumb: 'Users',
+  audit: 'Audit log',
+  stateTitle: 'State',
+  state: 'State',
+  created: 'Created',
+  lastLogin: 'Last sign-in',
+  lastChange: 'Last change',
+  approve: 'Approve',
+  activate: 'Activate',
+  deactivate: 'Deactivate',
+  deactivated: (name) => `${name} was signed out everywhere and can’t sign in.`,
+  canSignIn: (name) => `${name} can sign in now.`,
+  promote: 'Make superuser',
+  promoteTitle: 'Make superuser?',
+  promoteText: (name) => `${name} will be able to view, change and delete every account, and to read the audit log.`,
+  promoted: (name) => `${name} is now a superuser.`,
+  demote: 'Remove superuser rights',
+  demoteTitle: 'Remove superuser rights?',
+  demoteSubmit: 'Remove rights',
+  demoteText: (name) => `${name} will no longer be able to view or change other accounts.`,
+  demoteSelf: 'You will no longer be able to view or change other accounts.',
+  demoted: (name) => `${name} is no longer a superuser.`,
+};
+
+export const resetLink = {
+  section: 'Password',
+  intro: (name) => `With a reset link, ${name} can set a new password once within 24 hours. A new link replaces the previous one.`,
+  create: 'Create reset link',
+  title: (name) => `Reset link for ${name}`,
+  label: 'Reset link',
+  usable: (name, until) => [`${name} can use this link once, until `, until,
+    ', to set a password. Keep it secret. It won’t be shown again.'],
+  inactive: 'The account can’t sign in until it is approved.',
+};
+
+export const deletion = {
+  section: 'Delete',
+  intro: 'Deletes the account with its sessions and API keys. The audit log is kept.',
+  open: 'Delete user',
+  title: (name) => `Delete ${name}?`,
+  submit: 'Delete permanently',
+  confirm: (name) => `Type “${name}” to confirm`,
+  deleted: (name) => `${name} was deleted.`,
+};
+
+export const profile = {
+  section: 'Profile',
+  file: 'Picture file',
+  choose: 'Choose picture',
+  remove: 'Remove picture',
+  pictureSaved: 'The picture was saved.',
+  pictureRemoved: 'The picture was removed.',
+  unreadable: 'This isn’t an image your browser can read.',
+  saved: 'Saved.',
+};
+
+export const conflict = {
+  title: 'This account was changed in the meantime:',
+  notSaved: 'Your change is not saved.',
+  overwrite: 'Save anyway',
+  discard: 'Discard my change',
+  renamed: (name) => `the name is now “${name}”`,
+  picture: 'the picture was changed',
+  activated: 'it can sign in now',
+  deactivated: 'it can no longer sign in',
+  promoted: 'it is now a superuser',
+  demoted: 'it is no longer a superuser',
+  other: 'the password or another detail was changed',
+};
+
+export const password = {
+  section: 'Password',
+  current: 'Current password',
+  hint: 'Your other sessions will be ended.',
+  submit: 'Change password',
+  changed: 'Your password was changed. Your other sessions were ended.',
+};
+
+export const sessions = {
+  section: 'Sessions',
+  endAll: 'End all',
+  endOthers: 'End all others',
+  end: 'End',
+  endOne: (client, address) => `End session: ${client}, ${address}`,
+  ended: 'The session was ended.',
+  othersEnded: 'All other sessions were ended.',
+  allEnded: 'All sessions were ended.',
+  none: 'No sessions.',
+  current: 'This device',
+  since: (start) => ['since ', start],
+  lastUsed: (time) => ['last used ', time],
+  unknownClient: 'Unknown client',
+  clientOn: (browser, system) => `${browser} on ${system}`,
+};
+
+export const keys = {
+  section: 'API keys',
+  create: 'New key',
+  none: 'No API keys.',
+  purpose: 'Programs use API keys instead of a password.',
+  unnamed: 'Unnamed key',
+  expired: 'Expired',
+  created: (time) => ['created ', time],
+  lastUsed: (time) => ['last used ', time],
+  expires: (time) => (time ? ['expires ', time] : 'never expires'),
+  deleteOne: (name) => `Delete key: ${name}`,
+  deleteTitle: 'Delete this key?',
+  deleteText: (name) => `Programs that use “${name}” will stop working.`,
+  deleted: 'The key was deleted.',
+  newTitle: 'New API key',
+  submit: 'Create key',
+  name: 'Name',
+  nameHint: 'Say what it is for, such as “backup script”.',
+  expiry: 'Expires',
+  expiries: [['', 'Never'], ['1', 'In a day'], ['7', 'In a week'], ['30', 'In 30 days'], ['90', 'In 90 days'], ['365', 'In a year']],
+  createdTitle: 'Your new API key',
+  copyNow: 'Copy the key now. It won’t be shown again; the server stores only a hash.',
+  label: 'API key',
+};
+
+export const lists = {
+  more: (count, left) => `Show ${count} more (${left} not shown)`,
+  rest: (left) => `Show the rest (${left} not shown)`,
+};
+
+export const pager = {
+  label: (what) => `Pages of ${what}`,
+  users: 'users',
+  audit: 'the audit log',
+  range: (from, to, total) => `${from}–${to} of ${total}`,
+  none: 'None',
+  first: 'First page',
+  previous: 'Previous',
+  next: 'Next',
+  last: 'Last page',
+};
+
+export const audit = {
+  title: 'Audit log',
+  caption: 'Audit log, newest first',
+  account: 'View account',
+  user: 'User',
+  allUsers: 'All users',
+  noUser: 'No user has this name.',
+  matches: (count, shown) => `${users(count, shown)}. Press Enter to select the first.`,
+  action: 'Action',
+  allActions: 'All actions',
+  time: 'Time',
+  actor: 'Actor',
+  target: 'Target',
+  address: 'Address',
+  failed: 'Failed',
+  range: (from, to, total) => `${from} to ${to} of ${total} entries`,
+  none: 'No entries match.',
+  showAll: 'Show all entries',
+  actions: {
+    login: 'Signed in', logout: 'Signed out', 'session.end': 'Session ended', 'refresh.reuse': 'Refresh token reused',
+    'user.add': 'User created', 'user.change': 'User changed', 'user.delete': 'User deleted',
+    'password.change': 'Password changed', 'reset_link.add': 'Reset link created', 'reset_link.use': 'Reset link used',
+    'reset_link.expire': 'Reset link expired', 'key.add': 'API key created', 'key.delete': 'API key deleted',
+    'store_key.save': 'Store key saved', 'site.enter': 'Site opened', setup: 'First superuser created',
+    backup: 'Backup created', restore: 'Backup restored', import: 'Accounts imported', export: 'Accounts exported',
+    'secret.rotate': 'Secret key rotated', 'access.refuse': 'Access denied',
+  },
+  /** The fields that a change of an account names. */
+  fields: {
+    username: 'name', profile_image: 'picture', password: 'password', is_active: 'active', is_superuser: 'superuser',
+    last_login_at: 'last sign-in',
+  },
+};
+
+export const fields = {
+  show: 'Show',
+  hide: 'Hide',
+  showPassword: (label) => `Show ${label.toLowerCase()}`,
+  hidePassword: (label) => `Hide ${label.toLowerCase()}`,
+  seconds: (n) => `${n} s`,
+  minutes: (n) => `${n} min`,
+};
+
+export const docs = {
+  title: 'API',
+  console: 'Console',
+  version: (version) => `Version ${version}.`,
+  machine: 'Machine-readable description: ',
+  credentials: 'Credentials',
+  asUser: 'Requests use your console session.',
+  anonymous: 'Requests are anonymous. Sign in to the console or enter an API key.',
+  apiKey: 'API key',
+  apiKeyHint: 'Used instead of your session. It is forgotten when you close this page.',
+  needsCredential: 'Needs an access token or an API key.',
+  body: 'Body',
+  jsonBody: 'Body (JSON)',
+  responses: 'Responses',
+  response: 'Response',
+  try: 'Try it',
+  tryOne: (method, path) => `Try ${method} ${path}`,
+  send: 'Send',
+  invalidJson: (why) => `The body isn’t valid JSON: ${why}`,
+  milliseconds: (n) => `${n} ms`,
+  required: 'required',
+  maxLength: (n) => `, at most ${n} characters`,
+  listOf: (kind) => `list of ${kind}`,
+  anyOf: (kinds) => kinds.join(' or '),
+  anything: 'anything',
+  otherTag: 'Other',
+};
