@@ -1,8 +1,8 @@
-//! Whether the time of a failed log-in tells an attacker anything: `cargo bench --bench login_times`.
+//! Measures whether the time of a failed sign-in reveals anything to an attacker: `cargo bench --bench login_times`.
 //!
-//! Starts usher as it is shipped (cost 12), with throttling off, and measures 200 log-ins each, in turn, of a name that
-//! nobody has, a wrong password, and the right and a wrong password of an inactive account. Prints the medians, and
-//! fails when one is more than 5 % away from the wrong password's.
+//! Starts usher with its defaults (cost 12) but without throttling, and measures 200 sign-ins of each kind, in turn: an
+//! unknown name, a wrong password, and the right and a wrong password of an inactive account. Prints the medians. Fails
+//! if one differs by more than 5 % from that of a wrong password.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and stops when it cannot go on")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -22,7 +22,7 @@ impl Drop for Server {
 }
 
 fn main() {
-    // `cargo test --benches` runs benchmarks too, with an argument that asks for a quick look.
+    // `cargo test --benches` runs benchmarks too, with an argument that asks for a quick run.
     let rounds = if std::env::args().any(|argument| argument == "--bench") { ROUNDS } else { 1 };
     let dir = tempfile::tempdir().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_usher"))
@@ -49,7 +49,7 @@ fn main() {
         ("inactive, right password", "username=waiting&password=quiet-otter-7", 400),
     ];
     let mut times = vec![Vec::new(); tries.len()];
-    // In turn, so that whatever else the machine does falls on all alike.
+    // In turn, so that other load on the machine affects all kinds.
     for _ in 0..rounds {
         for ((_, form, status), times) in tries.iter().zip(&mut times) {
             let start = Instant::now();
@@ -64,11 +64,11 @@ fn main() {
             times[times.len() / 2]
         })
         .collect();
-    println!("| log-in | median of {rounds} | of a wrong password's |\n|---|---|---|");
+    println!("| sign-in | median of {rounds} | of a wrong password's |\n|---|---|---|");
     for ((name, ..), median) in tries.iter().zip(&medians) {
         let ratio = median.as_secs_f64() / medians[0].as_secs_f64();
         println!("| {name} | {:.1} ms | {ratio:.3} |", median.as_secs_f64() * 1000.0);
-        assert!(rounds < ROUNDS || (ratio - 1.0).abs() < 0.05, "the time of a log-in tells: {name}");
+        assert!(rounds < ROUNDS || (ratio - 1.0).abs() < 0.05, "the time of a sign-in reveals: {name}");
     }
 }
 

@@ -1,9 +1,9 @@
-//! How long the commands take that take long, and what clients of the running server notice of them meanwhile:
+//! Measures the slow commands, and how they slow down clients of the running server:
 //! `cargo bench --bench long_commands`.
 //!
-//! Makes a Langflow database with 100,000 users and 25,000 API keys, imports it beside a running server, backs up what
-//! came of it, stops the server and restores the backup. While a command runs, one client changes its own account and
-//! one asks who it is, each as fast as it is answered; the slowest answers are told.
+//! Creates a Langflow database with 100,000 users and 25,000 API keys, imports it beside a running server, backs it up,
+//! stops the server and restores the backup. While a command runs, one client changes its own account and one calls
+//! `whoami`, each without pause. The slowest responses are printed.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and stops when it cannot go on")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, params};
 
 const USERS: u32 = 100_000;
-/// Every so many users have an API key.
+/// One user in this many has an API key.
 const KEYED: u32 = 4;
 const HASH: &str = "$2b$12$cqZbkovU64WekS.FurFqYuNPObPC4ii7N/DRILUBZ6Vmd2wobD8/K";
 
 fn main() {
-    // `cargo test --benches` runs benchmarks too, with an argument that asks for a quick look.
+    // `cargo test --benches` runs benchmarks too, with an argument that asks for a quick run.
     let users = if std::env::args().any(|argument| argument == "--bench") { USERS } else { 200 };
     let dir = tempfile::tempdir().unwrap();
     langflow(&dir.path().join("langflow.db"), users);
@@ -39,7 +39,7 @@ fn main() {
     println!("database {} KiB, backup {} KiB", size("data/usher.db"), size("backup.db.gz"));
 }
 
-/// A database as Langflow 1.13 makes it. Ids come in no order, as they do there.
+/// Creates a database like Langflow 1.13's. The ids are random, as they are there.
 fn langflow(path: &Path, users: u32) {
     #[expect(clippy::disallowed_methods, reason = "it is another program's database")]
     let connection = Connection::open(path).unwrap();
@@ -76,7 +76,7 @@ fn usher(dir: &Path) -> Command {
     command
 }
 
-/// Runs a command to its end; how long it took.
+/// Runs a command to its end and returns how long it took.
 fn run(dir: &Path, arguments: &[&str]) -> Duration {
     let start = Instant::now();
     let ended = usher(dir).args(arguments).output().unwrap();
@@ -149,7 +149,7 @@ fn text(body: &str, field: &str) -> String {
     body[field].as_str().unwrap().to_owned()
 }
 
-/// One request on a connection of its own; status and body.
+/// Sends one request on its own connection. Returns status and body.
 fn ask(address: &str, method: &str, path: &str, content_type: &str, token: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     let length = body.len();

@@ -1,10 +1,10 @@
-//! Owns the measure: the cheapest route that actix can serve, with usher's settings for the server and none of usher.
+//! The baseline: the cheapest route that actix can serve, with usher's server settings and no other code of usher.
 
 use std::time::Duration;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 
-/// Serves until it is killed.
+/// Serves until the process is killed.
 pub fn serve() -> std::io::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     actix_web::rt::System::new().block_on(async {

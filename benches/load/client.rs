@@ -1,5 +1,5 @@
-//! Owns the load: many keep-alive HTTP/1.1 connections on one thread, requests as bytes, and of answers no more than
-//! the status and the end. Cheap, because it runs on the cores of what it measures. Knows no server.
+//! The load generator: many keep-alive HTTP/1.1 connections on one thread. It sends prepared bytes and reads only the
+//! status and the end of a response, because it shares the cores with the server that it measures.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -11,37 +11,37 @@ use mio::{Events, Interest, Poll, Token};
 /// Writes the next request of a load into an empty buffer.
 pub type Next<'a> = dyn FnMut(&mut Vec<u8>) + 'a;
 
-/// How a load is offered.
+/// How requests are sent.
 #[derive(Clone, Copy)]
 pub struct Load {
     pub connections: usize,
     pub time: Duration,
-    /// Requests a second, each on time or as soon as a connection is free; `None`: each connection asks again as soon
-    /// as it is answered. Paced latencies count from when the request was due, so that waiting is not left out.
+    /// Requests per second, each on time or once a connection is free. With `None`, each connection sends the next
+    /// request after each response. At a fixed rate, latency counts from when the request was due.
     pub rate: Option<u32>,
-    /// How many answers end the load before its time does.
+    /// After this many responses, the load ends early.
     pub answers: usize,
 }
 
 impl Load {
-    /// Every connection asks as fast as it is answered.
+    /// Every connection sends the next request after each response.
     pub fn closed(connections: usize, time: Duration) -> Self {
         Self { connections, time, rate: None, answers: usize::MAX }
     }
 }
 
-/// What came back.
+/// The responses to a load.
 #[derive(Clone, Default)]
 pub struct Outcome {
     pub seconds: f64,
-    /// Microseconds from request to answer, of answers with a 2xx status; sorted.
+    /// Microseconds from request to response, of responses with a 2xx status; sorted.
     pub micros: Vec<u32>,
-    /// How many answers were 503 or 429: refused, with the time they took, sorted.
+    /// The times of 503 and 429 responses, sorted.
     pub refused: Vec<u32>,
-    /// How many were anything else, with the first of them.
+    /// The number of other responses, with the first of them.
     pub failed: usize,
     pub first_failure: Option<String>,
-    /// The longest time between two good answers, the load's beginning and end included.
+    /// The longest time between two good responses, including the start and the end of the load.
     pub longest_gap: Duration,
     /// Connections that the server closed or refused.
     pub broken: usize,
@@ -52,12 +52,12 @@ impl Outcome {
         self.micros.len() as f64 / self.seconds
     }
 
-    /// The latency in milliseconds that a share of the answers did not exceed.
+    /// The latency in milliseconds at this quantile.
     pub fn percentile(&self, share: f64) -> f64 {
         percentile(&self.micros, share)
     }
 
-    /// Adds another load's answers, as of one load.
+    /// Adds the responses to another load.
     pub fn and(mut self, other: Self) -> Self {
         self.seconds += other.seconds;
         self.micros.extend(other.micros);
@@ -72,7 +72,7 @@ impl Outcome {
     }
 }
 
-/// The latency in milliseconds that a share of sorted latencies did not exceed.
+/// The latency in milliseconds at this quantile of sorted latencies.
 pub fn percentile(sorted: &[u32], share: f64) -> f64 {
     let at = (sorted.len() as f64 * share) as usize;
     sorted.get(at.min(sorted.len().saturating_sub(1))).map_or(f64::NAN, |&micros| f64::from(micros) / 1000.0)
@@ -86,7 +86,7 @@ struct Connection {
     since: Option<Instant>,
 }
 
-/// Offers the load to whoever listens at `address`.
+/// Sends a load to the server at `address`.
 pub fn run(address: SocketAddr, load: Load, next: &mut Next<'_>) -> io::Result<Outcome> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
@@ -110,7 +110,7 @@ pub fn run(address: SocketAddr, load: Load, next: &mut Next<'_>) -> io::Result<O
             };
             number += 1;
             idle.pop();
-            // Opened when it is needed, in the order of tokens: the server closes one on which nothing is asked for long.
+            // Opened when needed, in the order of tokens, because the server closes idle connections.
             if token == connections.len() {
                 connections.push(Connection::open(address, &poll, token)?);
             }
@@ -146,7 +146,7 @@ pub fn run(address: SocketAddr, load: Load, next: &mut Next<'_>) -> io::Result<O
                     idle.push(token);
                 }
                 Err(_) => {
-                    // One that is closed while nothing is asked on it is none that broke.
+                    // A connection that is closed while idle isn't broken.
                     if connection.since.is_some() {
                         outcome.broken += 1;
                         idle.push(token);
@@ -185,7 +185,7 @@ impl Connection {
         self.sent = 0;
         next(&mut self.request);
         self.since = Some(since);
-        // What does not go out now goes out when the socket says so, and a broken one says so as well.
+        // The socket reports when the rest can be written, and also when it is broken.
         let _ = self.send();
     }
 
@@ -200,7 +200,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends and reads what can be; the status, once an answer is whole.
+    /// Writes and reads as much as possible. Returns the status once a response is complete.
     fn progress(&mut self) -> io::Result<Option<u16>> {
         self.send()?;
         let mut bytes = [0; 16 * 1024];
@@ -209,7 +209,7 @@ impl Connection {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(count) => {
                     self.answer.extend_from_slice(&bytes[..count]);
-                    // A short read left nothing behind; asking again would only be told so.
+                    // After a short read the socket is empty; another read would only report that.
                     if count < bytes.len() {
                         break;
                     }
@@ -228,7 +228,7 @@ impl Connection {
     }
 }
 
-/// The status of an answer that is all there.
+/// The status of a complete response.
 pub fn whole(answer: &[u8]) -> Option<u16> {
     let head = memchr::memmem::find(answer, b"\r\n\r\n")?;
     let status = std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()?;
@@ -248,7 +248,7 @@ fn header<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     })
 }
 
-/// One request on a connection of its own: the status and the whole answer.
+/// Sends one request on its own connection. Returns the status and the whole response.
 pub fn once(address: SocketAddr, request: &[u8]) -> io::Result<(u16, String)> {
     let mut stream = std::net::TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
@@ -266,7 +266,7 @@ pub fn once(address: SocketAddr, request: &[u8]) -> io::Result<(u16, String)> {
     }
 }
 
-/// The bytes of a request; with a body when it has a type.
+/// The bytes of a request, and of its body, given as content type and text.
 pub fn request(method: &str, path: &str, token: Option<&str>, body: Option<(&str, &str)>) -> Vec<u8> {
     let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     let body = body.map_or_else(

@@ -1,5 +1,5 @@
-//! The load driver: starts usher, a bare actix route and, if asked, a peer; offers them the same work, and prints the
-//! table of docs/performance.md. `cargo bench --bench load -- --help` says what can be asked of it.
+//! The load driver: starts usher, a bare actix route and, on request, a peer, sends the same load to each, and prints
+//! the table of docs/performance.md. `cargo bench --bench load -- --help` lists its options.
 
 #![allow(missing_docs, clippy::print_stdout, clippy::cast_precision_loss, reason = "a program, not a library")]
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "numbers for people")]
@@ -25,7 +25,7 @@ type Failure = Box<dyn std::error::Error>;
 /// Measures usher.
 #[derive(Parser)]
 struct Args {
-    /// Everything once and briefly; fails on errors, never on times.
+    /// Run everything once and briefly; fail on errors, never on times
     #[arg(long)]
     smoke: bool,
     /// How many users the large database gets; 0 leaves its rows out.
@@ -47,7 +47,7 @@ struct Args {
     bare_server: bool,
 }
 
-/// What is measured beside usher.
+/// The programs that are measured beside usher.
 #[derive(Clone)]
 enum Peer {
     PocketBase(PathBuf),
@@ -67,12 +67,12 @@ impl Args {
         self.rows.is_empty() || self.rows.iter().any(|wanted| wanted == row)
     }
 
-    /// How many times each server takes its turn, and for how long.
+    /// How often each server takes its turn, and for how long.
     fn slices(&self) -> (usize, Duration) {
         if self.smoke { (1, Duration::from_millis(100)) } else { (5, Duration::from_secs(1)) }
     }
 
-    /// The time of a row that has no turns.
+    /// The duration of a row without turns.
     fn time(&self, seconds: u64) -> Duration {
         if self.smoke { Duration::from_millis(300) } else { Duration::from_secs(seconds) }
     }
@@ -109,7 +109,7 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Prints a line at once, for those who read while it runs.
+/// Prints a line at once, for readers who watch the run.
 fn say(line: &str) {
     println!("{line}");
 }

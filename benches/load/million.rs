@@ -1,5 +1,5 @@
-//! Owns the rows of a large database: everything that could grow with it, asked by one client at a time, and what
-//! must not grow at all beside a server with ten users.
+//! The rows for a large database: what could grow with the number of users, measured with one client at a time, and
+//! what must not grow, measured beside a server with ten users.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub fn rows(args: &Args) -> Result<Vec<Line>, Failure> {
         line.print();
         lines.push(line);
     };
-    // One start makes the superuser; what is measured is a start like any other.
+    // The first start creates the superuser; the second one is measured.
     drop(Server::usher(Path::new(OURS), &large, args.usher_flags())?);
     let starts: Result<Vec<f64>, Failure> =
         (0..5).map(|_| Ok(Server::usher(Path::new(OURS), &large, &[])?.started_in.as_secs_f64() * 1000.0)).collect();
@@ -45,7 +45,7 @@ pub fn rows(args: &Args) -> Result<Vec<Line>, Failure> {
         pages(args, &many, count, &mut keep)?;
         searches(args, &many, &mut keep)?;
         combinations(args, &many, count, &mut keep)?;
-        let mut line = Line::new("resident memory (PSS) after all that", "");
+        let mut line = Line::new("resident memory (PSS) after all of this", "");
         line.usher = format!("{:.1} MiB", many.server.pss());
         keep(line);
     }
@@ -66,7 +66,7 @@ fn seeded(dir: &Path, count: u32) -> Result<Line, Failure> {
     Ok(line)
 }
 
-/// The same work with many users and with few, in turns.
+/// Compares the same work with many users and with few, in turns.
 fn beside(
     args: &Args,
     work: &str,
@@ -92,7 +92,7 @@ fn beside(
     Ok(line)
 }
 
-/// One client that asks for the list, as `query` says each time.
+/// One client that requests the list; `query` makes the query of each request.
 fn asks(
     args: &Args,
     target: &Target,
@@ -118,7 +118,7 @@ fn asks(
 
 fn pages(args: &Args, target: &Target, count: u32, keep: &mut dyn FnMut(Line)) -> Result<(), Failure> {
     keep(asks(args, target, "`total_count` alone (`limit=0`)", 1.0, &mut || "limit=0".to_owned())?);
-    keep(asks(args, target, "list from the beginning", 2.0, &mut || "skip=0".to_owned())?);
+    keep(asks(args, target, "list from the start", 2.0, &mut || "skip=0".to_owned())?);
     let mut number = 0;
     let end = count.saturating_sub(90);
     let mut near_end = || {
@@ -142,7 +142,7 @@ fn searches(args: &Args, target: &Target, keep: &mut dyn FnMut(Line)) -> Result<
         target.address(),
         &request("GET", "/api/v1/users/?search=zzz&limit=1", Some(&target.token), None),
     )?)?;
-    let mut line = Line::new("the first search since the start", "");
+    let mut line = Line::new("the first search after startup", "");
     line.usher = format!("{:.0} ms, {} found", first.elapsed().as_secs_f64() * 1000.0, listed["total_count"]);
     keep(line);
     for (search, most) in [
@@ -174,7 +174,7 @@ fn searches(args: &Args, target: &Target, keep: &mut dyn FnMut(Line)) -> Result<
     Ok(())
 }
 
-/// Every order with every state, at any place; and with a part of the names, common or rare.
+/// Every sort order with every state, at any position, and with common and rare parts of names.
 fn combinations(args: &Args, target: &Target, count: u32, keep: &mut dyn FnMut(Line)) -> Result<(), Failure> {
     let mut number = 0_u32;
     for sort in ["name", "last_login"] {
@@ -196,7 +196,7 @@ fn combinations(args: &Args, target: &Target, count: u32, keep: &mut dyn FnMut(L
     Ok(())
 }
 
-/// One user after another, each on disk before the next, hashing aside: in both databases, without a server.
+/// Adds users one by one, each on disk before the next, without hashing and without a server, to both databases.
 fn additions(args: &Args, small: &Path, large: &Path) -> Result<Line, Failure> {
     let each: u32 = if args.smoke { 20 } else { 300 };
     let (small, large) = (seed::open(small)?, seed::open(large)?);
@@ -218,9 +218,9 @@ fn additions(args: &Args, small: &Path, large: &Path) -> Result<Line, Failure> {
     with_few.sort_unstable();
     with_many.sort_unstable();
     let (few, many) = (percentile(&with_few, 0.5), percentile(&with_many, 0.5));
-    let mut line = Line::new("adding a user, hashing aside, on disk", "no slower than with ten");
+    let mut line = Line::new("adding a user, without hashing, on disk", "no slower than with ten");
     line.usher = format!("p50 {many:.2} ms, with ten {few:.2} ms");
-    // One sync of the disk is not like another; a tenth is noise.
+    // Syncs of the disk vary; a tenth is noise.
     line.met = vec![many < few * 1.1 + Duration::from_micros(20).as_secs_f64() * 1000.0];
     small.close();
     large.close();

@@ -1,5 +1,5 @@
-//! Owns the rows of more load than can be carried: what can be answered is, the rest is refused at once, memory stays
-//! bounded, and a second later everything is as before.
+//! The rows for overload: usher answers what it can and refuses the rest at once, memory stays bounded, and a second
+//! later everything is back to normal.
 
 use std::time::{Duration, Instant};
 
@@ -8,15 +8,15 @@ use super::report::Line;
 use super::target::{Target, in_turn};
 use super::{Args, Failure};
 
-/// Ten times what the hashers' queue holds, and ten times the clients of the PATCH row, three times its queue.
+/// Ten times what the hashing queue holds; ten times the clients of the PATCH row, and three times its queue.
 const LOGINS: usize = 640;
 const PATCHES: usize = 3200;
 
-/// Measures and leaves printing to the caller.
+/// Measures; the caller prints.
 pub fn rows(args: &Args, usher: &Target) -> Result<Vec<Line>, Failure> {
     let scale = if args.smoke { 10 } else { 1 };
     Ok(vec![
-        row(args, usher, &format!("{LOGINS} clients log in"), &usher.login, LOGINS / scale)?,
+        row(args, usher, &format!("{LOGINS} clients sign in"), &usher.login, LOGINS / scale)?,
         row(args, usher, &format!("{PATCHES} clients PATCH"), &usher.patch, PATCHES / scale)?,
     ])
 }
@@ -39,7 +39,7 @@ fn row(args: &Args, usher: &Target, work: &str, requests: &[Vec<u8>], clients: u
     let load = load?;
     let normal_after = recovery(usher, &before)?;
     let mut line = Line::new(format!("overload: {work}"), "the rest refused at once, < 128 MiB, normal within 1 s");
-    // Within a smoke run's moment, nobody may have had a password hashed.
+    // In the short time of a smoke run, no password may have been hashed.
     if load.failed > 0 || load.micros.is_empty() && !args.smoke {
         line.check("usher", &load);
     }
@@ -54,7 +54,7 @@ fn row(args: &Args, usher: &Target, work: &str, requests: &[Vec<u8>], clients: u
     Ok(line)
 }
 
-/// How long it takes until reads are as fast as before, give or take a half.
+/// How long it takes until reads are as fast as before, within a half.
 fn recovery(usher: &Target, before: &Outcome) -> Result<Duration, Failure> {
     let end = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! Owns the servers that are measured, as child processes: start, memory, end. None outlives the driver's run.
+//! The measured servers, as child processes: start, memory, stop. All of them stop with the driver.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 
 use super::{Failure, client};
 
-/// The superuser of every server, and the password of everybody on it.
+/// The superuser of every server, and the password of every user.
 pub const SUPERUSER: &str = "admin";
 pub const PASSWORD: &str = "quiet-otter-7";
 
-/// The usher that is measured: built with the driver.
+/// The measured usher, built with the driver.
 pub const OURS: &str = env!("CARGO_BIN_EXE_usher");
 
-/// A server that runs; dropping it ends it.
+/// A running server; dropping it stops it.
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
-    /// From the start of the process to its first answer.
+    /// From the start of the process to the first response.
     pub started_in: Duration,
 }
 
@@ -32,19 +32,19 @@ impl Server {
         Self::announced(command)
     }
 
-    /// usher as somebody finds it who starts it for the first time: no password to hash, but a link to set it up.
+    /// usher on its very first start: no password to hash, but a setup link to write.
     pub fn without_superuser(data_dir: &Path) -> Result<Self, Failure> {
         Self::announced(usher(Path::new(OURS), data_dir))
     }
 
-    /// The driver itself, as a server of one bare route.
+    /// The driver itself, as the server of the bare route.
     pub fn bare() -> Result<Self, Failure> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("--bare-server");
         Self::announced(command)
     }
 
-    /// A server that says where it listens in its first line of output.
+    /// A server that prints its address in its first line of output.
     fn announced(mut command: Command) -> Result<Self, Failure> {
         let start = Instant::now();
         let mut child = command.current_dir(std::env::temp_dir()).stdout(Stdio::piped()).spawn()?;
@@ -56,7 +56,7 @@ impl Server {
         Self { child, address, started_in: Duration::ZERO }.answering("/health", start)
     }
 
-    /// A server that is told where to listen.
+    /// A server that takes its address as an argument.
     pub fn at<S: AsRef<OsStr>>(program: &Path, args: &[S], address: SocketAddr, path: &str) -> Result<Self, Failure> {
         let start = Instant::now();
         let child = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
@@ -75,7 +75,7 @@ impl Server {
         Ok(self)
     }
 
-    /// The proportional set size in MiB: memory that is shared counts by its share.
+    /// The proportional set size in MiB: shared memory counts by its share.
     pub fn pss(&self) -> f64 {
         let path = format!("/proc/{}/smaps_rollup", self.child.id());
         let text = std::fs::read_to_string(path).unwrap_or_default();
@@ -87,7 +87,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // SIGTERM, as usher then folds its log into the database; a peer that takes long is killed.
+        // SIGTERM lets usher checkpoint its log. A slow peer is killed.
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let asked = Instant::now();
         while asked.elapsed() < Duration::from_secs(15) {

@@ -1,4 +1,4 @@
-//! Owns the table that is printed, and what counts as reached.
+//! The printed table, and whether a row reached its target.
 
 use super::client::Outcome;
 
@@ -7,15 +7,15 @@ use super::client::Outcome;
 pub struct Line {
     pub work: String,
     pub usher: String,
-    /// To a bare actix route in the same run.
+    /// The ratio to a bare actix route in the same run.
     pub to_bare: Option<f64>,
     pub peer: Option<String>,
-    /// To the peer in the same run.
+    /// The ratio to the peer in the same run.
     pub to_peer: Option<f64>,
     pub goal: String,
-    /// Every condition of the goal that this run could judge.
+    /// Every condition of the target that this run could judge.
     pub met: Vec<bool>,
-    /// What went wrong; there is a line for each, and the run fails.
+    /// The errors. Each is printed, and the run fails.
     pub errors: Vec<String>,
 }
 
@@ -24,7 +24,7 @@ impl Line {
         Self { work: work.into(), goal: goal.into(), ..Self::default() }
     }
 
-    /// Notes that answers were wrong or connections broke.
+    /// Records wrong responses and broken connections.
     pub fn check(&mut self, who: &str, outcome: &Outcome) {
         if outcome.failed > 0 || outcome.broken > 0 || outcome.micros.is_empty() {
             let (failed, broken, good) = (outcome.failed, outcome.broken, outcome.micros.len());
@@ -57,7 +57,7 @@ impl Line {
     }
 }
 
-/// Rate and latencies of a load as text.
+/// Formats the rate and latencies of a load.
 pub fn shown(rate: f64, outcome: &Outcome) -> String {
     let digits = usize::from(rate < 100.0);
     let (half, most) = (outcome.percentile(0.5), outcome.percentile(0.99));

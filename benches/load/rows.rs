@@ -1,5 +1,5 @@
-//! Owns the rows that need no large database. The servers that are compared take turns, second by second, so that
-//! what else the machine does falls on all of them.
+//! The rows that need no large database. The compared servers take turns second by second, so that other load on the
+//! machine affects all of them.
 
 use std::path::Path;
 use std::time::Instant;
@@ -10,17 +10,17 @@ use super::report::{Line, median, shown};
 use super::target::{Target, from_many_places, in_turn};
 use super::{Args, Failure, cores, overload};
 
-/// Which of a target's requests a row asks.
+/// Selects the requests of a row from a target.
 type Requests = fn(&Target) -> &[Vec<u8>];
 
-/// A row of turns: what is asked, by how many, and what must be reached.
+/// A row with turns: the requests, the number of clients, and the target.
 struct Turns {
     row: &'static str,
     work: &'static str,
     requests: Requests,
     connections: usize,
     goal: &'static str,
-    /// At least this share of a bare route, this many times the peer, and at most these milliseconds at p99.
+    /// At least this share of a bare route, this many times the peer, and at most this many milliseconds at p99.
     bare: Option<f64>,
     peer: Option<f64>,
     p99: Option<f64>,
@@ -113,7 +113,7 @@ pub fn small(args: &Args) -> Result<Vec<Line>, Failure> {
     }
     drop(usher);
     if args.wants("mixed") {
-        // The same people, now seen as coming from several places, as one may not fill the queue of the hashers.
+        // The same users from several addresses, because one address can't fill the hashing queue.
         let flags: Vec<&str> = args.usher_flags().iter().copied().chain(["--trusted-proxies=127.0.0.1"]).collect();
         let usher = Target::usher(Path::new(OURS), &usher_dir, &flags)?;
         mixed(args, &usher, peer.as_ref())?.into_iter().for_each(&mut keep);
@@ -126,8 +126,8 @@ fn start(args: &Args, dir: &Path) -> Result<Vec<Line>, Failure> {
     let milliseconds = |data: &Path| -> Result<f64, Failure> {
         Ok(Server::usher(Path::new(OURS), data, &["--bcrypt-cost=10"])?.started_in.as_secs_f64() * 1000.0)
     };
-    // The superuser is there after the first start, so that the second finds no password to hash; a new database's
-    // start is measured without one.
+    // The first start creates the superuser, so the second one hashes no password. A new database's start is measured
+    // without a superuser.
     let new = (0..times).map(|number| Server::without_superuser(&dir.join(format!("new-{number}"))));
     let new: Vec<f64> =
         new.map(|server| Ok(server?.started_in.as_secs_f64() * 1000.0)).collect::<Result<_, Failure>>()?;
@@ -135,7 +135,7 @@ fn start(args: &Args, dir: &Path) -> Result<Vec<Line>, Failure> {
     let existing: Vec<f64> = (0..times).map(|_| milliseconds(&data)).collect::<Result<_, Failure>>()?;
     let mut lines = Vec::new();
     for (work, times, most) in
-        [("start to the first answer, new database", new, 30.0), ("start, existing database", existing, 12.0)]
+        [("start to the first response, new database", new, 30.0), ("start, existing database", existing, 12.0)]
     {
         let mut line = Line::new(work, format!("{most} ms"));
         let middle = median(times);
@@ -182,13 +182,13 @@ fn turns(args: &Args, row: &Turns, bare: &Server, usher: &Target, peer: Option<&
     Ok(line)
 }
 
-/// How many log-ins a second, beside how many hashes the cores can do and nothing else.
+/// Sign-ins per second, compared with how many hashes the cores can do.
 fn logins(args: &Args, usher: &Target, peer: Option<&Target>) -> Result<Line, Failure> {
     let (cost, each, rounds) = if args.smoke { (10, 1, 1) } else { (12, 8, 6) };
     let (mut raw, mut ratios, mut ours) = (Vec::new(), Vec::new(), Outcome::default());
     let load = Load { answers: each * cores(), ..Load::closed(8, args.time(60)) };
     for _ in 0..rounds {
-        // What the server still hashes for connections that are closed would be taken from the raw limit.
+        // The server may still be hashing for closed connections, which would reduce the raw limit.
         std::thread::sleep(args.time(1));
         let limit = hashes_a_second(cost, each);
         let round = client::run(usher.address(), load, &mut in_turn(&usher.login))?;
@@ -197,7 +197,7 @@ fn logins(args: &Args, usher: &Target, peer: Option<&Target>) -> Result<Line, Fa
         ours = ours.and(round);
     }
     let (raw, ratio) = (median(raw), median(ratios));
-    let mut line = Line::new(format!("log-ins at bcrypt cost {cost}, 8 clients"), "0.92 × the raw limit");
+    let mut line = Line::new(format!("sign-ins at bcrypt cost {cost}, 8 clients"), "0.92 × the raw limit");
     line.check("usher", &ours);
     line.usher = format!("{}: {ratio:.2} × the raw limit of {raw:.2} /s", shown(ours.rate(), &ours));
     line.met = vec![ratio >= 0.92];
@@ -220,7 +220,7 @@ fn hashes_a_second(cost: u32, each: usize) -> f64 {
     (each * cores()) as f64 / start.elapsed().as_secs_f64()
 }
 
-/// Reads at a steady pace while more people sign in than can be served.
+/// Reads at a fixed rate while more users sign in than the server can serve.
 fn mixed(args: &Args, usher: &Target, peer: Option<&Target>) -> Result<Vec<Line>, Failure> {
     const OFFERED: u32 = 1500;
     let time = args.time(30);
@@ -228,20 +228,22 @@ fn mixed(args: &Args, usher: &Target, peer: Option<&Target>) -> Result<Vec<Line>
         let logins = from_many_places(&target.login);
         std::thread::scope(|scope| {
             let at = target.address();
-            let hammer = scope.spawn(move || client::run(at, Load::closed(64, time), &mut in_turn(&logins)));
+            let sign_ins = scope.spawn(move || client::run(at, Load::closed(64, time), &mut in_turn(&logins)));
             let paced = Load { rate: Some(OFFERED), ..Load::closed(64, time) };
             let reads = client::run(at, paced, &mut in_turn(&target.whoami))?;
-            let logins = hammer.join().map_err(|_| "the hammer panicked")??;
+            let logins = sign_ins.join().map_err(|_| "the thread of sign-ins panicked")??;
             Ok((reads, logins))
         })
     };
     let (reads, logins) = both(usher)?;
-    let mut first =
-        Line::new(format!("whoami, {OFFERED} /s offered, while 64 clients hammer log-in"), "all of it, p99 < 10 ms");
+    let mut first = Line::new(
+        format!("whoami, {OFFERED} /s offered, while 64 clients sign in without pause"),
+        "all of it, p99 < 10 ms",
+    );
     first.check("usher", &reads);
     first.usher = shown(reads.rate(), &reads);
     first.met = vec![reads.rate() > f64::from(OFFERED) * 0.99, reads.percentile(0.99) < 10.0];
-    let mut second = Line::new("the log-ins beside it", "none starved for 10 s");
+    let mut second = Line::new("the sign-ins beside it", "none starved for 10 s");
     second.check("usher", &logins);
     let (longest, gap) = (logins.percentile(1.0) / 1000.0, logins.longest_gap.as_secs_f64());
     second.usher = format!(

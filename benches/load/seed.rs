@@ -1,5 +1,5 @@
-//! Owns how a large database is made: through the store's own functions, thousands of users a transaction, with one
-//! hash for all of them.
+//! Creates a large database through the store's own functions, thousands of users per transaction, with one hash for
+//! all of them.
 
 use std::path::Path;
 
@@ -13,30 +13,30 @@ use uuid::Uuid;
 use super::Failure;
 use super::process::PASSWORD;
 
-/// How many users one transaction adds.
+/// Users per transaction.
 const BATCH: u32 = 20_000;
-/// Names are two of these and six letters more: 12 in all, each name once.
+/// A name has two of these and six letters: 12 letters in all, and each name is unique.
 const SYLLABLES: [&str; 16] =
     ["bel", "dor", "fin", "gal", "hum", "jos", "kar", "lin", "mar", "nus", "pet", "ril", "san", "tov", "wen", "zun"];
-/// Every so many users, one has a name beyond ASCII.
+/// One user in this many has a name beyond ASCII.
 const FOREIGN: u32 = 1000;
 
-/// Names and ids come in no order, so that every insertion meets other pages of the indexes: with SQLite's two megabytes
-/// of them in memory, a million users would write 37 GB.
+/// Names and ids are in random order, so every insertion touches different index pages. With SQLite's two megabytes of
+/// cache, a million users would write 37 GB.
 const SETUP: &str = "PRAGMA cache_size = -524288";
 
-/// A database to seed, in `dir`, which exists.
+/// Opens a database for seeding in `dir`, which exists.
 pub fn open_to_seed(dir: &Path) -> Result<Db, Failure> {
     let options = Options { data_dir: dir.to_owned(), readers: 1, create: true };
     Ok(Db::open_for_test(&options, SETUP)?)
 }
 
-/// A database in `dir`, which exists, as usher opens it.
+/// Opens the database in `dir`, which exists, as usher does.
 pub fn open(dir: &Path) -> Result<Db, Failure> {
     Ok(Db::open(&Options { data_dir: dir.to_owned(), readers: 2, create: true })?)
 }
 
-/// Adds `count` users whose password is everybody's.
+/// Adds `count` users with the common password.
 #[expect(clippy::disallowed_methods, reason = "one hash at the lowest cost, for a database that is thrown away")]
 pub async fn seed(db: &Db, count: u32) -> Result<(), Failure> {
     let hash = PasswordHash::new(bcrypt::hash(PASSWORD, 12)?);
@@ -51,9 +51,9 @@ pub async fn seed(db: &Db, count: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The user of this number; its name follows from it.
+/// The user with this number, which determines the name.
 pub fn person(number: u32, now: Timestamp) -> User {
-    // A number without pattern that only this one maps to (an odd factor, modulo 2^32).
+    // A unique number without a pattern (an odd factor, modulo 2^32).
     let mixed = number.wrapping_mul(2_654_435_761);
     let nibble = |at: u32| (mixed >> (4 * at) & 15) as usize;
     let name = if number.is_multiple_of(FOREIGN) {

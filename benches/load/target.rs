@@ -1,4 +1,4 @@
-//! Owns what is asked of a server: the requests of every row, for usher and for the peers. Knows no row.
+//! The requests of every row, for usher and for the peers.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,10 +12,10 @@ use super::{Failure, Peer};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
-/// How many people there are besides the superuser, where a row does not ask for more.
+/// How many users there are besides the superuser, unless a row needs more.
 pub const PEOPLE: usize = 10;
 
-/// A server with its requests, each row's in a list that is asked in turn.
+/// A server with its requests: a list for each row, sent in turn.
 pub struct Target {
     pub server: Server,
     pub health: Vec<Vec<u8>>,
@@ -23,12 +23,12 @@ pub struct Target {
     pub list: Vec<Vec<u8>>,
     pub patch: Vec<Vec<u8>>,
     pub login: Vec<Vec<u8>>,
-    /// The superuser's.
+    /// The superuser's token.
     pub token: String,
 }
 
 impl Target {
-    /// usher with its people; those that are missing are added.
+    /// usher with its users; missing ones are added.
     pub fn usher(program: &Path, data_dir: &Path, flags: &[&str]) -> Result<Self, Failure> {
         let server = Server::usher(program, data_dir, flags)?;
         let at = server.address;
@@ -69,7 +69,7 @@ impl Target {
         Ok(target)
     }
 
-    /// The peer that was asked for, with a data directory of its own.
+    /// The requested peer, with its own data directory.
     pub fn peer(peer: &Peer, data_dir: &Path, flags: &[&str]) -> Result<Self, Failure> {
         match peer {
             Peer::PocketBase(program) => Self::pocketbase(program, data_dir),
@@ -77,7 +77,7 @@ impl Target {
         }
     }
 
-    /// PocketBase, asked for the nearest that it has: `whoami` is one's own record.
+    /// PocketBase, with the closest requests that it has: `whoami` reads the user's own record.
     fn pocketbase(program: &Path, data_dir: &Path) -> Result<Self, Failure> {
         let dir = format!("--dir={}", data_dir.display());
         let superuser = "admin@example.com";
@@ -131,13 +131,13 @@ impl Target {
     }
 }
 
-/// Asks these requests in turn.
+/// Sends these requests in turn.
 pub fn in_turn(requests: &[Vec<u8>]) -> impl FnMut(&mut Vec<u8>) + '_ {
     let mut all = requests.iter().cycle();
     move |out| out.extend(all.next().into_iter().flatten())
 }
 
-/// Log-ins of one person after another, each as if from one of eight places behind a trusted proxy.
+/// Sign-ins of one user after another, each as if from one of eight addresses behind a trusted proxy.
 pub fn from_many_places(requests: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let from = |place: usize, request: &Vec<u8>| {
         let text = String::from_utf8_lossy(request);
@@ -158,13 +158,13 @@ fn usher_token(at: SocketAddr, name: &str) -> Result<String, Failure> {
     text(&body(client::once(at, &request)?)?, "access_token")
 }
 
-/// The JSON of a good answer.
+/// The JSON of a successful response.
 pub fn body((status, answer): (u16, String)) -> Result<Value, Failure> {
     if !(200..300).contains(&status) {
         return Err(format!("unexpected answer: {answer}").into());
     }
     let (_, body) = answer.split_once("\r\n\r\n").ok_or("no body")?;
-    // A chunked body, as peers send, has its JSON between the first brace and the last.
+    // In a chunked body, as peers send it, the JSON is between the first and the last brace.
     let json = body.find('{').zip(body.rfind('}')).map(|(from, to)| &body[from..=to]).ok_or("no JSON")?;
     Ok(serde_json::from_str(json)?)
 }
