@@ -1,4 +1,4 @@
-//! The keys that throttled attempts are counted under. They tell nothing of the name that was typed.
+//! The keys that attempts are counted under: HMACs, which don't reveal the typed name.
 
 use std::net::IpAddr;
 
@@ -10,27 +10,27 @@ use crate::domain::secret::Secret;
 use crate::domain::throttle::{AttemptKey, ThrottleRule};
 use crate::domain::username::fold;
 
-/// Makes keys that only this server can make.
+/// Derives throttle keys from the secret key.
 pub struct ThrottleKeys(Hmac<Sha256>);
 
 impl ThrottleKeys {
-    /// From the secret key.
+    /// Returns the deriver for this secret key.
     pub fn new(secret_key: &Secret) -> Self {
         let mac =
             Hmac::<Sha256>::new_from_slice(secret_key.expose().as_bytes()).expect("HMAC takes keys of any length");
         Self(mac.chain_update(b"usher throttle"))
     }
 
-    /// The key of a rule, for a name as it was typed and an address; each counts only where the rule looks at it.
+    /// Returns the key of a rule for a typed name and an address, as far as the rule uses them.
     pub fn key(&self, rule: ThrottleRule, name: &str, address: IpAddr) -> AttemptKey {
-        let (kind, by_name, by_place) = match rule {
+        let (kind, by_name, by_network) = match rule {
             ThrottleRule::Pair => (1_u8, true, true),
             ThrottleRule::Account => (2, true, false),
-            ThrottleRule::Place => (3, false, true),
+            ThrottleRule::Network => (3, false, true),
             ThrottleRule::SignUp => (4, false, true),
         };
         let mut mac = self.0.clone().chain_update([kind]);
-        if by_place {
+        if by_network {
             match place(address) {
                 IpAddr::V4(address) => mac.update(&address.octets()),
                 IpAddr::V6(address) => mac.update(&address.octets()),
@@ -51,14 +51,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_count_as_one_in_any_spelling_and_ipv6_by_the_customer() {
+    fn names_share_a_key_in_any_spelling_and_ipv6_addresses_by_64() {
         let keys = ThrottleKeys::new(&Secret::new("0123456789abcdef0123456789abcdef"));
         let key = |rule, name: &str, address: &str| keys.key(rule, name, address.parse().unwrap());
         assert_eq!(key(ThrottleRule::Pair, "Alice", "192.0.2.1"), key(ThrottleRule::Pair, " ALICE", "192.0.2.1"));
         assert_eq!(key(ThrottleRule::Pair, "a", "2001:db8::1"), key(ThrottleRule::Pair, "a", "2001:db8::2"));
         assert_ne!(key(ThrottleRule::Pair, "a", "192.0.2.1"), key(ThrottleRule::Pair, "a", "192.0.2.2"));
         assert_eq!(key(ThrottleRule::Account, "a", "192.0.2.1"), key(ThrottleRule::Account, "a", "192.0.2.2"));
-        assert_eq!(key(ThrottleRule::Place, "a", "192.0.2.1"), key(ThrottleRule::Place, "b", "192.0.2.1"));
-        assert_ne!(key(ThrottleRule::Place, "a", "192.0.2.1"), key(ThrottleRule::SignUp, "a", "192.0.2.1"));
+        assert_eq!(key(ThrottleRule::Network, "a", "192.0.2.1"), key(ThrottleRule::Network, "b", "192.0.2.1"));
+        assert_ne!(key(ThrottleRule::Network, "a", "192.0.2.1"), key(ThrottleRule::SignUp, "a", "192.0.2.1"));
     }
 }

@@ -13,4 +13,4 @@ pub use models::{ApiKeyRead, AuditRead, SessionRead, UserRead};
 
 pub use pipeline::app::App;
 pub use pipeline::response::complete;
-pub use router::{configure, describe_routes, uses};
+pub use router::{configure, conflicts_with, describe_routes};

@@ -90,7 +90,7 @@ async fn docs(request: Request<Anyone, Encoding>) -> Result<Response, ApiError> 
 }
 
 fn send_page(page: &Page, encoding: Encoding) -> Response {
-    send(&page.content, encoding).instead(CONTENT_SECURITY_POLICY, page.policy.clone())
+    send(&page.content, encoding).replace_header(CONTENT_SECURITY_POLICY, page.policy.clone())
 }
 
 fn send(content: &Content, encoding: Encoding) -> Response {
@@ -122,7 +122,7 @@ async fn file(request: Request<Anyone, (FilePath, Encoding)>) -> Result<Response
     let (wanted, encoding) = request.input;
     let reply = named(&wanted.name, encoding)?;
     // During an update, a page of the previous version gets the new file. Browsers must not cache it under the old path.
-    Ok(if wanted.current { reply.instead(CACHE_CONTROL, IMMUTABLE) } else { reply })
+    Ok(if wanted.current { reply.replace_header(CACHE_CONTROL, IMMUTABLE) } else { reply })
 }
 
 /// The favicon for pages that name none, such as JSON.

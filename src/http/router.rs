@@ -21,10 +21,10 @@ use crate::http::pipeline::openapi::{Operation, document};
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::{body, response};
 
-/// How many parts in front of a path are taken for a proxy's prefix.
-const MOST_PREFIXES: usize = 4;
+/// The most path segments that a proxy's prefix may have.
+const MAX_PREFIX_SEGMENTS: usize = 4;
 
-/// Every route there is.
+/// Returns all routes.
 fn all() -> Vec<Route> {
     [
         health::routes(),
@@ -49,13 +49,13 @@ fn all() -> Vec<Route> {
     .collect()
 }
 
-/// The API's description.
+/// Returns the API description (OpenAPI).
 pub fn describe_routes() -> Value {
     let operations: Vec<Operation> = TABLE.routes.iter().filter(|route| route.listed).map(Route::operation).collect();
     document(&operations)
 }
 
-/// The table, and what follows from it: made once for all workers, before the first of them can answer.
+/// The route table, shared by all workers.
 static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
 
 struct Table {
@@ -63,14 +63,14 @@ struct Table {
     paths: Vec<Path>,
 }
 
-/// Everything that answers at one path.
+/// The routes of one path.
 struct Path {
     path: &'static str,
     pattern: ResourceDef,
-    /// Its own routes, and for methods that it has none for, those of a pattern that also matches it
-    /// (`PATCH /users/whoami` is an id that is none); by their places in the table.
+    /// Indexes of its own routes, and for other methods those of a pattern that also matches (`PATCH /users/whoami` is
+    /// `PATCH /users/{user_id}`).
     routes: Vec<usize>,
-    /// Their methods, as the header `Allow` names them.
+    /// Their methods, for the `Allow` header.
     allowed: String,
 }
 
@@ -78,7 +78,7 @@ impl Table {
     fn new() -> Self {
         let routes = all();
         let mut names: Vec<&'static str> = routes.iter().map(|route| route.path).collect();
-        // Paths without parameters come first: `whoami` is no id.
+        // Paths without parameters come first, so `whoami` isn't taken for an id.
         names.sort_by_key(|path| path.contains('{'));
         let mut seen = std::collections::HashSet::new();
         names.retain(|path| seen.insert(*path));
@@ -110,8 +110,8 @@ impl Table {
     }
 }
 
-/// Puts all routes into a worker's application; under `base_path` too, as some proxies leave the prefix in the path and
-/// others, and whoever asks directly, do not.
+/// Adds all routes to a worker's application, at the root and below `base_path`: some proxies keep the prefix in the
+/// path, others remove it.
 pub fn configure(config: &mut ServiceConfig, base_path: &str) {
     if !base_path.is_empty() {
         config.service(web::scope(base_path).configure(add_routes));
@@ -119,8 +119,8 @@ pub fn configure(config: &mut ServiceConfig, base_path: &str) {
     add_routes(config);
 }
 
-/// Whether a route's path begins with the first part of `base_path`: which of both is meant could not be told.
-pub fn uses(base_path: &str) -> bool {
+/// Whether a route starts with the first segment of `base_path`, so that a path would be ambiguous.
+pub fn conflicts_with(base_path: &str) -> bool {
     let first = |path: &str| path.split('/').nth(1).map(ToOwned::to_owned);
     TABLE.paths.iter().any(|path| first(path.path) == first(base_path))
 }
@@ -129,60 +129,61 @@ fn add_routes(config: &mut ServiceConfig) {
     for path in &TABLE.paths {
         config.service(resource(path));
     }
-    config.default_service(web::to(elsewhere));
+    config.default_service(web::to(not_found));
 }
 
 fn resource(path: &'static Path) -> Resource {
     let places = path.routes.iter();
     let resource = places.fold(web::resource(path.path), |resource, &place| TABLE.routes[place].add_to(resource));
     resource.default_service(web::to(move |request: HttpRequest, payload: Payload, app: Data<App>| async move {
-        let timing = RequestTimer::begin(&app);
+        let timer = RequestTimer::start(&app.metrics);
         body::drain(&request, payload).await;
-        let response = response::send(&request, Err(ApiError::MethodNotAllowed(&path.allowed)));
-        timing.end(&app, NO_ROUTE, response.status());
+        let error = ApiError::MethodNotAllowed(&path.allowed);
+        let response = response::send(&request, &app.config.base_path, Err(error));
+        timer.stop(&app.metrics, NO_ROUTE, response.status());
         response
     }))
 }
 
-/// A path that is no route.
-async fn elsewhere(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
-    let timing = RequestTimer::begin(&app);
+/// Answers a path that isn't a route.
+async fn not_found(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
+    let timer = RequestTimer::start(&app.metrics);
     body::drain(&request, payload).await;
-    let response = astray(&request);
-    timing.end(&app, NO_ROUTE, response.status());
+    let response = redirect_or_not_found(&request, &app.config.base_path);
+    timer.stop(&app.metrics, NO_ROUTE, response.status());
     response
 }
 
-/// Perhaps the other spelling of the path is a route.
-fn astray(request: &HttpRequest) -> HttpResponse {
+/// Redirects if the path with or without its trailing slash is a route.
+fn redirect_or_not_found(request: &HttpRequest, base_path: &str) -> HttpResponse {
     let path = request.path();
-    // Only what a scope took in still has the prefix; a path that merely begins so, such as `/ushers`, does not.
-    let inner = path.strip_prefix(response::base_path(request)).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    // Strip the base path, but not from a path that only starts with the same letters, such as `/ushers`.
+    let inner = path.strip_prefix(base_path).filter(|rest| rest.is_empty() || rest.starts_with('/'));
     let path = inner.unwrap_or(path);
     let other = if path.ends_with('/') { path.trim_end_matches('/').to_owned() } else { format!("{path}/") };
     if TABLE.paths.iter().any(|known| known.pattern.is_match(&other)) {
-        return response::redirect(request, &other);
+        return response::redirect(request, base_path, &other);
     }
-    hint_at_prefix(path);
-    response::send(request, Err(ApiError::NotFound))
+    warn_about_missing_base_path(path);
+    response::send(request, base_path, Err(ApiError::NotFound))
 }
 
-/// Says in the log, once, that a route would have been met without what stands in front of it in the path: the mark of
-/// a proxy whose prefix usher was not told.
-fn hint_at_prefix(path: &str) {
-    static SAID: std::sync::Once = std::sync::Once::new();
-    if SAID.is_completed() {
+/// Logs once that a route would match without the front of the path: a proxy probably adds a prefix that `base_path`
+/// doesn't name.
+fn warn_about_missing_base_path(path: &str) {
+    static WARNED: std::sync::Once = std::sync::Once::new();
+    if WARNED.is_completed() {
         return;
     }
-    let inner = path.match_indices('/').map(|(at, _)| at).filter(|&at| at > 0).take(MOST_PREFIXES);
-    // Scanners ask for /x/docs and the like; nobody but a client of usher asks for a route of its API.
+    let inner = path.match_indices('/').map(|(at, _)| at).filter(|&at| at > 0).take(MAX_PREFIX_SEGMENTS);
+    // Scanners request paths such as /x/docs, but only usher's clients request its API and assets.
     let found = inner
         .filter(|&at| path[at..].starts_with("/api/v1/") || path[at..].starts_with("/assets/"))
         .find(|&at| TABLE.paths.iter().any(|known| known.pattern.is_match(&path[at..])));
     if let Some(at) = found {
-        SAID.call_once(|| {
+        WARNED.call_once(|| {
             let (path, base) = (path.escape_debug(), path[..at].escape_debug());
-            log::warn!("{path} is asked for: if a proxy has usher below {base}, set `base_path = \"{base}\"`");
+            log::warn!("{path} was requested: if a proxy serves usher below {base}, set `base_path = \"{base}\"`");
         });
     }
 }

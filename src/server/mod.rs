@@ -143,7 +143,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     if config.auto_login && !(addresses.iter().all(|at| at.ip().is_loopback()) && config.trusted_proxies.is_empty()) {
         return Err(StartError::AutoLoginExposed);
     }
-    if !config.base_path.is_empty() && http::uses(&config.base_path) {
+    if !config.base_path.is_empty() && http::conflicts_with(&config.base_path) {
         return Err(StartError::BasePathTaken(config.base_path.clone()));
     }
     platform::create_private_dir(dir).map_err(failed)?;
@@ -169,7 +169,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         tokens: TokenSigner::new(&secret),
         fernet: Fernet::new(&secret),
         throttle: Throttle::new(ThrottleKeys::new(&secret)),
-        refusals: DeniedLog::default(),
+        denied: DeniedLog::default(),
         key_uses: Arc::default(),
         pages: Pages::default(),
         metrics,

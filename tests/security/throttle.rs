@@ -159,7 +159,7 @@ fn trying_at_once_gives_no_more_guesses_than_trying_one_after_the_other() {
     }));
     let made = sign_ups.iter().filter(|status| **status == 201).count();
     assert!((1..=10).contains(&made), "{sign_ups:?}");
-    assert_eq!(server.app.throttle.under_way(), 0, "nothing is kept of what has ended");
+    assert_eq!(server.app.throttle.keys_in_flight(), 0, "nothing is kept of what has ended");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn who_goes_away_while_the_password_is_compared_has_failed() {
             std::thread::yield_now();
         }
         drop(connection);
-        while server.app.throttle.under_way() > 0 {
+        while server.app.throttle.keys_in_flight() > 0 {
             std::thread::yield_now();
         }
     }

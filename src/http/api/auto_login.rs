@@ -9,6 +9,7 @@ use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::domain::username::Username;
 use crate::http::models::Token;
+use crate::http::pipeline::attempt::Attempt;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::client::Client;
@@ -22,7 +23,6 @@ use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::schema::{boolean, object, string};
 use crate::http::pipeline::session_start;
-use crate::http::pipeline::throttle::Attempt;
 use crate::http::pipeline::validation::FieldErrors;
 use crate::store::{Connection, audit, sessions, users};
 
@@ -75,7 +75,7 @@ pub fn off_schema() -> serde_json::Value {
 pub async fn auto_login(request: Request<Anyone, Launch>) -> Result<Response, ApiError> {
     let app = request.app.clone();
     let outcome = enter(request).await;
-    app.metrics.log_in(LoginKind::Automatic, &outcome);
+    app.metrics.count_login(LoginKind::Automatic, &outcome);
     outcome
 }
 

@@ -8,6 +8,7 @@ use crate::domain::secret::{PasswordHash, Secret};
 use crate::domain::session::RefreshOutcome;
 use crate::domain::user::User;
 use crate::http::models::{Message, Token};
+use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
 use crate::http::pipeline::body::{Body, BodyKind};
 use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::cookies::{self, CookieJar};
@@ -21,7 +22,6 @@ use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::schema::{nullable, object, string};
 use crate::http::pipeline::session_start::{self, TokenPair};
-use crate::http::pipeline::throttle::{Attempt, AttemptKeys};
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
 use crate::store::{audit, sessions, site_tokens, users};
 
@@ -101,7 +101,7 @@ fn is_form(source: &InputSource<'_>) -> bool {
 async fn login(request: Request<Anyone, LoginForm>) -> Result<Response, ApiError> {
     let app = request.app.clone();
     let outcome = log_in(request).await;
-    app.metrics.log_in(LoginKind::Password, &outcome);
+    app.metrics.count_login(LoginKind::Password, &outcome);
     outcome
 }
 
@@ -132,7 +132,7 @@ async fn try_login(
     });
     let (user, hash) = found.await?.unzip();
     let comparison = request.app.hasher.verify(password, hash.clone(), request.client.address);
-    let verdict = Attempt::at_stake(attempt, comparison).await?;
+    let verdict = Attempt::verify(attempt, comparison).await?;
     match (user, hash, verdict) {
         (Some(user), Some(hash), PasswordCheck::Right | PasswordCheck::RightButStale) => {
             if let Some(refusal) = not_active(&user) {

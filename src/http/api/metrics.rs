@@ -6,7 +6,7 @@ use crate::domain::secret::Secret;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::caller::{Authenticate, Credentials, Superuser, bearer};
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::metrics::text;
+use crate::http::pipeline::exposition::text;
 use crate::http::pipeline::request::{NoInput, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
@@ -44,8 +44,8 @@ impl Authenticate for Scraper {
 
 async fn metrics(request: Request<Scraper, NoInput>) -> Result<Response, ApiError> {
     let now = request.now;
-    let amounts: Result<_, StoreError> = request.app.db.read(move |connection| stats::amounts(connection, now)).await;
-    // What cannot be read is left out: that the database is in trouble is just what the rest tells.
-    let amounts = amounts.inspect_err(|error| log::warn!("metrics without the database: {}", error.described())).ok();
-    Ok(Response::file(text(request.app, amounts), CONTENT_TYPE))
+    let counts: Result<_, StoreError> = request.app.db.read(move |connection| stats::amounts(connection, now)).await;
+    // Without the database, the other metrics still tell what is wrong.
+    let counts = counts.inspect_err(|error| log::warn!("metrics without the database: {}", error.described())).ok();
+    Ok(Response::file(text(request.app, counts), CONTENT_TYPE))
 }

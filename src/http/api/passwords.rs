@@ -7,13 +7,13 @@ use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
 use crate::http::models::UserRead;
 use crate::http::models::user_inputs::ResetPassword;
+use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
 use crate::http::pipeline::caller::SignedIn;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields;
 use crate::http::pipeline::request::{Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::throttle::{Attempt, AttemptKeys};
 use crate::store::{audit, sessions, users};
 
 pub fn routes() -> Vec<Route> {
@@ -37,7 +37,7 @@ async fn reset(request: Request<SignedIn, (UserId, ResetPassword)>) -> Result<Re
         users::password_hash(connection, id)?.ok_or(ApiError::UserNotFound)
     });
     let old = old.await?;
-    let right = Attempt::at_stake(attempt.as_ref(), refuse_wrong_or_same(&request, &old)).await;
+    let right = Attempt::verify(attempt.as_ref(), refuse_wrong_or_same(&request, &old)).await;
     if let (Err(ApiError::WrongCurrentPassword), Some(keys)) = (&right, keys) {
         record_failure(&request, keys).await?;
     }

@@ -24,7 +24,7 @@ use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::validation::FieldErrors;
-use crate::http::pipeline::{cookies, denied_log, messages};
+use crate::http::pipeline::{cookies, messages};
 use crate::store::site_tokens;
 
 /// Who entered, by name: for sites that know people by it.
@@ -105,7 +105,7 @@ async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, Api
     };
     if rules.may_enter(&original.site, &user) == Err(AccessDenied::NotForYou) {
         let site = original.site.to_string();
-        denied_log::write_down(&app, &client, now, Some((&user).into()), Action::Entered, site).await;
+        app.denied.record(&app.db, &client, now, Some((&user).into()), Action::Entered, site).await;
         return Ok(closed(&app, &original, &user));
     }
     let is_old = since.is_some_and(|since| now - since >= renewed_after(&app.config));

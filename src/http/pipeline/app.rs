@@ -34,8 +34,8 @@ pub struct App {
     pub fernet: Fernet,
     /// Slows down failed attempts.
     pub throttle: Throttle,
-    /// What is written down of refused requests.
-    pub refusals: DeniedLog,
+    /// Logs denied requests.
+    pub denied: DeniedLog,
     /// Uses of API keys that are not written yet.
     pub key_uses: Arc<ApiKeyUses>,
     /// The console's pages.

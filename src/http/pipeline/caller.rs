@@ -125,7 +125,7 @@ impl Authenticate for SignedIn {
             let key = api_key_header(headers).or_else(|| query.get("x-api-key").filter(|key| !key.is_empty()));
             by_api_key(app, key.ok_or(ApiError::NoCredentials)?, now).await?
         };
-        denied_log::keep(request, &caller.user);
+        denied_log::remember_caller(request, &caller.user);
         Ok(caller)
     }
 }

@@ -1,6 +1,6 @@
-//! Owns what is written down of requests that are refused (OWASP ASVS 5, 16.3.2 and 16.3.3): who was known gets an entry
-//! in the audit log, who was not a line in the log alone, as anybody can make any number of those. Of each person and
-//! of each place, one a minute.
+//! The log of denied requests (OWASP ASVS 5, 16.3.2 and 16.3.3). A denial of an authenticated user goes into the audit log,
+//! any other only into the log, because anybody can cause any number of those. At most one per minute is kept for each
+//! user and each network.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,34 +15,33 @@ use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::client_network::place;
 use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
-use crate::http::pipeline::app::App;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::log_rate_limit::LogRateLimit;
-use crate::store::{StoreError, audit};
+use crate::store::{Db, StoreError, audit};
 
-/// For how long nothing more is written down of the same person or place.
-const QUIET: TimeDelta = TimeDelta::minutes(1);
-/// Of how many persons and places something is written down in that time.
-const MOST: usize = 1024;
-/// How long a refusal waits for its entry; a database that cannot be written holds up nobody who is refused anyway.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long further denials of the same user or network are dropped.
+const INTERVAL: TimeDelta = TimeDelta::minutes(1);
+/// The most users, and the most networks, that are tracked.
+const MAX_SOURCES: usize = 1024;
+/// How long the response waits for the audit entry.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Whose refusals were written down lately. Persons apart from places, of which anybody may have any number: they hide
-/// nobody who is known.
+/// When the last denial of each source was logged. Networks are separate from users: an attacker with many networks must
+/// not hide denials of users.
 #[derive(Default)]
 pub struct DeniedLog {
-    persons: Mutex<HashMap<DeniedSource, Timestamp>>,
-    places: Mutex<HashMap<DeniedSource, Timestamp>>,
+    users: Mutex<HashMap<DeniedSource, Timestamp>>,
+    networks: Mutex<HashMap<DeniedSource, Timestamp>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum DeniedSource {
-    Person(Uuid),
-    Place(IpAddr),
+    User(Uuid),
+    Network(IpAddr),
 }
 
-/// Somebody, by id and name.
+/// The id and name of an authenticated user.
 #[derive(Clone)]
 pub struct KnownCaller(Uuid, String);
 
@@ -52,27 +51,27 @@ impl From<&User> for KnownCaller {
     }
 }
 
-/// Keeps with a request who it comes from.
-pub fn keep(request: &HttpRequest, user: &User) {
+/// Stores the authenticated user with the request, for a denial that may follow.
+pub fn remember_caller(request: &HttpRequest, user: &User) {
     request.extensions_mut().insert(KnownCaller::from(user));
 }
 
 impl DeniedLog {
-    /// Whether it is time to write down something of this source again.
+    /// Whether a denial of this source may be logged now.
     fn is_due(&self, source: DeniedSource, now: Timestamp) -> bool {
-        static LOST: LogRateLimit = LogRateLimit::new();
-        // A clock that was set back must not silence anything for long.
-        let is_over = |last: Timestamp| now - last >= QUIET || now < last;
-        let kept = if matches!(source, DeniedSource::Person(_)) { &self.persons } else { &self.places };
-        let mut last = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        static DROPPED: LogRateLimit = LogRateLimit::new();
+        // After the clock was set back, don't wait for the old time.
+        let is_over = |last: Timestamp| now - last >= INTERVAL || now < last;
+        let sources = if matches!(source, DeniedSource::User(_)) { &self.users } else { &self.networks };
+        let mut last = sources.lock().unwrap_or_else(PoisonError::into_inner);
         if last.get(&source).is_some_and(|last| !is_over(*last)) {
             return false;
         }
-        if last.len() >= MOST {
+        if last.len() >= MAX_SOURCES {
             last.retain(|_, last| !is_over(*last));
         }
-        if last.len() >= MOST {
-            LOST.warn(now, || "more requests are refused than are written down".to_owned());
+        if last.len() >= MAX_SOURCES {
+            DROPPED.warn(now, || "some denied requests are not logged: too many sources".to_owned());
             return false;
         }
         last.insert(source, now);
@@ -80,55 +79,66 @@ impl DeniedLog {
     }
 }
 
-/// Writes down that `method path` was refused, if that is worth it.
-pub async fn note(app: &App, request: &HttpRequest, now: Timestamp, (method, path): (&str, &str), error: &ApiError) {
-    let is_attempt = matches!(
-        error,
-        ApiError::NotSuperuser
-            | ApiError::Denied(_)
-            | ApiError::BadKey
-            | ApiError::BadToken
-            | ApiError::TooMany(_)
-            | ApiError::CrossSite
-            | ApiError::BadResetToken
-            | ApiError::BadSetupToken
-    );
-    if !is_attempt {
-        return;
-    }
-    let client = Client::of(request, &app.config.trusted_proxies);
-    let known = request.extensions().get::<KnownCaller>().cloned();
-    // fail2ban matches log-ins, and those that are throttled are log-ins that fail.
-    let action = if path == "/api/v1/login" { Action::LoggedIn } else { Action::Refused };
-    write_down(app, &client, now, known, action, format!("{method} {path}: {}", error.told())).await;
+/// Returns the user stored by [`remember_caller`].
+pub fn remembered_caller(request: &HttpRequest) -> Option<KnownCaller> {
+    request.extensions().get::<KnownCaller>().cloned()
 }
 
-/// Writes down that somebody was refused something, named by `detail`.
-pub async fn write_down(
-    app: &App,
-    client: &Client,
-    now: Timestamp,
-    known: Option<KnownCaller>,
-    action: Action,
-    detail: String,
-) {
-    let source = known
-        .as_ref()
-        .map_or(DeniedSource::Place(place(client.address)), |KnownCaller(id, _)| DeniedSource::Person(*id));
-    if !app.refusals.is_due(source, now) {
-        return;
+impl DeniedLog {
+    /// Logs that `method path` was denied, if the error may be an attempt to get at something.
+    pub async fn record_request(
+        &self,
+        db: &Db,
+        client: &Client,
+        now: Timestamp,
+        caller: Option<KnownCaller>,
+        (method, path): (&str, &str),
+        error: &ApiError,
+    ) {
+        let is_attempt = matches!(
+            error,
+            ApiError::NotSuperuser
+                | ApiError::Denied(_)
+                | ApiError::BadKey
+                | ApiError::BadToken
+                | ApiError::TooMany(_)
+                | ApiError::CrossSite
+                | ApiError::BadResetToken
+                | ApiError::BadSetupToken
+        );
+        if is_attempt {
+            // fail2ban matches failed sign-ins, and a throttled sign-in counts as one.
+            let action = if path == "/api/v1/login" { Action::LoggedIn } else { Action::Refused };
+            self.record(db, client, now, caller, action, format!("{method} {path}: {}", error.told())).await;
+        }
     }
-    let is_known = known.is_some();
-    let (id, name) = known.map(|KnownCaller(id, name)| (id, name)).unzip();
-    let actor = Actor { id, name, ..client.actor() };
-    let event = Event::new(actor, action).failed().detail(detail);
-    if !is_known {
-        return audit::tell(&event);
-    }
-    let written = app.db.write(move |connection| audit::record(connection, &event, now));
-    let written: Result<Result<(), StoreError>, _> = tokio::time::timeout(PATIENCE, written).await;
-    if let Ok(Err(error)) = written {
-        log::warn!("{} a refusal could not be written down: {}", client.request, error.described());
+
+    /// Logs a denied action with this detail.
+    pub async fn record(
+        &self,
+        db: &Db,
+        client: &Client,
+        now: Timestamp,
+        caller: Option<KnownCaller>,
+        action: Action,
+        detail: String,
+    ) {
+        let Some(KnownCaller(id, name)) = caller else {
+            if self.is_due(DeniedSource::Network(place(client.address)), now) {
+                audit::tell(&Event::new(client.actor(), action).failed().detail(detail));
+            }
+            return;
+        };
+        if !self.is_due(DeniedSource::User(id), now) {
+            return;
+        }
+        let actor = Actor { id: Some(id), name: Some(name), ..client.actor() };
+        let event = Event::new(actor, action).failed().detail(detail);
+        let written = db.write(move |connection| audit::record(connection, &event, now));
+        let written: Result<Result<(), StoreError>, _> = tokio::time::timeout(WRITE_TIMEOUT, written).await;
+        if let Ok(Err(error)) = written {
+            log::warn!("{} the denied request is not in the audit log: {}", client.request, error.described());
+        }
     }
 }
 
@@ -137,18 +147,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_each_source_one_a_minute_is_written_down_and_of_no_more_than_so_many() {
-        let refusals = DeniedLog::default();
+    fn each_source_is_logged_once_a_minute_and_the_number_of_sources_is_bounded() {
+        let denied = DeniedLog::default();
         let at = |seconds: i64| Timestamp::from_timestamp(1_700_000_000 + seconds, 0).unwrap();
         let source = |n| {
-            DeniedSource::Place(IpAddr::from([10, 0, u8::try_from(n / 256).unwrap(), u8::try_from(n % 256).unwrap()]))
+            DeniedSource::Network(IpAddr::from([10, 0, u8::try_from(n / 256).unwrap(), u8::try_from(n % 256).unwrap()]))
         };
-        assert!(refusals.is_due(source(0), at(0)) && !refusals.is_due(source(0), at(59)));
-        assert!(refusals.is_due(DeniedSource::Person(Uuid::nil()), at(59)));
-        assert!(refusals.is_due(source(0), at(60)) && refusals.is_due(source(0), at(-100)));
-        let due = (0..3000).filter(|n| refusals.is_due(source(*n), at(200))).count();
-        assert!(due <= MOST && refusals.places.lock().unwrap().len() <= MOST);
-        assert!(!refusals.is_due(source(2999), at(200)) && refusals.is_due(DeniedSource::Person(Uuid::max()), at(200)));
-        assert!(refusals.is_due(source(2999), at(300)), "the next minute begins anew");
+        assert!(denied.is_due(source(0), at(0)) && !denied.is_due(source(0), at(59)));
+        assert!(denied.is_due(DeniedSource::User(Uuid::nil()), at(59)));
+        assert!(denied.is_due(source(0), at(60)) && denied.is_due(source(0), at(-100)));
+        let due = (0..3000).filter(|n| denied.is_due(source(*n), at(200))).count();
+        assert!(due <= MAX_SOURCES && denied.networks.lock().unwrap().len() <= MAX_SOURCES);
+        assert!(!denied.is_due(source(2999), at(200)) && denied.is_due(DeniedSource::User(Uuid::max()), at(200)));
+        assert!(denied.is_due(source(2999), at(300)), "one minute later");
     }
 }

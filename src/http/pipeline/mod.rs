@@ -1,12 +1,14 @@
-//! What every request passes through, and what all routes share. Imports no route.
+//! What every request passes through, and what the routes share. Imports no route.
 
 pub mod app;
+pub mod attempt;
 pub mod body;
 pub mod caller;
 pub mod client;
 pub mod cookies;
 pub mod denied_log;
 pub mod error;
+pub mod exposition;
 pub mod fields;
 pub mod form;
 pub mod if_match;

@@ -10,13 +10,14 @@ use serde_json::Value;
 
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::caller::Authenticate;
+use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::metrics::RequestTimer;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, Request};
 use crate::http::pipeline::response::{self, Response};
 use crate::http::pipeline::schema::Described;
-use crate::http::pipeline::{denied_log, throttle};
+use crate::http::pipeline::{attempt, denied_log};
 
 type Describe = Box<dyn Fn(&mut Operation) + Send + Sync>;
 
@@ -118,19 +119,22 @@ impl Route {
         let handler = Box::new(move |resource: Resource| {
             let run = move |request: HttpRequest, payload: Payload, app: Data<App>| async move {
                 let now = app.clock.now();
-                let timing = RequestTimer::begin(&app);
-                let answer = async {
+                let timer = RequestTimer::start(&app.metrics);
+                let work = async {
                     let checked = Request::<W, I>::receive(&request, payload, app.clone(), now).await?;
                     handler(checked).await
                 };
-                // A fault of ours ends one request and not the connection, whose client would hear nothing.
-                let outcome = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or(Err(ApiError::Panicked));
+                // A panic must end only this request: the client gets a response, and the connection stays open.
+                let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(ApiError::Panicked));
                 if let Err(error) = &outcome {
-                    denied_log::note(&app, &request, now, (request.method().as_str(), path), error).await;
+                    let client = Client::of(&request, &app.config.trusted_proxies);
+                    let caller = denied_log::remembered_caller(&request);
+                    let route = (request.method().as_str(), path);
+                    app.denied.record_request(&app.db, &client, now, caller, route, error).await;
                 }
-                throttle::hold_back(&outcome).await;
-                let response = response::send(&request, outcome);
-                timing.end(&app, (path, verb.as_str()), response.status());
+                attempt::delay_rejection(&outcome).await;
+                let response = response::send(&request, &app.config.base_path, outcome);
+                timer.stop(&app.metrics, (path, verb.as_str()), response.status());
                 response
             };
             let resource = resource.route(web::method(verb.method()).to(run));

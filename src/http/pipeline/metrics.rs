@@ -1,7 +1,5 @@
-//! What the HTTP layer counts: requests by route and status, and sign-ins. Labels come from the route table and from
-//! fixed lists, never from what a client sent, so their number is bounded. No label holds a name or an address.
-
-mod exposition;
+//! Counters of the HTTP layer: requests by route and status, and sign-ins. Labels come from the route table and from fixed
+//! lists, never from a request, so their number is bounded. No label holds a user name or an address.
 
 use std::time::Instant;
 
@@ -11,47 +9,43 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 
-pub use exposition::text;
-
 use crate::auth::password_hasher::HashError;
-use crate::http::pipeline::app::App;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::response::Response;
 
-/// Stands for the route and the method of a request that matched no route.
+/// The labels of requests that match no route.
 pub const NO_ROUTE: (&str, &str) = ("none", "other");
 
 const SECONDS: [f64; 16] =
     [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// A route, as the labels of its metrics name it.
+/// The labels of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteLabels {
+pub(super) struct RouteLabels {
     route: &'static str,
     method: &'static str,
 }
 
-/// A route and the status it answered with.
+/// The labels of a route and the status of its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
+pub(super) struct RequestLabels {
     route: &'static str,
     method: &'static str,
     status: u16,
 }
 
-/// What one server has counted.
+/// The counters of one server.
 pub struct Metrics {
     is_on: bool,
-    requests: Family<RequestLabels, Counter>,
-    seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
-    logins: Family<LoginLabels, Counter>,
-    /// When the server was made, in seconds since 1970.
-    started_at: i64,
+    pub(super) requests: Family<RequestLabels, Counter>,
+    pub(super) seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    pub(super) logins: Family<LoginLabels, Counter>,
+    /// When the server started, in seconds since 1970.
+    pub(super) started_at: i64,
 }
 
 impl Metrics {
-    /// Begins to count; without metrics only what costs nothing.
-    pub fn new(on: bool, started_at: i64) -> Self {
+    /// Starts counting. With `is_on` false, requests aren't timed.
+    pub fn new(is_on: bool, started_at: i64) -> Self {
         let logins = Family::default();
         for (kind, outcome) in
             LoginKind::ALL.into_iter().flat_map(|kind| LoginOutcome::ALL.map(|outcome| (kind, outcome)))
@@ -59,7 +53,7 @@ impl Metrics {
             let _ = logins.get_or_create(&LoginLabels { kind: kind.as_str(), outcome: outcome.as_str() });
         }
         Self {
-            is_on: on,
+            is_on,
             requests: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             logins,
@@ -67,37 +61,37 @@ impl Metrics {
         }
     }
 
-    /// Counts the end of a log-in.
-    pub fn log_in(&self, kind: LoginKind, outcome: &Result<Response, ApiError>) {
+    /// Counts a sign-in attempt by its outcome.
+    pub fn count_login<T>(&self, kind: LoginKind, outcome: &Result<T, ApiError>) {
         if let Some(outcome) = LoginOutcome::of(outcome) {
             self.logins.get_or_create(&LoginLabels { kind: kind.as_str(), outcome: outcome.as_str() }).inc();
         }
     }
 }
 
-/// A request that is being answered; without metrics it is not timed.
+/// Times a request, if metrics are on.
 pub struct RequestTimer(Option<Instant>);
 
 impl RequestTimer {
-    /// Begins to time.
-    pub fn begin(app: &App) -> Self {
-        Self(app.metrics.is_on.then(Instant::now))
+    /// Starts the timer.
+    pub fn start(metrics: &Metrics) -> Self {
+        Self(metrics.is_on.then(Instant::now))
     }
 
-    /// Counts the answer of the route with this path and method, or of [`NO_ROUTE`].
-    pub fn end(self, app: &App, (route, method): (&'static str, &'static str), status: StatusCode) {
-        let Some(began) = self.0 else { return };
-        app.metrics.requests.get_or_create(&RequestLabels { route, method, status: status.as_u16() }).inc();
-        app.metrics.seconds.get_or_create(&RouteLabels { route, method }).observe(began.elapsed().as_secs_f64());
+    /// Counts the response of the route with this path and method, or of [`NO_ROUTE`].
+    pub fn stop(self, metrics: &Metrics, (route, method): (&'static str, &'static str), status: StatusCode) {
+        let Some(started) = self.0 else { return };
+        metrics.requests.get_or_create(&RequestLabels { route, method, status: status.as_u16() }).inc();
+        metrics.seconds.get_or_create(&RouteLabels { route, method }).observe(started.elapsed().as_secs_f64());
     }
 }
 
-/// By what somebody signs in.
+/// How a user signs in.
 #[derive(Clone, Copy, Debug)]
 pub enum LoginKind {
-    /// A name and a password.
+    /// With user name and password.
     Password,
-    /// Being on the same machine, perhaps with a launch secret.
+    /// Automatic sign-in on this machine, perhaps with a launch secret.
     Automatic,
 }
 
@@ -112,7 +106,7 @@ impl LoginKind {
     }
 }
 
-/// What came of a log-in. An unknown name and a wrong password are one, as for whoever tried.
+/// The outcome of a sign-in attempt. Unknown name and wrong password are the same, as they are for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LoginOutcome {
     Success,
@@ -135,8 +129,8 @@ impl LoginOutcome {
         }
     }
 
-    /// `None` for what was no attempt.
-    fn of(outcome: &Result<Response, ApiError>) -> Option<Self> {
+    /// Returns `None` if it wasn't an attempt, such as a malformed form.
+    fn of<T>(outcome: &Result<T, ApiError>) -> Option<Self> {
         match outcome {
             Ok(_) => Some(Self::Success),
             Err(ApiError::WrongLogin | ApiError::LaunchSecret | ApiError::AutoLoginNotLocal) => Some(Self::Refused),
@@ -149,7 +143,7 @@ impl LoginOutcome {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LoginLabels {
+pub(super) struct LoginLabels {
     kind: &'static str,
     outcome: &'static str,
 }

@@ -1,0 +1,155 @@
+//! Throttled attempts: password checks and sign-ups. An attempt that comes too soon is rejected before it costs a hash,
+//! and counted when it fails.
+
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use actix_web::web::Data;
+use uuid::Uuid;
+
+use crate::auth::password_hasher::HashError;
+use crate::domain::clock::Timestamp;
+use crate::domain::throttle::ThrottleRule;
+use crate::http::pipeline::app::App;
+use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::throttle::{AttemptCounter, InFlightGuard};
+use crate::store::{Connection, StoreError, throttle};
+
+/// How long the rejection of an attempt is delayed.
+const REJECTION_DELAY: Duration = Duration::from_millis(100);
+
+/// Delays the rejection of an attempt. A client that retries at once would otherwise take the CPU from password hashing.
+pub async fn delay_rejection<T>(outcome: &Result<T, ApiError>) {
+    if matches!(outcome, Err(ApiError::TooMany(_) | ApiError::Hash(HashError::Busy))) {
+        tokio::time::sleep(REJECTION_DELAY).await;
+    }
+}
+
+/// A sign-in, or another check of an account's password.
+pub struct Attempt {
+    app: Data<App>,
+    guard: Option<InFlightGuard<3>>,
+    /// Whether a password is being verified. If the client disconnects meanwhile, the attempt has failed.
+    is_verifying: Cell<bool>,
+}
+
+impl Attempt {
+    /// Starts an attempt, unless throttling is off.
+    pub async fn begin(app: &Data<App>, name: &str, address: IpAddr) -> Option<Self> {
+        if !app.config.throttle {
+            return None;
+        }
+        let guard = app.throttle.start_password_check(name, address).await;
+        Some(Self { app: app.clone(), guard: Some(guard), is_verifying: Cell::new(false) })
+    }
+
+    /// Returns the keys that the attempt is counted under, for the store's closures.
+    pub fn keys(&self) -> Option<AttemptKeys> {
+        let [pair, account, network] = self.guard.as_ref()?.counters;
+        Some(AttemptKeys { pair, account, network })
+    }
+
+    /// Awaits the verification of a password. If the client disconnects meanwhile, a failure is counted.
+    pub async fn verify<T>(attempt: Option<&Self>, verification: impl Future<Output = T>) -> T {
+        let set = |is_verifying| attempt.inspect(|attempt| attempt.is_verifying.set(is_verifying));
+        set(true);
+        let outcome = verification.await;
+        set(false);
+        outcome
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let keys = self.keys().filter(|_| self.is_verifying.get());
+        let (Some(keys), Some(guard)) = (keys, self.guard.take()) else { return };
+        let (app, Ok(runtime)) = (self.app.clone(), tokio::runtime::Handle::try_current()) else { return };
+        runtime.spawn(async move {
+            let now = app.clock.now();
+            if let Err(error) = app.db.write(move |connection| keys.failed(connection, now)).await {
+                log::warn!("an abandoned sign-in could not be counted: {}", error.described());
+            }
+            drop(guard);
+        });
+    }
+}
+
+/// The counters of a password check.
+#[derive(Clone, Copy, Debug)]
+pub struct AttemptKeys {
+    pair: AttemptCounter,
+    account: AttemptCounter,
+    network: AttemptCounter,
+}
+
+impl AttemptKeys {
+    /// Rejects an attempt that comes too soon. On a network that the user has signed in from before, the account's own
+    /// count doesn't apply, so attackers elsewhere can't lock the user out.
+    pub fn check(&self, connection: &Connection, user: Option<Uuid>, now: Timestamp) -> Result<(), ApiError> {
+        let is_known = match user {
+            Some(user) => throttle::is_known_place(connection, user, &self.network.key)?,
+            None => false,
+        };
+        let account = if is_known { None } else { self.account.retry_after(connection, now)? };
+        let pair = self.pair.retry_after(connection, now)?;
+        let network = self.network.retry_after(connection, now)?;
+        pair.max(network).max(account).map_or(Ok(()), |seconds| Err(ApiError::TooMany(seconds)))
+    }
+
+    /// Counts a failure.
+    pub fn failed(&self, connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
+        let counters = [&self.pair, &self.account, &self.network];
+        counters.into_iter().try_for_each(|counter| counter.record_failure(connection, now))
+    }
+
+    /// Clears the count of the account from this network, and remembers the network. The account's and the network's own
+    /// counts stay.
+    pub fn succeeded(&self, connection: &Connection, user: Uuid, now: Timestamp) -> Result<(), StoreError> {
+        throttle::clear(connection, &self.pair.key)?;
+        throttle::note_place(connection, user, &self.network.key, now)
+    }
+}
+
+/// A sign-up.
+pub struct SignUp(InFlightGuard<1>);
+
+impl SignUp {
+    /// Starts a sign-up, unless throttling is off.
+    pub fn begin(app: &App, address: IpAddr) -> Option<Self> {
+        app.config.throttle.then(|| Self(app.throttle.start([ThrottleRule::SignUp], "", address)))
+    }
+
+    /// Returns the key that the sign-up is counted under, for the store's closures.
+    pub fn key(&self) -> SignUpKey {
+        let [counter] = self.0.counters;
+        SignUpKey(counter)
+    }
+}
+
+/// The counter of a sign-up.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct SignUpKey(AttemptCounter);
+
+impl SignUpKey {
+    /// Rejects a sign-up that comes too soon after others from its network.
+    pub fn check(self, connection: &Connection, now: Timestamp) -> Result<(), ApiError> {
+        self.0.retry_after(connection, now)?.map_or(Ok(()), |seconds| Err(ApiError::TooMany(seconds)))
+    }
+
+    /// The key inside a write, where all earlier sign-ups are counted already.
+    pub fn alone(self) -> Self {
+        Self(self.0.alone())
+    }
+
+    /// Returns the error when too many accounts wait for approval. That can last, so clients should retry in an hour.
+    pub fn full() -> ApiError {
+        ApiError::TooMany(3600)
+    }
+
+    /// Counts a sign-up, also if the name is taken: each one tells whether a name exists.
+    pub fn count(self, connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
+        self.0.record_failure(connection, now)
+    }
+}
