@@ -1,15 +1,18 @@
 //! What everybody does with their own account.
 
+use needs::needs;
+
 use crate::driver::Browser;
 use crate::support::Server;
 use crate::support::server::PASSWORD;
 
+#[needs(browser)]
 #[test]
 fn a_password_is_changed_with_the_current_one_and_other_sessions_end() {
     let server = Server::start();
     let admin = server.admin();
     let (_, elsewhere) = server.member(&admin, "erika");
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in("erika", PASSWORD);
     browser.is_at("My account");
     browser.fill("Current password", "wrong");
@@ -26,12 +29,13 @@ fn a_password_is_changed_with_the_current_one_and_other_sessions_end() {
     browser.is_at("Sign in");
 }
 
+#[needs(browser)]
 #[test]
 fn an_api_key_is_shown_once_and_works_until_it_is_deleted() {
     let server = Server::start();
     let admin = server.admin();
     server.member(&admin, "erika");
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in("erika", PASSWORD);
     browser.is_at("My account");
     browser.click("New key");

@@ -1,16 +1,19 @@
 //! The page to read and try the API.
 
+use needs::needs;
+
 use crate::driver::Browser;
 use crate::support::Server;
 use crate::support::server::{ADMIN, PASSWORD};
 
+#[needs(browser)]
 #[test]
 fn the_api_is_tried_as_nobody_as_whoever_is_signed_in_and_with_a_key() {
     let server = Server::start();
     let admin = server.admin();
     let (_, erika) = server.member(&admin, "erika");
     let (_, key) = server.create_key(&erika.access, "trial");
-    let Some(browser) = Browser::open(&format!("{}/docs", server.url)) else { return };
+    let browser = Browser::open(&format!("{}/docs", server.url));
     browser.is_at("API");
     browser.sees("Requests are anonymous");
     browser.press_on("//summary[contains(., \"/api/v1/users/whoami\")]");

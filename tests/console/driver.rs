@@ -1,10 +1,10 @@
 //! Owns the browser: starts `chromedriver`, and says to it what a person does and sees. Waiting is left to the driver
 //! (its implicit wait), so that nothing here sleeps.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -81,30 +81,14 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts one at `url`; `None`, and once a line on standard error, where no browser is asked for.
-    pub fn open(url: &str) -> Option<Self> {
+    /// Starts a browser at `url`.
+    pub fn open(url: &str) -> Self {
         Self::open_with(&[], url)
     }
 
-    /// The same with more arguments.
-    pub fn open_with(more: &[&str], url: &str) -> Option<Self> {
-        static SAID: Once = Once::new();
+    /// Starts a browser at `url` with more arguments.
+    pub fn open_with(more: &[&str], url: &str) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        #[expect(clippy::disallowed_methods, reason = "which tests run is no setting of usher's")]
-        let wanted = std::env::var_os("USHER_BROWSER_TESTS").is_some();
-        let installed =
-            |name: &str| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success());
-        let missing = ["chromium", "chromedriver"].into_iter().find(|name| !installed(name));
-        if !wanted {
-            // Not `eprintln!`, which is only shown for tests that fail.
-            SAID.call_once(|| {
-                let why = missing.map_or_else(String::new, |name| format!("; {name} is not installed"));
-                let line = format!("\nbrowser tests skipped: set USHER_BROWSER_TESTS=1 to run them{why}\n");
-                std::io::stderr().lock().write_all(line.as_bytes()).unwrap();
-            });
-            return None;
-        }
-        assert_eq!(missing, None, "is needed for USHER_BROWSER_TESTS and not installed");
         let (driver, port) = (0..10).find_map(|_| start_driver()).expect("chromedriver starts");
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let profile = TempDir::new().unwrap();
@@ -119,7 +103,7 @@ impl Browser {
         let made = browser.send("POST", "/session", &json!({ "capabilities": { "alwaysMatch": capabilities } }));
         made["sessionId"].as_str().unwrap().clone_into(&mut browser.session);
         browser.go(url);
-        Some(browser)
+        browser
     }
 
     /// What the driver answers, and whether it did what it was asked.

@@ -1,5 +1,6 @@
 //! Coming in and going out: setup, signing in, a new password by a link.
 
+use needs::needs;
 use serde_json::json;
 use usher::server::FirstSuperuser;
 
@@ -7,11 +8,12 @@ use crate::driver::Browser;
 use crate::support::Server;
 use crate::support::server::{ADMIN, PASSWORD};
 
+#[needs(browser)]
 #[test]
 fn the_setup_link_makes_the_first_administrator_and_leaves_no_token_in_the_address() {
     let server = Server::with().without_superuser().start();
     let FirstSuperuser::Link(link) = &server.first_superuser else { panic!("{:?}", server.first_superuser) };
-    let Some(browser) = Browser::open(link.expose()) else { return };
+    let browser = Browser::open(link.expose());
     browser.is_at("Welcome");
     assert_eq!(browser.run("return location.hash"), "");
     browser.fill("User name", "root");
@@ -30,10 +32,11 @@ fn the_setup_link_makes_the_first_administrator_and_leaves_no_token_in_the_addre
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn signing_in_shows_the_users_and_leaves_nothing_that_a_script_can_steal() {
     let server = Server::start();
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, "wrong");
     browser.sees("Incorrect username or password");
     browser.sign_in(ADMIN.0, ADMIN.1);
@@ -50,6 +53,7 @@ fn signing_in_shows_the_users_and_leaves_nothing_that_a_script_can_steal() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn a_reset_link_sets_a_password_once() {
     let server = Server::start();
@@ -57,7 +61,7 @@ fn a_reset_link_sets_a_password_once() {
     let id = server.add_active(&admin, "erika");
     let made = server.post(format!("/api/v1/users/{id}/reset-link")).bearer(&admin).json(&json!({})).send();
     let link = made.expect(201).json()["link"].as_str().unwrap().to_owned();
-    let Some(browser) = Browser::open(&link) else { return };
+    let browser = Browser::open(&link);
     browser.is_at("Set a new password");
     browser.fill("New password", "a fresh start 9");
     browser.fill("Repeat password", "a fresh start 9");
@@ -74,10 +78,11 @@ fn a_reset_link_sets_a_password_once() {
     server.login("erika", "a fresh start 9");
 }
 
+#[needs(browser)]
 #[test]
 fn with_automatic_log_in_nobody_types_a_password_and_who_signs_out_stays_out() {
     let server = Server::with().without_superuser().set("auto_login", "true").start();
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.is_at("Users");
     browser.sees("local");
     browser.click("Sign out");
@@ -88,11 +93,12 @@ fn with_automatic_log_in_nobody_types_a_password_and_who_signs_out_stays_out() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn a_launch_secret_lets_in_the_page_that_is_given_it_and_is_not_left_in_the_address() {
     let secret = "abcdefghijklmnopqrstuvwxyz012345";
     let server = Server::with().without_superuser().set("auto_login", "true").set("launch_secret", secret).start();
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.is_at("Sign in");
     browser.go("about:blank");
     browser.go(&format!("{}/#launch={secret}", server.url));
@@ -105,6 +111,7 @@ fn a_launch_secret_lets_in_the_page_that_is_given_it_and_is_not_left_in_the_addr
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn a_page_on_another_port_of_this_machine_signs_nobody_in() {
     let server = Server::with().without_superuser().set("auto_login", "true").start();
@@ -117,7 +124,7 @@ fn a_page_on_another_port_of_this_machine_signs_nobody_in() {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         }
     });
-    let Some(browser) = Browser::open(&page) else { return };
+    let browser = Browser::open(&page);
     let url = format!("{}/api/v1/auto_login", server.url);
     // All that a page can do without being let: ask without reading the answer, show it as a picture, try to read it.
     let asked = browser.run(&format!(
@@ -130,10 +137,11 @@ fn a_page_on_another_port_of_this_machine_signs_nobody_in() {
     assert_eq!(server.query::<i64>("SELECT count(*) FROM sessions"), 0);
 }
 
+#[needs(browser)]
 #[test]
 fn tabs_that_are_loaded_at_once_all_stay_signed_in() {
     let server = Server::start();
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     browser.run("window.tabs = [1, 2].map(() => open(location.href))");
@@ -157,10 +165,11 @@ fn tabs_that_are_loaded_at_once_all_stay_signed_in() {
     assert_eq!(server.query::<i64>("SELECT count(*) FROM sessions"), 1);
 }
 
+#[needs(browser)]
 #[test]
 fn password_managers_are_told_what_each_field_is_for() {
     let server = Server::start();
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     let look = "return [...document.querySelectorAll('form input')].map((field) => field.autocomplete).join(' ')";
     browser.is_at("Sign in");
     assert_eq!(browser.run(look), "username current-password");
@@ -179,6 +188,7 @@ fn password_managers_are_told_what_each_field_is_for() {
     assert_eq!(browser.run(&look), "username current-password new-password new-password");
 }
 
+#[needs(browser)]
 #[test]
 fn when_another_tab_signs_somebody_else_in_nothing_is_done_in_their_name() {
     let server = Server::start();
@@ -187,7 +197,7 @@ fn when_another_tab_signs_somebody_else_in_nothing_is_done_in_their_name() {
     let path = format!("/api/v1/users/{erika}");
     server.patch(&path).bearer(&admin).json(&json!({ "is_superuser": true })).send().expect(200);
     let greta = server.add_active(&admin, "greta");
-    let Some(browser) = Browser::open(&format!("{}/#/users/{greta}", server.url)) else { return };
+    let browser = Browser::open(&format!("{}/#/users/{greta}", server.url));
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("greta");
     browser.sees("No sessions.");

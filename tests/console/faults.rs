@@ -1,16 +1,18 @@
 //! What goes wrong: sessions that end elsewhere, a server that is gone for a while, too many attempts.
 
 use chrono::TimeDelta;
+use needs::needs;
 use serde_json::json;
 
 use crate::driver::Browser;
 use crate::support::Server;
 use crate::support::server::ADMIN;
 
+#[needs(browser)]
 #[test]
 fn a_session_that_is_ended_elsewhere_leads_to_signing_in_again() {
     let server = Server::start();
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     server.delete("/api/v1/sessions").bearer(&server.admin()).send();
@@ -21,10 +23,11 @@ fn a_session_that_is_ended_elsewhere_leads_to_signing_in_again() {
     browser.is_at("Audit log");
 }
 
+#[needs(browser)]
 #[test]
 fn a_server_that_is_gone_is_said_so_and_when_it_is_back_the_page_goes_on() {
     let server = Server::start();
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     let network = |offline: bool| {
@@ -47,6 +50,7 @@ fn a_server_that_is_gone_is_said_so_and_when_it_is_back_the_page_goes_on() {
     browser.is_at("Sign in");
 }
 
+#[needs(browser)]
 #[test]
 fn somebody_who_tries_too_often_is_told_how_long_to_wait() {
     let server = Server::with().set("throttle", "true").manual_clock().start();
@@ -55,7 +59,7 @@ fn somebody_who_tries_too_often_is_told_how_long_to_wait() {
         server.clock.advance(TimeDelta::seconds(if failure < 5 { 0 } else { 1 << (failure - 5) }));
         server.try_login(ADMIN.0, "wrong password");
     }
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, "wrong password");
     browser.sees("Too many attempts.");
     let waits = "return [...document.querySelectorAll('button')].map((one) => /Wait (\\d+) s/.exec(one.textContent)?.[1]).find(Boolean)";

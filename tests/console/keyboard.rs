@@ -1,5 +1,6 @@
 //! The keyboard alone, and where it stands after each action; what was done is told to those who do not see it.
 
+use needs::needs;
 use serde_json::json;
 
 use crate::driver::Browser;
@@ -15,10 +16,11 @@ fn enter(browser: &Browser, name: &str) {
     browser.keys(ENTER);
 }
 
+#[needs(browser)]
 #[test]
 fn the_keyboard_alone_is_enough_to_sign_in_and_make_somebody() {
     let server = Server::start();
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.is_at("Sign in");
     browser.has_focus("User name");
     browser.keys(&format!("admin\t{}{ENTER}", ADMIN.1));
@@ -44,13 +46,14 @@ fn the_keyboard_alone_is_enough_to_sign_in_and_make_somebody() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn in_the_table_the_keyboard_goes_on_to_the_next_who_waits_and_stays_where_it_pages_and_sorts() {
     let server = Server::start();
     for n in 0..30 {
         server.sign_up(&format!("person-{n:02}"));
     }
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     enter(&browser, "Approve person-03");
@@ -72,6 +75,7 @@ fn in_the_table_the_keyboard_goes_on_to_the_next_who_waits_and_stays_where_it_pa
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn on_an_account_the_keyboard_stays_beside_what_it_did() {
     let server = Server::start();
@@ -81,7 +85,7 @@ fn on_an_account_the_keyboard_stays_beside_what_it_did() {
     for key in ["one", "two"] {
         server.create_key(&erika.access, key);
     }
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     browser.go(&format!("{}/#/users/{id}", server.url));
@@ -126,13 +130,14 @@ fn on_an_account_the_keyboard_stays_beside_what_it_did() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn going_back_leads_to_the_same_page_of_the_list_and_so_does_its_address() {
     let server = Server::start();
     for n in 0..30 {
         server.sign_up(&format!("person-{n:02}"));
     }
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     browser.fill("Search by name", "person");
@@ -156,6 +161,7 @@ fn going_back_leads_to_the_same_page_of_the_list_and_so_does_its_address() {
     assert_eq!(browser.value("Search by name"), "person");
 }
 
+#[needs(browser)]
 #[test]
 fn every_page_has_an_address_that_leads_to_it_when_it_is_typed_and_when_it_is_loaded_again() {
     let server = Server::start();
@@ -166,7 +172,7 @@ fn every_page_has_an_address_that_leads_to_it_when_it_is_typed_and_when_it_is_lo
         ("account".to_owned(), "My account"),
         ("users?state=superuser".to_owned(), "Users"),
     ];
-    let Some(browser) = Browser::open(&format!("{}/#/{}", server.url, pages[0].0)) else { return };
+    let browser = Browser::open(&format!("{}/#/{}", server.url, pages[0].0));
     // Whoever must sign in first comes to where they wanted to go.
     browser.sign_in(ADMIN.0, ADMIN.1);
     for (path, heading) in &pages {

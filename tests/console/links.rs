@@ -1,6 +1,7 @@
 //! One-time reset links, made in the browser and by the API: which of them still work, and what using one ends.
 
 use chrono::TimeDelta;
+use needs::needs;
 use serde_json::json;
 
 use crate::driver::Browser;
@@ -19,12 +20,13 @@ fn set_password(browser: &Browser, link: &str, password: &str) {
     browser.click("Set password");
 }
 
+#[needs(browser)]
 #[test]
 fn a_link_made_in_the_browser_voids_the_one_before_and_using_it_ends_all_sessions() {
     let server = Server::start();
     let admin = server.admin();
     let (id, erika) = server.member(&admin, "erika");
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     browser.go(&format!("{}/#/users/{id}", server.url));
@@ -53,6 +55,7 @@ fn a_link_made_in_the_browser_voids_the_one_before_and_using_it_ends_all_session
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn a_link_works_within_24_hours_and_not_later() {
     let server = Server::with().manual_clock().start();
@@ -65,7 +68,7 @@ fn a_link_works_within_24_hours_and_not_later() {
     };
     let late = make();
     server.clock.advance(TimeDelta::hours(24));
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     set_password(&browser, &late, "a fresh start 9");
     browser.sees(VOID);
     let in_time = make();

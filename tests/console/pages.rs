@@ -5,6 +5,7 @@
 use std::io::Write;
 
 use base64::Engine;
+use needs::needs;
 use serde_json::json;
 use usher::server::FirstSuperuser;
 
@@ -59,11 +60,12 @@ fn inspect(browser: &Browser, name: &str) {
     }
 }
 
+#[needs(browser)]
 #[test]
 fn axe_finds_nothing_on_the_pages_for_those_who_are_not_signed_in() {
     let server = Server::with().without_superuser().start();
     let FirstSuperuser::Link(link) = &server.first_superuser else { panic!("{:?}", server.first_superuser) };
-    let Some(browser) = Browser::open(link.expose()) else { return };
+    let browser = Browser::open(link.expose());
     browser.is_at("Welcome");
     inspect(&browser, "setup");
     browser.fill("New password", "short");
@@ -109,6 +111,7 @@ fn axe_finds_nothing_on_the_pages_for_those_who_are_not_signed_in() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn axe_finds_nothing_on_the_pages_of_the_console() {
     let server = Server::start();
@@ -120,7 +123,7 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
         server.sign_up(name);
     }
     server.add_active(&admin, "greta");
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     inspect(&browser, "users");
@@ -198,14 +201,13 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn axe_finds_nothing_on_the_pages_between_here_and_other_sites() {
     let sites = Server::with().set("public_url", "http://127.0.0.1").set("trusted_proxies", "192.0.2.1");
     let server = sites.set("forward_auth", "127.0.0.1:* = superusers").start();
     server.add_active(&server.admin(), "erika");
-    let Some(browser) = Browser::open(&format!("{}/?return_to=http%3A%2F%2F127.0.0.1%3A9%2F", server.url)) else {
-        return;
-    };
+    let browser = Browser::open(&format!("{}/?return_to=http%3A%2F%2F127.0.0.1%3A9%2F", server.url));
     browser.sign_in("erika", PASSWORD);
     browser.is_at("Access denied");
     inspect(&browser, "no-entry");
@@ -215,10 +217,11 @@ fn axe_finds_nothing_on_the_pages_between_here_and_other_sites() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn what_a_page_loads_is_small() {
     let server = Server::start();
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.is_at("Sign in");
     let loaded = "return ['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind))
         .reduce((sum, entry) => sum + entry.encodedBodySize, 0)";

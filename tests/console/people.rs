@@ -1,5 +1,7 @@
 //! What is left of the pages: pictures, the log of one person, and a server that restarts.
 
+use needs::needs;
+
 use crate::driver::Browser;
 use crate::support::Server;
 use crate::support::server::ADMIN;
@@ -18,10 +20,11 @@ fn bitmap() -> Vec<u8> {
     file
 }
 
+#[needs(browser)]
 #[test]
 fn a_picture_is_made_small_by_the_browser_and_taken_away_again() {
     let server = Server::start();
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     browser.click("My account");
@@ -44,13 +47,14 @@ fn a_picture_is_made_small_by_the_browser_and_taken_away_again() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn the_log_is_narrowed_to_a_person_whom_one_types() {
     let server = Server::start();
     let admin = server.admin();
     server.add_active(&admin, "erika");
     server.add_active(&admin, "greta");
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     browser.click("Audit");
@@ -67,10 +71,11 @@ fn the_log_is_narrowed_to_a_person_whom_one_types() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn a_server_that_restarts_finds_the_page_signed_in_as_before() {
     let server = Server::start();
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     let address = server.address.to_string();

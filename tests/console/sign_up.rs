@@ -1,5 +1,6 @@
 //! Making an account oneself, as far as the setting `signup` lets people.
 
+use needs::needs;
 use serde_json::json;
 
 use crate::driver::Browser;
@@ -14,10 +15,11 @@ fn fill(browser: &Browser, name: &str, password: &str) {
     browser.click("Create account");
 }
 
+#[needs(browser)]
 #[test]
 fn an_account_that_one_makes_waits_for_approval_and_then_works() {
     let server = Server::start();
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.is_at("Sign in");
     browser.click("Create an account");
     browser.is_at("Create an account");
@@ -58,10 +60,11 @@ fn an_account_that_one_makes_waits_for_approval_and_then_works() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn where_anybody_may_come_in_one_is_in_at_once() {
     let server = Server::with().set("signup", "open").start();
-    let Some(browser) = Browser::open(&format!("{}/#/sign-up", server.url)) else { return };
+    let browser = Browser::open(&format!("{}/#/sign-up", server.url));
     browser.is_at("Create an account");
     browser.misses("must approve");
     fill(&browser, "erika", PASSWORD);
@@ -70,10 +73,11 @@ fn where_anybody_may_come_in_one_is_in_at_once() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn where_nobody_may_there_is_no_such_page() {
     let server = Server::with().set("signup", "closed").start();
-    let Some(browser) = Browser::open(&format!("{}/#/sign-up", server.url)) else { return };
+    let browser = Browser::open(&format!("{}/#/sign-up", server.url));
     browser.is_at("Sign in");
     browser.misses("Create an account");
 }

@@ -1,11 +1,13 @@
 //! What people are called and how much they have does not break the pages.
 
+use needs::needs;
 use serde_json::json;
 
 use crate::driver::Browser;
 use crate::support::Server;
 use crate::support::server::ADMIN;
 
+#[needs(browser)]
 #[test]
 fn names_of_any_length_and_direction_fit_on_every_screen() {
     let server = Server::start();
@@ -13,7 +15,7 @@ fn names_of_any_length_and_direction_fit_on_every_screen() {
     let names =
         ["W".repeat(255), "word ".repeat(50), "هدى العبدالله".to_owned(), "Z̸͍̈́a̷͓͋l̴̰̾g̵͙̈́o̷".to_owned(), "👋🏽 wave".to_owned()];
     let ids: Vec<String> = names.iter().map(|name| server.add_active(&admin, name.trim())).collect();
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     let fits = |what: &str| {
@@ -50,6 +52,7 @@ fn names_of_any_length_and_direction_fit_on_every_screen() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn a_thousand_keys_are_shown_a_few_at_a_time() {
     let server = Server::start();
@@ -60,7 +63,7 @@ fn a_thousand_keys_are_shown_a_few_at_a_time() {
         SELECT randomblob(16), (SELECT id FROM users WHERE username = 'erika'), 'key ' || i, randomblob(32), 'sk-abcde', 46, 1,
             '2026-01-31 12:00:00.000001+00:00', 0 FROM n";
     server.database().execute(insert, []).unwrap();
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     browser.go(&format!("{}/#/users/{id}", server.url));
@@ -71,6 +74,7 @@ fn a_thousand_keys_are_shown_a_few_at_a_time() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn of_a_thousand_sessions_a_few_are_shown_and_of_a_long_log_a_page() {
     let server = Server::start();
@@ -88,7 +92,7 @@ fn of_a_thousand_sessions_a_few_are_shown_and_of_a_long_log_a_page() {
                 'actor ' || i, 'target' FROM n;"
         ))
         .unwrap();
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     browser.go(&format!("{}/#/users/{id}", server.url));

@@ -1,5 +1,6 @@
 //! Servers that hang or are misrepresented, and people whose rights or accounts go away while a page is open.
 
+use needs::needs;
 use serde_json::json;
 
 use crate::driver::Browser;
@@ -18,20 +19,21 @@ fn reload(browser: &Browser) {
 }
 
 /// A page of an impatient browser, at the users.
-fn at_users(gate: &Gate) -> Option<Browser> {
-    let browser = Browser::open("about:blank")?;
+fn at_users(gate: &Gate) -> Browser {
+    let browser = Browser::open("about:blank");
     browser.cdp("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": IMPATIENT }));
     browser.go(&gate.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
-    Some(browser)
+    browser
 }
 
+#[needs(browser)]
 #[test]
 fn a_server_that_never_answers_is_given_up_on_and_asked_again_until_it_does() {
     let server = Server::start();
     let gate = Gate::before(server.address);
-    let Some(browser) = at_users(&gate) else { return };
+    let browser = at_users(&gate);
     gate.is(Mood::Hanging);
     browser.click("Audit");
     browser.sees(GONE);
@@ -63,11 +65,12 @@ fn a_server_that_never_answers_is_given_up_on_and_asked_again_until_it_does() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn what_others_answer_in_the_servers_place_is_not_taken_for_its_word() {
     let server = Server::start();
     let gate = Gate::before(server.address);
-    let Some(browser) = at_users(&gate) else { return };
+    let browser = at_users(&gate);
     // A proxy whose server is gone; a network that asks to sign in to it first.
     for (status, path, heading) in [(502, "Audit", "Audit log"), (200, "Users", "Users")] {
         gate.is(Mood::Saying(status, "text/html", HTML));
@@ -97,11 +100,12 @@ fn what_others_answer_in_the_servers_place_is_not_taken_for_its_word() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn a_fault_of_a_field_that_is_not_on_the_page_is_said_in_words() {
     let server = Server::start();
     let gate = Gate::before(server.address);
-    let Some(browser) = at_users(&gate) else { return };
+    let browser = at_users(&gate);
     browser.click("My account");
     browser.is_at("My account");
     browser.meets("//ul/li");
@@ -122,6 +126,7 @@ fn a_fault_of_a_field_that_is_not_on_the_page_is_said_in_words() {
     browser.meets("//form[@aria-label=\"Profile\"][not(.//*[@role=\"alert\"])]");
 }
 
+#[needs(browser)]
 #[test]
 fn rights_that_are_taken_away_and_people_who_are_deleted_meanwhile_are_noticed() {
     let server = Server::start();
@@ -130,7 +135,7 @@ fn rights_that_are_taken_away_and_people_who_are_deleted_meanwhile_are_noticed()
     let path = format!("/api/v1/users/{id}");
     server.patch(&path).bearer(&admin).json(&json!({ "is_superuser": true })).send().expect(200);
     let gone = server.add_active(&admin, "greta");
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in("erika", PASSWORD);
     browser.is_at("Users");
     browser.go(&format!("{}/#/users/{gone}", server.url));
@@ -158,10 +163,11 @@ fn rights_that_are_taken_away_and_people_who_are_deleted_meanwhile_are_noticed()
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn where_the_browser_does_not_let_a_page_copy_it_says_which_keys_do() {
     let server = Server::start();
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     browser.click("My account");
@@ -177,10 +183,11 @@ fn where_the_browser_does_not_let_a_page_copy_it_says_which_keys_do() {
     assert_eq!(browser.run("return getSelection().toString()"), key);
 }
 
+#[needs(browser)]
 #[test]
 fn without_scripts_a_page_says_what_it_needs() {
     let server = Server::start();
-    let Some(browser) = Browser::open("about:blank") else { return };
+    let browser = Browser::open("about:blank");
     browser.cdp("Emulation.setScriptExecutionDisabled", &json!({ "value": true }));
     for (path, said) in [("/", "The console needs JavaScript."), ("/docs", "Without JavaScript, read")] {
         browser.go(&format!("{}{path}", server.url));

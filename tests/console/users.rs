@@ -1,15 +1,17 @@
 //! What a superuser does with other people's accounts, and the log of it.
 
+use needs::needs;
 use serde_json::json;
 
 use crate::driver::Browser;
 use crate::support::Server;
 use crate::support::server::{ADMIN, PASSWORD};
 
+#[needs(browser)]
 #[test]
 fn a_user_is_created_searched_for_renamed_promoted_deactivated_and_deleted() {
     let server = Server::start();
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     browser.click("New user");
@@ -54,6 +56,7 @@ fn a_user_is_created_searched_for_renamed_promoted_deactivated_and_deleted() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn those_who_wait_are_found_and_approved_in_the_table_which_sorts_and_pages() {
     let server = Server::start();
@@ -61,7 +64,7 @@ fn those_who_wait_are_found_and_approved_in_the_table_which_sorts_and_pages() {
     for n in 0..30 {
         server.sign_up(&format!("person-{n:02}"));
     }
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     browser.sees("1–25 of 31");
@@ -80,12 +83,13 @@ fn those_who_wait_are_found_and_approved_in_the_table_which_sorts_and_pages() {
     assert_eq!(active["total_count"], 2);
 }
 
+#[needs(browser)]
 #[test]
 fn a_reset_link_is_shown_and_sessions_are_seen_and_ended_and_the_log_tells_of_it() {
     let server = Server::start();
     let admin = server.admin();
     let (id, tokens) = server.member(&admin, "erika");
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     browser.go(&format!("{}/#/users/{id}", server.url));
@@ -104,12 +108,13 @@ fn a_reset_link_is_shown_and_sessions_are_seen_and_ended_and_the_log_tells_of_it
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+#[needs(browser)]
 #[test]
 fn what_somebody_else_changed_meanwhile_is_shown_before_it_is_lost() {
     let server = Server::start();
     let admin = server.admin();
     let id = server.add_active(&admin, "erika");
-    let Some(browser) = Browser::open(&server.url) else { return };
+    let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     browser.go(&format!("{}/#/users/{id}", server.url));

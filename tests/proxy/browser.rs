@@ -1,6 +1,7 @@
 //! A person's browser, over HTTPS and through a real proxy: led to sign in, signed in, back where it wanted to go; and
 //! out again everywhere.
 
+use needs::needs;
 use serde_json::{Value, json};
 
 use crate::driver::Browser;
@@ -19,20 +20,20 @@ struct Place {
 }
 
 impl Place {
-    fn start(name: &str) -> Option<Self> {
+    fn start(name: &str) -> Self {
         Self::with(name, &[])
     }
 
-    fn with(name: &str, put: &[(&str, &str)]) -> Option<Self> {
+    fn with(name: &str, put: &[(&str, &str)]) -> Self {
         let (server, echo) = (guarding().start(), Echo::start());
         let site = echo.address.to_string();
         let put = [&[("127.0.0.1:3000", site.as_str())], put].concat();
         let setting = Setting { put: &put, https: true };
-        let proxy = proxies::guarding(name, server.address, &setting)?;
-        Some(Self { server, echo, proxy })
+        let proxy = proxies::guarding(name, server.address, &setting);
+        Self { server, echo, proxy }
     }
 
-    fn browser(&self, url: &str) -> Option<Browser> {
+    fn browser(&self, url: &str) -> Browser {
         let map = format!("--host-resolver-rules=MAP *.example.org:443 {}", self.proxy.address);
         Browser::open_with(&[&map, "--ignore-certificate-errors"], url)
     }
@@ -45,9 +46,9 @@ fn told(browser: &Browser) -> Value {
 }
 
 fn through(name: &str) {
-    let Some(place) = Place::start(name) else { return };
+    let place = Place::start(name);
     place.server.add_active(&place.server.admin(), "alice");
-    let Some(browser) = place.browser(APP) else { return };
+    let browser = place.browser(APP);
     browser.is_at("Sign in");
     assert!(browser.run("return location.href").as_str().unwrap().starts_with("https://auth.example.org/?return_to="));
     assert_eq!(place.echo.asked(), 0);
@@ -78,26 +79,30 @@ fn through(name: &str) {
     assert_eq!(complaints, [""; 0]);
 }
 
+#[needs(browser, nginx, openssl)]
 #[test]
 fn through_nginx_a_person_signs_in_comes_to_the_site_and_is_locked_out_after_signing_out() {
     through("nginx");
 }
 
+#[needs(browser, caddy)]
 #[test]
 fn through_caddy_a_person_signs_in_comes_to_the_site_and_is_locked_out_after_signing_out() {
     through("caddy");
 }
 
+#[needs(browser, traefik, openssl)]
 #[test]
 fn through_traefik_a_person_signs_in_comes_to_the_site_and_is_locked_out_after_signing_out() {
     through("traefik");
 }
 
+#[needs(browser, nginx, openssl)]
 #[test]
 fn who_is_signed_in_already_comes_to_the_next_site_without_being_asked_again() {
-    let Some(place) = Place::start("nginx") else { return };
+    let place = Place::start("nginx");
     place.server.add_active(&place.server.admin(), "alice");
-    let Some(browser) = place.browser("https://auth.example.org/") else { return };
+    let browser = place.browser("https://auth.example.org/");
     browser.sign_in("alice", PASSWORD);
     browser.is_at("My account");
     browser.go(APP);
@@ -105,11 +110,12 @@ fn who_is_signed_in_already_comes_to_the_next_site_without_being_asked_again() {
     assert_eq!(browser.run("return location.href"), APP);
 }
 
+#[needs(browser, nginx, openssl)]
 #[test]
 fn who_is_signed_in_and_may_not_enter_is_told_so_through_nginx_too() {
-    let Some(place) = Place::with("nginx", &[("app.example.org", "admin.example.org")]) else { return };
+    let place = Place::with("nginx", &[("app.example.org", "admin.example.org")]);
     place.server.add_active(&place.server.admin(), "carol");
-    let Some(browser) = place.browser("https://auth.example.org/") else { return };
+    let browser = place.browser("https://auth.example.org/");
     browser.sign_in("carol", PASSWORD);
     browser.is_at("My account");
     browser.go("https://admin.example.org/");
@@ -121,12 +127,13 @@ fn who_is_signed_in_and_may_not_enter_is_told_so_through_nginx_too() {
     assert_eq!(browser.run("return location.href"), "https://admin.example.org/");
 }
 
+#[needs(browser, nginx, openssl)]
 #[test]
 fn where_the_cookie_does_not_arrive_the_browser_does_not_go_round_in_circles() {
     let lost = [("$request_method;", "$request_method; proxy_set_header Cookie x;")];
-    let Some(place) = Place::with("nginx", &lost) else { return };
+    let place = Place::with("nginx", &lost);
     place.server.add_active(&place.server.admin(), "alice");
-    let Some(browser) = place.browser(APP) else { return };
+    let browser = place.browser(APP);
     browser.sign_in("alice", PASSWORD);
     browser.is_at("Access denied");
     browser.sees("https://app.example.org sent you back");
@@ -137,14 +144,13 @@ fn where_the_cookie_does_not_arrive_the_browser_does_not_go_round_in_circles() {
     assert_eq!((before, after), (2, 4));
 }
 
+#[needs(browser, nginx, openssl)]
 #[test]
 fn who_may_not_enter_can_come_as_somebody_else() {
-    let Some(place) = Place::start("nginx") else { return };
+    let place = Place::start("nginx");
     let admin = place.server.admin();
     place.server.add_active(&admin, "carol");
-    let Some(browser) = place.browser("https://auth.example.org/?return_to=https%3A%2F%2Fwiki.example.org%2F") else {
-        return;
-    };
+    let browser = place.browser("https://auth.example.org/?return_to=https%3A%2F%2Fwiki.example.org%2F");
     browser.sign_in("carol", PASSWORD);
     browser.is_at("Access denied");
     browser.click("Sign in as another user");

@@ -1,7 +1,7 @@
 //! A site that usher guards, through each proxy: who gets in, what the site is told, and what an attacker tries.
 
 use crate::echo::{Echo, names, told};
-use crate::proxies::{self, Proxy, Setting};
+use crate::proxies::{self, Proxy, Setting, test_each_proxy};
 use crate::sites::{by_browser, enter};
 use crate::support::server::Builder;
 use crate::support::{Response, Server};
@@ -25,7 +25,7 @@ impl Place {
         (tokens.access, entered.cookie(COOKIE).unwrap().to_owned())
     }
 
-    /// Traefik cannot take one cookie out of a request.
+    /// Traefik can't take one cookie out of a request.
     fn keeps_the_cookie(&self) -> bool {
         self.name != "traefik"
     }
@@ -35,288 +35,265 @@ fn guarding() -> Builder {
     crate::sites::guarding().set("public_url", "http://auth.example.org")
 }
 
-/// With every proxy that is installed.
-fn everywhere(test: fn(&Place)) {
-    for name in proxies::ALL {
-        let (server, echo) = (guarding().start(), Echo::start());
-        let site = echo.address.to_string();
-        let setting = Setting { put: &[("127.0.0.1:3000", &site)], https: false };
-        if let Some(proxy) = proxies::guarding(name, server.address, &setting) {
-            test(&Place { name, server, echo, proxy });
-        }
+/// Runs `test` behind the proxy of this name.
+fn behind(name: &'static str, test: fn(&Place)) {
+    let (server, echo) = (guarding().start(), Echo::start());
+    let site = echo.address.to_string();
+    let setting = Setting { put: &[("127.0.0.1:3000", &site)], https: false };
+    let proxy = proxies::guarding(name, server.address, &setting);
+    test(&Place { name, server, echo, proxy });
+}
+
+fn who_is_signed_in_comes_to_the_site_which_is_told_who_that_is_and_nothing_else(place: &Place) {
+    let (_, token) = place.member("alice");
+    let cookies = format!("theme=dark; {COOKIE}={token}; lang=en");
+    let get = || place.proxy.request("GET", APP, "/a?b=c%20d").header("Cookie", &cookies);
+    let answer = get().send().expect(200);
+    assert_eq!(answer.json()["line"], "GET /a?b=c%20d HTTP/1.1", "{}", place.name);
+    assert_eq!(told(&answer, "remote-user"), ["alice"]);
+    assert_eq!(told(&answer, "remote-groups"), ["users"]);
+    assert_eq!(told(&answer, "remote-user-id")[0].len(), 36);
+    let cookies = told(&answer, "cookie").concat();
+    assert!(cookies.contains("theme=dark") && cookies.contains("lang=en"), "{cookies}");
+    if place.keeps_the_cookie() {
+        assert!(!answer.text().contains(&token) && !answer.text().contains(COOKIE), "{}", answer.text());
     }
+    let post = place.proxy.request("POST", APP, "/form").cookie(COOKIE, &token).form(&[("a", "b")]).send();
+    assert_eq!(post.expect(200).json()["line"], "POST /form HTTP/1.1");
 }
 
-#[test]
-fn who_is_signed_in_comes_to_the_site_which_is_told_who_that_is_and_nothing_else() {
-    everywhere(|place| {
-        let (_, token) = place.member("alice");
-        let cookies = format!("theme=dark; {COOKIE}={token}; lang=en");
-        let get = || place.proxy.request("GET", APP, "/a?b=c%20d").header("Cookie", &cookies);
-        let answer = get().send().expect(200);
-        assert_eq!(answer.json()["line"], "GET /a?b=c%20d HTTP/1.1", "{}", place.name);
-        assert_eq!(told(&answer, "remote-user"), ["alice"]);
-        assert_eq!(told(&answer, "remote-groups"), ["users"]);
-        assert_eq!(told(&answer, "remote-user-id")[0].len(), 36);
-        let cookies = told(&answer, "cookie").concat();
-        assert!(cookies.contains("theme=dark") && cookies.contains("lang=en"), "{cookies}");
-        if place.keeps_the_cookie() {
-            assert!(!answer.text().contains(&token) && !answer.text().contains(COOKIE), "{}", answer.text());
-        }
-        let post = place.proxy.request("POST", APP, "/form").cookie(COOKIE, &token).form(&[("a", "b")]).send();
-        assert_eq!(post.expect(200).json()["line"], "POST /form HTTP/1.1");
-    });
+fn who_is_not_is_led_to_sign_in_or_told_so_and_the_site_hears_nothing(place: &Place) {
+    let get = || place.proxy.request("GET", APP, "/a?b=c%20d&e");
+    let browser = by_browser(get()).send().expect(302);
+    let there = "http://auth.example.org/?return_to=http%3A%2F%2Fapp.example.org%2Fa%3Fb%3Dc%2520d%26e";
+    assert_eq!(browser.header("location"), Some(there), "{}", place.name);
+    by_browser(get().header("X-Original-URL", "http://app.example.org/")).send().expect(302);
+    get().send().expect(401);
+    get().cookie(COOKIE, "wrong").send().expect(401);
+    place.proxy.request("POST", APP, "/form").form(&[("a", "b")]).send().expect(401);
+    let form = by_browser(place.proxy.request("POST", APP, "/form")).form(&[("a", "b")]).send();
+    assert!([302, 303].contains(&form.status), "{form:?}");
+    assert!(form.header("location").unwrap().ends_with("return_to=http%3A%2F%2Fapp.example.org%2F"));
+    assert_eq!(place.echo.asked(), 0);
+    // The page is where it is said to be.
+    let page = place.proxy.get("auth.example.org", "/?return_to=x").expect(200);
+    assert!(page.text().contains("<title>usher</title>"));
+    // The question itself cannot be asked by anybody else.
+    assert_ne!(place.proxy.get(APP, "/.usher/verify").status, 200);
 }
 
-#[test]
-fn who_is_not_is_led_to_sign_in_or_told_so_and_the_site_hears_nothing() {
-    everywhere(|place| {
-        let get = || place.proxy.request("GET", APP, "/a?b=c%20d&e");
-        let browser = by_browser(get()).send().expect(302);
-        let there = "http://auth.example.org/?return_to=http%3A%2F%2Fapp.example.org%2Fa%3Fb%3Dc%2520d%26e";
-        assert_eq!(browser.header("location"), Some(there), "{}", place.name);
-        by_browser(get().header("X-Original-URL", "http://app.example.org/")).send().expect(302);
-        get().send().expect(401);
-        get().cookie(COOKIE, "wrong").send().expect(401);
-        place.proxy.request("POST", APP, "/form").form(&[("a", "b")]).send().expect(401);
-        let form = by_browser(place.proxy.request("POST", APP, "/form")).form(&[("a", "b")]).send();
-        assert!([302, 303].contains(&form.status), "{form:?}");
-        assert!(form.header("location").unwrap().ends_with("return_to=http%3A%2F%2Fapp.example.org%2F"));
-        assert_eq!(place.echo.asked(), 0);
-        // The page is where it is said to be.
-        let page = place.proxy.get("auth.example.org", "/?return_to=x").expect(200);
-        assert!(page.text().contains("<title>usher</title>"));
-        // The question itself cannot be asked by anybody else.
-        assert_ne!(place.proxy.get(APP, "/.usher/verify").status, 200);
-    });
+fn who_may_not_enter_is_refused(place: &Place) {
+    let (_, token) = place.member("alice");
+    let admins = Setting {
+        put: &[("127.0.0.1:3000", &place.echo.address.to_string()), (APP, "admin.example.org")],
+        https: false,
+    };
+    let proxy = proxies::guarding(place.name, place.server.address, &admins);
+    let get = || proxy.request("GET", "admin.example.org", "/").cookie(COOKIE, &token);
+    assert_eq!(get().send().expect(403).header("location"), None);
+    let person = by_browser(get()).send();
+    if place.name == "nginx" {
+        let there = "http://auth.example.org/?return_to=http%3A%2F%2Fadmin.example.org%2F";
+        assert_eq!(person.expect(302).header("location"), Some(there));
+    } else {
+        assert!(person.expect(403).text().contains("alice"), "{}", place.name);
+    }
+    assert_eq!(place.echo.asked(), 0);
 }
 
-#[test]
-fn who_may_not_enter_is_refused() {
-    everywhere(|place| {
-        let (_, token) = place.member("alice");
-        let admins = Setting {
-            put: &[("127.0.0.1:3000", &place.echo.address.to_string()), (APP, "admin.example.org")],
-            https: false,
-        };
-        let proxy = proxies::guarding(place.name, place.server.address, &admins).unwrap();
-        let get = || proxy.request("GET", "admin.example.org", "/").cookie(COOKIE, &token);
-        assert_eq!(get().send().expect(403).header("location"), None);
-        let person = by_browser(get()).send();
-        if place.name == "nginx" {
-            let there = "http://auth.example.org/?return_to=http%3A%2F%2Fadmin.example.org%2F";
-            assert_eq!(person.expect(302).header("location"), Some(there));
-        } else {
-            assert!(person.expect(403).text().contains("alice"), "{}", place.name);
-        }
-        assert_eq!(place.echo.asked(), 0);
-    });
+fn how_much_a_site_takes_is_for_its_own_settings_to_say(place: &Place) {
+    let site = place.echo.address.to_string();
+    let more = [("127.0.0.1:3000", site.as_str()), ("location / {", "location / { client_max_body_size 3m;")];
+    let put = if place.name == "nginx" { &more[..] } else { &more[..1] };
+    let proxy = proxies::guarding(place.name, place.server.address, &Setting { put, https: false });
+    let (_, token) = place.member("alice");
+    let post = proxy.request("POST", APP, "/").cookie(COOKIE, &token).body("text/plain", vec![b'x'; 2_000_000]);
+    assert_eq!(post.send().expect(200).json()["line"], "POST / HTTP/1.1", "{}", place.name);
 }
 
-#[test]
-fn how_much_a_site_takes_is_for_its_own_settings_to_say() {
-    everywhere(|place| {
-        let site = place.echo.address.to_string();
-        let more = [("127.0.0.1:3000", site.as_str()), ("location / {", "location / { client_max_body_size 3m;")];
-        let put = if place.name == "nginx" { &more[..] } else { &more[..1] };
-        let proxy = proxies::guarding(place.name, place.server.address, &Setting { put, https: false }).unwrap();
-        let (_, token) = place.member("alice");
-        let post = proxy.request("POST", APP, "/").cookie(COOKIE, &token).body("text/plain", vec![b'x'; 2_000_000]);
-        assert_eq!(post.send().expect(200).json()["line"], "POST / HTTP/1.1", "{}", place.name);
-    });
+fn a_web_socket_is_asked_for_through_the_guard(place: &Place) {
+    let (_, token) = place.member("alice");
+    let socket = || {
+        let get = place.proxy.request("GET", APP, "/ws").header("Connection", "Upgrade").header("Upgrade", "websocket");
+        get.header("Sec-WebSocket-Version", "13").header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+    };
+    socket().send().expect(401);
+    assert_eq!(place.echo.asked(), 0);
+    // The site here knows no web sockets; it was asked for one, by somebody whom it knows.
+    let answer = socket().cookie(COOKIE, &token).send().expect(200);
+    let asked = |name: &str| told(&answer, name).concat().to_ascii_lowercase();
+    assert_eq!([asked("upgrade"), asked("connection")], ["websocket", "upgrade"], "{}", place.name);
+    assert_eq!(told(&answer, "remote-user"), ["alice"]);
 }
 
-#[test]
-fn a_web_socket_is_asked_for_through_the_guard() {
-    everywhere(|place| {
-        let (_, token) = place.member("alice");
-        let socket = || {
-            let get =
-                place.proxy.request("GET", APP, "/ws").header("Connection", "Upgrade").header("Upgrade", "websocket");
-            get.header("Sec-WebSocket-Version", "13").header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
-        };
-        socket().send().expect(401);
-        assert_eq!(place.echo.asked(), 0);
-        // The site here knows no web sockets; it was asked for one, by somebody whom it knows.
-        let answer = socket().cookie(COOKIE, &token).send().expect(200);
-        let asked = |name: &str| told(&answer, name).concat().to_ascii_lowercase();
-        assert_eq!([asked("upgrade"), asked("connection")], ["websocket", "upgrade"], "{}", place.name);
-        assert_eq!(told(&answer, "remote-user"), ["alice"]);
-    });
+fn an_api_key_opens_the_door_and_is_not_handed_on(place: &Place) {
+    let (access, _) = place.member("alice");
+    let (_, key) = place.server.create_key(&access, "script");
+    let answer = place.proxy.request("GET", APP, "/").key(&key).send().expect(200);
+    assert_eq!(told(&answer, "remote-user"), ["alice"], "{}", place.name);
+    assert!(!answer.text().contains(&key), "{}", answer.text());
+    // A key of the site's own stays what it is.
+    let (_, token) = (access, place.member("bob").1);
+    let own = place.proxy.request("GET", APP, "/").cookie(COOKIE, &token).header("Authorization", "Bearer own");
+    assert_eq!(told(&own.send().expect(200), "authorization"), ["Bearer own"]);
 }
 
-#[test]
-fn an_api_key_opens_the_door_and_is_not_handed_on() {
-    everywhere(|place| {
-        let (access, _) = place.member("alice");
-        let (_, key) = place.server.create_key(&access, "script");
-        let answer = place.proxy.request("GET", APP, "/").key(&key).send().expect(200);
-        assert_eq!(told(&answer, "remote-user"), ["alice"], "{}", place.name);
-        assert!(!answer.text().contains(&key), "{}", answer.text());
-        // A key of the site's own stays what it is.
-        let (_, token) = (access, place.member("bob").1);
-        let own = place.proxy.request("GET", APP, "/").cookie(COOKIE, &token).header("Authorization", "Bearer own");
-        assert_eq!(told(&own.send().expect(200), "authorization"), ["Bearer own"]);
-    });
-}
-
-#[test]
-fn nobody_says_of_oneself_who_one_is() {
-    everywhere(|place| {
-        let (_, token) = place.member("alice");
-        let smuggled = [
-            "Remote-User",
-            "remote-user",
-            "REMOTE-USER",
-            "Remote_User",
-            "remote_user",
-            "Remote-User_Id",
-            "Remote_User-Id",
-            "Remote-User-Id",
-            "Remote_User_Id",
-            "Remote.User",
-            "remote.user_id",
-            "Remote~User",
-            "Remote-Groups",
-            "Remote_Groups",
-            "Remote-Name",
-            "Remote-Email",
-        ];
-        let mut request = place.proxy.request("GET", APP, "/").cookie(COOKIE, &token);
-        for name in smuggled {
-            request = request.header(name, "root").header(name, "superusers");
-        }
-        let answer = request.header("Connection", "close, Remote-User, Remote-Groups").send().expect(200);
-        assert_eq!(told(&answer, "remote-user"), ["alice"], "{}", place.name);
-        assert_eq!(told(&answer, "remote-groups"), ["users"]);
-        let same = |name: &String| name.replace(['_', '.', '~'], "-").starts_with("remote-");
-        let mut remote: Vec<String> = names(&answer).into_iter().filter(same).collect();
-        remote.sort();
-        assert_eq!(remote, ["remote-groups", "remote-user", "remote-user-id"], "{}", place.name);
-        assert!(!told(&answer, "remote-user-id").concat().contains("root"));
-    });
+fn nobody_says_of_oneself_who_one_is(place: &Place) {
+    let (_, token) = place.member("alice");
+    let smuggled = [
+        "Remote-User",
+        "remote-user",
+        "REMOTE-USER",
+        "Remote_User",
+        "remote_user",
+        "Remote-User_Id",
+        "Remote_User-Id",
+        "Remote-User-Id",
+        "Remote_User_Id",
+        "Remote.User",
+        "remote.user_id",
+        "Remote~User",
+        "Remote-Groups",
+        "Remote_Groups",
+        "Remote-Name",
+        "Remote-Email",
+    ];
+    let mut request = place.proxy.request("GET", APP, "/").cookie(COOKIE, &token);
+    for name in smuggled {
+        request = request.header(name, "root").header(name, "superusers");
+    }
+    let answer = request.header("Connection", "close, Remote-User, Remote-Groups").send().expect(200);
+    assert_eq!(told(&answer, "remote-user"), ["alice"], "{}", place.name);
+    assert_eq!(told(&answer, "remote-groups"), ["users"]);
+    let same = |name: &String| name.replace(['_', '.', '~'], "-").starts_with("remote-");
+    let mut remote: Vec<String> = names(&answer).into_iter().filter(same).collect();
+    remote.sort();
+    assert_eq!(remote, ["remote-groups", "remote-user", "remote-user-id"], "{}", place.name);
+    assert!(!told(&answer, "remote-user-id").concat().contains("root"));
 }
 
 /// Carol may enter the site, and Alice may not; whatever Alice sends along, she stays outside.
-#[test]
-fn what_a_client_says_about_where_it_goes_opens_no_other_site() {
-    everywhere(|place| {
-        let site = place.echo.address.to_string();
-        let put = [("127.0.0.1:3000", site.as_str()), (APP, "admin.example.org")];
-        let secret = Setting { put: &put, https: false };
-        let proxy = proxies::guarding(place.name, place.server.address, &secret).unwrap();
-        let (_, token) = place.member("carol");
-        let tricks: [&[(&str, &str)]; 12] = [
-            &[("X-Forwarded-Host", APP)],
-            &[("X-Forwarded-Host", APP), ("X-Forwarded-Host", APP)],
-            &[("X_Forwarded_Host", APP)],
-            &[("X-Original-URL", "http://app.example.org/")],
-            &[("X-Original-Url", "http://app.example.org/"), ("X-Forwarded-Host", APP), ("X-Forwarded-Proto", "http")],
-            &[("X-Original-Method", "GET"), ("X-Forwarded-Uri", "//app.example.org/")],
-            &[("X-Forwarded-Uri", "http://app.example.org/")],
-            &[("X-Forwarded-For", "127.0.0.1"), ("Forwarded", "host=app.example.org;for=127.0.0.1")],
-            &[("X-Rewrite-URL", "http://app.example.org/"), ("X-Host", APP)],
-            &[("Connection", "close, X-Original-URL, X-Forwarded-Host, Cookie")],
-            &[("Connection", "close, X-Forwarded-Host"), ("X-Forwarded-Host", APP)],
-            &[("Authorization", "Bearer x"), ("X-Api-Key", "x")],
-        ];
-        for trick in tricks {
-            let mut request = proxy.request("GET", "admin.example.org", "/").cookie(COOKIE, &token);
-            for (name, value) in trick {
-                request = request.header(name, value);
-            }
-            let answer = request.send();
-            assert!([401, 403].contains(&answer.status), "{}: {trick:?} {answer:?}", place.name);
+fn what_a_client_says_about_where_it_goes_opens_no_other_site(place: &Place) {
+    let site = place.echo.address.to_string();
+    let put = [("127.0.0.1:3000", site.as_str()), (APP, "admin.example.org")];
+    let secret = Setting { put: &put, https: false };
+    let proxy = proxies::guarding(place.name, place.server.address, &secret);
+    let (_, token) = place.member("carol");
+    let tricks: [&[(&str, &str)]; 12] = [
+        &[("X-Forwarded-Host", APP)],
+        &[("X-Forwarded-Host", APP), ("X-Forwarded-Host", APP)],
+        &[("X_Forwarded_Host", APP)],
+        &[("X-Original-URL", "http://app.example.org/")],
+        &[("X-Original-Url", "http://app.example.org/"), ("X-Forwarded-Host", APP), ("X-Forwarded-Proto", "http")],
+        &[("X-Original-Method", "GET"), ("X-Forwarded-Uri", "//app.example.org/")],
+        &[("X-Forwarded-Uri", "http://app.example.org/")],
+        &[("X-Forwarded-For", "127.0.0.1"), ("Forwarded", "host=app.example.org;for=127.0.0.1")],
+        &[("X-Rewrite-URL", "http://app.example.org/"), ("X-Host", APP)],
+        &[("Connection", "close, X-Original-URL, X-Forwarded-Host, Cookie")],
+        &[("Connection", "close, X-Forwarded-Host"), ("X-Forwarded-Host", APP)],
+        &[("Authorization", "Bearer x"), ("X-Api-Key", "x")],
+    ];
+    for trick in tricks {
+        let mut request = proxy.request("GET", "admin.example.org", "/").cookie(COOKIE, &token);
+        for (name, value) in trick {
+            request = request.header(name, value);
         }
-        // Two names for where it goes, in one request.
-        for (line, host) in [
-            ("http://app.example.org/", "admin.example.org"),
-            ("http://admin.example.org/", APP),
-            ("http://admin.example.org@app.example.org/", "admin.example.org"),
-            ("//app.example.org/", "admin.example.org"),
-            ("/", "admin.example.org."),
-            ("/", "ADMIN.example.org"),
-            ("/", "admin.example.org:80"),
-            ("/", "app.example.org"),
-            ("/", "admin.example.org, app.example.org"),
-            ("/", "app.example.org@admin.example.org"),
-            ("/", ""),
-        ] {
-            let answer = proxy.request("GET", host, line).cookie(COOKIE, &token).try_send();
-            let status = answer.as_ref().map(|answer| answer.status);
-            // Caddy answers for no site that it does not know, with an empty page.
-            let empty = answer.as_ref().is_some_and(|answer| answer.status == 200 && answer.body.is_empty());
-            assert!(empty || status.is_none_or(|status| status >= 400), "{}: {line} {host} {answer:?}", place.name);
-        }
-        let hosts = proxy.request("GET", "admin.example.org", "/").header("Host", APP).cookie(COOKIE, &token);
-        assert!(hosts.try_send().is_none_or(|answer| answer.status >= 400));
-        assert_eq!(place.echo.asked(), 0, "{}", place.name);
-    });
+        let answer = request.send();
+        assert!([401, 403].contains(&answer.status), "{}: {trick:?} {answer:?}", place.name);
+    }
+    // Two names for where it goes, in one request.
+    for (line, host) in [
+        ("http://app.example.org/", "admin.example.org"),
+        ("http://admin.example.org/", APP),
+        ("http://admin.example.org@app.example.org/", "admin.example.org"),
+        ("//app.example.org/", "admin.example.org"),
+        ("/", "admin.example.org."),
+        ("/", "ADMIN.example.org"),
+        ("/", "admin.example.org:80"),
+        ("/", "app.example.org"),
+        ("/", "admin.example.org, app.example.org"),
+        ("/", "app.example.org@admin.example.org"),
+        ("/", ""),
+    ] {
+        let answer = proxy.request("GET", host, line).cookie(COOKIE, &token).try_send();
+        let status = answer.as_ref().map(|answer| answer.status);
+        // Caddy answers for no site that it does not know, with an empty page.
+        let empty = answer.as_ref().is_some_and(|answer| answer.status == 200 && answer.body.is_empty());
+        assert!(empty || status.is_none_or(|status| status >= 400), "{}: {line} {host} {answer:?}", place.name);
+    }
+    let hosts = proxy.request("GET", "admin.example.org", "/").header("Host", APP).cookie(COOKIE, &token);
+    assert!(hosts.try_send().is_none_or(|answer| answer.status >= 400));
+    assert_eq!(place.echo.asked(), 0, "{}", place.name);
 }
 
-#[test]
-fn what_a_path_looks_like_makes_no_difference() {
-    everywhere(|place| {
-        let (_, token) = place.member("alice");
-        for path in [
-            "/..%2f..%2fx",
-            "//evil.net/",
-            "/;/x",
-            "/%2e%2e/x",
-            "/a/../../api/v1/verify",
-            "/\\evil.net",
-            "/%00",
-            "/?x=//y",
-            "/.usher/x",
-        ] {
-            let outside = place.proxy.request("GET", APP, path).try_send();
-            assert!(outside.is_none_or(|answer| answer.status >= 400), "{}: {path}", place.name);
-            let led = by_browser(place.proxy.request("GET", APP, path)).try_send();
-            if let Some(location) = led.as_ref().filter(|led| led.status < 400).and_then(|led| led.header("location")) {
-                let start = "http://auth.example.org/?return_to=http%3A%2F%2Fapp.example.org%2F";
-                assert!(location.starts_with(start), "{}: {path} {location}", place.name);
-            }
+fn what_a_path_looks_like_makes_no_difference(place: &Place) {
+    let (_, token) = place.member("alice");
+    for path in [
+        "/..%2f..%2fx",
+        "//evil.net/",
+        "/;/x",
+        "/%2e%2e/x",
+        "/a/../../api/v1/verify",
+        "/\\evil.net",
+        "/%00",
+        "/?x=//y",
+        "/.usher/x",
+    ] {
+        let outside = place.proxy.request("GET", APP, path).try_send();
+        assert!(outside.is_none_or(|answer| answer.status >= 400), "{}: {path}", place.name);
+        let led = by_browser(place.proxy.request("GET", APP, path)).try_send();
+        if let Some(location) = led.as_ref().filter(|led| led.status < 400).and_then(|led| led.header("location")) {
+            let start = "http://auth.example.org/?return_to=http%3A%2F%2Fapp.example.org%2F";
+            assert!(location.starts_with(start), "{}: {path} {location}", place.name);
         }
-        assert_eq!(place.echo.asked(), 0);
-        place.proxy.request("GET", APP, "//a/%2e%2e;/x?y=//z").cookie(COOKIE, &token).send().expect(200);
-    });
+    }
+    assert_eq!(place.echo.asked(), 0);
+    place.proxy.request("GET", APP, "//a/%2e%2e;/x?y=//z").cookie(COOKIE, &token).send().expect(200);
 }
 
-#[test]
-fn signing_out_shuts_the_site_for_the_token_that_somebody_kept() {
-    everywhere(|place| {
-        let (access, token) = place.member("alice");
-        let get = || -> Response { place.proxy.request("GET", APP, "/").cookie(COOKIE, &token).send() };
-        get().expect(200);
-        place.proxy.request("POST", "auth.example.org", "/api/v1/logout").bearer(&access).send().expect(200);
-        for _ in 0..3 {
-            get().expect(401);
-        }
-        assert_eq!(place.echo.asked(), 1, "{}", place.name);
-    });
+fn signing_out_shuts_the_site_for_the_token_that_somebody_kept(place: &Place) {
+    let (access, token) = place.member("alice");
+    let get = || -> Response { place.proxy.request("GET", APP, "/").cookie(COOKIE, &token).send() };
+    get().expect(200);
+    place.proxy.request("POST", "auth.example.org", "/api/v1/logout").bearer(&access).send().expect(200);
+    for _ in 0..3 {
+        get().expect(401);
+    }
+    assert_eq!(place.echo.asked(), 1, "{}", place.name);
 }
 
-#[test]
-fn two_cookies_of_the_name_are_taken_from_the_site_both() {
-    everywhere(|place| {
-        if !place.keeps_the_cookie() {
-            return;
-        }
-        let (_, token) = place.member("alice");
-        for cookies in [
-            format!("{COOKIE}=evil; a=b; {COOKIE}={token}"),
-            format!("a=b; __Secure-{COOKIE}=x; {COOKIE}={token}"),
-            format!("{COOKIE}={token}"),
-            format!("b{COOKIE}=c; {COOKIE}={token}"),
-        ] {
-            let answer = place.proxy.request("GET", APP, "/").header("Cookie", &cookies).send().expect(200);
-            let left = told(&answer, "cookie").concat();
-            assert!(
-                !left.contains(&token) && !left.replace("busher_entry", "").contains(COOKIE),
-                "{}: {left}",
-                place.name
-            );
-            assert_eq!(left.contains("a=b"), cookies.contains("a=b"), "{left}");
-        }
-    });
+fn two_cookies_of_the_name_are_taken_from_the_site_both(place: &Place) {
+    let (_, token) = place.member("alice");
+    for cookies in [
+        format!("{COOKIE}=evil; a=b; {COOKIE}={token}"),
+        format!("a=b; __Secure-{COOKIE}=x; {COOKIE}={token}"),
+        format!("{COOKIE}={token}"),
+        format!("b{COOKIE}=c; {COOKIE}={token}"),
+    ] {
+        let answer = place.proxy.request("GET", APP, "/").header("Cookie", &cookies).send().expect(200);
+        let left = told(&answer, "cookie").concat();
+        assert!(!left.contains(&token) && !left.replace("busher_entry", "").contains(COOKIE), "{}: {left}", place.name);
+        assert_eq!(left.contains("a=b"), cookies.contains("a=b"), "{left}");
+    }
+}
+
+test_each_proxy!(behind: nginx(nginx) caddy(caddy) traefik(traefik, openssl) => [
+    who_is_signed_in_comes_to_the_site_which_is_told_who_that_is_and_nothing_else,
+    who_is_not_is_led_to_sign_in_or_told_so_and_the_site_hears_nothing,
+    who_may_not_enter_is_refused,
+    how_much_a_site_takes_is_for_its_own_settings_to_say,
+    a_web_socket_is_asked_for_through_the_guard,
+    an_api_key_opens_the_door_and_is_not_handed_on,
+    nobody_says_of_oneself_who_one_is,
+    what_a_client_says_about_where_it_goes_opens_no_other_site,
+    what_a_path_looks_like_makes_no_difference,
+    signing_out_shuts_the_site_for_the_token_that_somebody_kept,
+]);
+
+/// Traefik can't do this.
+mod without_traefik {
+    use super::{behind, two_cookies_of_the_name_are_taken_from_the_site_both};
+    use crate::proxies::test_each_proxy;
+
+    test_each_proxy!(behind: nginx(nginx) caddy(caddy) => [two_cookies_of_the_name_are_taken_from_the_site_both]);
 }

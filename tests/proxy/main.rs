@@ -1,6 +1,4 @@
-//! usher behind real proxies, with the configurations in `packaging/` as they stand there: only addresses and
-//! certificates are put in. Where one of nginx, Caddy and Traefik is not installed, its tests pass and say that they were
-//! skipped.
+//! usher behind real proxies, with the configurations in `packaging/`. Only addresses and certificates are replaced.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
 #[path = "../support/mod.rs"]

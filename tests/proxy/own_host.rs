@@ -1,31 +1,30 @@
 //! usher at an address of its own, `https://auth.example.org/`, through each proxy.
 
-use crate::proxies::{Proxy, Setting, caddy, nginx};
+use crate::proxies::{Proxy, Setting, caddy, nginx, test_each_proxy};
 use crate::support::Server;
 use crate::support::server::ADMIN;
 
 const HOST: &str = "auth.example.org";
 
-fn everywhere(test: impl Fn(&Server, &Proxy)) {
+fn behind(name: &str, test: fn(&Server, &Proxy)) {
     let setting = Setting { put: &[], https: false };
-    let server = || Server::with().set("trusted_proxies", "127.0.0.1").start();
-    let (one, other) = (server(), server());
-    let nginx = nginx(&["usher"], one.address, &setting).map(|proxy| (one, proxy));
-    let caddy = caddy("Caddyfile", other.address, &setting).map(|proxy| (other, proxy));
-    for (server, proxy) in nginx.into_iter().chain(caddy) {
-        test(&server, &proxy);
-    }
+    let server = Server::with().set("trusted_proxies", "127.0.0.1").start();
+    let proxy = match name {
+        "nginx" => nginx(&["usher"], server.address, &setting),
+        _ => caddy("Caddyfile", server.address, &setting),
+    };
+    test(&server, &proxy);
 }
 
-#[test]
-fn what_a_client_says_of_its_address_and_scheme_does_not_get_through() {
-    everywhere(|server, proxy| {
-        let form = [("username", ADMIN.0), ("password", ADMIN.1)];
-        let login = proxy.request("POST", HOST, "/api/v1/login").form(&form);
-        let login =
-            login.header("X-Forwarded-For", "203.0.113.9").header("X-Forwarded-Proto", "https").send().expect(200);
-        assert!(!login.set_cookie("refresh_token_lf").unwrap().contains("Secure"), "{login:?}");
-        let address = server.query::<String>("SELECT address FROM audit WHERE action = 'login' ORDER BY id DESC");
-        assert_eq!(address, "127.0.0.1");
-    });
+fn what_a_client_says_of_its_address_and_scheme_does_not_get_through(server: &Server, proxy: &Proxy) {
+    let form = [("username", ADMIN.0), ("password", ADMIN.1)];
+    let login = proxy.request("POST", HOST, "/api/v1/login").form(&form);
+    let login = login.header("X-Forwarded-For", "203.0.113.9").header("X-Forwarded-Proto", "https").send().expect(200);
+    assert!(!login.set_cookie("refresh_token_lf").unwrap().contains("Secure"), "{login:?}");
+    let address = server.query::<String>("SELECT address FROM audit WHERE action = 'login' ORDER BY id DESC");
+    assert_eq!(address, "127.0.0.1");
 }
+
+test_each_proxy!(behind: nginx(nginx) caddy(caddy) => [
+    what_a_client_says_of_its_address_and_scheme_does_not_get_through,
+]);

@@ -1,5 +1,6 @@
 //! A person's browser at `https://home.example.org/usher/`, through nginx: everything that lasts or leads somewhere.
 
+use needs::needs;
 use serde_json::json;
 use usher::server::FirstSuperuser;
 
@@ -10,6 +11,7 @@ use crate::support::server::PASSWORD;
 
 const HOME: &str = "https://home.example.org/usher/";
 
+#[needs(browser, nginx, openssl)]
 #[test]
 fn the_console_works_below_another_site() {
     let server = Server::with()
@@ -18,9 +20,9 @@ fn the_console_works_below_another_site() {
         .set("trusted_proxies", "127.0.0.1")
         .start();
     let FirstSuperuser::Link(link) = &server.first_superuser else { panic!("{:?}", server.first_superuser) };
-    let Some(proxy) = nginx(&["home"], server.address, &Setting { put: &[], https: true }) else { return };
+    let proxy = nginx(&["home"], server.address, &Setting { put: &[], https: true });
     let map = format!("--host-resolver-rules=MAP *.example.org:443 {}", proxy.address);
-    let Some(browser) = Browser::open_with(&[&map, "--ignore-certificate-errors"], link.expose()) else { return };
+    let browser = Browser::open_with(&[&map, "--ignore-certificate-errors"], link.expose());
     let address = || browser.run("return location.href");
 
     browser.is_at("Welcome");

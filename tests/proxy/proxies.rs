@@ -1,4 +1,4 @@
-//! Owns how nginx, Caddy and Traefik are started with what `packaging/` holds.
+//! nginx, Caddy and Traefik with the configurations in `packaging/`.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -15,11 +15,8 @@ use crate::support::{Request, Response};
 /// Longer than any of them takes to start, or to say the next thing while it does.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Every proxy that can ask usher about a site.
-pub const ALL: [&str; 3] = ["nginx", "caddy", "traefik"];
-
-/// The one of this name, with usher and a site that it guards behind it; `None` where it is not installed.
-pub fn guarding(name: &str, usher: SocketAddr, setting: &Setting<'_>) -> Option<Proxy> {
+/// The proxy of this name, in front of usher and a site that it guards.
+pub fn guarding(name: &str, usher: SocketAddr, setting: &Setting<'_>) -> Proxy {
     match name {
         "nginx" => nginx(&["usher", "app"], usher, setting),
         "caddy" => caddy("forward-auth.Caddyfile", usher, setting),
@@ -43,19 +40,29 @@ pub struct Setting<'a> {
     pub https: bool,
 }
 
+/// Makes each of these functions a test for each of these proxies: `nginx::name`, `caddy::name`, …
+macro_rules! test_each_proxy {
+    ($run:ident: $($proxy:ident($($need:ident),+))+ => $tests:tt) => {
+        $(crate::proxies::test_each_proxy!(@one $run $proxy ($($need),+) $tests);)+
+    };
+    (@one $run:ident $proxy:ident $needs:tt [$($test:ident),+ $(,)?]) => {
+        mod $proxy {
+            $(crate::proxies::test_each_proxy!(@test $run $proxy $needs $test);)+
+        }
+    };
+    (@test $run:ident $proxy:ident ($($need:ident),+) $test:ident) => {
+        #[needs::needs($($need),+)]
+        #[test]
+        fn $test() {
+            super::$run(stringify!($proxy), super::$test);
+        }
+    };
+}
+pub(crate) use test_each_proxy;
+
 /// `packaging/` itself.
 fn packaging() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/packaging"))
-}
-
-/// Whether a program is there; if not, a line on standard error says what was skipped.
-fn installed(name: &str, flag: &str) -> bool {
-    let found = Command::new(name).arg(flag).output().is_ok_and(|output| output.status.success());
-    if !found {
-        // Not `eprintln!`, which is only shown for tests that fail.
-        writeln!(std::io::stderr().lock(), "proxy test skipped: {name} is not installed").unwrap();
-    }
-    found
 }
 
 /// A port that was free a moment ago: neither program tells which one it was given.
@@ -92,10 +99,7 @@ fn start(mut command: Command, ready: &str, address: SocketAddr, dir: TempDir) -
 }
 
 /// nginx with the sites of these names, in front of the server at `usher`.
-pub fn nginx(sites: &[&str], usher: SocketAddr, setting: &Setting<'_>) -> Option<Proxy> {
-    if !installed("nginx", "-v") {
-        return None;
-    }
+pub fn nginx(sites: &[&str], usher: SocketAddr, setting: &Setting<'_>) -> Proxy {
     let (dir, address) = (TempDir::new().unwrap(), SocketAddr::from(([127, 0, 0, 1], free_port())));
     let root = dir.path();
     let (usher, listen) = (usher.to_string(), format!("listen {address}"));
@@ -134,14 +138,11 @@ pub fn nginx(sites: &[&str], usher: SocketAddr, setting: &Setting<'_>) -> Option
     let mut command = Command::new("nginx");
     command.arg("-p").arg(root).arg("-c").arg(root.join("nginx.conf")).args(["-e", "stderr"]);
     // The last thing that it says of its start, when it listens already.
-    Some(start(command, "getrlimit", address, dir))
+    start(command, "getrlimit", address, dir)
 }
 
 /// Caddy with this file, in front of the server at `usher`.
-pub fn caddy(file: &str, usher: SocketAddr, setting: &Setting<'_>) -> Option<Proxy> {
-    if !installed("caddy", "version") {
-        return None;
-    }
+pub fn caddy(file: &str, usher: SocketAddr, setting: &Setting<'_>) -> Proxy {
     let (dir, address) = (TempDir::new().unwrap(), SocketAddr::from(([127, 0, 0, 1], free_port())));
     let text = fs::read_to_string(packaging().join("caddy").join(file)).unwrap();
     for (from, _) in setting.put {
@@ -165,14 +166,11 @@ pub fn caddy(file: &str, usher: SocketAddr, setting: &Setting<'_>) -> Option<Pro
     command.args(["run", "--adapter", "caddyfile", "--config"]).arg(dir.path().join("Caddyfile"));
     command.current_dir(dir.path()).env("HOME", dir.path()).env("XDG_DATA_HOME", dir.path().join("data"));
     command.env("XDG_CONFIG_HOME", dir.path().join("config"));
-    Some(start(command, "serving initial configuration", address, dir))
+    start(command, "serving initial configuration", address, dir)
 }
 
 /// Traefik, in front of the server at `usher`.
-pub fn traefik(usher: SocketAddr, setting: &Setting<'_>) -> Option<Proxy> {
-    if !installed("traefik", "version") || !installed("openssl", "version") {
-        return None;
-    }
+pub fn traefik(usher: SocketAddr, setting: &Setting<'_>) -> Proxy {
     let (dir, address) = (TempDir::new().unwrap(), SocketAddr::from(([127, 0, 0, 1], free_port())));
     let root = dir.path();
     let read = |name| fs::read_to_string(packaging().join("traefik").join(name)).unwrap();
@@ -198,7 +196,7 @@ pub fn traefik(usher: SocketAddr, setting: &Setting<'_>) -> Option<Proxy> {
         let lives = proxy.process.try_wait().unwrap().is_none() && begun.elapsed() < PATIENCE;
         assert!(lives, "Traefik runs and does not lead to usher, or has ended");
     }
-    Some(proxy)
+    proxy
 }
 
 /// A certificate for `example.org` and all below it, for a day.

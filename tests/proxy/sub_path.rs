@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::driver::Browser;
-use crate::proxies::{Proxy, Setting, caddy, nginx};
+use crate::proxies::{Proxy, Setting, caddy, nginx, test_each_proxy};
 use crate::support::Server;
 use crate::support::server::{ADMIN, PASSWORD};
 
@@ -14,94 +14,106 @@ fn server() -> Server {
     server.set("trusted_proxies", "127.0.0.1").start()
 }
 
-/// Every proxy that is installed, leaving the prefix and taking it away.
-fn everywhere(https: bool, test: fn(&Server, &Proxy)) {
-    let stripping_nginx = [("proxy_pass http://usher;", "proxy_pass http://usher/;")];
-    let stripping_caddy = [("handle /usher/*", "handle_path /usher/*")];
-    for (is_nginx, put) in [(true, &[][..]), (true, &stripping_nginx), (false, &[]), (false, &stripping_caddy)] {
+/// Runs `test` behind a proxy that leaves the prefix in the path, and behind one that takes it away.
+fn behind(name: &str, https: bool, test: fn(&Server, &Proxy)) {
+    let stripping = match name {
+        "nginx" => [("proxy_pass http://usher;", "proxy_pass http://usher/;")],
+        _ => [("handle /usher/*", "handle_path /usher/*")],
+    };
+    for put in [&[][..], &stripping] {
         let (server, setting) = (server(), Setting { put, https });
-        let proxy = if is_nginx {
-            nginx(&["home"], server.address, &setting)
-        } else {
-            caddy("sub-path.Caddyfile", server.address, &setting)
+        let proxy = match name {
+            "nginx" => nginx(&["home"], server.address, &setting),
+            _ => caddy("sub-path.Caddyfile", server.address, &setting),
         };
-        if let Some(proxy) = proxy {
-            test(&server, &proxy);
-        }
+        test(&server, &proxy);
     }
 }
 
-#[test]
-fn signing_in_refreshing_and_signing_out_work_below_another_site() {
-    everywhere(false, |server, proxy| {
-        let form = [("username", ADMIN.0), ("password", ADMIN.1)];
-        let login = proxy.request("POST", HOME, "/usher/api/v1/login").form(&form).send().expect(200);
-        assert!(login.set_cookie("refresh_token_lf").unwrap().contains("; Path=/usher;"), "{login:?}");
-        let refresh = login.cookie("refresh_token_lf").unwrap();
-        let next = proxy.request("POST", HOME, "/usher/api/v1/refresh").cookie("refresh_token_lf", refresh).send();
-        let access = next.expect(200).json()["access_token"].as_str().unwrap().to_owned();
-        proxy.request("GET", HOME, "/usher/api/v1/users/whoami").bearer(&access).send().expect(200);
-        proxy.request("POST", HOME, "/usher/api/v1/logout").bearer(&access).send().expect(200);
-        server.whoami(&access).refused(401, "Session has ended.");
-    });
+fn behind_http(name: &str, test: fn(&Server, &Proxy)) {
+    behind(name, false, test);
 }
 
-#[test]
-fn pages_links_and_answers_lead_to_what_is_there() {
-    everywhere(false, |_, proxy| {
-        let outside = proxy.get(HOME, "/usher").expect(308);
-        assert!(outside.header("location").unwrap().ends_with("/usher/"), "{outside:?}");
-        for page in ["/usher/", "/usher/docs", "/usher/setup", "/usher/reset"] {
-            let text = proxy.get(HOME, page).expect(200).text();
-            assert!(text.contains(r#"content="/usher/""#), "{text}");
-            for part in text.split("=\"assets/").skip(1) {
-                proxy.get(HOME, &format!("/usher/assets/{}", part.split('"').next().unwrap())).expect(200);
-            }
+fn behind_https(name: &str, test: fn(&Server, &Proxy)) {
+    behind(name, true, test);
+}
+
+fn signing_in_refreshing_and_signing_out_work_below_another_site(server: &Server, proxy: &Proxy) {
+    let form = [("username", ADMIN.0), ("password", ADMIN.1)];
+    let login = proxy.request("POST", HOME, "/usher/api/v1/login").form(&form).send().expect(200);
+    assert!(login.set_cookie("refresh_token_lf").unwrap().contains("; Path=/usher;"), "{login:?}");
+    let refresh = login.cookie("refresh_token_lf").unwrap();
+    let next = proxy.request("POST", HOME, "/usher/api/v1/refresh").cookie("refresh_token_lf", refresh).send();
+    let access = next.expect(200).json()["access_token"].as_str().unwrap().to_owned();
+    proxy.request("GET", HOME, "/usher/api/v1/users/whoami").bearer(&access).send().expect(200);
+    proxy.request("POST", HOME, "/usher/api/v1/logout").bearer(&access).send().expect(200);
+    server.whoami(&access).refused(401, "Session has ended.");
+}
+
+fn pages_links_and_answers_lead_to_what_is_there(_: &Server, proxy: &Proxy) {
+    let outside = proxy.get(HOME, "/usher").expect(308);
+    assert!(outside.header("location").unwrap().ends_with("/usher/"), "{outside:?}");
+    for page in ["/usher/", "/usher/docs", "/usher/setup", "/usher/reset"] {
+        let text = proxy.get(HOME, page).expect(200).text();
+        assert!(text.contains(r#"content="/usher/""#), "{text}");
+        for part in text.split("=\"assets/").skip(1) {
+            proxy.get(HOME, &format!("/usher/assets/{}", part.split('"').next().unwrap())).expect(200);
         }
-        assert_eq!(proxy.get(HOME, "/usher/openapi.json").expect(200).json()["servers"], json!([{ "url": "/usher" }]));
-        assert_eq!(
-            proxy.get(HOME, "/usher/api/v1/users?skip=1").expect(307).header("location"),
-            Some("/usher/api/v1/users/?skip=1")
-        );
-        let new = json!({ "username": "erika", "password": PASSWORD });
-        let made = proxy.request("POST", HOME, "/usher/api/v1/users/").json(&new).send().expect(201);
-        proxy.get(HOME, made.header("location").unwrap()).expect(403);
-        proxy.get(HOME, "/usher/health_check").expect(200);
-    });
+    }
+    assert_eq!(proxy.get(HOME, "/usher/openapi.json").expect(200).json()["servers"], json!([{ "url": "/usher" }]));
+    assert_eq!(
+        proxy.get(HOME, "/usher/api/v1/users?skip=1").expect(307).header("location"),
+        Some("/usher/api/v1/users/?skip=1")
+    );
+    let new = json!({ "username": "erika", "password": PASSWORD });
+    let made = proxy.request("POST", HOME, "/usher/api/v1/users/").json(&new).send().expect(201);
+    proxy.get(HOME, made.header("location").unwrap()).expect(403);
+    proxy.get(HOME, "/usher/health_check").expect(200);
 }
 
-#[test]
-fn people_use_the_console_below_another_site_and_links_lead_back_to_it() {
-    everywhere(true, |server, proxy| {
-        let id = server.add_active(&server.admin(), "erika");
-        let map = format!("--host-resolver-rules=MAP {HOME}:443 {}", proxy.address);
-        let open = |url: &str| Browser::open_with(&[&map, "--ignore-certificate-errors"], url);
-        let Some(browser) = open("https://home.example.org/usher/") else { return };
-        browser.sign_in(ADMIN.0, ADMIN.1);
-        browser.is_at("Users");
-        // No script reads the cookies, and they hold after a reload.
-        assert_eq!(browser.run("return document.cookie"), "");
-        browser.go("https://home.example.org/usher/");
-        browser.is_at("Users");
-        browser.go(&format!("https://home.example.org/usher/#/users/{id}"));
-        browser.is_at("erika");
-        browser.click("Create reset link");
-        let link = browser.value("Reset link");
-        assert!(link.starts_with("https://home.example.org/usher/reset#token="), "{link}");
-        browser.click("Done");
-        browser.click("Audit");
-        browser.is_at("Audit log");
-        browser.sees("127.0.0.1");
-        browser.click("Sign out");
-        browser.is_at("Sign in");
-        browser.go(&link);
-        browser.is_at("Set a new password");
-        browser.fill("New password", "a fresh start 9");
-        browser.fill("Repeat password", "a fresh start 9");
-        browser.click("Set password");
-        browser.sees("Your password was set");
-        assert!(browser.run("return location.pathname").as_str().unwrap().starts_with("/usher/"));
-        server.login("erika", "a fresh start 9");
-        assert_eq!(browser.complaints(), [""; 0]);
-    });
+fn people_use_the_console_below_another_site_and_links_lead_back_to_it(server: &Server, proxy: &Proxy) {
+    let id = server.add_active(&server.admin(), "erika");
+    let map = format!("--host-resolver-rules=MAP {HOME}:443 {}", proxy.address);
+    let open = |url: &str| Browser::open_with(&[&map, "--ignore-certificate-errors"], url);
+    let browser = open("https://home.example.org/usher/");
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    // No script reads the cookies, and they hold after a reload.
+    assert_eq!(browser.run("return document.cookie"), "");
+    browser.go("https://home.example.org/usher/");
+    browser.is_at("Users");
+    browser.go(&format!("https://home.example.org/usher/#/users/{id}"));
+    browser.is_at("erika");
+    browser.click("Create reset link");
+    let link = browser.value("Reset link");
+    assert!(link.starts_with("https://home.example.org/usher/reset#token="), "{link}");
+    browser.click("Done");
+    browser.click("Audit");
+    browser.is_at("Audit log");
+    browser.sees("127.0.0.1");
+    browser.click("Sign out");
+    browser.is_at("Sign in");
+    browser.go(&link);
+    browser.is_at("Set a new password");
+    browser.fill("New password", "a fresh start 9");
+    browser.fill("Repeat password", "a fresh start 9");
+    browser.click("Set password");
+    browser.sees("Your password was set");
+    assert!(browser.run("return location.pathname").as_str().unwrap().starts_with("/usher/"));
+    server.login("erika", "a fresh start 9");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+test_each_proxy!(behind_http: nginx(nginx) caddy(caddy) => [
+    signing_in_refreshing_and_signing_out_work_below_another_site,
+    pages_links_and_answers_lead_to_what_is_there,
+]);
+
+mod in_a_browser {
+    use super::{behind_https, people_use_the_console_below_another_site_and_links_lead_back_to_it};
+    use crate::proxies::test_each_proxy;
+
+    test_each_proxy!(behind_https: nginx(browser, nginx, openssl) caddy(browser, caddy) => [
+        people_use_the_console_below_another_site_and_links_lead_back_to_it,
+    ]);
 }

@@ -1,6 +1,4 @@
-//! The same faults without a layer of ours in between: file systems that are full, another process that holds the lock, a
-//! clock that the system says is another. Where this cannot be made, as it takes root on Linux, or a library, a line says
-//! so, and the test passes.
+//! The same faults on a real system: a full file system, another process that holds the lock, a wrong clock.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
+use needs::needs;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -20,22 +19,19 @@ use crate::support::{Program, Response};
 /// Makes the system tell this program another time.
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
-fn skipped(why: &str) {
-    writeln!(std::io::stderr().lock(), "not tried: {why}").unwrap();
-}
-
 /// A file system of four megabytes, in memory; unmounted when dropped.
 struct Small {
     path: PathBuf,
 }
 
 impl Small {
-    fn mount(path: &Path) -> Option<Self> {
+    fn mount(path: &Path) -> Self {
         fs::create_dir(path).unwrap();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs"]).arg(path);
-        let mounted = mount.output().is_ok_and(|done| done.status.success());
-        mounted.then(|| Self { path: path.to_owned() })
+        let mounted = mount.output().unwrap();
+        assert!(mounted.status.success(), "{mounted:?}");
+        Self { path: path.to_owned() }
     }
 
     /// Takes all the room that is left.
@@ -73,12 +69,11 @@ impl Admin {
     }
 }
 
+#[needs(root)]
 #[test]
 fn a_file_system_that_is_full_refuses_writes_with_507_and_starts_until_there_is_room() {
     let dir = Arc::new(TempDir::new().unwrap());
-    let Some(disk) = Small::mount(&dir.path().join("data")) else {
-        return skipped("mounting a small file system takes root on Linux");
-    };
+    let disk = Small::mount(&dir.path().join("data"));
     let server = Program::in_dir(&dir, &[]).superuser().start();
     let mut admin = Admin::of(server.address);
     for round in 0..2 {
@@ -114,12 +109,11 @@ fn a_file_system_that_is_full_refuses_writes_with_507_and_starts_until_there_is_
     assert_sound(&server.data_dir());
 }
 
+#[needs(root)]
 #[test]
 fn a_server_starts_on_a_new_file_system_only_if_there_is_room() {
     let dir = Arc::new(TempDir::new().unwrap());
-    let Some(disk) = Small::mount(&dir.path().join("data")) else {
-        return skipped("mounting a small file system takes root on Linux");
-    };
+    let disk = Small::mount(&dir.path().join("data"));
     disk.fill();
     let Err(ended) = Program::in_dir(&dir, &[]).superuser().try_start() else { panic!("there is no room") };
     assert!(ended.stderr.contains("disk is full") || ended.stderr.contains("No space left"), "{ended:?}");
@@ -151,11 +145,9 @@ fn a_lock_of_another_process_refuses_writes_with_503_and_reads_go_on_until_it_is
     println!("locked for {:.0?}: {refusals} writes refused, as many reads answered", begun.elapsed());
 }
 
+#[needs(libfaketime)]
 #[test]
 fn a_server_that_starts_in_2099_deletes_nothing_and_in_2001_neither() {
-    if !Path::new(FAKETIME).exists() {
-        return skipped("libfaketime, with which programs are told another time, is not installed");
-    }
     let server = Program::new(&[]).superuser().start();
     let entries = |server: &Running| {
         #[expect(clippy::disallowed_methods, reason = "a test looks behind the server")]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use needs::needs;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -77,7 +78,7 @@ fn a_watchdog_that_is_meant_for_another_process_is_left_alone() {
 
 /// Holds a socket as a service manager does and starts usher on it, as often as a line comes; `None` without Python.
 /// A test cannot put a socket in its place by itself without unsafe code.
-fn activated(dir: &TempDir, settings: &[(&str, &str)]) -> Option<(Child, SocketAddr)> {
+fn activated(dir: &TempDir, settings: &[(&str, &str)]) -> (Child, SocketAddr) {
     const SCRIPT: &str = "
 import os, socket, sys
 held = [socket.create_server((host, 0), family=family) for host, family in
@@ -100,14 +101,9 @@ while True:
     let mut python = Command::new("python3");
     python.args(["-c", SCRIPT, env!("CARGO_BIN_EXE_usher")]).env_clear().current_dir(dir.path());
     python.env("USHER_DATA_DIR", "data").env("USHER_AUTO_LOGIN", "true").envs(settings.iter().copied());
-    let python = python.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let Ok(mut python) = python else {
-        use std::io::Write as _;
-        writeln!(std::io::stderr().lock(), "socket activation is not tested: python3 is not installed").unwrap();
-        return None;
-    };
+    let mut python = python.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let port = line(&mut python).trim().parse().unwrap();
-    Some((python, SocketAddr::from(([127, 0, 0, 1], port))))
+    (python, SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
 /// The next line of its standard output, read no further than that: the next call reads on.
@@ -124,10 +120,11 @@ fn go_on(child: &mut Child) {
     std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"\n").unwrap();
 }
 
+#[needs(python3)]
 #[test]
 fn a_server_answers_on_the_sockets_that_it_is_passed_and_a_restart_refuses_no_connection() {
     let dir = TempDir::new().unwrap();
-    let Some((mut manager, address)) = activated(&dir, &[]) else { return };
+    let (mut manager, address) = activated(&dir, &[]);
     go_on(&mut manager);
     let ready: Value = serde_json::from_str(&line(&mut manager)).unwrap();
     assert_eq!(ready["url"], format!("http://{address}"));

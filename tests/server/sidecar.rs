@@ -1,12 +1,13 @@
 //! usher beside another program: where it says that it listens, with whom it ends, and that two never share a directory.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use needs::needs;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -163,16 +164,12 @@ impl Example {
         python
     }
 
-    /// `None`, and a line on standard error, where there is no Python.
-    fn start() -> Option<Self> {
+    fn start() -> Self {
         let dir = TempDir::new().unwrap();
         let mut python = Self::command(&dir);
-        let Ok(mut host) = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else {
-            writeln!(std::io::stderr().lock(), "the example is not run: python3 is not installed").unwrap();
-            return None;
-        };
+        let mut host = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(host.stdout.take().unwrap()).lines();
-        Some(Self { dir, host, lines })
+        Self { dir, host, lines }
     }
 
     fn line(&mut self) -> String {
@@ -204,9 +201,10 @@ impl Example {
     }
 }
 
+#[needs(python3)]
 #[test]
 fn the_example_starts_usher_signs_in_and_stops_it() {
-    let Some(mut example) = Example::start() else { return };
+    let mut example = Example::start();
     example.is_running();
     drop(example.host.stdin.take());
     assert_eq!(example.line(), "stopped");
@@ -215,9 +213,10 @@ fn the_example_starts_usher_signs_in_and_stops_it() {
     assert!(!example.log().contains("has ended"), "{}", example.log());
 }
 
+#[needs(python3)]
 #[test]
 fn a_second_example_on_the_same_directory_ends_and_leaves_the_first_as_it_is() {
-    let Some(mut example) = Example::start() else { return };
+    let mut example = Example::start();
     example.is_running();
     let told = example.port_file();
     let second = Example::command(&example.dir).stdin(Stdio::null()).output().unwrap();
@@ -230,9 +229,10 @@ fn a_second_example_on_the_same_directory_ends_and_leaves_the_first_as_it_is() {
     assert!(example.host.wait().unwrap().success());
 }
 
+#[needs(python3)]
 #[test]
 fn an_example_that_comes_after_a_killed_one_takes_no_old_file_for_its_own() {
-    let Some(mut example) = Example::start() else { return };
+    let mut example = Example::start();
     example.is_running();
     let usher = i32::try_from(example.port_file()["pid"].as_i64().unwrap()).unwrap();
     rustix::process::kill_process(rustix::process::Pid::from_raw(usher).unwrap(), rustix::process::Signal::KILL)
@@ -246,9 +246,10 @@ fn an_example_that_comes_after_a_killed_one_takes_no_old_file_for_its_own() {
     example.host.wait().unwrap();
 }
 
+#[needs(python3)]
 #[test]
 fn when_the_example_is_killed_usher_ends_with_it() {
-    let Some(mut example) = Example::start() else { return };
+    let mut example = Example::start();
     example.is_running();
     let usher = i32::try_from(example.port_file()["pid"].as_i64().unwrap()).unwrap();
     let usher = rustix::process::Pid::from_raw(usher).unwrap();
