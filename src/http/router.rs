@@ -12,7 +12,7 @@ use crate::http::api::{
     api_keys, audit, auto_login, current_session, health, login, metrics, openapi, passwords, reset_links, sessions,
     setup, users,
 };
-use crate::http::forward_auth::{grant, verify};
+use crate::http::forward_auth::{site_token, verify};
 use crate::http::pages;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::error::ApiError;
@@ -42,7 +42,7 @@ fn all() -> Vec<Route> {
         openapi::routes(),
         metrics::routes(),
         verify::routes(),
-        grant::routes(),
+        site_token::routes(),
     ]
     .into_iter()
     .flatten()

@@ -8,7 +8,7 @@ use crate::driver::Browser;
 use crate::support::Server;
 use crate::support::server::{ADMIN, PASSWORD};
 
-const VOID: &str = "The reset link is not valid any more; ask for a new one";
+const VOID: &str = "The reset link is no longer valid; ask for a new one";
 
 fn set_password(browser: &Browser, link: &str, password: &str) {
     // The same page with another fragment would not be loaded again.

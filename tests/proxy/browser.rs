@@ -66,7 +66,7 @@ fn through(name: &str) {
     // A site that she may not enter says who she is, and offers to come as somebody else.
     browser.go("https://auth.example.org/?return_to=https%3A%2F%2Fadmin.example.org%2F");
     browser.is_at("Access denied");
-    browser.sees("You may not enter this site");
+    browser.sees("You aren't allowed to enter this site");
     browser.sees("You are signed in as alice");
 
     browser.go("https://auth.example.org/sign-out");
@@ -161,6 +161,6 @@ fn who_may_not_enter_can_come_as_somebody_else() {
     browser.is_at("Users");
     // An address that leads nowhere stays here.
     browser.go("https://auth.example.org/?return_to=https%3A%2F%2Fevil.net%2F");
-    browser.sees("This is not the address of a site that can be entered from here");
+    browser.sees("This isn't the address of a site that you can enter from here");
     assert!(browser.run("return location.href").as_str().unwrap().starts_with("https://auth.example.org/"));
 }

@@ -10,7 +10,7 @@ use crate::support::process::Ended;
 use crate::support::server::PASSWORD;
 use crate::support::{Program, Response, Server};
 
-const FIXED: &str = "Names are fixed, as other sites know people by them; ask an administrator";
+const FIXED: &str = "You can't change your user name, because other sites identify you by it; ask an administrator";
 const TAKEN: &str = "This username is unavailable.";
 
 fn rename(server: &Server, bearer: &str, id: &str, name: &str) -> Response {

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::sites::{COOKIE, asks, by_browser, enter, guarding, token, verify};
 
-const CLOSED: &str = "You may not enter this site";
-const NO_SITE: &str = "This is not the address of a site that can be entered from here";
+const CLOSED: &str = "You aren't allowed to enter this site";
+const NO_SITE: &str = "This isn't the address of a site that you can enter from here";
 
 #[test]
 fn the_most_exact_rule_decides_however_the_host_is_spelled_and_hosts_without_one_are_closed() {
@@ -114,7 +114,7 @@ fn nobody_is_sent_to_where_no_rule_leads_whatever_the_address_looks_like() {
         assert!(location.starts_with("https://app.example.org/"), "{location}");
     }
     let answer = enter(&server, &alice.access, "http://app.example.org/");
-    answer.refused(403, "This site is entered by https alone, and its address begins with http");
+    answer.refused(403, "This site can only be entered over https; use an https address");
     enter(&server, &alice.access, "https://admin.example.org/").refused(403, CLOSED);
 }
 

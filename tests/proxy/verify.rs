@@ -49,9 +49,9 @@ fn nginx_gets_a_401_or_403_that_says_where_to_go() {
     let ask =
         || server.get("/api/v1/verify").header("X-Original-URL", "https://admin.example.org/").cookie(COOKIE, &token);
     let there = "https://auth.example.org/?return_to=https%3A%2F%2Fadmin.example.org%2F";
-    let closed = by_browser(ask()).send().refused(403, "You may not enter this site");
+    let closed = by_browser(ask()).send().refused(403, "You aren't allowed to enter this site");
     assert_eq!(closed.header("location"), Some(there));
-    assert_eq!(ask().send().refused(403, "You may not enter this site").header("location"), None);
+    assert_eq!(ask().send().refused(403, "You aren't allowed to enter this site").header("location"), None);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn an_api_key_lets_a_program_in_by_its_header_alone() {
     let (id, alice) = server.member(&admin, "alice");
     let (_, key) = server.create_key(&alice.access, "script");
     assert_eq!(asks(&server, APP).key(&key).send().expect(200).header("remote-user"), Some("alice"));
-    asks(&server, "https://admin.example.org/").key(&key).send().refused(403, "You may not enter this site");
+    asks(&server, "https://admin.example.org/").key(&key).send().refused(403, "You aren't allowed to enter this site");
     asks(&server, APP).key("sk-wrong").send().expect(401);
     asks(&server, APP).bearer(&key).send().expect(401);
     // Not even the site's own key stands in the way of who has the cookie.
@@ -122,7 +122,7 @@ fn an_api_key_lets_a_program_in_by_its_header_alone() {
 fn enter_by_key(server: &Server, key: &str) {
     let wish = json!({ "return_to": APP });
     let refused = server.post("/api/v1/enter").key(key).json(&wish).send();
-    refused.refused(403, "An API key opens no other sites in a browser");
+    refused.refused(403, "An API key can't open other sites in a browser; sign in instead");
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn only_proxies_that_are_configured_are_answered() {
     let server = guarding().set("trusted_proxies", "10.0.0.0/8").start();
     let (_, alice) = server.member(&server.admin(), "alice");
     let token = token(&server, &alice.access);
-    let refusal = "The proxy does not say clearly which site is asked for; the server's log says more";
+    let refusal = "The proxy's headers don't say which site was requested; see the server's log";
     verify(&server, APP, &token).refused(403, refusal);
     server.get("/api/v1/verify").header("X-Original-URL", APP).cookie(COOKIE, &token).send().refused(403, refusal);
 }

@@ -79,7 +79,7 @@ fn a_disk_that_cannot_sync_acknowledges_nothing_until_it_can() {
 
 #[test]
 fn a_read_only_file_refuses_writes_until_it_can_be_written() {
-    survives(Fault::ReadOnly, 503, "The database can't be written: it is read-only");
+    survives(Fault::ReadOnly, 503, "The database is read-only");
 }
 
 #[test]

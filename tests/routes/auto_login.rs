@@ -53,7 +53,7 @@ fn its_tokens_are_short_lived_and_are_refreshed_like_any_other() {
 fn it_is_refused_for_what_came_through_a_proxy_to_another_name_or_for_another_site() {
     let server = single();
     let port = server.address.port();
-    let refused = "Auto login works only on this machine, without a proxy";
+    let refused = "Auto login only works on this machine, without a proxy";
     for (name, value) in [
         ("host", "evil.example".to_owned()),
         ("host", format!("evil.example:{port}")),
@@ -88,7 +88,7 @@ fn it_is_refused_at_start_where_others_could_use_it() {
 #[test]
 fn with_a_launch_secret_only_who_knows_it_is_let_in() {
     let server = private();
-    let sentence = "Auto login needs the launch secret of the program that started this server";
+    let sentence = "Auto login needs the launch secret of the program that started the server";
     ask(&server).send().refused(403, sentence);
     let short = &SECRET[..31];
     for guess in ["", "guess", short, &format!("{SECRET} x"), &SECRET.to_uppercase()] {

@@ -156,8 +156,8 @@ fn a_change_is_made_only_to_what_the_client_saw() {
     let changed = rename("rika", &tag).expect(200);
     let newer = changed.header("etag").unwrap();
     assert_ne!(newer, tag);
-    rename("ika", &tag).refused(412, "The user was changed meanwhile");
-    rename("ika", "rubbish").refused(412, "The user was changed meanwhile");
+    rename("ika", &tag).refused(412, "The user was changed since you read it; reload and try again");
+    rename("ika", "rubbish").refused(412, "The user was changed since you read it; reload and try again");
     assert_eq!(server.get(&path).bearer(&admin).send().json()["username"], "rika");
     rename("ika", &format!("\"another\" , {newer}")).expect(200);
     rename("ka", "*").expect(200);
@@ -176,5 +176,6 @@ fn what_is_wrong_with_a_request_is_said_before_that_the_account_was_changed() {
     ask(&id, &erika.access, json!({ "is_superuser": true })).refused(403, "Permission denied");
     let nobody = "00000000-0000-4000-8000-000000000000";
     ask(nobody, &admin, json!({ "username": "x" })).refused(404, "User not found");
-    ask(&id, &admin, json!({ "username": "admin" })).refused(412, "The user was changed meanwhile");
+    ask(&id, &admin, json!({ "username": "admin" }))
+        .refused(412, "The user was changed since you read it; reload and try again");
 }

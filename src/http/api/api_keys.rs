@@ -1,4 +1,4 @@
-//! Owns the routes of one's own API keys and of the store key.
+//! API keys: your own, as a superuser those of others, and the key for Langflow's component store.
 
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::schema::{self, boolean, datetime, integer, nullable, object, string};
 use crate::http::pipeline::validation::{FieldError, FieldErrors};
-use crate::http::pipeline::{lenient, messages};
+use crate::http::pipeline::{coerce, messages};
 use crate::store::{api_keys, audit, users};
 
 const ALL: &str = "/api/v1/api_key/";
@@ -97,18 +97,17 @@ impl Input for ApiKeyCreate {
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
         let name = fields.optional("name", faults, |value| fields::text(value, MAX_NAME));
-        fields.optional("last_used_at", faults, lenient::datetime);
-        fields.defaulted("total_uses", faults, lenient::integer);
-        fields.defaulted("is_active", faults, lenient::boolean);
-        fields.optional("api_key", faults, lenient::string);
-        fields.optional("user_id", faults, lenient::uuid);
-        let unless_falsy = |value| if lenient::is_falsy(value) { Ok(None) } else { lenient::datetime(value).map(Some) };
+        fields.optional("last_used_at", faults, coerce::datetime);
+        fields.defaulted("total_uses", faults, coerce::integer);
+        fields.defaulted("is_active", faults, coerce::boolean);
+        fields.optional("api_key", faults, coerce::string);
+        fields.optional("user_id", faults, coerce::uuid);
+        let unless_falsy = |value| if coerce::is_falsy(value) { Ok(None) } else { coerce::datetime(value).map(Some) };
         fields.optional("created_at", faults, unless_falsy);
         let in_the_future = |end: Timestamp| {
             if end > source.now { Ok(end) } else { Err(FieldError::value(messages::field::KEY_IN_THE_PAST)) }
         };
-        let expires_at =
-            fields.optional("expires_at", faults, |value| lenient::datetime(value).and_then(in_the_future));
+        let expires_at = fields.optional("expires_at", faults, |value| coerce::datetime(value).and_then(in_the_future));
         Some(Self { name, expires_at })
     }
 
@@ -163,7 +162,7 @@ async fn delete(request: Request<SignedIn, KeyId>) -> Result<Response, ApiError>
 async fn revoke(request: Request<Superuser, (UserId, KeyId)>) -> Result<Response, ApiError> {
     let (UserId(user_id), KeyId(id)) = request.input;
     let owner = request.app.db.read(move |connection| users::find(connection, user_id)).await?;
-    delete_key(&request, &request.caller, owner.ok_or(ApiError::KeyNotFound)?, id).await
+    delete_key(&request, &request.caller, owner.ok_or(ApiError::ApiKeyNotFound)?, id).await
 }
 
 async fn delete_key<C, I>(
@@ -175,7 +174,7 @@ async fn delete_key<C, I>(
     let (actor, now) = (caller.actor(&request.client), request.now);
     let deleted = caller.write(&request.app, move |connection| {
         if !api_keys::delete(connection, owner.id, id)? {
-            return Err(ApiError::KeyNotFound);
+            return Err(ApiError::ApiKeyNotFound);
         }
         let event = Event::new(actor, Action::KeyDeleted).target(&owner).detail(format!("key {id}"));
         Ok(audit::record(connection, &event, now)?)
@@ -207,7 +206,7 @@ async fn store(request: Request<SignedIn, ApiKeyCreateRequest>) -> Result<Respon
     let event = Event::new(caller.actor(&client), Action::StoreKeySaved).target(&caller.user);
     let stored = encrypted.clone();
     let saved = caller.write(&app, move |connection| {
-        let user = users::find(connection, id)?.ok_or(ApiError::UserGone)?;
+        let user = users::find(connection, id)?.ok_or(ApiError::UserMissingOrInactive)?;
         let after = User { store_api_key: Some(stored), updated_at: now, ..user.clone() };
         users::update(connection, &user, &after)?;
         Ok(audit::record(connection, &event, now)?)

@@ -1,4 +1,4 @@
-//! Owns the route by which superusers read the audit log.
+//! The audit log, for superusers.
 
 use serde_json::json;
 
@@ -6,8 +6,8 @@ use crate::http::models::user_inputs::{MAX_LIMIT, window};
 use crate::http::models::{AuditRead, AuditResponse};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Superuser;
+use crate::http::pipeline::coerce;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::lenient;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
@@ -31,7 +31,7 @@ impl Input for AuditFilter {
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let (skip, limit) = window(source, faults);
         let user = match source.query.get("user") {
-            Some(text) => Some(faults.note(Location::Query("user"), lenient::uuid_text(text))?),
+            Some(text) => Some(faults.note(Location::Query("user"), coerce::uuid_text(text))?),
             None => None,
         };
         let action = source.query.get("action").filter(|action| !action.is_empty()).map(ToOwned::to_owned);

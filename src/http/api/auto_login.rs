@@ -1,5 +1,5 @@
-//! Owns automatic log-in: for one person on one machine, without a password, only for requests that come straight from
-//! that machine, and if so configured only for programs that were told the launch secret.
+//! Automatic sign-in: without a password, for one user on one machine. Requests must come directly from that machine and,
+//! if configured, carry the launch secret.
 
 use crate::auth::random;
 use crate::domain::audit::{Action, Event};
@@ -15,14 +15,14 @@ use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::cookies::CookieJar;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::loopback::is_local;
+use crate::http::pipeline::local_request::is_local_request;
 use crate::http::pipeline::metrics::LoginKind;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::schema::{boolean, object, string};
-use crate::http::pipeline::session_start;
+use crate::http::pipeline::session_tokens;
 use crate::http::pipeline::validation::FieldErrors;
 use crate::store::{Connection, audit, sessions, users};
 
@@ -38,26 +38,26 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// What the person is called where nobody was made before.
+/// The name of the user that is created if there is no superuser.
 const NAME: &str = "local";
-/// How many automatic sessions are kept, those refreshed last: a program that signs in again instead of refreshing
-/// ends its own oldest ones.
-const MOST_SESSIONS: u32 = 50;
+/// The most automatic sessions; the least recently refreshed end first. A program that signs in again instead of
+/// refreshing ends its own oldest session.
+const MAX_SESSIONS: u32 = 50;
 /// The header with the launch secret.
 pub const LAUNCH_SECRET: &str = "x-launch-secret";
 
-/// Where a request for it comes from, and what it knows.
-pub struct Launch {
+/// Whether the request is local, and its launch secret.
+pub struct LaunchRequest {
     local: bool,
     secret: Option<Secret>,
 }
 
-impl Input for Launch {
+impl Input for LaunchRequest {
     const BODY: BodyKind = BodyKind::None;
 
     fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
         let secret = source.request.headers().get(LAUNCH_SECRET).and_then(|secret| secret.to_str().ok());
-        let local = is_local(source.request, &source.config.cors_origins);
+        let local = is_local_request(source.request, &source.config.cors_origins);
         Some(Self { local, secret: secret.map(Secret::new) })
     }
 
@@ -66,20 +66,20 @@ impl Input for Launch {
     }
 }
 
-/// The original's refusal, whose `detail` is an object.
+/// The schema of Langflow's error, whose `detail` is an object.
 pub fn off_schema() -> serde_json::Value {
     let detail = object(&[("message", string(), true), ("auto_login", boolean(), true)]);
     object(&[("detail", detail, true)])
 }
 
-pub async fn auto_login(request: Request<Anyone, Launch>) -> Result<Response, ApiError> {
+pub async fn auto_login(request: Request<Anyone, LaunchRequest>) -> Result<Response, ApiError> {
     let app = request.app.clone();
-    let outcome = enter(request).await;
+    let outcome = sign_in(request).await;
     app.metrics.count_login(LoginKind::Automatic, &outcome);
     outcome
 }
 
-async fn enter(request: Request<Anyone, Launch>) -> Result<Response, ApiError> {
+async fn sign_in(request: Request<Anyone, LaunchRequest>) -> Result<Response, ApiError> {
     if !request.app.config.auto_login {
         return Err(ApiError::AutoLoginOff);
     }
@@ -89,12 +89,12 @@ async fn enter(request: Request<Anyone, Launch>) -> Result<Response, ApiError> {
     match (&request.app.config.launch_secret, &request.input.secret) {
         (None, _) => {}
         (Some(secret), Some(sent)) if secret == sent => {}
-        // No attempt: pages of the original ask without knowing whether they may.
-        (Some(_), None) => return Err(ApiError::LaunchSecret),
-        (Some(_), Some(_)) => return Err(refuse_guess(&request).await?),
+        // Not an attempt: Langflow's pages call this without a secret.
+        (Some(_), None) => return Err(ApiError::WrongLaunchSecret),
+        (Some(_), Some(_)) => return Err(reject_wrong_secret(&request).await?),
     }
     let Request { app, now, client, .. } = request;
-    let newcomer = if app.db.read(person).await?.is_some() {
+    let new_hash = if app.db.read(local_user).await?.is_some() {
         None
     } else {
         let unguessable = Secret::new(random::text()?);
@@ -102,26 +102,26 @@ async fn enter(request: Request<Anyone, Launch>) -> Result<Response, ApiError> {
     };
     let state = app.clone();
     let started = app.db.write(move |connection| {
-        let user = match (person(connection)?, newcomer) {
+        let user = match (local_user(connection)?, new_hash) {
             (Some(user), _) => user,
-            (None, Some(hash)) => add(connection, &hash, &client, now)?,
-            (None, None) => return Err(ApiError::UserGone),
+            (None, Some(hash)) => create_local_user(connection, &hash, &client, now)?,
+            (None, None) => return Err(ApiError::UserMissingOrInactive),
         };
         users::set_last_login(connection, user.id, now)?;
-        let session = Session { automatic: true, ..session_start::new_session(&state, &user, &client, now) };
+        let session = Session { automatic: true, ..session_tokens::new_session(&state, &user, &client, now) };
         sessions::insert(connection, &session)?;
-        sessions::end_older_automatic(connection, user.id, MOST_SESSIONS)?;
+        sessions::end_older_automatic(connection, user.id, MAX_SESSIONS)?;
         let event = Event::new(client.actor_for(&user), Action::LoggedIn).detail("automatic");
         audit::record(connection, &event, now)?;
         Ok((user, session, client))
     });
     let (user, session, client) = started.await?;
-    Ok(session_start::reply(&app, &session, Some(&user), CookieJar::new(&app.config, client.https), now))
+    Ok(session_tokens::response(&app, &session, Some(&user), CookieJar::new(&app.config, client.https), now))
 }
 
-/// Notes a wrong launch secret, or says how long to wait when there were many from this address. The right one is never
-/// kept waiting.
-async fn refuse_guess(request: &Request<Anyone, Launch>) -> Result<ApiError, ApiError> {
+/// Counts a wrong launch secret. After many from this network, the error says how long to wait; the right secret never
+/// waits.
+async fn reject_wrong_secret(request: &Request<Anyone, LaunchRequest>) -> Result<ApiError, ApiError> {
     let attempt = Attempt::begin(&request.app, "", request.client.address).await;
     let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), request.now);
     let event = Event::new(request.client.actor(), Action::LoggedIn).failed().detail("wrong launch secret");
@@ -132,20 +132,25 @@ async fn refuse_guess(request: &Request<Anyone, Launch>) -> Result<ApiError, Api
         }
         Ok::<_, ApiError>(audit::record(connection, &event, now)?)
     });
-    noted.await.map(|()| ApiError::LaunchSecret)
+    noted.await.map(|()| ApiError::WrongLaunchSecret)
 }
 
-/// Who is signed in: the oldest active superuser.
-fn person(connection: &Connection) -> Result<Option<User>, ApiError> {
+/// Returns the user to sign in: the oldest active superuser.
+fn local_user(connection: &Connection) -> Result<Option<User>, ApiError> {
     Ok(users::first_superuser(connection)?)
 }
 
-/// Makes the person of this machine, under another name if somebody took that one.
-fn add(connection: &Connection, hash: &PasswordHash, client: &Client, now: Timestamp) -> Result<User, ApiError> {
-    let called = |name: &str| User::new(Username::parse(name).expect("the text is a name"), true, true, now);
-    let mut user = called(NAME);
+/// Creates the user of this machine, under another name if that one is taken.
+fn create_local_user(
+    connection: &Connection,
+    hash: &PasswordHash,
+    client: &Client,
+    now: Timestamp,
+) -> Result<User, ApiError> {
+    let named = |name: &str| User::new(Username::parse(name).expect("the text is a name"), true, true, now);
+    let mut user = named(NAME);
     if users::find_by_name(connection, NAME)?.is_some() {
-        user.username = called(&format!("{NAME}-{}", user.id.simple())).username;
+        user.username = named(&format!("{NAME}-{}", user.id.simple())).username;
     }
     users::insert(connection, &user, hash)?;
     let event = Event::new(client.actor(), Action::SetUp).target(&user).detail("automatic log-in");

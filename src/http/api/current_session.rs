@@ -27,7 +27,7 @@ impl Authenticate for CurrentSession {
     async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
         let mut found = SignedIn::authenticate(app, credentials).await;
         let cookie = cookies::get(&app.config, credentials.request.headers(), cookies::ACCESS);
-        if let (Err(ApiError::NoCredentials), Some(token)) = (&found, cookie) {
+        if let (Err(ApiError::MissingCredentials), Some(token)) = (&found, cookie) {
             found = caller::by_token(app, token, credentials.now).await;
         }
         match found {

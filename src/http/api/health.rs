@@ -1,4 +1,4 @@
-//! Owns `/health` and `/health_check`.
+//! Health checks: `/health` and `/health_check`.
 
 use actix_web::http::StatusCode;
 

@@ -1,4 +1,4 @@
-//! Owns log-in, refresh, log-out and automatic log-in.
+//! Sign-in, refresh and sign-out.
 
 use serde_json::json;
 
@@ -21,7 +21,7 @@ use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::schema::{nullable, object, string};
-use crate::http::pipeline::session_start::{self, TokenPair};
+use crate::http::pipeline::session_tokens::{self, RequestTokens};
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
 use crate::store::{audit, sessions, site_tokens, users};
 
@@ -46,7 +46,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// A log-in form.
+/// The sign-in form.
 struct LoginForm {
     username: String,
     password: Secret,
@@ -57,7 +57,7 @@ impl Input for LoginForm {
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let form = match source.body {
-            Body::Other(text) if is_form(source) => FormPairs::parse(without_stub(text).as_bytes()),
+            Body::Other(text) if is_form(source) => FormPairs::parse(without_cut_off_field(text).as_bytes()),
             _ => FormPairs::default(),
         };
         if form.get("grant_type").is_some_and(|grant| grant != "password") {
@@ -86,8 +86,8 @@ impl Input for LoginForm {
     }
 }
 
-/// The original's form reader takes a last field without `=` for one that was cut off, and drops it.
-fn without_stub(text: &str) -> &str {
+/// Drops a last field without `=`, as Langflow's form parser does.
+fn without_cut_off_field(text: &str) -> &str {
     let start = text.rfind('&').map_or(0, |at| at + 1);
     if text[start..].contains('=') { text } else { &text[..start] }
 }
@@ -107,17 +107,17 @@ async fn login(request: Request<Anyone, LoginForm>) -> Result<Response, ApiError
 
 async fn log_in(request: Request<Anyone, LoginForm>) -> Result<Response, ApiError> {
     let attempt = Attempt::begin(&request.app, &request.input.username, request.client.address).await;
-    // Another hash may have taken the place of the one that was verified: of another password, or of the same one, when
-    // two log in at once and the hash is renewed. So it is verified once more.
+    // The hash may be replaced while it is verified: by a new password, or by a parallel sign-in that renews the hash. Then
+    // verify once more.
     for _ in 0..2 {
-        if let Some(reply) = try_login(&request, attempt.as_ref()).await? {
-            return Ok(reply);
+        if let Some(response) = try_login(&request, attempt.as_ref()).await? {
+            return Ok(response);
         }
     }
-    Err(ApiError::WrongLogin)
+    Err(ApiError::InvalidLogin)
 }
 
-/// One attempt; `None` when the password's hash was replaced while it was verified.
+/// Returns `None` if the password's hash was replaced while it was verified.
 async fn try_login(
     request: &Request<Anyone, LoginForm>,
     attempt: Option<&Attempt>,
@@ -131,15 +131,15 @@ async fn try_login(
         keys.map_or(Ok(()), |keys| keys.check(connection, id, now)).map(|()| found)
     });
     let (user, hash) = found.await?.unzip();
-    let comparison = request.app.hasher.verify(password, hash.clone(), request.client.address);
-    let verdict = Attempt::verify(attempt, comparison).await?;
-    match (user, hash, verdict) {
+    let verification = request.app.hasher.verify(password, hash.clone(), request.client.address);
+    let check = Attempt::verify(attempt, verification).await?;
+    match (user, hash, check) {
         (Some(user), Some(hash), PasswordCheck::Right | PasswordCheck::RightButStale) => {
             if let Some(refusal) = not_active(&user) {
                 record_failure(request, None, Some(&user), "inactive").await?;
                 return Err(refusal);
             }
-            let renewed = match verdict {
+            let renewed = match check {
                 PasswordCheck::RightButStale => Some(request.app.hasher.hash(password, request.client.address).await?),
                 _ => None,
             };
@@ -147,16 +147,16 @@ async fn try_login(
         }
         (user, _, _) => {
             record_failure(request, keys, user.as_ref(), "wrong password").await?;
-            Err(ApiError::WrongLogin)
+            Err(ApiError::InvalidLogin)
         }
     }
 }
 
-/// What the right password of somebody inactive is told.
+/// Returns the error for an inactive user who gave the right password.
 fn not_active(user: &User) -> Option<ApiError> {
     match (user.is_active, user.last_login_at) {
         (true, _) => None,
-        (false, None) => Some(ApiError::Waiting),
+        (false, None) => Some(ApiError::ApprovalPending),
         (false, Some(_)) => Some(ApiError::InactiveUser),
     }
 }
@@ -168,14 +168,14 @@ async fn sign_in(
     verified: PasswordHash,
     renewed: Option<PasswordHash>,
 ) -> Result<Option<Response>, ApiError> {
-    let (session, now) = (session_start::new_session(&request.app, &user, &request.client, request.now), request.now);
+    let (session, now) = (session_tokens::new_session(&request.app, &user, &request.client, request.now), request.now);
     let actor = request.client.actor_for(&user);
     let started = session.clone();
     let done = request.app.db.write(move |connection| {
-        // Deactivated, deleted or given another hash while this one was verified: what was verified is past.
+        // The user may have been deactivated, deleted or renamed while the password was verified.
         let (user, hash) = users::find_by_name(connection, user.username.as_str())?
             .filter(|(current, _)| current.id == user.id)
-            .ok_or(ApiError::WrongLogin)?;
+            .ok_or(ApiError::InvalidLogin)?;
         if hash != verified {
             return Ok(None);
         }
@@ -193,11 +193,10 @@ async fn sign_in(
     });
     let Some(user) = done.await? else { return Ok(None) };
     let jar = CookieJar::new(&request.app.config, request.client.https);
-    Ok(Some(session_start::reply(&request.app, &session, Some(&user), jar, now)))
+    Ok(Some(session_tokens::response(&request.app, &session, Some(&user), jar, now)))
 }
 
-/// Notes a failed log-in, with the account's name if there is one, never with the name that was typed: people type
-/// passwords there.
+/// Records a failed sign-in with the account's name, but never with the typed name: users type passwords there.
 async fn record_failure(
     request: &Request<Anyone, LoginForm>,
     keys: Option<AttemptKeys>,
@@ -232,10 +231,13 @@ impl Input for RefreshCookie {
 
 async fn refresh(request: Request<Anyone, RefreshCookie>) -> Result<Response, ApiError> {
     let Request { app, now, client, input: RefreshCookie(cookie), .. } = request;
-    let cookie = cookie.ok_or(ApiError::NoRefreshToken)?;
-    let (sid, generation) = session_start::check_refresh(&app, &cookie, now)?;
-    let (ends, leeway, jar) =
-        (session_start::end_of(&app, now), session_start::leeway(&app), CookieJar::new(&app.config, client.https));
+    let cookie = cookie.ok_or(ApiError::MissingRefreshToken)?;
+    let (sid, generation) = session_tokens::check_refresh(&app, &cookie, now)?;
+    let (ends, leeway, jar) = (
+        session_tokens::refresh_expiry(&app, now),
+        session_tokens::leeway(&app),
+        CookieJar::new(&app.config, client.https),
+    );
     let done = app.db.write(move |connection| {
         let found = sessions::find(connection, sid, now)?.filter(|(_, user)| user.is_active);
         let Some((mut session, user)) = found else { return Ok(None) };
@@ -257,30 +259,30 @@ async fn refresh(request: Request<Anyone, RefreshCookie>) -> Result<Response, Ap
         }
         Ok::<_, ApiError>(Some((session, user)))
     });
-    let (session, user) = done.await?.ok_or(ApiError::BadRefreshToken)?;
-    Ok(session_start::reply(&app, &session, Some(&user), jar, now))
+    let (session, user) = done.await?.ok_or(ApiError::InvalidRefreshToken)?;
+    Ok(session_tokens::response(&app, &session, Some(&user), jar, now))
 }
 
-/// Every token that came along.
-struct Tokens(TokenPair);
+/// Every token of the request.
+struct LogoutTokens(RequestTokens);
 
-impl Input for Tokens {
+impl Input for LogoutTokens {
     const BODY: BodyKind = BodyKind::None;
 
     fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
-        Some(Self(TokenPair::of(source.config, source.request.headers())))
+        Some(Self(RequestTokens::of(source.config, source.request.headers())))
     }
 
     fn describe(_: &mut Operation) {}
 }
 
-async fn logout(request: Request<Anyone, Tokens>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: Tokens(tokens), .. } = request;
+async fn logout(request: Request<Anyone, LogoutTokens>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: LogoutTokens(tokens), .. } = request;
     let ids = tokens.sessions(&app);
-    if !ids.is_empty() || tokens.entry.is_some() {
+    if !ids.is_empty() || tokens.site_token.is_some() {
         let from = client.clone();
         let ended = app.db.write(move |connection| {
-            if let Some(entry) = &tokens.entry {
+            if let Some(entry) = &tokens.site_token {
                 site_tokens::end(connection, entry)?;
             }
             for id in ids {
@@ -295,7 +297,7 @@ async fn logout(request: Request<Anyone, Tokens>) -> Result<Response, ApiError> 
     let jar = CookieJar::new(&app.config, client.https);
     let mut reply = Response::json(&Message { message: messages::LOGGED_OUT });
     if !app.config.forward_auth.is_empty() {
-        reply = reply.cookie(&cookies::set_entry(&app.config, "", 0));
+        reply = reply.cookie(&cookies::set_site_token(&app.config, "", 0));
     }
     Ok([cookies::REFRESH, cookies::ACCESS, cookies::STORE_KEY]
         .into_iter()

@@ -1,4 +1,4 @@
-//! Owns `/openapi.json` and `/docs`.
+//! The API description: `/openapi.json`.
 
 use serde_json::json;
 

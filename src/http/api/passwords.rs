@@ -1,4 +1,4 @@
-//! Owns setting one's own password.
+//! Setting your own password.
 
 use crate::auth::password_hasher::PasswordCheck;
 use crate::domain::audit::{Action, Event};

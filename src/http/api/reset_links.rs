@@ -1,4 +1,4 @@
-//! Owns one-time reset links: a superuser makes one, whoever has it sets the account's password, once and in time.
+//! Reset links: a superuser creates one, and its holder sets the account's password with it, once and within 24 hours.
 
 use actix_web::http::StatusCode;
 use chrono::TimeDelta;
@@ -20,7 +20,7 @@ use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::schema::{object, string, string_of};
 use crate::http::pipeline::validation::FieldErrors;
-use crate::http::pipeline::{lenient, messages};
+use crate::http::pipeline::{coerce, messages};
 use crate::store::{audit, reset_links, sessions, users};
 
 /// How long a link is valid.
@@ -77,7 +77,7 @@ impl Input for NewPassword {
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
         let min = source.config.password_min_length;
-        let token = fields.required("token", faults, lenient::string).map(Secret::new);
+        let token = fields.required("token", faults, coerce::string).map(Secret::new);
         let password = fields.required("password", faults, |value| fields::new_password(value, min));
         Some(Self { token: token?, password: password? })
     }
@@ -92,13 +92,13 @@ async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError
     let Request { app, now, client, input: NewPassword { token, password }, .. } = request;
     let sha256 = sha256(token.expose());
     let user = app.db.read(move |connection| reset_links::find(connection, &sha256, now)).await?;
-    let user = user.ok_or(ApiError::BadResetToken)?;
+    let user = user.ok_or(ApiError::InvalidResetToken)?;
     fields::differs_from_name(&password, &user.username).map_err(|fault| ApiError::field("password", fault))?;
     let hash = app.hasher.hash(&password, client.address).await?;
     let actor = client.actor();
     let done = app.db.write(move |connection| {
         // Used or replaced while the password was hashed: valid once means once.
-        let user = reset_links::find(connection, &sha256, now)?.ok_or(ApiError::BadResetToken)?;
+        let user = reset_links::find(connection, &sha256, now)?.ok_or(ApiError::InvalidResetToken)?;
         users::set_password(connection, user.id, &hash, now)?;
         sessions::end_all(connection, user.id, None)?;
         let event = Event::new(actor, Action::ResetLinkUsed).target(&user);

@@ -14,7 +14,7 @@ use crate::http::pipeline::request::{Input, InputSource, NoInput, Request, Sessi
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::validation::{FieldErrors, Location};
-use crate::http::pipeline::{lenient, messages};
+use crate::http::pipeline::{coerce, messages};
 use crate::store::{audit, sessions, users};
 
 const TAG: &str = "Sessions";
@@ -62,7 +62,7 @@ impl Input for KeepCurrent {
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let Some(text) = source.query.get("keep_current") else { return Some(Self(false)) };
-        faults.note(Location::Query("keep_current"), lenient::boolean(&json!(text))).map(Self)
+        faults.note(Location::Query("keep_current"), coerce::boolean(&json!(text))).map(Self)
     }
 
     fn describe(operation: &mut Operation) {

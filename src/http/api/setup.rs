@@ -1,4 +1,4 @@
-//! Owns the one-time setup: whoever has the link that was shown at start makes the first superuser.
+//! One-time setup: the link shown at startup creates the first superuser.
 
 use std::sync::PoisonError;
 
@@ -11,9 +11,9 @@ use crate::http::models::UserRead;
 use crate::http::models::user_inputs::UserCreate;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Anyone;
+use crate::http::pipeline::coerce;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::Fields;
-use crate::http::pipeline::lenient;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
@@ -42,7 +42,7 @@ impl Input for Setup {
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
-        let token = fields.required("token", faults, lenient::string).map(Secret::new);
+        let token = fields.required("token", faults, coerce::string).map(Secret::new);
         let user = UserCreate::from_fields(&fields, source, faults);
         Some(Self { token: token?, user: user? })
     }
@@ -60,17 +60,17 @@ impl Input for Setup {
 async fn set_up(request: Request<Anyone, Setup>) -> Result<Response, ApiError> {
     let Request { app, now, client, input: Setup { token, user }, .. } = request;
     if app.db.read(users::superuser_exists).await? {
-        return Err(ApiError::SetupDone);
+        return Err(ApiError::SetupComplete);
     }
     if app.setup_token.lock().unwrap_or_else(PoisonError::into_inner).as_ref() != Some(&token) {
-        return Err(ApiError::BadSetupToken);
+        return Err(ApiError::InvalidSetupToken);
     }
     let hash = app.hasher.hash(&user.password, client.address).await?;
     let user = User::new(user.username, true, true, now);
     let actor = client.actor();
     let made = app.db.write(move |connection| {
         if users::superuser_exists(connection)? {
-            return Err(ApiError::SetupDone);
+            return Err(ApiError::SetupComplete);
         }
         users::insert(connection, &user, &hash)?;
         audit::record(connection, &Event::new(actor, Action::SetUp).target(&user), now)?;

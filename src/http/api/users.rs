@@ -1,4 +1,4 @@
-//! Owns the routes of people's accounts.
+//! User accounts.
 
 use actix_web::http::header;
 

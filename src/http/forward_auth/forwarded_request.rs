@@ -1,6 +1,5 @@
-//! Owns what a proxy says of the request about which it asks: to which site it goes, and whether a person's browser
-//! goes there. Proxies say it in two ways, and clients may send the headers of either: what is not said once, and the
-//! same in both, is not believed.
+//! The request that a proxy asks about, read from its headers: the site, and whether a browser navigates to it. Proxies use
+//! two sets of headers, and clients can send either. A header that is repeated or contradicts another is rejected.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! Forward auth: a proxy asks whether a request may enter a site behind it.
 
 pub mod forwarded_request;
-pub mod grant;
 pub mod return_url;
+pub mod site_token;
 pub mod verify;

@@ -1,5 +1,5 @@
-//! Owns which addresses a browser may be sent back to: of those that somebody could have put into a link, the ones that
-//! every program reads in the same way. Whether its site may be entered is for the rules to say.
+//! Validates the URL that a browser is sent back to. Only URLs that every program reads in the same way are accepted; the
+//! rules decide about their sites.
 
 use url::Url;
 

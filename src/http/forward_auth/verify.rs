@@ -1,5 +1,5 @@
-//! Owns the answer to a proxy that asks whether somebody may enter a site behind it, and who that is (forward auth).
-//! Every request to every such site comes by here: one point read, and nothing is written.
+//! Forward auth: tells a proxy whether a request may enter a site, and who sent it. Every request to every site passes here,
+//! so it costs one indexed read and no write.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, LOCATION, WWW_AUTHENTICATE};
@@ -69,7 +69,7 @@ impl Input for VerifyRequest {
         let headers = source.request.headers();
         Some(Self {
             original: ForwardedRequest::of(source.request, source.config),
-            token: cookies::get_entry(source.config, headers).map(sha256),
+            token: cookies::site_token(source.config, headers).map(sha256),
             key: caller::api_key_header(headers).map(ToOwned::to_owned),
         })
     }
@@ -93,12 +93,12 @@ async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, Api
     let original = original.map_err(|unclear| {
         static SAID: LogRateLimit = LogRateLimit::new();
         SAID.warn(now, || format!("{} a request to verify is refused: {unclear}", client.request));
-        ApiError::EntryUnclear
+        ApiError::AmbiguousForwardedRequest
     })?;
     if !rules.know(&original.site) {
         static SAID: LogRateLimit = LogRateLimit::new();
         SAID.warn(now, || format!("{} is entered by nobody: `forward_auth` has no rule for it", original.site));
-        return Err(ApiError::EntryClosed);
+        return Err(ApiError::SiteForbidden);
     }
     let Some(Known { user, since }) = known(&app, token, key.as_deref(), now).await? else {
         return Ok(to_sign_in(&app, &original));
@@ -181,7 +181,7 @@ fn query(original: &ForwardedRequest) -> String {
 /// A person gets a page that says who is not let in; what else there is to do is behind its link. nginx, which drops the
 /// page, learns where there is another.
 fn closed(app: &App, original: &ForwardedRequest, user: &User) -> Response {
-    let closed = || Response::json(&Detail { detail: messages::ENTRY_CLOSED }).status(StatusCode::FORBIDDEN);
+    let closed = || Response::json(&Detail { detail: messages::SITE_FORBIDDEN }).status(StatusCode::FORBIDDEN);
     if !original.navigates {
         return closed();
     }

@@ -7,8 +7,8 @@ use crate::domain::secret::Secret;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, UserPatch};
 use crate::domain::username::{MAX_CHARS, Username};
 use crate::http::pipeline::body::BodyKind;
+use crate::http::pipeline::coerce;
 use crate::http::pipeline::fields::{self, Fields};
-use crate::http::pipeline::lenient;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource};
 use crate::http::pipeline::schema::{boolean, datetime, nullable, object, string, string_of};
@@ -125,7 +125,7 @@ fn one_of(sent: Option<&str>, words: &[&'static str]) -> Result<Option<&'static 
 pub fn window(source: &InputSource<'_>, faults: &mut FieldErrors) -> (Option<i64>, Option<i64>) {
     let mut number = |name, default, max| {
         let Some(text) = source.query.get(name) else { return Some(default) };
-        faults.note(Location::Query(name), lenient::integer_text(text).and_then(|number| within(number, max)))
+        faults.note(Location::Query(name), coerce::integer_text(text).and_then(|number| within(number, max)))
     };
     (number("skip", 0, i64::MAX), number("limit", 10, MAX_LIMIT))
 }
@@ -150,9 +150,9 @@ fn patch(
         username: fields.optional("username", faults, fields::username),
         profile_image: fields.optional("profile_image", faults, fields::profile_image),
         password: password(fields, faults),
-        is_active: fields.optional("is_active", faults, lenient::boolean),
-        is_superuser: fields.optional("is_superuser", faults, lenient::boolean),
-        last_login_at: fields.optional("last_login_at", faults, lenient::datetime),
+        is_active: fields.optional("is_active", faults, coerce::boolean),
+        is_superuser: fields.optional("is_superuser", faults, coerce::boolean),
+        last_login_at: fields.optional("last_login_at", faults, coerce::datetime),
     }
 }
 
@@ -176,7 +176,7 @@ impl Input for UserPatch {
         let min = source.config.password_min_length;
         // The original's clients send "" for a password that is to stay.
         let patch = patch(&fields, faults, |fields, faults| {
-            let unless_empty = |value| match lenient::string(value)? {
+            let unless_empty = |value| match coerce::string(value)? {
                 "" => Ok(None),
                 _ => fields::new_password(value, min).map(Some),
             };
@@ -209,7 +209,7 @@ impl Input for ResetPassword {
         let patch = patch(&fields, faults, |fields, faults| {
             fields.required("password", faults, |value| fields::new_password(value, min))
         });
-        let current = |value| lenient::string(value).map(Secret::new);
+        let current = |value| coerce::string(value).map(Secret::new);
         let current = if source.config.require_current_password {
             Some(fields.required("current_password", faults, current)?)
         } else {

@@ -1,4 +1,4 @@
-//! Owns what every request can reach: the store, the proofs, the settings, the clock.
+//! The state that all requests share: settings, database, keys and counters.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,32 +18,32 @@ use crate::store::api_key_uses::ApiKeyUses;
 
 /// One server's state, shared by all its workers.
 pub struct App {
-    /// The settings in force.
+    /// The settings.
     pub config: Arc<Config>,
-    /// The address that people type, from the settings or else from where the server listens; without a `/` at its end.
+    /// The public URL, from the settings or the listening address, without a trailing `/`.
     pub url: String,
-    /// Where "now" comes from.
+    /// The clock.
     pub clock: Clock,
-    /// The two doors to the database.
+    /// The database.
     pub db: Db,
-    /// The gate to bcrypt.
+    /// Hashes passwords in a bounded queue.
     pub hasher: PasswordHasher,
     /// Signs and checks access and refresh tokens.
     pub tokens: TokenSigner,
     /// Encrypts store keys.
     pub fernet: Fernet,
-    /// Slows down failed attempts.
+    /// The attempts in flight.
     pub throttle: Throttle,
     /// Logs denied requests.
     pub denied: DeniedLog,
-    /// Uses of API keys that are not written yet.
+    /// Uses of API keys that aren't written yet.
     pub key_uses: Arc<ApiKeyUses>,
     /// The console's pages.
     pub pages: Pages,
-    /// The API's description.
+    /// The API description.
     pub description: ApiDescription,
-    /// What was counted, for whoever watches the server.
+    /// Counters for `/metrics`.
     pub metrics: Metrics,
-    /// Opens the one-time setup, until the first superuser exists.
+    /// The token of the setup link, until the first superuser exists.
     pub setup_token: Mutex<Option<Secret>>,
 }

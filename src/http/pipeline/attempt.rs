@@ -21,7 +21,7 @@ const REJECTION_DELAY: Duration = Duration::from_millis(100);
 
 /// Delays the rejection of an attempt. A client that retries at once would otherwise take the CPU from password hashing.
 pub async fn delay_rejection<T>(outcome: &Result<T, ApiError>) {
-    if matches!(outcome, Err(ApiError::TooMany(_) | ApiError::Hash(HashError::Busy))) {
+    if matches!(outcome, Err(ApiError::TooManyRequests(_) | ApiError::Hash(HashError::Busy))) {
         tokio::time::sleep(REJECTION_DELAY).await;
     }
 }
@@ -94,7 +94,7 @@ impl AttemptKeys {
         let account = if is_known { None } else { self.account.retry_after(connection, now)? };
         let pair = self.pair.retry_after(connection, now)?;
         let network = self.network.retry_after(connection, now)?;
-        pair.max(network).max(account).map_or(Ok(()), |seconds| Err(ApiError::TooMany(seconds)))
+        pair.max(network).max(account).map_or(Ok(()), |seconds| Err(ApiError::TooManyRequests(seconds)))
     }
 
     /// Counts a failure.
@@ -135,7 +135,7 @@ pub struct SignUpKey(AttemptCounter);
 impl SignUpKey {
     /// Rejects a sign-up that comes too soon after others from its network.
     pub fn check(self, connection: &Connection, now: Timestamp) -> Result<(), ApiError> {
-        self.0.retry_after(connection, now)?.map_or(Ok(()), |seconds| Err(ApiError::TooMany(seconds)))
+        self.0.retry_after(connection, now)?.map_or(Ok(()), |seconds| Err(ApiError::TooManyRequests(seconds)))
     }
 
     /// The key inside a write, where all earlier sign-ups are counted already.
@@ -145,7 +145,7 @@ impl SignUpKey {
 
     /// Returns the error when too many accounts wait for approval. That can last, so clients should retry in an hour.
     pub fn full() -> ApiError {
-        ApiError::TooMany(3600)
+        ApiError::TooManyRequests(3600)
     }
 
     /// Counts a sign-up, also if the name is taken: each one tells whether a name exists.

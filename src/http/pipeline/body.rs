@@ -1,4 +1,4 @@
-//! Owns reading a request's body: its limits of size and time, and what kind of body it is.
+//! Reading a request's body: size limit, timeout and content type.
 
 use std::time::Duration;
 
@@ -13,39 +13,39 @@ use crate::http::pipeline::messages::field;
 use crate::http::pipeline::turn::Turn;
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
 
-/// The most bytes of a body.
+/// The size limit of a body.
 pub const MAX_BYTES: usize = 64 * 1024;
-/// How much more is read and thrown away, so that a client which sends first and listens then hears of the 413.
+/// How much is read and discarded, so that a client that sends everything first still gets the 413.
 const MAX_DRAINED: usize = 16 * 1024 * 1024;
-/// How long a body may take.
+/// The timeout of a body.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a route does with a body.
+/// The kind of body that a route takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyKind {
-    /// It takes none; one that comes is not looked at.
+    /// None; a body is discarded.
     None,
-    /// It takes JSON.
+    /// JSON.
     Json,
-    /// It takes an urlencoded form.
+    /// An urlencoded form.
     Form,
 }
 
-/// A body as it was understood.
+/// A parsed body.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
-    /// There is none.
+    /// No body.
     None,
-    /// It is JSON.
+    /// A JSON value.
     Json(Value),
-    /// It is UTF-8 of another type: a form where one is taken, and otherwise a mere string.
+    /// Text of another content type: a form, or else a plain string.
     Other(String),
 }
 
 /// Reads a body of the kind that the route takes.
 ///
 /// # Errors
-/// 413, 408, 400 for what is no text or nested beyond reason, 422 for what is no JSON.
+/// 413 if it is too large, 408 after the timeout, 400 if it isn't UTF-8 or is nested too deeply, 422 if it isn't JSON.
 pub async fn read(kind: BodyKind, request: &HttpRequest, payload: Payload) -> Result<Body, ApiError> {
     if kind == BodyKind::None {
         drain(request, payload).await;
@@ -63,8 +63,7 @@ pub async fn read(kind: BodyKind, request: &HttpRequest, payload: Payload) -> Re
     if is_json { json(&text).map(Body::Json) } else { Ok(Body::Other(text)) }
 }
 
-/// Throws away a body that nobody asked for, so that the connection can be used again. Most requests have none, and
-/// then there is nothing to wait for.
+/// Discards a body that the route doesn't take, so that the connection can be reused.
 pub async fn drain(request: &HttpRequest, mut payload: Payload) {
     if !request.headers().contains_key(CONTENT_LENGTH) && !request.chunked().unwrap_or(false) {
         return;
@@ -118,7 +117,7 @@ async fn collect(request: &HttpRequest, mut payload: Payload) -> Result<Vec<u8>,
     Ok(bytes)
 }
 
-/// As the original (FastAPI) decides: `application/json`, `application/…+json`, or no type at all.
+/// Whether FastAPI would parse the body as JSON: `application/json`, `application/…+json`, or no type at all.
 fn is_json(request: &HttpRequest) -> bool {
     let Some(value) = request.headers().get(CONTENT_TYPE) else { return true };
     let Ok(value) = value.to_str() else { return false };
@@ -130,17 +129,17 @@ fn is_json(request: &HttpRequest) -> bool {
 fn json(text: &str) -> Result<Value, ApiError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     serde_json::from_str(text).map_err(|error| {
-        // The one fault that serde_json tells apart only in words.
+        // serde_json tells this error only in its message.
         if error.to_string().starts_with("recursion limit") {
             return ApiError::UnparsableBody;
         }
         let fault = FieldError::new("json_invalid", field::JSON);
-        ApiError::Invalid(FieldErrors::one(Location::Character(character(text, &error)), fault))
+        ApiError::Validation(FieldErrors::one(Location::Character(error_position(text, &error)), fault))
     })
 }
 
-/// Where JSON ends to be JSON, counted in characters from the beginning, as Python counts.
-fn character(text: &str, error: &serde_json::Error) -> usize {
+/// Returns the position of a JSON error in characters, as Python counts.
+fn error_position(text: &str, error: &serde_json::Error) -> usize {
     let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     let column = if error.is_eof() { error.column() } else { error.column().saturating_sub(1) };
     let bytes = (before + column).min(text.len());
@@ -154,7 +153,7 @@ mod tests {
 
     fn position(text: &str) -> usize {
         match json(text) {
-            Err(ApiError::Invalid(faults)) => {
+            Err(ApiError::Validation(faults)) => {
                 let items = serde_json::to_value(faults.0).unwrap();
                 usize::try_from(items[0]["loc"][1].as_u64().unwrap()).unwrap()
             }

@@ -96,10 +96,12 @@ impl SignedIn {
                     Some((_, false)) => return Err(ApiError::SessionEnded),
                     found => found.map(|(user, _)| user),
                 },
-                Credential::ApiKey { id, .. } if !api_keys::is_active(connection, id)? => return Err(ApiError::BadKey),
+                Credential::ApiKey { id, .. } if !api_keys::is_active(connection, id)? => {
+                    return Err(ApiError::InvalidApiKey);
+                }
                 Credential::ApiKey { .. } => users::find(connection, user_id)?,
             };
-            let user = user.filter(|user| user.is_active).ok_or(ApiError::UserGone)?;
+            let user = user.filter(|user| user.is_active).ok_or(ApiError::UserMissingOrInactive)?;
             if was_superuser && !user.is_superuser { Err(ApiError::NotSuperuser) } else { work(connection) }
         });
         write.await
@@ -123,7 +125,7 @@ impl Authenticate for SignedIn {
             by_token(app, token, now).await?
         } else {
             let key = api_key_header(headers).or_else(|| query.get("x-api-key").filter(|key| !key.is_empty()));
-            by_api_key(app, key.ok_or(ApiError::NoCredentials)?, now).await?
+            by_api_key(app, key.ok_or(ApiError::MissingCredentials)?, now).await?
         };
         denied_log::remember_caller(request, &caller.user);
         Ok(caller)
@@ -173,7 +175,7 @@ pub async fn by_token(app: &App, token: &str, now: Timestamp) -> Result<SignedIn
             Ok(SignedIn { caller: Caller { user, credential: Credential::Session(claims.sid) }, now })
         }
         Some((user, false)) if user.is_active => Err(ApiError::SessionEnded),
-        _ => Err(ApiError::UserGone),
+        _ => Err(ApiError::UserMissingOrInactive),
     }
 }
 
@@ -181,7 +183,7 @@ pub async fn by_token(app: &App, token: &str, now: Timestamp) -> Result<SignedIn
 pub async fn by_api_key(app: &App, key: &str, now: Timestamp) -> Result<SignedIn, ApiError> {
     let hash = api_key::sha256(key);
     let found = app.db.read(move |connection| api_keys::find(connection, &hash));
-    let (user, key) = found.await?.filter(|(_, key)| key.works_at(now)).ok_or(ApiError::BadKey)?;
+    let (user, key) = found.await?.filter(|(_, key)| key.works_at(now)).ok_or(ApiError::InvalidApiKey)?;
     if !user.is_active {
         return Err(ApiError::InactiveUser);
     }

@@ -1,4 +1,4 @@
-//! Owns where a request came from: the peer, or what a configured proxy says of it, read from the right.
+//! The client of a request: the peer, or the address that trusted proxies report, read from the right.
 
 use std::net::IpAddr;
 
@@ -13,16 +13,16 @@ use crate::http::pipeline::request_id;
 /// The most characters kept of a `User-Agent`.
 const MAX_CLIENT_CHARS: usize = 200;
 
-/// Who sent a request, as far as the network tells.
+/// The client that sent a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// The address of the client itself.
+    /// The client's own address.
     pub address: IpAddr,
-    /// Whether it speaks HTTPS, with us or with a trusted proxy.
+    /// Whether a trusted proxy received the request over HTTPS.
     pub https: bool,
-    /// What program it says it is, shortened and without control characters.
+    /// The `User-Agent`, shortened and without control characters.
     pub agent: Option<String>,
-    /// The request.
+    /// The request's id.
     pub request: RequestId,
 }
 
@@ -41,30 +41,30 @@ impl Client {
         }
     }
 
-    /// For the audit log, where nobody is known by more than an address.
+    /// Returns the actor for the audit log, if nobody is authenticated.
     pub fn actor(&self) -> Actor {
         Actor { address: Some(self.address.to_string()), request: Some(self.request), ..Actor::default() }
     }
 
-    /// For the audit log.
+    /// Returns the actor for the audit log.
     pub fn actor_for(&self, user: &User) -> Actor {
         Actor { id: Some(user.id), name: Some(user.username.to_string()), ..self.actor() }
     }
 }
 
-/// The address at the other end of the connection.
+/// Returns the address at the other end of the connection.
 pub fn peer(request: &HttpRequest) -> IpAddr {
     request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip().to_canonical())
 }
 
-/// Whether an address is that of a proxy that is believed.
+/// Whether this is the address of a trusted proxy.
 pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }
 
-/// The rightmost address that no trusted proxy has: what stands further left, anybody could have written.
+/// Returns the rightmost address that isn't a trusted proxy's. Clients can forge anything further left.
 fn forwarded_for(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    // As bytes: a client may send such that are no text, and proxies add the address to what it sent.
+    // As bytes: a client may send invalid UTF-8, to which proxies append the address.
     let values: Vec<&[u8]> = headers.get_all("x-forwarded-for").map(HeaderValue::as_bytes).collect();
     let mut nearest = peer;
     for hop in values.into_iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b',')) {
@@ -77,7 +77,7 @@ fn forwarded_for(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr
     nearest
 }
 
-/// An address, as some proxies write it also with a port.
+/// Parses an address, with or without a port.
 fn parse(hop: &str) -> Option<IpAddr> {
     let hop = hop.trim();
     let address = hop.parse().ok().or_else(|| hop.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip()));
@@ -100,7 +100,7 @@ mod tests {
     use actix_web::test::TestRequest;
 
     #[test]
-    fn bytes_that_are_no_text_do_not_hide_the_address_that_a_proxy_adds() {
+    fn bytes_that_are_not_utf8_do_not_hide_the_address_that_a_proxy_adds() {
         let request = TestRequest::default()
             .peer_addr("10.0.0.1:1234".parse().unwrap())
             .append_header(("x-forwarded-for", HeaderValue::from_bytes(b"\xff, 203.0.113.9").unwrap()))

@@ -1,18 +1,17 @@
-//! Owns the cookies: the three of the original, and the one that lets people into other sites. Their names, attributes,
-//! and how they are read.
+//! The cookies: Langflow's three, and the site token for the sites behind the proxy.
 
 use actix_web::http::header::{COOKIE, HeaderMap};
 
 use crate::config::{Config, CookieSecure};
 
-/// The access token, for the client's own use; it never authorizes a request but `GET /session` and log-out.
+/// The access token, for the client's own use. Only `GET /session` and sign-out accept it.
 pub const ACCESS: &str = "access_token_lf";
 /// The refresh token.
 pub const REFRESH: &str = "refresh_token_lf";
 /// The encrypted store key.
 pub const STORE_KEY: &str = "apikey_tkn_lflw";
 
-/// How cookies are set for one request.
+/// The attributes of a request's cookies.
 #[derive(Clone, Copy, Debug)]
 pub struct CookieJar<'a> {
     secure: bool,
@@ -21,57 +20,56 @@ pub struct CookieJar<'a> {
 }
 
 impl<'a> CookieJar<'a> {
-    /// By the settings, and by whether the request came over HTTPS.
+    /// Takes the attributes from the settings and from whether the request came over HTTPS.
     pub fn new(config: &'a Config, https: bool) -> Self {
         let secure = match config.cookie_secure {
             CookieSecure::Auto => https,
             CookieSecure::Always => true,
             CookieSecure::Never => false,
         };
-        // Below another site, they are none of that site's business.
+        // The site around usher must not receive the cookies.
         let path = if config.base_path.is_empty() { "/" } else { &config.base_path };
         Self { secure, access_readable: config.access_cookie_readable, path }
     }
 
-    /// A `Set-Cookie` header's value.
+    /// Returns a `Set-Cookie` value.
     pub fn set(self, name: &str, value: &str, seconds: u64) -> String {
         let http_only = if name == ACCESS && self.access_readable { "" } else { "; HttpOnly" };
         let secure = if self.secure { "; Secure" } else { "" };
         format!("{name}={value}; Max-Age={seconds}; Path={}; SameSite=Lax{http_only}{secure}", self.path)
     }
 
-    /// The same cookie, gone.
+    /// Returns the `Set-Cookie` value that deletes a cookie.
     pub fn clear(self, name: &str) -> String {
         self.set(name, "", 0)
     }
 }
 
-/// The cookie of this name that the client sent; of several the last, as the original does. Below another site it is the
-/// first: that site may have cookies of the same names, and browsers send those of the longest path first (RFC 6265,
-/// section 5.4).
+/// Returns the request's last cookie of this name, as Langflow does. Below a base path it is the first: the site around
+/// usher may have cookies of the same name, and browsers send those with the longest path first (RFC 6265, section 5.4).
 pub fn get<'a>(config: &Config, headers: &'a HeaderMap, name: &'a str) -> Option<&'a str> {
     let mut found = all(headers, name);
     if config.base_path.is_empty() { found.last() } else { found.next() }
 }
 
-/// The name of the cookie by which proxies know who enters the sites behind them. Where it goes over HTTPS alone, the
-/// name is one that browsers take from nowhere else (RFC 6265bis, section 4.1.3.1).
-fn entry_name(config: &Config) -> &'static str {
+/// Returns the name of the site token's cookie. Over HTTPS it has the prefix `__Secure-`, which browsers accept only from
+/// HTTPS sites (RFC 6265bis, section 4.1.3.1).
+fn site_token_name(config: &Config) -> &'static str {
     if config.entry_by_https() { "__Secure-usher_entry" } else { "usher_entry" }
 }
 
-/// Sets that cookie, the only one that other hosts are sent.
-pub fn set_entry(config: &Config, value: &str, seconds: u64) -> String {
-    let name = entry_name(config);
+/// Returns the `Set-Cookie` value of the site token, the only cookie that other hosts receive.
+pub fn set_site_token(config: &Config, value: &str, seconds: u64) -> String {
+    let name = site_token_name(config);
     let domain = config.cookie_domain.as_ref().map(|domain| format!("; Domain={domain}")).unwrap_or_default();
     let secure = if config.entry_by_https() { "; Secure" } else { "" };
     format!("{name}={value}{domain}; Max-Age={seconds}; Path=/; SameSite=Lax; HttpOnly{secure}")
 }
 
-/// The entry cookie that came. Of several it is the last: that of the shortest path, which is ours. A site that sets one
-/// of this name for a part of its neighbours' addresses does not get in front of it.
-pub fn get_entry<'a>(config: &Config, headers: &'a HeaderMap) -> Option<&'a str> {
-    all(headers, entry_name(config)).last()
+/// Returns the request's site token. Of several cookies the last counts, which has the shortest path and is usher's own:
+/// another site can't override it with a cookie for a longer path.
+pub fn site_token<'a>(config: &Config, headers: &'a HeaderMap) -> Option<&'a str> {
+    all(headers, site_token_name(config)).last()
 }
 
 fn all<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {

@@ -99,17 +99,17 @@ impl DeniedLog {
             error,
             ApiError::NotSuperuser
                 | ApiError::Denied(_)
-                | ApiError::BadKey
-                | ApiError::BadToken
-                | ApiError::TooMany(_)
+                | ApiError::InvalidApiKey
+                | ApiError::InvalidToken
+                | ApiError::TooManyRequests(_)
                 | ApiError::CrossSite
-                | ApiError::BadResetToken
-                | ApiError::BadSetupToken
+                | ApiError::InvalidResetToken
+                | ApiError::InvalidSetupToken
         );
         if is_attempt {
             // fail2ban matches failed sign-ins, and a throttled sign-in counts as one.
             let action = if path == "/api/v1/login" { Action::LoggedIn } else { Action::Refused };
-            self.record(db, client, now, caller, action, format!("{method} {path}: {}", error.told())).await;
+            self.record(db, client, now, caller, action, format!("{method} {path}: {}", error.message())).await;
         }
     }
 

@@ -1,5 +1,5 @@
-//! Owns everything that a request can be refused with: one enum, one exhaustive match to status and sentence.
-//! Causes go to the log, never to the client.
+//! The errors of requests: one enum, mapped to status and message in one exhaustive match. Causes go to the log, never to
+//! the client.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -13,133 +13,135 @@ use crate::http::pipeline::messages;
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
 use crate::store::{StoreError, WriteError};
 
-/// Why a request is refused.
+/// Why a request fails.
 #[derive(Debug)]
 pub enum ApiError {
-    /// No such path.
+    /// No route has this path.
     NotFound,
-    /// The path exists, with the methods named here.
+    /// The path has routes for these methods only.
     MethodNotAllowed(&'static str),
-    /// Fields at fault, all of them.
-    Invalid(FieldErrors),
+    /// All validation errors of the request.
+    Validation(FieldErrors),
     UnparsableBody,
     BodyTooLarge,
     BodyTooSlow,
-    /// A browser says that another site sent it.
+    /// The browser marked the request as cross-site.
     CrossSite,
-    NoCredentials,
-    BadKey,
-    BadToken,
+    MissingCredentials,
+    InvalidApiKey,
+    InvalidToken,
     TokenExpired,
     SessionEnded,
-    /// The token's user is gone or inactive.
-    UserGone,
-    /// The API key's user is inactive, or one who gave the right password.
+    /// The token's user was deleted or is inactive.
+    UserMissingOrInactive,
+    /// The API key's user is inactive, or an inactive user gave the right password.
     InactiveUser,
     NotSuperuser,
     Denied(Denied),
-    WrongLogin,
-    /// The right password of somebody who was never active.
-    Waiting,
-    /// No refresh cookie came.
-    NoRefreshToken,
-    BadRefreshToken,
+    InvalidLogin,
+    /// The right password of a user who has not been approved yet.
+    ApprovalPending,
+    /// The refresh cookie is missing.
+    MissingRefreshToken,
+    InvalidRefreshToken,
     AutoLoginOff,
     AutoLoginNotLocal,
     /// The launch secret is missing or wrong.
-    LaunchSecret,
+    WrongLaunchSecret,
     UserNotFound,
     UsernameTaken,
-    /// The account is not what the client says that it saw.
-    ChangedMeanwhile,
+    /// The account doesn't match `If-Match`.
+    PreconditionFailed,
     SignupClosed,
     WrongCurrentPassword,
     SamePassword,
-    KeyNotFound,
+    ApiKeyNotFound,
     SessionNotFound,
-    /// It cannot be told which site a proxy asks about.
-    EntryUnclear,
-    /// Not this person, or nobody at all.
-    EntryClosed,
-    /// Not an address of a site behind the proxy.
-    BadReturnTo,
-    /// The cookie would not be sent there.
-    EntryWithoutHttps,
-    SetupDone,
-    BadSetupToken,
-    /// Too many attempts; the next may be made in so many seconds.
-    TooMany(u64),
-    BadResetToken,
+    /// The proxy's headers don't name one site.
+    AmbiguousForwardedRequest,
+    /// The user may not enter the site, or no rule allows it.
+    SiteForbidden,
+    /// `return_to` isn't the URL of a site behind the proxy.
+    InvalidReturnUrl,
+    /// The cookie needs HTTPS, and the site uses HTTP.
+    SiteNeedsHttps,
+    SetupComplete,
+    InvalidSetupToken,
+    /// Too many attempts; retry after this many seconds.
+    TooManyRequests(u64),
+    InvalidResetToken,
     Hash(HashError),
     Store(StoreError),
     Randomness(RandomnessError),
-    /// A handler panicked; the panic itself is in the log.
+    /// A handler panicked; the log holds the panic.
     Panicked,
 }
 
 impl ApiError {
-    /// One field of the body at fault.
-    pub fn field(name: &'static str, fault: FieldError) -> Self {
-        Self::Invalid(FieldErrors::one(Location::Field(name), fault))
+    /// Returns the validation error of one field of the body.
+    pub fn field(name: &'static str, error: FieldError) -> Self {
+        Self::Validation(FieldErrors::one(Location::Field(name), error))
     }
 
-    /// The sentence that the client is told.
-    pub fn told(&self) -> &'static str {
-        self.sentence().1
+    /// Returns the message for the client.
+    pub fn message(&self) -> &'static str {
+        self.status_and_message().1
     }
 
-    /// The status and the body that the client is sent.
-    pub fn reply(&self) -> (StatusCode, Value) {
-        let (status, sentence) = self.sentence();
+    /// Returns the status and the JSON body.
+    pub fn status_and_body(&self) -> (StatusCode, Value) {
+        let (status, message) = self.status_and_message();
         let body = match self {
-            Self::Invalid(faults) => json!({ "detail": faults.0 }),
-            Self::AutoLoginOff => json!({ "detail": { "message": sentence, "auto_login": false } }),
-            Self::TooMany(seconds) => json!({ "detail": sentence, "retry_after": seconds.to_string() }),
-            _ => json!({ "detail": sentence }),
+            Self::Validation(errors) => json!({ "detail": errors.0 }),
+            Self::AutoLoginOff => json!({ "detail": { "message": message, "auto_login": false } }),
+            Self::TooManyRequests(seconds) => json!({ "detail": message, "retry_after": seconds.to_string() }),
+            _ => json!({ "detail": message }),
         };
         (status, body)
     }
 
-    fn sentence(&self) -> (StatusCode, &'static str) {
+    fn status_and_message(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, messages::NOT_FOUND),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, messages::METHOD_NOT_ALLOWED),
-            Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, messages::UNPARSABLE_BODY),
+            Self::Validation(_) => (StatusCode::UNPROCESSABLE_ENTITY, messages::UNPARSABLE_BODY),
             Self::UnparsableBody => (StatusCode::BAD_REQUEST, messages::UNPARSABLE_BODY),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, messages::BODY_TOO_LARGE),
             Self::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, messages::BODY_TOO_SLOW),
             Self::CrossSite => (StatusCode::FORBIDDEN, messages::CROSS_SITE),
-            Self::NoCredentials => (StatusCode::FORBIDDEN, messages::NO_CREDENTIALS),
-            Self::BadKey => (StatusCode::FORBIDDEN, messages::BAD_KEY),
-            Self::BadToken => (StatusCode::UNAUTHORIZED, messages::BAD_TOKEN),
+            Self::MissingCredentials => (StatusCode::FORBIDDEN, messages::NO_CREDENTIALS),
+            Self::InvalidApiKey => (StatusCode::FORBIDDEN, messages::INVALID_API_KEY),
+            Self::InvalidToken => (StatusCode::UNAUTHORIZED, messages::INVALID_TOKEN),
             Self::TokenExpired => (StatusCode::UNAUTHORIZED, messages::TOKEN_EXPIRED),
             Self::SessionEnded => (StatusCode::UNAUTHORIZED, messages::SESSION_ENDED),
-            Self::UserGone => (StatusCode::UNAUTHORIZED, messages::USER_GONE),
+            Self::UserMissingOrInactive => (StatusCode::UNAUTHORIZED, messages::USER_MISSING_OR_INACTIVE),
             Self::InactiveUser => (StatusCode::UNAUTHORIZED, messages::INACTIVE_USER),
-            Self::NotSuperuser => (StatusCode::FORBIDDEN, messages::NO_SUPERUSER),
-            Self::Denied(denied) => refused(*denied),
-            Self::WrongLogin => (StatusCode::UNAUTHORIZED, messages::WRONG_LOGIN),
-            Self::Waiting => (StatusCode::BAD_REQUEST, messages::WAITING),
-            Self::NoRefreshToken | Self::BadRefreshToken => (StatusCode::UNAUTHORIZED, messages::BAD_REFRESH_TOKEN),
+            Self::NotSuperuser => (StatusCode::FORBIDDEN, messages::NOT_SUPERUSER),
+            Self::Denied(denied) => denied_message(*denied),
+            Self::InvalidLogin => (StatusCode::UNAUTHORIZED, messages::INVALID_LOGIN),
+            Self::ApprovalPending => (StatusCode::BAD_REQUEST, messages::APPROVAL_PENDING),
+            Self::MissingRefreshToken | Self::InvalidRefreshToken => {
+                (StatusCode::UNAUTHORIZED, messages::INVALID_REFRESH_TOKEN)
+            }
             Self::AutoLoginOff => (StatusCode::BAD_REQUEST, messages::AUTO_LOGIN_OFF),
             Self::AutoLoginNotLocal => (StatusCode::FORBIDDEN, messages::AUTO_LOGIN_LOCAL),
-            Self::LaunchSecret => (StatusCode::FORBIDDEN, messages::LAUNCH_SECRET),
+            Self::WrongLaunchSecret => (StatusCode::FORBIDDEN, messages::LAUNCH_SECRET),
             Self::UserNotFound => (StatusCode::NOT_FOUND, messages::USER_NOT_FOUND),
             Self::UsernameTaken => (StatusCode::BAD_REQUEST, messages::USERNAME_TAKEN),
-            Self::ChangedMeanwhile => (StatusCode::PRECONDITION_FAILED, messages::CHANGED_MEANWHILE),
+            Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, messages::PRECONDITION_FAILED),
             Self::SignupClosed => (StatusCode::FORBIDDEN, messages::SIGNUP_CLOSED),
             Self::WrongCurrentPassword => (StatusCode::BAD_REQUEST, messages::WRONG_CURRENT),
             Self::SamePassword => (StatusCode::BAD_REQUEST, messages::SAME_PASSWORD),
-            Self::KeyNotFound => (StatusCode::BAD_REQUEST, messages::KEY_NOT_FOUND),
+            Self::ApiKeyNotFound => (StatusCode::BAD_REQUEST, messages::KEY_NOT_FOUND),
             Self::SessionNotFound => (StatusCode::NOT_FOUND, messages::SESSION_NOT_FOUND),
-            Self::EntryUnclear => (StatusCode::FORBIDDEN, messages::ENTRY_UNCLEAR),
-            Self::EntryClosed => (StatusCode::FORBIDDEN, messages::ENTRY_CLOSED),
-            Self::BadReturnTo => (StatusCode::FORBIDDEN, messages::BAD_RETURN_TO),
-            Self::EntryWithoutHttps => (StatusCode::FORBIDDEN, messages::ENTRY_WITHOUT_HTTPS),
-            Self::SetupDone => (StatusCode::FORBIDDEN, messages::SETUP_DONE),
-            Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, messages::TOO_MANY),
-            Self::BadResetToken => (StatusCode::FORBIDDEN, messages::RESET_TOKEN),
-            Self::BadSetupToken => (StatusCode::FORBIDDEN, messages::SETUP_TOKEN),
+            Self::AmbiguousForwardedRequest => (StatusCode::FORBIDDEN, messages::AMBIGUOUS_FORWARDED_REQUEST),
+            Self::SiteForbidden => (StatusCode::FORBIDDEN, messages::SITE_FORBIDDEN),
+            Self::InvalidReturnUrl => (StatusCode::FORBIDDEN, messages::INVALID_RETURN_URL),
+            Self::SiteNeedsHttps => (StatusCode::FORBIDDEN, messages::SITE_NEEDS_HTTPS),
+            Self::SetupComplete => (StatusCode::FORBIDDEN, messages::SETUP_COMPLETE),
+            Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, messages::TOO_MANY_REQUESTS),
+            Self::InvalidResetToken => (StatusCode::FORBIDDEN, messages::RESET_TOKEN),
+            Self::InvalidSetupToken => (StatusCode::FORBIDDEN, messages::SETUP_TOKEN),
             Self::Hash(HashError::Busy) | Self::Store(StoreError::Overloaded) => {
                 (StatusCode::SERVICE_UNAVAILABLE, messages::BUSY)
             }
@@ -154,28 +156,28 @@ impl ApiError {
         }
     }
 
-    /// The header that goes with the refusal.
+    /// Returns the extra header of the response.
     pub fn header(&self) -> Option<(HeaderName, String)> {
         match self {
-            Self::BadToken
+            Self::InvalidToken
             | Self::TokenExpired
             | Self::SessionEnded
-            | Self::UserGone
-            | Self::WrongLogin
-            | Self::NoRefreshToken => Some((WWW_AUTHENTICATE, "Bearer".to_owned())),
-            Self::TooMany(seconds) => Some((RETRY_AFTER, seconds.to_string())),
+            | Self::UserMissingOrInactive
+            | Self::InvalidLogin
+            | Self::MissingRefreshToken => Some((WWW_AUTHENTICATE, "Bearer".to_owned())),
+            Self::TooManyRequests(seconds) => Some((RETRY_AFTER, seconds.to_string())),
             Self::MethodNotAllowed(methods) => Some((ALLOW, (*methods).to_owned())),
-            _ if self.sentence().0 == StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, "1".to_owned())),
+            _ if self.status_and_message().0 == StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, "1".to_owned())),
             _ => None,
         }
     }
 
-    /// Whether more is asked of the server than it can do, which comes by the thousands and passes.
+    /// Whether the server is overloaded. Such errors come in large numbers and pass.
     pub fn is_overload(&self) -> bool {
         matches!(self, Self::Hash(HashError::Busy) | Self::Store(StoreError::Overloaded))
     }
 
-    /// What the log is told, when it is the server's own fault.
+    /// Returns the cause for the log, if the server is at fault.
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Store(error) => Some(error.described()),
@@ -187,7 +189,7 @@ impl ApiError {
     }
 }
 
-fn refused(denied: Denied) -> (StatusCode, &'static str) {
+fn denied_message(denied: Denied) -> (StatusCode, &'static str) {
     match denied {
         Denied::DeactivateSelf => (StatusCode::FORBIDDEN, messages::DEACTIVATE_SELF),
         Denied::Permission => (StatusCode::FORBIDDEN, messages::PERMISSION_DENIED),
@@ -206,7 +208,7 @@ fn refused(denied: Denied) -> (StatusCode, &'static str) {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            // In the same words: who has been here is nobody's business.
+            // The same message for both: it must not tell who had an account.
             StoreError::UsernameTaken | StoreError::FormerUsername => Self::UsernameTaken,
             other => Self::Store(other),
         }
@@ -238,7 +240,7 @@ impl From<TokenError> for ApiError {
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::Expired => Self::TokenExpired,
-            TokenError::Invalid => Self::BadToken,
+            TokenError::Invalid => Self::InvalidToken,
         }
     }
 }

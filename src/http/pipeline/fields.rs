@@ -1,4 +1,4 @@
-//! Owns how fields are taken out of a body and checked, and the rules for names, passwords and texts in requests.
+//! Reading and validating the fields of a JSON body, and the rules for user names, passwords and texts.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use crate::domain::secret::Secret;
 use crate::domain::user::MAX_PROFILE_IMAGE_CHARS;
 use crate::domain::username::{Username, UsernameError};
 use crate::http::pipeline::body::Body;
-use crate::http::pipeline::lenient;
+use crate::http::pipeline::coerce;
 use crate::http::pipeline::messages::field;
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
 
@@ -17,7 +17,7 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The body's fields, or `None` with the fault noted when it is missing or no object.
+    /// Returns the body's fields. If the body is missing or isn't an object, adds an error and returns `None`.
     pub fn of(body: &'a Body, faults: &mut FieldErrors) -> Option<Self> {
         match body {
             Body::None | Body::Json(Value::Null) => {
@@ -30,7 +30,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A field that must be there.
+    /// Reads a required field.
     pub fn required<T>(
         &self,
         name: &'static str,
@@ -41,7 +41,7 @@ impl<'a> Fields<'a> {
         faults.note(Location::Field(name), value.and_then(check))
     }
 
-    /// A field that may be absent; `null` is absent.
+    /// Reads an optional field; `null` counts as absent.
     pub fn optional<T>(
         &self,
         name: &'static str,
@@ -52,7 +52,7 @@ impl<'a> Fields<'a> {
         faults.note(Location::Field(name), check(value))
     }
 
-    /// A field that may be absent, but where `null` is as wrong as any other type.
+    /// Reads an optional field that can't be `null`.
     pub fn defaulted<T>(
         &self,
         name: &'static str,
@@ -63,9 +63,9 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A user name.
+/// Parses a user name.
 pub fn username(value: &Value) -> Result<Username, FieldError> {
-    Username::parse(lenient::string(value)?).map_err(|error| match error {
+    Username::parse(coerce::string(value)?).map_err(|error| match error {
         UsernameError::Empty => FieldError::new("string_too_short", error.to_string()),
         UsernameError::TooLong => FieldError::new("string_too_long", error.to_string()),
         UsernameError::Forbidden | UsernameError::Invisible => {
@@ -74,19 +74,19 @@ pub fn username(value: &Value) -> Result<Username, FieldError> {
     })
 }
 
-/// A password that is to be set.
+/// Checks a new password.
 pub fn new_password(value: &Value, min: usize) -> Result<Secret, FieldError> {
-    let text = lenient::string(value)?;
+    let text = coerce::string(value)?;
     password_policy::check(text, min).map_err(weak)?;
     Ok(Secret::new(text))
 }
 
-/// That a new password is not the name of its account.
+/// Checks that a new password isn't the user name.
 pub fn differs_from_name(password: &Secret, username: &Username) -> Result<(), FieldError> {
     password_policy::differs_from_name(password, username).map_err(weak)
 }
 
-/// A refused password in pydantic's words, where it has words for it.
+/// Returns pydantic's error if it has one, else a value error.
 fn weak(why: WeakPassword) -> FieldError {
     match why {
         WeakPassword::TooShort(1) => FieldError::new("string_too_short", "String should have at least 1 character"),
@@ -97,14 +97,14 @@ fn weak(why: WeakPassword) -> FieldError {
     }
 }
 
-/// A picture: whatever the client's picture chooser writes.
+/// Reads a profile image, in any form that clients use.
 pub fn profile_image(value: &Value) -> Result<String, FieldError> {
     text(value, MAX_PROFILE_IMAGE_CHARS)
 }
 
-/// A text of at most `max` characters, none of them NUL, at which other programs would cut it.
+/// Reads a text of at most `max` characters without NUL, at which other programs would cut it.
 pub fn text(value: &Value, max: usize) -> Result<String, FieldError> {
-    let text = lenient::string(value)?;
+    let text = coerce::string(value)?;
     if text.chars().count() > max {
         return Err(FieldError::new("string_too_long", format!("String should have at most {max} characters")));
     }

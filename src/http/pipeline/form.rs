@@ -1,4 +1,4 @@
-//! Owns `a=b&c=d`: queries and urlencoded forms, as the URL standard reads them. The last of repeated names counts.
+//! Queries and urlencoded forms (`a=b&c=d`), parsed by the URL standard. The last of repeated names counts.
 
 use std::borrow::Cow;
 
@@ -7,12 +7,12 @@ use std::borrow::Cow;
 pub struct FormPairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> FormPairs<'a> {
-    /// Reads anything: what is no escape stands for itself, and bytes that are no UTF-8 become replacement characters.
+    /// Parses any bytes: invalid escapes stay as they are, and invalid UTF-8 becomes replacement characters.
     pub fn parse(text: &'a [u8]) -> Self {
         if text.is_empty() { Self::default() } else { Self(url::form_urlencoded::parse(text).collect()) }
     }
 
-    /// The last value of this name.
+    /// Returns the last value of this name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(found, _)| found == name).map(|(_, value)| value.as_ref())
     }

@@ -18,7 +18,7 @@ impl IfMatch {
     /// Refuses the change if the account changed since the client read it.
     pub fn check(&self, user: &User) -> Result<(), ApiError> {
         let fits = |tags: &Vec<String>| tags.iter().any(|sent| sent == "*" || *sent == etag(user));
-        if self.0.as_ref().is_none_or(fits) { Ok(()) } else { Err(ApiError::ChangedMeanwhile) }
+        if self.0.as_ref().is_none_or(fits) { Ok(()) } else { Err(ApiError::PreconditionFailed) }
     }
 }
 

@@ -1,33 +1,33 @@
-//! Every sentence that a client can read, but for those of field checks that carry a number.
-//! Most are the original's, recorded in the wire contract; clients match on them.
+//! The messages that clients can read, except validation messages that contain a number. Most are Langflow's: the wire
+//! contract fixes them, because clients match on them.
 
 pub const NOT_FOUND: &str = "Not Found";
 pub const METHOD_NOT_ALLOWED: &str = "Method Not Allowed";
 pub const UNPARSABLE_BODY: &str = "There was an error parsing the body";
-pub const BODY_TOO_LARGE: &str = "The request body should have at most 65536 bytes";
-pub const BODY_TOO_SLOW: &str = "The request body did not arrive within 10 seconds";
+pub const BODY_TOO_LARGE: &str = "The request body must not exceed 65536 bytes";
+pub const BODY_TOO_SLOW: &str = "The request body didn't arrive within 10 seconds";
 pub const CROSS_SITE: &str = "Cross-site requests are not allowed from this origin";
 
 pub const NO_CREDENTIALS: &str = "An API key must be passed as query or header";
-pub const BAD_KEY: &str = "Invalid or missing API key";
-pub const BAD_TOKEN: &str = "Could not validate credentials";
+pub const INVALID_API_KEY: &str = "Invalid or missing API key";
+pub const INVALID_TOKEN: &str = "Could not validate credentials";
 pub const TOKEN_EXPIRED: &str = "Token has expired.";
 pub const SESSION_ENDED: &str = "Session has ended.";
-pub const USER_GONE: &str = "User not found or is inactive.";
+pub const USER_MISSING_OR_INACTIVE: &str = "User not found or is inactive.";
 pub const INACTIVE_USER: &str = "Inactive user";
-pub const NO_SUPERUSER: &str = "The user doesn't have enough privileges";
+pub const NOT_SUPERUSER: &str = "The user doesn't have enough privileges";
 
-pub const WRONG_LOGIN: &str = "Incorrect username or password";
-pub const WAITING: &str = "Waiting for approval";
-pub const BAD_REFRESH_TOKEN: &str = "Invalid refresh token";
+pub const INVALID_LOGIN: &str = "Incorrect username or password";
+pub const APPROVAL_PENDING: &str = "Waiting for approval";
+pub const INVALID_REFRESH_TOKEN: &str = "Invalid refresh token";
 pub const LOGGED_OUT: &str = "Logout successful";
 pub const AUTO_LOGIN_OFF: &str = "Auto login is disabled. Please enable it in the settings";
-pub const AUTO_LOGIN_LOCAL: &str = "Auto login works only on this machine, without a proxy";
-pub const LAUNCH_SECRET: &str = "Auto login needs the launch secret of the program that started this server";
+pub const AUTO_LOGIN_LOCAL: &str = "Auto login only works on this machine, without a proxy";
+pub const LAUNCH_SECRET: &str = "Auto login needs the launch secret of the program that started the server";
 
 pub const USER_NOT_FOUND: &str = "User not found";
 pub const USERNAME_TAKEN: &str = "This username is unavailable.";
-pub const CHANGED_MEANWHILE: &str = "The user was changed meanwhile";
+pub const PRECONDITION_FAILED: &str = "The user was changed since you read it; reload and try again";
 pub const SIGNUP_CLOSED: &str = "Public user registration is disabled.";
 pub const PERMISSION_DENIED: &str = "Permission denied";
 pub const DEACTIVATE_SELF: &str = "You can't deactivate your own user account";
@@ -43,7 +43,7 @@ pub const USER_DELETED: &str = "User deleted";
 pub const KEY_DELETED: &str = "API Key deleted";
 pub const KEY_NOT_FOUND: &str = "API Key not found";
 pub const KEY_SAVED: &str = "API Key saved";
-pub const KEY_OUTLIVES: &str = "An API key can't make a key that outlives it";
+pub const KEY_OUTLIVES: &str = "An API key can't create a key that expires after it";
 
 pub const SESSIONS_BY_API_KEY: &str = "Sign in interactively to manage sessions";
 pub const SESSION_NOT_FOUND: &str = "Session not found";
@@ -51,33 +51,35 @@ pub const ONE_SESSION_ENDED: &str = "Session ended";
 pub const SESSIONS_ENDED: &str = "Sessions ended";
 
 pub const SIGN_IN_TO_ENTER: &str = "Sign in to enter this site";
-pub const ENTRY_CLOSED: &str = "You may not enter this site";
-pub const ENTRY_UNCLEAR: &str = "The proxy does not say clearly which site is asked for; the server's log says more";
-pub const BAD_RETURN_TO: &str = "This is not the address of a site that can be entered from here";
-pub const ENTRY_WITHOUT_HTTPS: &str = "This site is entered by https alone, and its address begins with http";
-pub const SITE_ACCESS_BY_API_KEY: &str = "An API key opens no other sites in a browser";
-pub const RENAME_SELF: &str = "Names are fixed, as other sites know people by them; ask an administrator";
+pub const SITE_FORBIDDEN: &str = "You aren't allowed to enter this site";
+pub const AMBIGUOUS_FORWARDED_REQUEST: &str =
+    "The proxy's headers don't say which site was requested; see the server's log";
+pub const INVALID_RETURN_URL: &str = "This isn't the address of a site that you can enter from here";
+pub const SITE_NEEDS_HTTPS: &str = "This site can only be entered over https; use an https address";
+pub const SITE_ACCESS_BY_API_KEY: &str = "An API key can't open other sites in a browser; sign in instead";
+pub const RENAME_SELF: &str =
+    "You can't change your user name, because other sites identify you by it; ask an administrator";
 
-pub const SETUP_DONE: &str = "Setup is complete: a superuser exists";
-pub const SETUP_TOKEN: &str = "The setup link is not valid; restart the server for a new one";
+pub const SETUP_COMPLETE: &str = "Setup is complete: a superuser exists";
+pub const SETUP_TOKEN: &str = "The setup link isn't valid; restart the server to get a new one";
 
-pub const TOO_MANY: &str = "Too many requests. Please try again later.";
-pub const RESET_TOKEN: &str = "The reset link is not valid any more; ask for a new one";
+pub const TOO_MANY_REQUESTS: &str = "Too many requests. Please try again later.";
+pub const RESET_TOKEN: &str = "The reset link is no longer valid; ask for a new one";
 pub const PASSWORD_SET: &str = "Password set";
 
 pub const BUSY: &str = "The server is busy. Please try again.";
 pub const UNAVAILABLE: &str = "The database can't be used right now. Please try again.";
 pub const DISK_FULL: &str = "The server's disk is full";
-/// The original's words.
+/// Langflow's message.
 pub const CHECK_THE_LOG: &str = "error check the server logs";
 pub const DB_LOCKED: &str = "The database is locked by another process";
-pub const DB_READ_ONLY: &str = "The database can't be written: it is read-only";
+pub const DB_READ_ONLY: &str = "The database is read-only";
 pub const DB_DISK: &str = "The disk reports errors";
 pub const DB_REPLACED: &str = "The database file was deleted or replaced; restart the server";
 pub const DB_DAMAGED: &str = "The database file is damaged; restore a backup";
 pub const INTERNAL: &str = "Internal Server Error";
 
-/// pydantic's words for the faults that a field can have.
+/// pydantic's validation messages.
 pub mod field {
     pub const MISSING: &str = "Field required";
     pub const STRING: &str = "Input should be a valid string";

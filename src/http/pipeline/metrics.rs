@@ -133,9 +133,11 @@ impl LoginOutcome {
     fn of<T>(outcome: &Result<T, ApiError>) -> Option<Self> {
         match outcome {
             Ok(_) => Some(Self::Success),
-            Err(ApiError::WrongLogin | ApiError::LaunchSecret | ApiError::AutoLoginNotLocal) => Some(Self::Refused),
-            Err(ApiError::Waiting | ApiError::InactiveUser) => Some(Self::Inactive),
-            Err(ApiError::TooMany(_)) => Some(Self::Throttled),
+            Err(ApiError::InvalidLogin | ApiError::WrongLaunchSecret | ApiError::AutoLoginNotLocal) => {
+                Some(Self::Refused)
+            }
+            Err(ApiError::ApprovalPending | ApiError::InactiveUser) => Some(Self::Inactive),
+            Err(ApiError::TooManyRequests(_)) => Some(Self::Throttled),
             Err(ApiError::Hash(HashError::Busy | HashError::Failed) | ApiError::Store(_)) => Some(Self::Failed),
             Err(_) => None,
         }

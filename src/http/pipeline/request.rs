@@ -11,9 +11,9 @@ use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::{self, Body};
 use crate::http::pipeline::caller::{Authenticate, Credentials};
 use crate::http::pipeline::client::Client;
+use crate::http::pipeline::coerce;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::form::FormPairs;
-use crate::http::pipeline::lenient;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::validation::{FieldErrors, Location};
 
@@ -77,7 +77,7 @@ impl<C: Authenticate, I: Input> Request<C, I> {
         let source = InputSource { request, query: &query, body: &body, config: &app.config, now };
         match I::read(&source, &mut faults) {
             Some(input) if faults.0.is_empty() => Ok(Self { app, now, client, caller, input }),
-            _ => Err(ApiError::Invalid(faults)),
+            _ => Err(ApiError::Validation(faults)),
         }
     }
 }
@@ -136,7 +136,7 @@ fn path_uuid(name: &'static str, source: &InputSource<'_>, faults: &mut FieldErr
     let text = source.request.match_info().get(name).or_else(last_segment).unwrap_or_default();
     // actix doesn't decode "%2F", "%2B" and "%25".
     let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
-    faults.note(Location::Path(name), lenient::uuid_text(&text))
+    faults.note(Location::Path(name), coerce::uuid_text(&text))
 }
 
 /// Declares a UUID path parameter.

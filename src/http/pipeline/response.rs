@@ -123,7 +123,7 @@ pub fn send(request: &HttpRequest, base_path: &str, outcome: Result<Response, Ap
 }
 
 fn send_error(request: &HttpRequest, error: &ApiError, id: RequestId) -> HttpResponse {
-    let (status, body) = error.reply();
+    let (status, body) = error.status_and_body();
     if error.is_overload() {
         log_overload(error);
     } else if let Some(cause) = error.cause() {

@@ -1,4 +1,4 @@
-//! Owns what is wrong with a request's fields: one item for each, in pydantic's form, without what was sent.
+//! Validation errors in pydantic's form, one item per field. They never contain the input.
 
 use std::borrow::Cow;
 

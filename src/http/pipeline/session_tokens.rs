@@ -1,4 +1,4 @@
-//! Owns how a session becomes tokens and cookies, and how tokens lead back to it.
+//! Sessions as tokens and cookies, and back.
 
 use actix_web::http::header::HeaderMap;
 use chrono::TimeDelta;
@@ -19,14 +19,14 @@ use crate::http::pipeline::cookies::{self, CookieJar};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::response::Response;
 
-/// A session that begins now.
+/// Returns a session that starts now.
 pub fn new_session(app: &App, user: &User, client: &Client, now: Timestamp) -> Session {
     Session {
         id: Uuid::new_v4(),
         user_id: user.id,
         created_at: now,
         refreshed_at: now,
-        expires_at: end_of(app, now),
+        expires_at: refresh_expiry(app, now),
         generation: 0,
         address: client.address.to_string(),
         client: client.agent.clone(),
@@ -34,19 +34,19 @@ pub fn new_session(app: &App, user: &User, client: &Client, now: Timestamp) -> S
     }
 }
 
-/// When a refresh token that is issued now ends.
-pub fn end_of(app: &App, now: Timestamp) -> Timestamp {
+/// Returns when a refresh token that is issued now expires.
+pub fn refresh_expiry(app: &App, now: Timestamp) -> Timestamp {
     now + TimeDelta::seconds(app.config.refresh_token_seconds.into())
 }
 
-/// How long a replaced refresh token still works.
+/// Returns how long a replaced refresh token still works.
 pub fn leeway(app: &App) -> TimeDelta {
     TimeDelta::seconds(app.config.refresh_leeway_seconds.into())
 }
 
-/// The answer to a log-in or refresh: both tokens, as JSON and as cookies, and the store key's cookie where there is
-/// one. The refresh token says only what the session's row says, so that it comes out the same each time.
-pub fn reply(app: &App, session: &Session, user: Option<&User>, jar: CookieJar<'_>, now: Timestamp) -> Response {
+/// Returns the response to a sign-in or refresh: both tokens as JSON and as cookies, and the store key's cookie if the user
+/// has one. The refresh token is made from the session's row alone, so it is the same each time.
+pub fn response(app: &App, session: &Session, user: Option<&User>, jar: CookieJar<'_>, now: Timestamp) -> Response {
     let (access, access_seconds) = access_token(app, session, now);
     let refresh = app.tokens.sign(&Claims {
         sub: session.user_id,
@@ -58,12 +58,12 @@ pub fn reply(app: &App, session: &Session, user: Option<&User>, jar: CookieJar<'
     });
     let refresh_seconds = u64::try_from((session.expires_at - now).num_seconds()).unwrap_or(0);
     let token = Token { access_token: access.expose(), refresh_token: refresh.expose(), token_type: "bearer" };
-    let reply = Response::json(&token)
+    let response = Response::json(&token)
         .cookie(&jar.set(cookies::REFRESH, refresh.expose(), refresh_seconds))
         .cookie(&jar.set(cookies::ACCESS, access.expose(), access_seconds));
     match user.and_then(|user| user.store_api_key.as_deref()) {
-        Some(key) => reply.cookie(&jar.set(cookies::STORE_KEY, key, refresh_seconds)),
-        None => reply,
+        Some(key) => response.cookie(&jar.set(cookies::STORE_KEY, key, refresh_seconds)),
+        None => response,
     }
 }
 
@@ -80,32 +80,32 @@ fn access_token(app: &App, session: &Session, now: Timestamp) -> (Secret, u64) {
     (token, seconds.into())
 }
 
-/// The session and the number of a refresh token.
+/// Returns the session id and the generation of a refresh token.
 pub fn check_refresh(app: &App, token: &str, now: Timestamp) -> Result<(Uuid, i64), ApiError> {
-    let claims = app.tokens.check(token, TokenKind::Refresh, now).map_err(|_| ApiError::BadRefreshToken)?;
-    Ok((claims.sid, claims.generation.ok_or(ApiError::BadRefreshToken)?))
+    let claims = app.tokens.check(token, TokenKind::Refresh, now).map_err(|_| ApiError::InvalidRefreshToken)?;
+    Ok((claims.sid, claims.generation.ok_or(ApiError::InvalidRefreshToken)?))
 }
 
-/// The tokens that a request carries, wherever they stand.
-pub struct TokenPair {
+/// The tokens in a request's headers and cookies.
+pub struct RequestTokens {
     access: Vec<String>,
     refresh: Option<String>,
-    /// The hash of the cookie that lets people into other sites: it ends, and not the session that it may belong to.
-    pub entry: Option<[u8; 32]>,
+    /// The SHA-256 of the site token's cookie.
+    pub site_token: Option<[u8; 32]>,
 }
 
-impl TokenPair {
+impl RequestTokens {
     /// Reads the `Authorization` header and both cookies.
     pub fn of(config: &Config, headers: &HeaderMap) -> Self {
         let access = bearer(headers).into_iter().chain(cookies::get(config, headers, cookies::ACCESS));
         Self {
             access: access.map(ToOwned::to_owned).collect(),
             refresh: cookies::get(config, headers, cookies::REFRESH).map(ToOwned::to_owned),
-            entry: cookies::get_entry(config, headers).map(sha256),
+            site_token: cookies::site_token(config, headers).map(sha256),
         }
     }
 
-    /// The sessions that they belong to; a token that has ended still says which session it was.
+    /// Returns the ids of their sessions, also those of expired tokens.
     pub fn sessions(&self, app: &App) -> Vec<Uuid> {
         let of = |kind, token: &str| app.tokens.check_ended(token, kind).ok().map(|claims| claims.sid);
         let access = self.access.iter().filter_map(|token| of(TokenKind::Access, token));

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::domain::clock::rfc3339;
-use crate::http::pipeline::lenient::*;
+use crate::http::pipeline::coerce::*;
 
 fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))

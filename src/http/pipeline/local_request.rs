@@ -1,11 +1,11 @@
-//! Owns whether a request came straight from this machine and on nobody else's behalf. Every sign of a proxy or of
-//! another site is enough to doubt it; what no sign tells of (a tunnel, a proxy that hides) only a secret keeps out.
+//! Detects requests that come directly from this machine. Any sign of a proxy or another site rules it out. Only the launch
+//! secret keeps out what leaves no sign, such as a tunnel.
 
 use actix_web::HttpRequest;
 use actix_web::http::Version;
 use actix_web::http::header::{HOST, HeaderMap, ORIGIN};
 
-/// Headers by which proxies and tunnels tell of themselves, besides all that begin with `x-forwarded`.
+/// Headers that proxies and tunnels add, besides those that start with `x-forwarded`.
 const FORWARDING: [&str; 8] = [
     "forwarded",
     "via",
@@ -17,15 +17,15 @@ const FORWARDING: [&str; 8] = [
     "true-client-ip",
 ];
 
-/// From a loopback address, through no proxy, to a loopback name (another name that leads here is another site's trick,
-/// DNS rebinding), and not for the page of another site unless its origin is one of `origins`. Another port of this
-/// machine is another site too, although browsers call it the same one: anybody's server may listen there.
-pub fn is_local(request: &HttpRequest, origins: &[String]) -> bool {
+/// Whether the request comes from a loopback address, without a proxy, to a loopback name (other names may be DNS
+/// rebinding), and not from a page of another origin, except those in `origins`. Another port of this machine is another
+/// origin: any user's server may listen there.
+pub fn is_local_request(request: &HttpRequest, origins: &[String]) -> bool {
     let headers = request.headers();
     let by_loopback = request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    // What nginx speaks to servers behind it unless told otherwise; neither browsers nor HTTP libraries do.
+    // nginx speaks HTTP/1.0 to upstream servers by default; browsers and HTTP libraries don't.
     let outdated = request.version() < Version::HTTP_11;
-    by_loopback && !outdated && !is_forwarded(headers) && is_to_loopback(headers) && is_for_itself(headers, origins)
+    by_loopback && !outdated && !is_forwarded(headers) && is_to_loopback(headers) && is_same_origin(headers, origins)
 }
 
 fn is_forwarded(headers: &HeaderMap) -> bool {
@@ -38,10 +38,10 @@ fn is_to_loopback(headers: &HeaderMap) -> bool {
     host.is_some_and(is_loopback_name)
 }
 
-/// `localhost`, or a loopback address in the spelling that browsers send, with or without a port.
+/// Whether the host is `localhost` or a loopback address as browsers write it, with or without a port.
 fn is_loopback_name(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
-        // The last colon of an IPv6 address stands within its brackets.
+        // The last colon of an IPv6 address is inside the brackets.
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     };
@@ -51,9 +51,9 @@ fn is_loopback_name(host: &str) -> bool {
         || v6().is_some_and(|address| address.to_canonical().is_loopback())
 }
 
-/// Whether no page sent it, or one of this server or of a configured origin. What a page of the same origin gets,
-/// carries no `Origin`, or this one; older browsers know no `Sec-Fetch-Site`.
-fn is_for_itself(headers: &HeaderMap, origins: &[String]) -> bool {
+/// Whether the request comes from no page, from a page of this server, or from a configured origin. Same-origin requests
+/// have no `Origin` or this one; older browsers don't send `Sec-Fetch-Site`.
+fn is_same_origin(headers: &HeaderMap, origins: &[String]) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let origin = text(ORIGIN.as_str());
     if origin.is_some_and(|origin| origins.iter().any(|known| known == origin)) {
@@ -63,7 +63,7 @@ fn is_for_itself(headers: &HeaderMap, origins: &[String]) -> bool {
         let host = origin.strip_prefix("http://");
         host.is_some_and(|host| text(HOST.as_str()).is_some_and(|own| own.eq_ignore_ascii_case(host)))
     });
-    // "none": no page, but the person, by the address bar or a bookmark.
+    // "none": typed into the address bar, or a bookmark.
     own && text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"))
 }
 
@@ -77,7 +77,7 @@ mod tests {
         for header in headers {
             request = request.append_header(*header);
         }
-        is_local(&request.to_http_request(), &["tauri://localhost".to_owned()])
+        is_local_request(&request.to_http_request(), &["tauri://localhost".to_owned()])
     }
 
     fn to_host(host: &'static str) -> bool {
@@ -154,7 +154,7 @@ mod tests {
             assert!(!with(name, ""), "{name}, empty");
         }
         let older = TestRequest::default().version(Version::HTTP_10).peer_addr("127.0.0.1:5".parse().unwrap());
-        assert!(!is_local(&older.insert_header(("host", "localhost")).to_http_request(), &[]));
+        assert!(!is_local_request(&older.insert_header(("host", "localhost")).to_http_request(), &[]));
     }
 
     #[test]

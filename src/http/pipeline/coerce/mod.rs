@@ -1,5 +1,5 @@
-//! Owns the leniency of the original towards its clients: how pydantic (2.10, lax mode) reads strings, booleans,
-//! integers, times and ids. Each oddity was recorded from the original; nothing else in usher is this forgiving.
+//! Type coercion as in pydantic's lax mode (2.10): strings, booleans, integers, times and ids. Every special case was
+//! recorded from Langflow.
 
 use serde_json::{Number, Value};
 use speedate::{DateTime, MicrosecondsPrecisionOverflowBehavior, TimeConfig};

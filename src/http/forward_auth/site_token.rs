@@ -1,5 +1,4 @@
-//! Owns how somebody who is signed in here gets into another site: a token for the proxy, in a cookie that opens nothing
-//! else, and the address to go on to.
+//! Issues site tokens: a signed-in user gets a cookie that the proxy accepts for its sites, and nothing else.
 
 use crate::auth::api_key::sha256;
 use crate::auth::random;
@@ -19,7 +18,7 @@ use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::schema::{object, string};
 use crate::http::pipeline::validation::FieldErrors;
-use crate::http::pipeline::{cookies, lenient};
+use crate::http::pipeline::{coerce, cookies};
 use crate::store::{audit, sessions, site_tokens};
 
 pub fn routes() -> Vec<Route> {
@@ -46,7 +45,7 @@ impl Input for GrantRequest {
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
-        let return_to = fields.required("return_to", faults, lenient::string)?;
+        let return_to = fields.required("return_to", faults, coerce::string)?;
         Some(Self { return_to: return_to.to_owned() })
     }
 
@@ -61,17 +60,17 @@ async fn enter(request: Request<SignedIn, GrantRequest>) -> Result<Response, Api
         return Err(ApiError::NotFound);
     }
     let session = policy::may_enter_sites(&caller)?;
-    let target = ReturnUrl::parse(&return_to).ok_or(ApiError::BadReturnTo)?;
+    let target = ReturnUrl::parse(&return_to).ok_or(ApiError::InvalidReturnUrl)?;
     if app.config.entry_by_https() && !target.site.https {
-        return Err(ApiError::EntryWithoutHttps);
+        return Err(ApiError::SiteNeedsHttps);
     }
     let event = Event::new(caller.actor(&client), Action::Entered).detail(target.site.to_string());
     match app.config.forward_auth.may_enter(&target.site, &caller.user) {
-        Err(AccessDenied::UnknownHost) => return Err(ApiError::BadReturnTo),
+        Err(AccessDenied::UnknownHost) => return Err(ApiError::InvalidReturnUrl),
         Err(AccessDenied::NotForYou) => {
             let event = event.failed();
             app.db.write(move |connection| audit::record(connection, &event, now)).await?;
-            return Err(ApiError::EntryClosed);
+            return Err(ApiError::SiteForbidden);
         }
         Ok(()) => {}
     }
@@ -84,6 +83,6 @@ async fn enter(request: Request<SignedIn, GrantRequest>) -> Result<Response, Api
         Ok(session.expires_at)
     });
     let seconds = u64::try_from((created.await? - now).num_seconds()).unwrap_or(0);
-    let cookie = cookies::set_entry(&app.config, token.expose(), seconds);
+    let cookie = cookies::set_site_token(&app.config, token.expose(), seconds);
     Ok(Response::json(&EnterResponse { location: &target.url }).cookie(&cookie))
 }
