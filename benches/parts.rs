@@ -11,7 +11,8 @@ use usher::domain::clock::{Clock, Timestamp};
 use usher::domain::secret::{PasswordHash, Secret};
 use usher::domain::user::User;
 use usher::domain::username::Username;
-use usher::store::user_index::search;
+use usher::store::user_index::search::{self, SharedUserIndex};
+use usher::store::user_list::UserQuery;
 use usher::store::{Db, Options, StoreError, sessions, users};
 use uuid::Uuid;
 
@@ -90,13 +91,14 @@ fn reads(criterion: &mut Criterion) {
             runtime.block_on(thousand).map_err(|error: StoreError| error.described()).unwrap();
         });
     });
+    let index = SharedUserIndex::default();
     for search in [None, Some("9".to_owned())] {
         let name = if search.is_some() { "list: search among a thousand" } else { "list: the first ten" };
         criterion.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let page = users::UserQuery { skip: 0, limit: 10, search: search.clone(), ..Default::default() };
-                let people = db.people();
-                runtime.block_on(db.read(move |connection| search::list(connection, &people, &page))).unwrap()
+                let page = UserQuery { skip: 0, limit: 10, search: search.clone(), ..Default::default() };
+                let index = index.clone();
+                runtime.block_on(db.read(move |connection| search::list(connection, &index, &page))).unwrap()
             });
         });
     }

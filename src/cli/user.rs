@@ -11,6 +11,7 @@ use crate::domain::policy;
 use crate::domain::user::{User, UserPatch};
 use crate::domain::username::Username;
 use crate::http::UserRead;
+use crate::store::user_list::{self, UserQuery};
 use crate::store::{Connection, StoreError, sessions, users};
 
 /// What can be done with users.
@@ -166,8 +167,8 @@ fn or_taken(connection: &Connection, error: StoreError, username: &Username) -> 
 }
 
 async fn list(desk: &Context<'_>, search: Option<String>) -> Result<(), Failure> {
-    let page = users::UserQuery { limit: i64::MAX, search, ..users::UserQuery::default() };
-    let listed = desk.db.read(move |connection| users::list(connection, &page));
+    let page = UserQuery { limit: i64::MAX, search, ..UserQuery::default() };
+    let listed = desk.db.read(move |connection| user_list::list(connection, &page));
     let (_, users) = listed.await.map_err(CommandError::Store)?;
     desk.print(&users.iter().map(UserRead::from).collect::<Vec<_>>(), || {
         let yes = |is: bool, word: &str| if is { word.to_owned() } else { String::new() };

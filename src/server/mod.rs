@@ -27,6 +27,7 @@ use crate::http::pipeline::openapi::ApiDescription;
 use crate::http::pipeline::throttle::Throttle;
 use crate::jobs::{JobContext, api_key_uses, scheduled_backups, sweep, watchdog};
 use crate::platform::{self, DirLock, service};
+use crate::store::user_index::search::SharedUserIndex;
 use crate::store::{Db, OpenError, Options, StoreError};
 
 mod connection;
@@ -165,6 +166,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         url: url.clone(),
         clock,
         db,
+        user_index: SharedUserIndex::default(),
         hasher: PasswordHasher::start(config.bcrypt_cost, cores).map_err(StartError::Threads)?,
         tokens: TokenSigner::new(&secret),
         fernet: Fernet::new(&secret),
@@ -182,7 +184,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     reserved_names::keep(&app).await.map_err(StartError::Names)?;
     let first_superuser = first_superuser::ensure(&app, &url).await?;
     reserved_names::look(&app).await.map_err(StartError::Names)?;
-    app.db.prepare_lists();
+    app.user_index.load_in_background(&app.db);
     let watched = service::patience().map(|patience| (Workers::default(), patience));
     let server = listen::listen(&app, listeners, watched.clone()).map_err(StartError::Threads)?;
     if let Some(file) = &mut port_file {

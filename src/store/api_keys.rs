@@ -7,7 +7,7 @@ use crate::domain::api_key::ApiKey;
 use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
 use crate::store::engine::error::StoreError;
-use crate::store::users::{self, user_columns};
+use crate::store::user_rows::{self, user_columns};
 
 macro_rules! key_columns {
     () => {
@@ -42,8 +42,8 @@ pub fn find(connection: &Connection, sha256: &[u8; 32]) -> Result<Option<(User, 
     );
     let mut statement = connection.prepare_cached(SQL)?;
     let found = statement.query_row([sha256.as_slice()], |row| {
-        let user = users::from_row(row)?;
-        let key = from_row(row, users::COLUMN_COUNT, user.id)?;
+        let user = user_rows::from_row(row)?;
+        let key = from_row(row, user_rows::COLUMN_COUNT, user.id)?;
         Ok((user, key))
     });
     Ok(found.optional()?)

@@ -1,6 +1,5 @@
 //! Owns the SQL of the audit log.
 
-use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -10,6 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::audit::Event;
 use crate::domain::clock::Timestamp;
+use crate::store::engine::commit_hooks;
 use crate::store::engine::connection::{ConnectionKind, ConnectionManager};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::time;
@@ -26,7 +26,8 @@ const LOOK_EVERY: i64 = 1024;
 pub fn record(connection: &Connection, event: &Event, now: Timestamp) -> Result<(), StoreError> {
     record_quietly(connection, event, now)?;
     if log::log_enabled!(target: "usher::audit", log::Level::Info) {
-        LINES.with_borrow_mut(|lines| lines.push(line(event)));
+        let line = line(event);
+        commit_hooks::after_commit(move || log::info!(target: "usher::audit", "{line}"));
     }
     Ok(())
 }
@@ -68,30 +69,8 @@ pub fn bound(connection: &Connection) -> Result<(), StoreError> {
 pub fn note(path: &Path, event: &Event, now: Timestamp) -> Result<(), StoreError> {
     let connection = ConnectionManager { path: path.to_owned(), kind: ConnectionKind::Writer, setup: "" }.connect()?;
     record(&connection, event, now)?;
-    log_lines();
+    commit_hooks::run_pending();
     Ok(connection.close().map_err(|(_, error)| error)?)
-}
-
-thread_local! {
-    /// Lines of entries that this thread, the writer's, has not committed yet.
-    static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-}
-
-/// How many lines wait for the commit.
-pub fn waiting_lines() -> usize {
-    LINES.with_borrow(Vec::len)
-}
-
-/// Takes back the lines behind the first `kept`: what they tell of was undone.
-pub fn take_back_lines(kept: usize) {
-    LINES.with_borrow_mut(|lines| lines.truncate(kept));
-}
-
-/// Logs the lines that waited: what they tell of is on the disk.
-pub fn log_lines() {
-    for line in LINES.take() {
-        log::info!(target: "usher::audit", "{line}");
-    }
 }
 
 /// One line that other programs can match; texts are quoted and escaped, so that no name can look like another field.

@@ -5,6 +5,7 @@ pub mod api_key_uses;
 pub mod api_keys;
 pub mod audit;
 pub mod backup;
+pub mod database_counts;
 pub(crate) mod engine;
 pub mod heartbeat;
 pub mod inspection;
@@ -16,7 +17,8 @@ pub mod site_tokens;
 pub mod throttle;
 pub mod transfer;
 pub mod user_index;
-mod user_list;
+pub mod user_list;
+mod user_rows;
 pub mod users;
 
 pub use engine::db::{Db, Options};

@@ -8,7 +8,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
 use crate::store::audit;
 use crate::store::engine::error::StoreError;
-use crate::store::users::{self, user_columns};
+use crate::store::user_rows::{self, user_columns};
 
 /// Keeps a new link for `user_id`, and with that forgets the one before it. That it has expired, if it has, is written
 /// down first.
@@ -40,7 +40,7 @@ pub fn find(connection: &Connection, sha256: &[u8; 32], now: Timestamp) -> Resul
         " FROM reset_links JOIN users ON users.id = reset_links.user_id \
          WHERE reset_links.sha256 = ? AND reset_links.expires_at > ?"
     );
-    Ok(connection.prepare_cached(SQL)?.query_row(params![sha256, now], users::from_row).optional()?)
+    Ok(connection.prepare_cached(SQL)?.query_row(params![sha256, now], user_rows::from_row).optional()?)
 }
 
 /// Forgets the link of a user, whose password has been changed; that it has expired, if it has, is written down first.

@@ -9,7 +9,8 @@ use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::time;
-use crate::store::users::{self, user_columns};
+use crate::store::user_rows::{self, user_columns};
+use crate::store::users;
 
 macro_rules! session_columns {
     () => {
@@ -48,8 +49,8 @@ pub fn authenticate(
     );
     let mut statement = connection.prepare_cached(SQL)?;
     let found = statement.query_row([id, user_id], |row| {
-        let end = time::maybe(row, users::COLUMN_COUNT)?;
-        Ok((users::from_row(row)?, end.is_some_and(|end| now < end)))
+        let end = time::maybe(row, user_rows::COLUMN_COUNT)?;
+        Ok((user_rows::from_row(row)?, end.is_some_and(|end| now < end)))
     });
     Ok(found.optional()?)
 }

@@ -9,7 +9,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::time;
-use crate::store::users::{self, user_columns};
+use crate::store::user_rows::{self, user_columns};
 
 /// How long a token still works when a newer one has taken its place: requests that were under way have it.
 pub const LEEWAY: TimeDelta = TimeDelta::seconds(30);
@@ -30,7 +30,7 @@ pub fn find(
     );
     let mut statement = connection.prepare_cached(SQL)?;
     let found = statement.query_row(params![sha256, time::text(now)], |row| {
-        Ok((users::from_row(row)?, time::get(row, users::COLUMN_COUNT)?))
+        Ok((user_rows::from_row(row)?, time::get(row, user_rows::COLUMN_COUNT)?))
     });
     Ok(found.optional()?)
 }

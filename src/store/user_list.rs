@@ -8,7 +8,8 @@ use rusqlite::{Connection, named_params};
 use crate::domain::user::User;
 use crate::domain::username::fold;
 use crate::store::engine::error::StoreError;
-use crate::store::users::{count, from_row, user_columns};
+use crate::store::user_rows::{from_row, user_columns};
+use crate::store::users::count;
 
 /// By what the list is ordered; equal ones are in order of creation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,46 +1,16 @@
 //! Owns the SQL of people's accounts.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
-use crate::domain::username::{Username, fold};
+use crate::domain::username::fold;
 use crate::store::engine::error::{StoreError, violates_unique};
-use crate::store::engine::time::{self, text};
-pub use crate::store::user_list::UserQuery;
-pub use crate::store::user_list::UserSort;
-pub use crate::store::user_list::UserState;
-pub use crate::store::user_list::list;
+use crate::store::engine::time::text;
+use crate::store::user_rows::{COLUMN_COUNT, from_row, user_columns};
 use crate::store::{reset_links, site_tokens};
-
-/// The columns that [`from_row`] reads, in its order; a macro, so that statements stay constants.
-macro_rules! user_columns {
-    () => {
-        "users.uuid, users.username, users.username_folded, users.profile_image, users.store_api_key, \
-         users.is_active, users.is_superuser, users.create_at, users.updated_at, users.last_login_at"
-    };
-}
-pub(crate) use user_columns;
-
-/// How many columns [`user_columns`] names: the first one after them, in a statement that asks for more.
-pub const COLUMN_COUNT: usize = 10;
-
-/// The mapping of a row, for all statements whose columns begin with [`user_columns`].
-pub fn from_row(row: &Row<'_>) -> rusqlite::Result<User> {
-    Ok(User {
-        id: row.get(0)?,
-        username: Username::stored(row.get(1)?, row.get(2)?),
-        profile_image: row.get(3)?,
-        store_api_key: row.get(4)?,
-        is_active: row.get(5)?,
-        is_superuser: row.get(6)?,
-        create_at: time::get(row, 7)?,
-        updated_at: time::get(row, 8)?,
-        last_login_at: time::maybe(row, 9)?,
-    })
-}
 
 /// The user with this id.
 pub fn find(connection: &Connection, id: Uuid) -> Result<Option<User>, StoreError> {

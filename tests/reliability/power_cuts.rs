@@ -10,7 +10,7 @@ use usher::domain::clock::{Clock, Timestamp};
 use usher::domain::secret::PasswordHash;
 use usher::domain::user::User;
 use usher::domain::username::Username;
-use usher::store::{DATABASE_FILE, Db, Options, StoreError, users};
+use usher::store::{DATABASE_FILE, Db, Options, StoreError, user_list, users};
 use uuid::Uuid;
 
 use crate::disk::{Disk, Files, Seeded};
@@ -146,8 +146,8 @@ fn look(connection: &Connection) -> Result<BTreeMap<String, String>, Loss> {
     if verdict != "ok" {
         return Err(format!("integrity_check: {verdict}"));
     }
-    let everybody = users::UserQuery { limit: -1, ..users::UserQuery::default() };
-    let (count, users) = users::list(connection, &everybody).map_err(|error| error.described())?;
+    let everybody = user_list::UserQuery { limit: -1, ..user_list::UserQuery::default() };
+    let (count, users) = user_list::list(connection, &everybody).map_err(|error| error.described())?;
     if usize::try_from(count).ok() != Some(users.len()) {
         return Err(format!("{count} users are counted, {} are there", users.len()));
     }

@@ -11,7 +11,7 @@ use crate::http::pipeline::request::{NoInput, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::store::StoreError;
-use crate::store::engine::stats;
+use crate::store::database_counts;
 
 /// Its line in the route table.
 pub fn routes() -> Vec<Route> {
@@ -44,7 +44,8 @@ impl Authenticate for Scraper {
 
 async fn metrics(request: Request<Scraper, NoInput>) -> Result<Response, ApiError> {
     let now = request.now;
-    let counts: Result<_, StoreError> = request.app.db.read(move |connection| stats::amounts(connection, now)).await;
+    let counts: Result<_, StoreError> =
+        request.app.db.read(move |connection| database_counts::count(connection, now)).await;
     // Without the database, the other metrics still tell what is wrong.
     let counts = counts.inspect_err(|error| log::warn!("metrics without the database: {}", error.described())).ok();
     Ok(Response::file(text(request.app, counts), CONTENT_TYPE))

@@ -17,7 +17,8 @@ use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::{fields, messages};
 use crate::store::user_index::search;
-use crate::store::users::{self, UserQuery};
+use crate::store::user_list::UserQuery;
+use crate::store::users;
 use crate::store::{Connection, StoreError, audit, sessions};
 
 const ALL: &str = "/api/v1/users/";
@@ -100,8 +101,8 @@ async fn add(request: Request<MaybeSignedIn, UserCreate>) -> Result<Response, Ap
 
 async fn list(request: Request<Superuser, UserQuery>) -> Result<Response, ApiError> {
     let page = request.input;
-    let people = request.app.db.people();
-    let (total_count, users) = request.app.db.read(move |connection| search::list(connection, &people, &page)).await?;
+    let index = request.app.user_index.clone();
+    let (total_count, users) = request.app.db.read(move |connection| search::list(connection, &index, &page)).await?;
     Ok(Response::json(&UsersResponse { total_count, users: users.iter().map(UserRead::from).collect() }))
 }
 

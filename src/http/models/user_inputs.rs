@@ -13,7 +13,7 @@ use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource};
 use crate::http::pipeline::schema::{boolean, datetime, nullable, object, string, string_of};
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
-use crate::store::users::{UserQuery, UserSort, UserState};
+use crate::store::user_list::{UserQuery, UserSort, UserState};
 
 const JSON: &str = "application/json";
 /// The most things in one answer.

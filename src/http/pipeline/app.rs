@@ -15,6 +15,7 @@ use crate::http::pipeline::openapi::ApiDescription;
 use crate::http::pipeline::throttle::Throttle;
 use crate::store::Db;
 use crate::store::api_key_uses::ApiKeyUses;
+use crate::store::user_index::search::SharedUserIndex;
 
 /// One server's state, shared by all its workers.
 pub struct App {
@@ -26,6 +27,8 @@ pub struct App {
     pub clock: Clock,
     /// The database.
     pub db: Db,
+    /// The in-memory index for lists of many users.
+    pub user_index: SharedUserIndex,
     /// Hashes passwords in a bounded queue.
     pub hasher: PasswordHasher,
     /// Signs and checks access and refresh tokens.

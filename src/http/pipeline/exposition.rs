@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::http::pipeline::app::App;
-use crate::store::engine::stats::DatabaseCounts;
+use crate::store::database_counts::DatabaseCounts;
 
 /// Returns all metrics. `database` is `None` when the database can't be read.
 pub fn text(app: Data<App>, database: Option<DatabaseCounts>) -> String {

@@ -14,6 +14,7 @@ use crate::platform;
 use crate::store::backup::make::{
     BackupError, BackupProgress, BackupStage, StepError, TemporaryFile, check, io_error, store_error,
 };
+use crate::store::engine::commit_hooks;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::file::{self, DATABASE_FILE, OpenError, suffixed};
 use crate::store::engine::schema;
@@ -85,7 +86,7 @@ pub fn restore(
         platform::sync_dir(data_dir)
     };
     place().map_err(|cause| io_error(&path, cause))?;
-    audit::log_lines();
+    commit_hooks::run_pending();
     Ok(kept)
 }
 

@@ -23,7 +23,6 @@ use crate::store::engine::open_files::OpenFiles;
 use crate::store::engine::stats::{QueueLengths, WriterStats};
 use crate::store::engine::thread_liveness::{ThreadActivity, ThreadLiveness};
 use crate::store::engine::writer::{self, QueuedWrite, WriteJob};
-use crate::store::user_index::search::SharedUserIndex;
 
 /// How much work each queue holds before further work is refused.
 const QUEUE: usize = 1024;
@@ -56,7 +55,6 @@ struct Inner {
     /// One for each thread.
     beats: Vec<ThreadActivity>,
     stats: WriterStats,
-    people: SharedUserIndex,
 }
 
 impl Db {
@@ -111,7 +109,7 @@ impl Db {
             .collect::<Result<_, _>>()
             .map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
         let (readers, writer) = (Mutex::new(readers), Mutex::new(Some(writer)));
-        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, beats, stats, people: SharedUserIndex::default() })))
+        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, beats, stats })))
     }
 
     /// Runs `work` on a connection that can only read.
@@ -131,21 +129,9 @@ impl Db {
         answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
     }
 
-    /// What [`super::search::list`] finds users by.
-    pub fn people(&self) -> SharedUserIndex {
-        self.0.people.clone()
-    }
-
-    /// Reads what lists of many users are found by, on one of the threads that read; the first list would take as long.
-    pub fn prepare_lists(&self) {
-        let people = self.people();
-        let job: Read = Box::new(move |connection| {
-            if let Err(error) = people.prepare(connection) {
-                log::warn!("lists of users are not prepared: {}", error.described());
-            }
-        });
-        // Whatever else is queued at the start goes first, and the first list does it then.
-        let _ = self.0.reads.try_send(Some(job));
+    /// Queues `work` for a reader thread and returns at once. If the queue is full, `work` doesn't run.
+    pub fn read_detached(&self, work: impl FnOnce(&Connection) + Send + 'static) {
+        let _ = self.0.reads.try_send(Some(Box::new(work)));
     }
 
     /// Runs `work` in a transaction and answers when it is on the disk. When `work` refuses, what it had changed is

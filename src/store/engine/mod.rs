@@ -1,5 +1,6 @@
 //! The SQLite engine: the file, its connections, the writer and the readers. Knows no table's queries.
 
+pub mod commit_hooks;
 pub mod connection;
 pub mod db;
 pub mod error;

@@ -87,6 +87,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_schema_file_names_the_present_version() {
+        assert!(WHOLE.starts_with(&format!("-- The whole schema of usher's database, version {VERSION} (PRAGMA")));
+    }
+
+    #[test]
     fn there_is_a_step_from_every_version_to_the_next() {
         assert_eq!(STEPS.len() + 1, VERSION as usize);
     }

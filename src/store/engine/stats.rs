@@ -3,11 +3,6 @@
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
-use rusqlite::Connection;
-
-use crate::domain::clock::Timestamp;
-use crate::store::engine::error::StoreError;
-use crate::store::engine::file::suffixed;
 
 /// What the writing thread counts.
 #[derive(Clone, Debug)]
@@ -37,41 +32,4 @@ pub struct QueueLengths {
     pub reads: usize,
     /// For the writer.
     pub writes: usize,
-}
-
-/// How much there is.
-#[derive(Clone, Copy, Debug)]
-pub struct DatabaseCounts {
-    /// Accounts that can sign in.
-    pub active: i64,
-    /// Accounts that wait for approval.
-    pub waiting: i64,
-    /// Accounts that were deactivated.
-    pub inactive: i64,
-    /// Sessions that have not ended.
-    pub sessions: i64,
-    /// The database file's size in bytes.
-    pub database_bytes: i64,
-    /// Its write-ahead log's.
-    pub log_bytes: i64,
-}
-
-/// Counts what there is at `now`.
-pub fn amounts(connection: &Connection, now: Timestamp) -> Result<DatabaseCounts, StoreError> {
-    let sql = "SELECT active, waiting, n - active - waiting, (SELECT count(*) FROM sessions WHERE expires_at > ?), \
-         (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) FROM user_count";
-    let log = connection.path().map(|path| suffixed(path.as_ref(), "-wal"));
-    // None there, as after a checkpoint at the end of a server, is a size of nothing.
-    let log_bytes = log.and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len());
-    let mut statement = connection.prepare_cached(sql)?;
-    Ok(statement.query_row([now], |row| {
-        Ok(DatabaseCounts {
-            active: row.get(0)?,
-            waiting: row.get(1)?,
-            inactive: row.get(2)?,
-            sessions: row.get(3)?,
-            database_bytes: row.get(4)?,
-            log_bytes: i64::try_from(log_bytes).unwrap_or(i64::MAX),
-        })
-    })?)
 }

@@ -8,7 +8,7 @@ use crossbeam_channel::Receiver;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::store::audit;
+use crate::store::engine::commit_hooks;
 use crate::store::engine::error::{StoreError, WriteError};
 use crate::store::engine::open_files::OpenFiles;
 use crate::store::engine::stats::WriterStats;
@@ -128,9 +128,9 @@ fn write_and_answer(
         }
     }
     if outcome.is_ok() {
-        audit::log_lines();
+        commit_hooks::run_pending();
     } else {
-        audit::take_back_lines(0);
+        commit_hooks::roll_back_to(0);
     }
     for job in group.drain(..) {
         job.answer(outcome.clone());
@@ -166,13 +166,13 @@ fn write(
 
 fn in_savepoint(connection: &Connection, job: &mut dyn WriteJob) -> Result<(), StoreError> {
     execute(connection, "SAVEPOINT job")?;
-    let lines = audit::waiting_lines();
+    let hooks = commit_hooks::pending();
     match job.run(connection) {
         WriteOutcome::Keep => {}
         WriteOutcome::Failed(error) if connection.is_autocommit() => return Err(error),
         WriteOutcome::Undo | WriteOutcome::Failed(_) => {
             execute(connection, "ROLLBACK TO job")?;
-            audit::take_back_lines(lines);
+            commit_hooks::roll_back_to(hooks);
         }
     }
     execute(connection, "RELEASE job")

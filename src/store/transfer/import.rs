@@ -12,6 +12,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
 use crate::domain::username::Username;
+use crate::store::engine::commit_hooks;
 use crate::store::engine::connection::{ConnectionKind, ConnectionManager};
 use crate::store::engine::error::{StoreError, violates_unique};
 use crate::store::{api_keys, audit, reserved_names, users};
@@ -92,12 +93,12 @@ pub fn in_one<T, E: From<StoreError>>(path: &Path, work: impl FnOnce(&Connection
         Ok(done)
     });
     if done.is_err() {
-        audit::take_back_lines(0);
+        commit_hooks::roll_back_to(0);
         // The error that brought us here is the one to report; a failed ROLLBACK ends with the connection.
         let _ = connection.execute_batch("ROLLBACK");
         return done;
     }
-    audit::log_lines();
+    commit_hooks::run_pending();
     if let Err(error) = fold_log(&connection) {
         log::info!("the log was not folded into the database: {}", error.described());
     }

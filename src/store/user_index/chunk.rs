@@ -3,7 +3,7 @@
 
 use memchr::{memchr, memmem};
 
-use crate::store::users::UserState;
+use crate::store::user_list::UserState;
 
 /// Ends every name. No name contains it, as names hold no control characters.
 const END: u8 = 0;

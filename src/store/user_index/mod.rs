@@ -3,7 +3,7 @@
 //! for, where no index of SQLite's finds one or two letters, counts the hits of a common part, or has the users of one
 //! state in the order of names. Where all this comes from is `search`'s business.
 
-use crate::store::users::{UserSort, UserState};
+use crate::store::user_list::{UserSort, UserState};
 
 mod chunk;
 pub mod search;

@@ -8,11 +8,13 @@ use rusqlite::{Connection, Row};
 
 use crate::domain::user::User;
 use crate::domain::username::fold;
+use crate::store::Db;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::time;
 use crate::store::user_index::{IndexQuery, IndexedUser, NEVER, UserIndex};
-use crate::store::user_list;
-use crate::store::users::{self, UserQuery, UserSort, UserState, from_row, user_columns};
+use crate::store::user_list::{self, UserQuery, UserSort, UserState};
+use crate::store::user_rows::{from_row, user_columns};
+use crate::store::users;
 
 /// The columns that [`person`] reads, in its order, behind the id.
 macro_rules! person_columns {
@@ -46,7 +48,7 @@ pub fn list(
     page: &UserQuery,
 ) -> Result<(i64, Vec<User>), StoreError> {
     if users::count(connection)? <= FEW {
-        return users::list(connection, page);
+        return user_list::list(connection, page);
     }
     list_many(connection, index, page)
 }
@@ -127,6 +129,16 @@ fn size(number: i64) -> usize {
 }
 
 impl SharedUserIndex {
+    /// Loads the index on one of the database's reader threads, behind the reads that are queued already.
+    pub fn load_in_background(&self, db: &Db) {
+        let index = self.clone();
+        db.read_detached(move |connection| {
+            if let Err(error) = index.prepare(connection) {
+                log::warn!("The user index was not loaded: {}; the first list loads it.", error.described());
+            }
+        });
+    }
+
     /// Reads everybody, if there are more than a few, so that the first list need not wait for it.
     pub fn prepare(&self, connection: &Connection) -> Result<(), StoreError> {
         if users::count(connection)? <= FEW {

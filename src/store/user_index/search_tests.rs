@@ -48,7 +48,7 @@ fn database() -> Connection {
 }
 
 fn all_of(connection: &Connection) -> Vec<User> {
-    users::list(connection, &UserQuery { skip: 0, limit: 1000, ..UserQuery::default() }).unwrap().1
+    user_list::list(connection, &UserQuery { skip: 0, limit: 1000, ..UserQuery::default() }).unwrap().1
 }
 
 proptest! {
@@ -73,7 +73,7 @@ proptest! {
                     prop_assert!(users::delete(&connection, people[at % people.len()].id).unwrap());
                 }
                 Step::Look(page) => {
-                    let plain = users::list(&connection, &page).unwrap();
+                    let plain = user_list::list(&connection, &page).unwrap();
                     prop_assert_eq!(list_many(&connection, &index, &page).unwrap(), plain);
                 }
                 Step::Change(..) | Step::Delete(_) => {}
@@ -102,7 +102,7 @@ fn every_page_of_a_long_list_is_the_same_from_either_end_and_from_memory() {
             (UserSort::LastLogin, true, Some(UserState::Inactive)),
         ] {
             let page = UserQuery { skip, limit: 3, sort, descending, state, ..UserQuery::default() };
-            let plain = users::list(&connection, &page).unwrap();
+            let plain = user_list::list(&connection, &page).unwrap();
             assert_eq!(list(&connection, &index, &page).unwrap(), plain, "{page:?}");
         }
     }
@@ -116,7 +116,7 @@ fn many_new_people_at_once_are_put_into_the_order_of_names() {
         for number in from..from + 600 {
             users::insert(&connection, &user(&format!("{}", number * 7919 % 9973)), &PasswordHash::new("x")).unwrap();
         }
-        let plain = users::list(&connection, &by_name).unwrap();
+        let plain = user_list::list(&connection, &by_name).unwrap();
         assert_eq!(list_many(&connection, &index, &by_name).unwrap(), plain);
     }
 }
