@@ -84,6 +84,7 @@ fn nothing_is_wrong_beside_a_running_server_and_without_one() {
     for check in ["settings", "data directory", "permissions", "free space", "database", "secret key", "clock"] {
         says(&report, check, "ok", &[]);
     }
+    says(&report, "sqlite", "ok", &["compile options"]);
     says(&report, "backups", "warning", &["no backup is known", "backup_schedule"]);
     done(&dir, &["backup", "one.gz"]);
     says(&look(&dir), "backups", "ok", &["0 minutes ago"]);

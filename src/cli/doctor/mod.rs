@@ -6,6 +6,7 @@ mod data;
 mod files;
 mod server;
 mod settings;
+mod sqlite;
 
 use std::fmt::Write as _;
 
@@ -73,6 +74,7 @@ pub fn run(config: &Config, as_json: bool) -> Result<(), Failure> {
     let server = running_server::find(config);
     let mut report = Report::default();
     settings::look(config, &mut report);
+    sqlite::look(&mut report);
     files::look(config, &mut report);
     let inspection = data::look(config, now, &mut report);
     server::look(config, &server, &mut report);

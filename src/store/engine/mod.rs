@@ -8,6 +8,7 @@ pub mod file;
 pub mod open_files;
 pub mod readonly_open;
 pub mod schema;
+pub mod sqlite_build;
 pub mod stats;
 pub mod thread_liveness;
 pub mod time;
