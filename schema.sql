@@ -1,43 +1,43 @@
--- The whole schema of usher's database, version 6 (PRAGMA user_version). It is applied to an empty file on the
--- first start; src/store/schema.rs holds the steps that bring an older file here.
+-- The whole schema of usher's database, version 6 (PRAGMA user_version). It is applied to an empty file on the first
+-- start. src/store/engine/schema.rs holds the migrations of older files.
 --
--- Two habits run through all tables. A row has an integer `id`, which is SQLite's rowid: it is the order of creation,
--- and what other tables refer to, as eight bytes at most. What clients see is the random `uuid`, 16 bytes, unique.
--- Times are TEXT in UTC, `2026-01-31 12:00:00.000001+00:00`, so that they sort as text and a person can read them.
+-- Two conventions hold in all tables. Every row has an integer `id`, SQLite's rowid: it gives the order of creation,
+-- and other tables refer to it in at most eight bytes. Clients see the random `uuid`, 16 bytes, unique. Times are TEXT
+-- in UTC, `2026-01-31 12:00:00.000001+00:00`, which sorts as text and is readable.
 
--- The people. Their order of creation, `id`, is the order of the user list.
+-- User accounts. The order of creation, `id`, is the order of the user list.
 CREATE TABLE users (
-    -- Never used again, so that what is larger than all ids known before is new (src/store/search.rs).
+    -- Never reused, so that a larger id than all known ones is new (src/store/user_index).
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
     uuid            BLOB NOT NULL UNIQUE CHECK (length(uuid) = 16),
-    -- As its owner typed it, and in the form that decides whether two names are the same one (NFKC case folding).
+    -- The name as typed, and its folded form (NFKC case folding) for comparison.
     username        TEXT NOT NULL,
     username_folded TEXT NOT NULL UNIQUE,
-    -- bcrypt, in its own notation: `$2b$12$…`.
+    -- A bcrypt hash: `$2b$12$…`.
     password_hash   TEXT NOT NULL,
     profile_image   TEXT,
-    -- Fernet-encrypted with the secret key, as the original keeps it.
+    -- Fernet-encrypted with the secret key, as Langflow stores it.
     store_api_key   TEXT,
     is_active       INTEGER NOT NULL CHECK (is_active IN (0, 1)),
     is_superuser    INTEGER NOT NULL CHECK (is_superuser IN (0, 1)),
     create_at       TEXT NOT NULL,
     updated_at      TEXT NOT NULL,
-    -- NULL: never signed in, which is how somebody who waits for approval is told from somebody deactivated.
+    -- NULL: never signed in. This distinguishes a user who waits for approval from a deactivated one.
     last_login_at   TEXT
 ) STRICT;
 
--- "Is there another active superuser?" is asked whenever one could be lost; there are few of them.
+-- For "is there another active superuser?", asked before one is demoted, deactivated or deleted.
 CREATE INDEX users_superusers ON users (is_active) WHERE is_superuser = 1;
 
--- The list of users by last log-in; and those who wait, are active, were deactivated.
+-- For the list of users by last sign-in and by state.
 CREATE INDEX users_by_last_login ON users (last_login_at);
 CREATE INDEX users_by_state ON users (is_active, last_login_at);
 
--- How many people there are: counting a million rows takes longer than everything else a list needs.
+-- The number of users. Counting a million rows takes longer than the rest of a list.
 CREATE TABLE user_count (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     n  INTEGER NOT NULL,
-    -- Inactive and never signed in; able to sign in; superusers, active or not. The rest were deactivated.
+    -- waiting: inactive and never signed in. active: may sign in. superusers: active or not. The rest are deactivated.
     waiting    INTEGER NOT NULL,
     active     INTEGER NOT NULL,
     superusers INTEGER NOT NULL
@@ -61,9 +61,9 @@ BEGIN
             - (old.is_active = 0 AND old.last_login_at IS NULL);
 END;
 
--- Which users were deleted lately, or got another name, state or last log-in: what a list of all people in memory must
--- look at again. New users are told by their larger ids. The last ten thousand lines are kept; whoever missed more reads
--- everybody anew.
+-- A change log of users: deletions, and changes of name, state or last sign-in. It keeps the in-memory user index up to
+-- date. New users are recognized by their larger ids. The last ten thousand rows are kept; an index that missed more is
+-- loaded again.
 CREATE TABLE user_changes (
     seq     INTEGER PRIMARY KEY,
     user_id INTEGER NOT NULL
@@ -81,45 +81,45 @@ CREATE TRIGGER user_changes_trimmed AFTER INSERT ON user_changes BEGIN
     DELETE FROM user_changes WHERE seq <= new.seq - 10000;
 END;
 
--- One row for every log-in that has not ended; ending a session deletes its row, and its tokens are dead with it.
+-- A row per live session. Ending a session deletes its row and thereby invalidates its tokens.
 CREATE TABLE sessions (
     id           INTEGER PRIMARY KEY,
     uuid         BLOB NOT NULL UNIQUE CHECK (length(uuid) = 16),
     user_id      INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     created_at   TEXT NOT NULL,
-    -- The newest refresh token: when it was issued, when it ends, and how many there were before it. A token of a
-    -- smaller number was replaced; using one again later than the leeway means that somebody has a copy.
+    -- The newest refresh token: when it was issued, when it expires, and how many came before it. A token of an older
+    -- generation was replaced; its use after the leeway means that it was copied.
     refreshed_at TEXT NOT NULL,
     expires_at   TEXT NOT NULL,
     generation   INTEGER NOT NULL,
     address      TEXT NOT NULL,
     client       TEXT,
-    -- Begun without a password (`auto_login`): only the newest few of these are kept.
+    -- Started by `auto_login`, without a password. Only the newest few of these are kept.
     automatic    INTEGER NOT NULL DEFAULT 0 CHECK (automatic IN (0, 1))
 ) STRICT;
 CREATE INDEX sessions_of_user ON sessions (user_id);
 CREATE INDEX sessions_by_end ON sessions (expires_at);
 
--- Tokens by which proxies know who enters the sites behind them. Each belongs to a session and ends with it; only a
--- hash of it is kept. The session is named by what is never used again, so that none can be taken for a later one's.
+-- Cookies for sites behind forward auth, stored as a hash. A token belongs to a session and ends with it. It refers to
+-- the session by uuid, because session ids can be reused.
 CREATE TABLE entry_tokens (
     sha256  BLOB PRIMARY KEY CHECK (length(sha256) = 32),
     session BLOB NOT NULL REFERENCES sessions (uuid) ON DELETE CASCADE,
     made_at TEXT NOT NULL,
-    -- NULL: with the session. Otherwise a newer token took its place, and it works until then.
+    -- NULL: ends with the session. Otherwise the token was replaced and works until then.
     ends_at TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX entry_tokens_of_session ON entry_tokens (session);
 
--- Whether names are kept from being given to somebody else: sites behind forward auth know people by name. There is a
--- row since forward auth was on for the first time; from then on names that somebody leaves are written down.
+-- Reserved user names. Sites behind forward auth identify users by name, so a former name must not go to another user.
+-- The row exists since forward auth was first enabled; since then names that users give up are recorded.
 CREATE TABLE name_keeping (
     id       INTEGER PRIMARY KEY CHECK (id = 1),
     in_force INTEGER NOT NULL CHECK (in_force IN (0, 1))
 ) STRICT;
 CREATE TABLE former_names (
     username_folded TEXT PRIMARY KEY,
-    -- Who had it first, and may have it again.
+    -- The first owner, who may take the name again.
     user_uuid       BLOB NOT NULL CHECK (length(user_uuid) = 16)
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER users_left_name AFTER UPDATE OF username_folded ON users
@@ -139,7 +139,7 @@ WHEN old.username_folded <> new.username_folded AND EXISTS (SELECT 1 FROM name_k
     WHERE username_folded = new.username_folded AND user_uuid <> new.uuid;
 END;
 
--- Links with which a person sets a new password, once: at most one for each account, and only a hash of it.
+-- One-time links to set a new password, stored as a hash. At most one per user.
 CREATE TABLE reset_links (
     id         INTEGER PRIMARY KEY,
     user_id    INTEGER NOT NULL UNIQUE REFERENCES users (id) ON DELETE CASCADE,
@@ -149,14 +149,14 @@ CREATE TABLE reset_links (
 ) STRICT;
 CREATE INDEX reset_links_by_end ON reset_links (expires_at);
 
--- Keys for programs. Only a hash is kept: the keys are random and long, so that a fast one is enough.
+-- API keys, stored as a hash. Keys are long and random, so a fast hash is enough.
 CREATE TABLE api_keys (
     id           INTEGER PRIMARY KEY,
     uuid         BLOB NOT NULL UNIQUE CHECK (length(uuid) = 16),
     user_id      INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     name         TEXT,
     sha256       BLOB NOT NULL UNIQUE CHECK (length(sha256) = 32),
-    -- What its owner is shown: the first eight characters, and how many there are in all.
+    -- Shown to the owner: the first eight characters, and the total length.
     prefix       TEXT NOT NULL,
     length       INTEGER NOT NULL,
     is_active    INTEGER NOT NULL CHECK (is_active IN (0, 1)),
@@ -167,8 +167,8 @@ CREATE TABLE api_keys (
 ) STRICT;
 CREATE INDEX api_keys_of_user ON api_keys (user_id);
 
--- Who did what to whom, from where, when, and whether it succeeded. People are kept by id and by the name of that
--- moment, without a reference: the entry outlives the account. No secret is ever written here.
+-- The audit log. Users are recorded by uuid and by name at that time, without a foreign key: an entry outlives the
+-- account. It never contains secrets.
 CREATE TABLE audit (
     id          INTEGER PRIMARY KEY,
     at          TEXT NOT NULL,
@@ -183,11 +183,11 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE INDEX audit_of_actor ON audit (actor) WHERE actor IS NOT NULL;
 CREATE INDEX audit_of_target ON audit (target) WHERE target IS NOT NULL;
--- Of each, the oldest go when there are too many.
+-- The oldest successes and the oldest failures are deleted beyond a limit.
 CREATE INDEX audit_by_success ON audit (success);
 
--- Failed log-ins and sign-ups, counted to slow them down. A key is a keyed hash of the account's name, the address or
--- both: names that were typed may be passwords, and are not kept. The number of rows is bounded.
+-- Counts of failed sign-ins and of sign-ups, for throttling. The key is a keyed hash of the user name, the network or
+-- both: typed names may be passwords and aren't stored. The number of rows is bounded.
 CREATE TABLE attempts (
     key     BLOB PRIMARY KEY CHECK (length(key) = 16),
     count   INTEGER NOT NULL,
@@ -195,7 +195,7 @@ CREATE TABLE attempts (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attempts_by_age ON attempts (last_at);
 
--- Where people have signed in from before: there, attempts made elsewhere do not slow them down.
+-- Networks that users have signed in from. Attempts from other networks don't slow down sign-ins from these.
 CREATE TABLE known_places (
     user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     place   BLOB NOT NULL CHECK (length(place) = 16),
@@ -203,16 +203,16 @@ CREATE TABLE known_places (
     PRIMARY KEY (user_id, place)
 ) STRICT, WITHOUT ROWID;
 
--- What /health_check writes, to know that writing works. `believed_at` is the moment up to which the clock was believed
--- (src/server/sweep.rs).
+-- /health_check writes this row to test writing. `believed_at` is the last time that the sweep trusted
+-- (src/jobs/sweep.rs).
 CREATE TABLE heartbeat (
     id          INTEGER PRIMARY KEY CHECK (id = 1),
     at          TEXT NOT NULL,
     believed_at TEXT
 ) STRICT;
 
--- By what the secret key is known again with which the store keys are encrypted and the counts above are keyed: a keyed
--- hash that tells nothing of it. No row: no server has run on this database since it has this table.
+-- The fingerprint of the secret key that encrypts the store keys and keys the counts above: a keyed hash that doesn't
+-- reveal the key. The row is missing until a server has run with this table.
 CREATE TABLE secret_key (
     id          INTEGER PRIMARY KEY CHECK (id = 1),
     fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 16)

@@ -1,16 +1,16 @@
-//! Owns how API keys look and what is kept of them.
+//! The form of API keys and their stored hash.
 
 use sha2::{Digest, Sha256};
 
 use crate::auth::random::{self, RandomnessError};
 use crate::domain::secret::Secret;
 
-/// What is kept of a key. It is long and random, so that a fast hash without salt is enough.
+/// Returns the stored hash of a key. Keys are long and random, so a fast hash without salt is enough.
 pub fn sha256(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
 
-/// A new key, in the original's form: `sk-` and 43 random characters.
+/// Generates a key in Langflow's form: `sk-` and 43 random characters.
 pub fn generate() -> Result<Secret, RandomnessError> {
-    Ok(Secret::new(format!("sk-{}", random::text()?)))
+    Ok(Secret::new(format!("sk-{}", random::url_safe_text()?)))
 }

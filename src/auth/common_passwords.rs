@@ -1,16 +1,16 @@
-//! Owns the passwords that everybody tries first.
+//! The 10,000 most common passwords.
 //!
-//! The list is the 10,000 most frequent of the passwords that Django ships for the same purpose
+//! The list holds the 10,000 most frequent passwords of the list that Django ships for the same purpose
 //! (`django/contrib/auth/common-passwords.txt.gz` of version 5.2.19, compiled by Royce Williams from breached
-//! accounts), in lower case, without three entries that were broken texts, sorted by bytes.
+//! accounts), in lower case, without three broken entries, sorted by bytes.
 
 const SORTED: &str = include_str!("common_passwords.txt");
 
-/// Whether `password` is among the 10,000 commonest, in any letter case.
+/// Reports whether `password` is in the list, in any case.
 pub fn is_common(password: &str) -> bool {
     let wanted = password.to_lowercase();
     let (mut low, mut high) = (0, SORTED.len());
-    // A binary search over lines, so that nothing is unpacked at start or kept in memory.
+    // A binary search over lines needs no unpacking at start and no memory.
     while low < high {
         let middle = usize::midpoint(low, high);
         let start = SORTED.as_bytes()[..middle].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);

@@ -1,5 +1,5 @@
-//! Owns the encryption of stored store keys: Fernet (version 0x80 of its specification), as the original uses it, so
-//! that a Langflow with the same secret reads what usher wrote and the other way round.
+//! Encryption of store keys: Fernet (version 0x80 of its specification), as in Langflow, so that a Langflow with the
+//! same secret key can read what usher wrote and vice versa.
 
 use aes::Aes128;
 use aes::cipher::block_padding::Pkcs7;
@@ -21,19 +21,19 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 const VERSION: u8 = 0x80;
-/// Version, time, initialisation vector.
+/// Version, time, initialization vector.
 const HEAD: usize = 1 + 8 + 16;
 const MAC: usize = 32;
 
-/// Encrypts and decrypts with the two keys that the secret key stands for.
+/// Encrypts and decrypts with two keys derived from the secret key.
 pub struct Fernet {
     signing: [u8; 16],
     encryption: [u8; 16],
 }
 
 impl Fernet {
-    /// Derives the keys as the original does: a secret of 32 characters or more is base64 of 32 bytes; one that is
-    /// shorter is hashed. (A long one that is no base64 makes the original fail; it is hashed too.)
+    /// Derives the keys as Langflow does: a secret of 32 characters or more is base64 of 32 bytes; a shorter one is
+    /// hashed. A long secret that isn't base64 makes Langflow fail; it is hashed, too.
     pub fn new(secret_key: &Secret) -> Self {
         let text = secret_key.expose();
         let decoded = if text.chars().count() >= 32 { BASE64.decode(text).ok() } else { None };
@@ -45,7 +45,7 @@ impl Fernet {
         Self { signing, encryption }
     }
 
-    /// Encrypts `text`; the token carries `now` in clear.
+    /// Encrypts `text`. The token contains `now` in clear.
     pub fn encrypt(&self, text: &str, now: Timestamp) -> Result<String, RandomnessError> {
         Ok(self.encrypt_with(text.as_bytes(), now.timestamp(), &random::bytes()?))
     }
@@ -60,7 +60,7 @@ impl Fernet {
         BASE64.encode(token)
     }
 
-    /// The text of a token of the same secret; `None` for any other. Its age does not matter.
+    /// Decrypts a token of the same secret, of any age. Returns `None` for any other text.
     pub fn decrypt(&self, token: &str) -> Option<Secret> {
         let bytes = BASE64.decode(token.trim()).ok()?;
         let (signed, mac) = bytes.split_at_checked(bytes.len().checked_sub(MAC)?)?;

@@ -1,4 +1,4 @@
-//! Proofs of identity: passwords, tokens, keys, and the secret behind them. Doesn't know the store; `http` joins the two.
+//! Passwords, tokens, API keys, and the secret key. This layer doesn't know the store; `http` joins the two.
 
 pub mod api_key;
 pub mod common_passwords;

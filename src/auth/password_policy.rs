@@ -1,30 +1,30 @@
-//! Owns what a password that is being set must be, wherever it is set. Log-in applies no such rule.
+//! Rules for new passwords, wherever they are set. Sign-in doesn't apply them.
 
 use crate::auth::{common_passwords, password_hasher};
 use crate::domain::secret::Secret;
 use crate::domain::username::Username;
 
-/// Why a password is not set.
+/// Why a password is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeakPassword {
-    /// Fewer characters than the settings ask (OWASP ASVS 5, 6.2.1).
+    /// It has fewer characters than the settings ask (OWASP ASVS 5, 6.2.1).
     #[error("Password should have at least {0} characters")]
     TooShort(usize),
-    /// More than bcrypt reads.
+    /// It is longer than bcrypt reads.
     #[error("Password should have at most 72 bytes")]
     TooLong,
-    /// It holds a NUL, at which bcrypt ends.
+    /// It contains a NUL, at which bcrypt stops.
     #[error("Password should not contain NUL characters")]
     Nul,
-    /// Everybody tries it first (OWASP ASVS 5, 6.2.4).
+    /// It is a common password (OWASP ASVS 5, 6.2.4).
     #[error("Password is among the 10,000 most common ones; choose another")]
     Common,
-    /// It is the name of its account.
+    /// It is the account's name.
     #[error("Password should not be the username")]
     IsName,
 }
 
-/// The rules that need nothing but the password; `min` is a number of characters.
+/// Checks the rules that need only the password. `min` is a number of characters.
 pub fn check(password: &str, min: usize) -> Result<(), WeakPassword> {
     if password.chars().count() < min {
         Err(WeakPassword::TooShort(min))
@@ -39,12 +39,12 @@ pub fn check(password: &str, min: usize) -> Result<(), WeakPassword> {
     }
 }
 
-/// That a password is not its account's name, in any case or Unicode form; it may contain it.
+/// Checks that a password isn't its account's name in any case or Unicode form. It may contain the name.
 pub fn differs_from_name(password: &Secret, username: &Username) -> Result<(), WeakPassword> {
-    if username.is_spelled_by(password.expose()) { Err(WeakPassword::IsName) } else { Ok(()) }
+    if username.matches(password.expose()) { Err(WeakPassword::IsName) } else { Ok(()) }
 }
 
-/// All rules.
+/// Checks all rules.
 pub fn check_for(password: &Secret, min: usize, username: &Username) -> Result<(), WeakPassword> {
     check(password.expose(), min).and_then(|()| differs_from_name(password, username))
 }

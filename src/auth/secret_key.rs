@@ -1,4 +1,4 @@
-//! Owns the secret key: where it is kept, how a new one is made and takes the place of another, and what one must be.
+//! The secret key: its file, its creation and rotation, and its minimum length.
 
 use std::fs;
 use std::io::{self, Write};
@@ -14,42 +14,42 @@ use crate::domain::clock::Timestamp;
 use crate::domain::secret::{Fingerprint, Secret};
 use crate::platform;
 
-/// The key's name in the data directory.
+/// The key's file in the data directory.
 pub const SECRET_KEY_FILE: &str = "secret_key";
-/// A key that is about to take its place, once the database goes with it.
+/// The next key during a rotation, until the database uses it.
 pub const NEXT_FILE: &str = "secret_key.next";
-/// The fewest characters of a secret key.
+/// The minimum length in characters.
 pub const MIN_CHARS: usize = 32;
 
-/// Why there is no secret key.
+/// Why the secret key can't be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretKeyError {
-    /// The file cannot be read or written.
-    #[error("{path}: {cause}; usher must be able to read and write it")]
+    /// The file can't be read or written.
+    #[error("{path}: {cause}; make it readable and writable for usher")]
     Io {
         /// Which file.
         path: PathBuf,
         /// The system's reason.
         cause: io::Error,
     },
-    /// The file holds something else.
+    /// The file holds a shorter text.
     #[error("{0} should hold at least {MIN_CHARS} characters; put the right key back, or run `usher rotate-secret`")]
     TooShort(PathBuf),
-    /// No new key could be made.
+    /// No new key could be generated.
     #[error(transparent)]
     RandomnessError(#[from] RandomnessError),
 }
 
-/// The key in force.
+/// The loaded key.
 #[derive(Clone, Debug)]
 pub struct LoadedKey {
     /// The key.
     pub key: Secret,
-    /// Whether it was made just now.
-    pub made: bool,
+    /// Whether it was generated just now.
+    pub is_new: bool,
 }
 
-/// By what this key is known again.
+/// Returns the key's fingerprint.
 pub fn fingerprint(key: &Secret) -> Fingerprint {
     let mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes keys of any length");
     let mut fingerprint = Fingerprint([0; 16]);
@@ -58,28 +58,28 @@ pub fn fingerprint(key: &Secret) -> Fingerprint {
     fingerprint
 }
 
-/// Reads the key in `data_dir`, or makes one as the original does: 32 random bytes as url-safe base64. If the key that
-/// goes with the database, by its fingerprint `known`, waits to take its place, a rotation was cut off: it is completed.
+/// Reads the key in `data_dir`, or generates one as Langflow does: 32 random bytes as url-safe base64. If the
+/// database's fingerprint `known` is that of the next key, it first completes an interrupted rotation.
 pub fn load_or_create(
     data_dir: &Path,
     known: Option<Fingerprint>,
     now: Timestamp,
 ) -> Result<LoadedKey, SecretKeyError> {
-    complete(data_dir, known, now)?;
+    complete_rotation(data_dir, known, now)?;
     let path = data_dir.join(SECRET_KEY_FILE);
     let failed = |cause| SecretKeyError::Io { path: path.clone(), cause };
     if let Some(key) = read(&path)? {
         platform::make_private(&path).map_err(failed)?;
-        return Ok(LoadedKey { key, made: false });
+        return Ok(LoadedKey { key, is_new: false });
     }
     let key = new_key()?;
     write(&path, &data_dir.join("secret_key.new"), &key).map_err(failed)?;
-    log::info!("a new secret key was made: {}", path.display());
-    Ok(LoadedKey { key, made: true })
+    log::info!("Generated a new secret key: {}", path.display());
+    Ok(LoadedKey { key, is_new: true })
 }
 
-/// Completes a rotation that was cut off after the database had gone over to the key that waits.
-pub fn complete(data_dir: &Path, known: Option<Fingerprint>, now: Timestamp) -> Result<(), SecretKeyError> {
+/// Completes a rotation that was interrupted after the database had changed to the next key.
+pub fn complete_rotation(data_dir: &Path, known: Option<Fingerprint>, now: Timestamp) -> Result<(), SecretKeyError> {
     let fits = |file: &str| {
         let key = read(&data_dir.join(file)).ok().flatten();
         key.is_some_and(|key| known == Some(fingerprint(&key)))
@@ -90,7 +90,7 @@ pub fn complete(data_dir: &Path, known: Option<Fingerprint>, now: Timestamp) -> 
     Ok(())
 }
 
-/// The key in this file; `None` if there is no such file.
+/// Reads the key in this file; `None` if the file doesn't exist.
 pub fn read(path: &Path) -> Result<Option<Secret>, SecretKeyError> {
     match fs::read_to_string(path) {
         Ok(text) if text.trim().chars().count() < MIN_CHARS => Err(SecretKeyError::TooShort(path.to_owned())),
@@ -100,22 +100,21 @@ pub fn read(path: &Path) -> Result<Option<Secret>, SecretKeyError> {
     }
 }
 
-/// Makes a new key and lays it beside the one in force, on the disk for good.
+/// Generates the next key and syncs it to disk beside the present one.
 pub fn make_next(data_dir: &Path) -> Result<Secret, SecretKeyError> {
     let (key, path) = (new_key()?, data_dir.join(NEXT_FILE));
     write(&path, &data_dir.join("secret_key.new"), &key).map_err(|cause| SecretKeyError::Io { path, cause })?;
     Ok(key)
 }
 
-/// Puts the key that waits in the place of the one in force. That one, which backups made until now go with, is kept
-/// under the name that is returned.
+/// Replaces the present key by the next one. The old key, which older backups need, is kept under the returned name.
 pub fn promote_next(data_dir: &Path, now: Timestamp) -> Result<Option<PathBuf>, SecretKeyError> {
     let (path, next) = (data_dir.join(SECRET_KEY_FILE), data_dir.join(NEXT_FILE));
     let failed = |cause| SecretKeyError::Io { path: path.clone(), cause };
     let before = data_dir.join(format!("{SECRET_KEY_FILE}.until-{}", now.format("%Y%m%dT%H%M%S%6f")));
     let kept = if path.exists() {
         platform::make_private(&path).map_err(failed)?;
-        // Not every file system has hard links.
+        // Some file systems have no hard links.
         fs::hard_link(&path, &before).or_else(|_| fs::copy(&path, &before).map(drop)).map_err(failed)?;
         platform::give_to_owner_of_dir(&before).map_err(failed)?;
         Some(before)
@@ -130,14 +129,14 @@ fn new_key() -> Result<Secret, RandomnessError> {
     Ok(Secret::new(URL_SAFE.encode(random::bytes::<32>()?)))
 }
 
-/// Writes beside and renames, so that a start which is cut off leaves no half key.
-fn write(path: &Path, beside: &Path, key: &Secret) -> io::Result<()> {
-    let mut file = platform::create_private(beside)?;
+/// Writes a temporary file and renames it, so that an interrupted start leaves no partial key.
+fn write(path: &Path, temporary: &Path, key: &Secret) -> io::Result<()> {
+    let mut file = platform::create_private(temporary)?;
     file.set_len(0)?;
     file.write_all(key.expose().as_bytes())?;
     file.sync_all()?;
-    platform::give_to_owner_of_dir(beside)?;
-    fs::rename(beside, path)?;
+    platform::give_to_owner_of_dir(temporary)?;
+    fs::rename(temporary, path)?;
     path.parent().map_or(Ok(()), platform::sync_dir)
 }
 
@@ -153,9 +152,9 @@ mod tests {
     fn a_key_is_made_once_and_kept() {
         let dir = tempfile::tempdir().unwrap();
         let first = load(dir.path(), None).unwrap();
-        assert_eq!((first.key.expose().len(), first.made), (44, true));
+        assert_eq!((first.key.expose().len(), first.is_new), (44, true));
         let again = load(dir.path(), Some(fingerprint(&first.key))).unwrap();
-        assert!(again.key == first.key && !again.made);
+        assert!(again.key == first.key && !again.is_new);
         assert!(!dir.path().join("secret_key.new").exists());
     }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::domain::client_network::place;
+use crate::domain::client_network::client_network;
 use crate::domain::secret::Secret;
 use crate::domain::throttle::{AttemptKey, ThrottleRule};
 use crate::domain::username::fold;
@@ -31,7 +31,7 @@ impl ThrottleKeys {
         };
         let mut mac = self.0.clone().chain_update([kind]);
         if by_network {
-            match place(address) {
+            match client_network(address) {
                 IpAddr::V4(address) => mac.update(&address.octets()),
                 IpAddr::V6(address) => mac.update(&address.octets()),
             }

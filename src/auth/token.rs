@@ -1,5 +1,5 @@
-//! Owns the spelling of access and refresh tokens: JWT (RFC 7519) signed with HS256 (RFC 7518, section 3.2).
-//! A token that is in order here is not yet valid: its session must be alive, which the store knows.
+//! Access and refresh tokens: JWT (RFC 7519) signed with HS256 (RFC 7518, section 3.2). A token that passes here isn't
+//! valid yet: its session must be alive, which the store knows.
 
 use std::sync::Once;
 
@@ -14,31 +14,31 @@ use uuid::Uuid;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 
-/// What a token is for. One kind is never taken for the other.
+/// The kind of a token. One kind is never accepted as the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenKind {
-    /// Opens the API, for an hour or so.
+    /// Authenticates requests, for about an hour.
     Access,
     /// Gets the next pair of tokens, once.
     Refresh,
 }
 
-/// What a token says. `sub`, `type` and `exp` are what the original reads.
+/// The claims of a token. Langflow reads `sub`, `type` and `exp`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The user's id.
     pub sub: Uuid,
-    /// What the token is for.
+    /// The kind of token.
     #[serde(rename = "type")]
     pub kind: TokenKind,
-    /// When it ends, in seconds since 1970.
+    /// When it expires, in seconds since 1970.
     pub exp: i64,
     /// When it was issued, in seconds since 1970.
     pub iat: i64,
-    /// The session that it lives and dies with.
+    /// The session that it belongs to.
     pub sid: Uuid,
-    /// Of a refresh token: how many there were before it in its session.
+    /// The number of earlier refresh tokens in its session; only in refresh tokens.
     #[serde(rename = "gen", default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
 }
@@ -46,7 +46,7 @@ pub struct Claims {
 /// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// It was good and has ended.
+    /// It was valid and has expired.
     #[error("the token has expired")]
     Expired,
     /// Its form, signature, algorithm or kind is wrong.
@@ -54,7 +54,7 @@ pub enum TokenError {
     Invalid,
 }
 
-/// Signs and checks tokens with one secret key.
+/// Signs and checks tokens with the secret key.
 pub struct TokenSigner {
     signing: EncodingKey,
     checking: DecodingKey,
@@ -62,39 +62,39 @@ pub struct TokenSigner {
 }
 
 impl TokenSigner {
-    /// Uses the secret key as it is, as the original does, so that either accepts the other's signature.
+    /// Uses the secret key without derivation, as Langflow does, so that each accepts the other's signatures.
     pub fn new(secret_key: &Secret) -> Self {
         install_hs256();
         let key = secret_key.expose().as_bytes();
         let mut validation = Validation::new(Algorithm::HS256);
-        // Times are compared below, by usher's clock; the crate would ask the system's and add a minute.
+        // Expiry is checked below with usher's clock; the crate would use the system's and add a minute.
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
         Self { signing: EncodingKey::from_secret(key), checking: DecodingKey::from_secret(key), validation }
     }
 
-    /// The token that says `claims`. The same claims always give the same token.
+    /// Signs claims. The same claims always give the same token.
     pub fn sign(&self, claims: &Claims) -> Secret {
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.signing);
         Secret::new(token.expect("plain claims serialize, and HMAC signs with any key"))
     }
 
-    /// What a token of this kind says, if this key signed it and it has not ended at `now`.
+    /// Returns the claims of a token of this kind, if this key signed it and it hasn't expired at `now`.
     pub fn check(&self, token: &str, kind: TokenKind, now: Timestamp) -> Result<Claims, TokenError> {
-        let claims = self.check_ended(token, kind)?;
+        let claims = self.check_ignoring_expiry(token, kind)?;
         if now.timestamp() >= claims.exp { Err(TokenError::Expired) } else { Ok(claims) }
     }
 
-    /// As [`TokenSigner::check`], for a token that may have ended: what log-out needs.
-    pub fn check_ended(&self, token: &str, kind: TokenKind) -> Result<Claims, TokenError> {
+    /// Like [`TokenSigner::check`], but accepts an expired token: for sign-out.
+    pub fn check_ignoring_expiry(&self, token: &str, kind: TokenKind) -> Result<Claims, TokenError> {
         let token = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation);
         let claims = token.map_err(|_| TokenError::Invalid)?.claims;
         if claims.kind == kind { Ok(claims) } else { Err(TokenError::Invalid) }
     }
 }
 
-/// The one algorithm that usher speaks, for the token crate, whose own back ends each bring all of the others.
+/// HS256 for the token crate, whose own back ends each include all other algorithms.
 struct Hs256(Hmac<Sha256>);
 
 impl Hs256 {
@@ -134,7 +134,7 @@ fn install_hs256() {
         key_utils: KeyUtils::new_unimplemented(),
     };
     static INSTALLED: Once = Once::new();
-    // Fails only if another part of the process came first, and there is none.
+    // Only fails if a provider is installed already.
     INSTALLED.call_once(|| {
         let _ = PROVIDER.install_default();
     });
@@ -165,7 +165,7 @@ mod tests {
         let token = tokens().sign(&claims(TokenKind::Access));
         assert_eq!(tokens().check(token.expose(), TokenKind::Access, at(999)), Ok(claims(TokenKind::Access)));
         assert_eq!(tokens().check(token.expose(), TokenKind::Access, at(1000)), Err(TokenError::Expired));
-        assert_eq!(tokens().check_ended(token.expose(), TokenKind::Access), Ok(claims(TokenKind::Access)));
+        assert_eq!(tokens().check_ignoring_expiry(token.expose(), TokenKind::Access), Ok(claims(TokenKind::Access)));
         assert!(token == tokens().sign(&claims(TokenKind::Access)));
         let end = at(1000) - TimeDelta::microseconds(1);
         assert!(tokens().check(token.expose(), TokenKind::Access, end).is_ok());

@@ -114,8 +114,8 @@ async fn end_sessions(desk: &Context<'_>, name: String, id: Option<Uuid>, yes: b
     let now = desk.now;
     let ended = desk.change(Action::SessionEnded, move |connection| {
         let ended = match id {
-            Some(id) => usize::from(sessions::end_of(connection, user.id, id)?),
-            None => sessions::end_all(connection, user.id, None)?,
+            Some(id) => usize::from(sessions::end_own(connection, user.id, id)?),
+            None => sessions::end_all_of_user(connection, user.id, None)?,
         };
         if ended == 0 {
             let none = if id.is_some() { "no such session" } else { "no sessions" };

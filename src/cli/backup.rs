@@ -14,7 +14,8 @@ use crate::domain::clock::Clock;
 use crate::platform::{self, DirLock};
 use crate::server::secret_key;
 use crate::store::audit;
-use crate::store::backup::make::{self, BackupError, BackupProgress, BackupStage};
+use crate::store::backup::error::{BackupError, BackupProgress, BackupStage};
+use crate::store::backup::make;
 use crate::store::backup::restore;
 
 /// Copies the database, which a server may be writing, to a new file.
@@ -111,7 +112,7 @@ fn note(config: &Config, outcome: &Result<u64, BackupError>) {
         Err(BackupError::NoRoom(_) | BackupError::Unsound { .. }) => false,
         Err(_) => return,
     };
-    let noted = audit::note(&running_server::database(config), &event(Action::BackedUp, success), now());
+    let noted = audit::record_in_file(&running_server::database(config), &event(Action::BackedUp, success), now());
     if let Err(error) = noted {
         tell(format_args!("warning: this is not in the audit log: {}", error.described()));
     }

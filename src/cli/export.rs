@@ -82,7 +82,7 @@ fn write_new(path: &Path, all: &[ImportedAccount], stop: &CancelFlag) -> io::Res
     for (at, account) in all.iter().enumerate() {
         if at % BATCH == 0 {
             progress.show("writing", at as u64, all.len() as u64);
-            if stop.asked() {
+            if stop.is_cancelled() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
         }

@@ -22,7 +22,7 @@ pub(super) fn stoppable<T>(work: impl AsyncFnOnce(CancelFlag) -> Result<T, Failu
         let asked = stop.clone();
         actix_web::rt::spawn(async move {
             first.received().await;
-            asked.ask();
+            asked.cancel();
             if let Ok(second) = StopSignals::listen() {
                 second.received().await;
                 std::process::exit(INTERRUPTED.into());

@@ -15,7 +15,7 @@ use crate::store::reset_links;
 
 /// Makes the link and prints it, alone on standard output.
 pub(super) async fn run(desk: &Context<'_>, name: String) -> Result<(), Failure> {
-    let token = Secret::new(random::text()?);
+    let token = Secret::new(random::url_safe_text()?);
     let (hash, now) = (sha256(token.expose()), desk.now);
     let end = now + VALID_FOR;
     let made = desk.change(Action::ResetLinkMade, move |connection| {

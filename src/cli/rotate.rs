@@ -40,7 +40,7 @@ async fn rotate(desk: &Context<'_>, old: Option<&Path>, yes: bool) -> Result<(),
     let dir = &config.data_dir;
     let known = desk.db.read(noted::fingerprint).await.map_err(CommandError::Store)?;
     // A key that waits would be overwritten below.
-    secret_key::complete(dir, known, desk.now)?;
+    secret_key::complete_rotation(dir, known, desk.now)?;
     // The keys that may have encrypted what is stored.
     let mut olds: Vec<Secret> = Vec::new();
     if let Some(path) = old {
@@ -117,8 +117,8 @@ async fn take_over(desk: &Context<'_>, new: Secret, olds: Vec<Secret>) -> Result
             noted::set_store_key(connection, *user_id, &token)?;
             encrypted += 1;
         }
-        let sessions = sessions::end_everybodys(connection)?;
-        noted::forget_counts(connection)?;
+        let sessions = sessions::end_all(connection)?;
+        noted::clear_keyed_counts(connection)?;
         noted::set_fingerprint(connection, &fingerprint(&new))?;
         let detail = format!("sessions {sessions}, store keys {encrypted}, unreadable {}", lost.len());
         let event = Event {

@@ -218,7 +218,7 @@ async fn change(desk: &Context<'_>, name: String, patch: UserPatch, becomes: &st
             .map_err(|_| CommandError::LastSuperuser(Box::new(before.clone())))?;
         users::update(connection, &before, &after).map_err(|error| or_taken(connection, error, &after.username))?;
         if !after.is_active {
-            sessions::end_all(connection, after.id, None)?;
+            sessions::end_all_of_user(connection, after.id, None)?;
         }
         record(connection, Action::UserChanged, &before, Some(patch.fields().join(" ")), now)?;
         Ok((before, after))
@@ -238,7 +238,7 @@ async fn set_password(desk: &Context<'_>, name: String) -> Result<(), Failure> {
     let changed = desk.change(Action::PasswordChanged, move |connection| {
         let user = users::find(connection, id)?.ok_or_else(|| CommandError::Nobody(user.username.to_string()))?;
         users::set_password(connection, id, &hash, now)?;
-        let ended = sessions::end_all(connection, id, None)?;
+        let ended = sessions::end_all_of_user(connection, id, None)?;
         record(connection, Action::PasswordChanged, &user, None, now)?;
         Ok::<_, CommandError>((User { updated_at: now, ..user }, ended))
     });

@@ -4,7 +4,7 @@
 use crate::config::error::{self, ConfigError};
 use crate::config::sources::Sources;
 use crate::config::{Config, CookieSecure, values};
-use crate::domain::forward_auth::{AccessRule, AccessRules, Hosts, is_below};
+use crate::domain::forward_auth::{AccessRule, AccessRules, HostPattern, is_subdomain_of};
 
 /// Parses all rules.
 pub(super) fn access_rules(text: &str) -> Result<AccessRules, String> {
@@ -24,7 +24,7 @@ fn access_rule(text: &str) -> Result<AccessRule, String> {
 pub(super) fn cookie_domain(text: &str) -> Result<String, String> {
     let text = text.trim();
     // Older standards wanted a leading dot (RFC 6265, section 5.2.3).
-    let hosts = text.strip_prefix('.').unwrap_or(text).parse::<Hosts>();
+    let hosts = text.strip_prefix('.').unwrap_or(text).parse::<HostPattern>();
     hosts.ok().filter(|hosts| hosts.is_domain() && hosts.name.contains('.')).map(|hosts| hosts.name).ok_or_else(|| {
         "a domain of at least two parts without a port, such as example.org; browsers refuse cookies for less"
             .to_owned()
@@ -46,7 +46,7 @@ pub(super) fn validate(config: &Config, sources: &Sources<'_>) -> Result<(), Con
     }
     let own = url::Url::parse(url).ok().and_then(|url| url.host_str().map(ToOwned::to_owned)).unwrap_or_default();
     let Some(domain) = &config.cookie_domain else {
-        return match rules.iter().find(|rule| rule.hosts.below || rule.hosts.name != own) {
+        return match rules.iter().find(|rule| rule.hosts.subdomains || rule.hosts.name != own) {
             None => Ok(()),
             Some(rule) => refused(format!(
                 "has a rule for {}, but the host of `public_url` is {own}; set `cookie_domain` to a domain that \
@@ -55,11 +55,11 @@ pub(super) fn validate(config: &Config, sources: &Sources<'_>) -> Result<(), Con
             )),
         };
     };
-    if own != *domain && !is_below(&own, domain) {
+    if own != *domain && !is_subdomain_of(&own, domain) {
         let (own, domain) = (error::quoted(&own), error::quoted(domain));
         return refused(format!("needs the host of `public_url`, {own}, to be in `cookie_domain`, {domain}"));
     }
-    match rules.iter().find(|rule| !rule.hosts.are_within(domain)) {
+    match rules.iter().find(|rule| !rule.hosts.is_within(domain)) {
         None => Ok(()),
         Some(rule) => refused(format!("has a rule for {}, which is not in `cookie_domain`, {domain}", rule.hosts)),
     }

@@ -1,45 +1,45 @@
-//! Owns what an API key is and how it is shown. Must not know how keys are made or checked.
+//! API keys and their masked form.
 
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
 
-/// How many leading characters of a key are kept and shown.
+/// How many leading characters of a key are stored and shown.
 pub const SHOWN_CHARS: usize = 8;
 
-/// A key that lets a program act as its owner. The key itself is shown once and never kept.
+/// A key that lets a program act as its owner. The key itself is shown once and never stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
-    /// Names the key in the API; it opens nothing.
+    /// Identifies the key in the API. Not a secret.
     pub id: Uuid,
-    /// Whose it is.
+    /// Its owner.
     pub user_id: Uuid,
-    /// What its owner calls it.
+    /// Its name, chosen by its owner.
     pub name: Option<String>,
     /// The first [`SHOWN_CHARS`] characters.
     pub prefix: String,
-    /// How many characters the whole key has.
+    /// The length of the whole key in characters.
     pub length: u32,
-    /// Whether it works.
+    /// Whether it is enabled.
     pub is_active: bool,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// When it stops working, if ever.
+    /// When it expires, if ever.
     pub expires_at: Option<Timestamp>,
-    /// When it was used last.
+    /// When it was last used.
     pub last_used_at: Option<Timestamp>,
-    /// How many times it was used.
+    /// The number of uses.
     pub total_uses: i64,
 }
 
 impl ApiKey {
-    /// The beginning and one `*` for every character that is hidden, as the original shows keys.
+    /// Returns the prefix and a `*` for each hidden character, as Langflow shows keys.
     pub fn masked(&self) -> String {
         let hidden = (self.length as usize).saturating_sub(self.prefix.chars().count());
         format!("{}{}", self.prefix, "*".repeat(hidden))
     }
 
-    /// Whether the key opens anything at `now`.
+    /// Reports whether the key is valid at `now`.
     pub fn works_at(&self, now: Timestamp) -> bool {
         self.is_active && self.expires_at.is_none_or(|end| now < end)
     }

@@ -3,86 +3,86 @@
 
 use std::fmt;
 
+use strum::{IntoStaticStr, VariantNames};
 use uuid::Uuid;
 
 use super::user::User;
 
 /// What was done or tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantNames)]
 pub enum Action {
     /// An account was created.
+    #[strum(serialize = "user.add")]
     UserAdded,
     /// Fields of an account were changed; the detail names them.
+    #[strum(serialize = "user.change")]
     UserChanged,
     /// An account was deleted.
+    #[strum(serialize = "user.delete")]
     UserDeleted,
     /// A password was set.
+    #[strum(serialize = "password.change")]
     PasswordChanged,
     /// A one-time link for setting a password was created.
+    #[strum(serialize = "reset_link.add")]
     ResetLinkMade,
     /// A password was set with a reset link.
+    #[strum(serialize = "reset_link.use")]
     ResetLinkUsed,
     /// A reset link expired unused.
+    #[strum(serialize = "reset_link.expire")]
     ResetLinkExpired,
     /// The first superuser was created.
+    #[strum(serialize = "setup")]
     SetUp,
     /// A user signed in, or a client tried to.
+    #[strum(serialize = "login")]
     LoggedIn,
     /// A user signed out.
+    #[strum(serialize = "logout")]
     LoggedOut,
     /// A session was ended by other means than signing out.
+    #[strum(serialize = "session.end")]
     SessionEnded,
     /// A refresh token was used again after it had been replaced, so it was probably copied.
+    #[strum(serialize = "refresh.reuse")]
     RefreshReused,
     /// An API key was created.
+    #[strum(serialize = "key.add")]
     KeyMade,
     /// An API key was deleted.
+    #[strum(serialize = "key.delete")]
     KeyDeleted,
     /// The key for Langflow's component store was saved.
+    #[strum(serialize = "store_key.save")]
     StoreKeySaved,
     /// A user asked to enter a site behind the proxy.
+    #[strum(serialize = "site.enter")]
     Entered,
     /// A backup was made.
+    #[strum(serialize = "backup")]
     BackedUp,
     /// A backup replaced the database.
+    #[strum(serialize = "restore")]
     Restored,
     /// Accounts were imported. Each account has an event of its own as well.
+    #[strum(serialize = "import")]
     Imported,
     /// All accounts were exported to a file.
+    #[strum(serialize = "export")]
     Exported,
     /// The secret key was replaced.
+    #[strum(serialize = "secret.rotate")]
     SecretRotated,
     /// A request was denied.
+    #[strum(serialize = "access.refuse")]
     Refused,
 }
 
 impl Action {
     /// Returns the action's name in the database, the log and the API.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::UserAdded => "user.add",
-            Self::UserChanged => "user.change",
-            Self::UserDeleted => "user.delete",
-            Self::PasswordChanged => "password.change",
-            Self::ResetLinkMade => "reset_link.add",
-            Self::ResetLinkUsed => "reset_link.use",
-            Self::ResetLinkExpired => "reset_link.expire",
-            Self::SetUp => "setup",
-            Self::LoggedIn => "login",
-            Self::LoggedOut => "logout",
-            Self::SessionEnded => "session.end",
-            Self::RefreshReused => "refresh.reuse",
-            Self::KeyMade => "key.add",
-            Self::KeyDeleted => "key.delete",
-            Self::StoreKeySaved => "store_key.save",
-            Self::Entered => "site.enter",
-            Self::BackedUp => "backup",
-            Self::Restored => "restore",
-            Self::Imported => "import",
-            Self::Exported => "export",
-            Self::SecretRotated => "secret.rotate",
-            Self::Refused => "access.refuse",
-        }
+        self.into()
     }
 }
 

@@ -1,34 +1,33 @@
-//! Owns the idea of "now". Everything that compares times takes a [`Clock`], so that expiry is tested without sleeping.
-//! Must not know what the times are for.
+//! The current time. Code that compares times takes a [`Clock`], so that tests of expiry don't sleep.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Datelike, SubsecRound, TimeDelta, Timelike, Utc};
 
-/// A moment in UTC, to the microsecond: what the database keeps and what clients are shown.
+/// A time in UTC with microseconds, as stored and as sent to clients.
 pub type Timestamp = DateTime<Utc>;
 
-/// Where "now" comes from: the system, or a value that a test moves.
+/// A source of the current time: the system, or a value that tests set.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     manual: Option<Arc<AtomicI64>>,
 }
 
 impl Clock {
-    /// The system's wall clock.
+    /// The system clock.
     pub fn system() -> Self {
         Self::default()
     }
 
-    /// A clock that stands at `start` until [`Clock::advance`] moves it, in all its clones alike.
+    /// A clock that shows `start` until [`Clock::advance`] moves it and all its clones.
     pub fn manual(start: Timestamp) -> Self {
         Self { manual: Some(Arc::new(AtomicI64::new(start.timestamp_micros()))) }
     }
 
-    /// The present moment, cut to whole microseconds.
+    /// Returns the current time, truncated to microseconds.
     pub fn now(&self) -> Timestamp {
-        #[expect(clippy::disallowed_methods, reason = "the one place that asks the system what time it is")]
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the system clock")]
         let system = || Utc::now().trunc_subsecs(6);
         match &self.manual {
             None => system(),
@@ -36,7 +35,7 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock by `by`, backwards when negative; the system's clock is left alone.
+    /// Moves a manual clock by `by`, which may be negative. The system clock ignores this.
     pub fn advance(&self, by: TimeDelta) {
         if let (Some(micros), Some(by)) = (&self.manual, by.num_microseconds()) {
             micros.fetch_add(by, Ordering::Relaxed);
@@ -44,25 +43,25 @@ impl Clock {
     }
 }
 
-/// RFC 3339 in UTC with six digits and `Z`, the only form of time that clients are shown.
+/// Formats a time as RFC 3339 in UTC with six digits and `Z`, the only form sent to clients.
 pub fn rfc3339(time: &Timestamp) -> String {
-    match spelled(time, b'T') {
+    match format_micros(time, b'T') {
         Some(text) => text + "Z",
         None => time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
     }
 }
 
-/// `2026-01-31 12:00:00.000001`, with `between` date and time. A list of ten users spells thirty times, which chrono's
-/// general way takes as long for as everything else that is done for the list. `None` where this form does not do: years
-/// that have not four digits, leap seconds, and what lies between two microseconds.
-pub fn spelled(time: &Timestamp, between: u8) -> Option<String> {
+/// Formats `2026-01-31 12:00:00.000001`, with `separator` between date and time. chrono's general formatting takes as
+/// long as the rest of a list of ten users. Returns `None` for times that don't fit this form: years without four
+/// digits, leap seconds, and fractions of microseconds.
+pub fn format_micros(time: &Timestamp, separator: u8) -> Option<String> {
     let (date, nanos) = (time.date_naive(), time.timestamp_subsec_nanos());
     let year = u32::try_from(date.year()).ok().filter(|year| *year < 10_000)?;
     if nanos >= 1_000_000_000 || !nanos.is_multiple_of(1000) {
         return None;
     }
     let mut text = *b"0000-00-00 00:00:00.000000";
-    text[10] = between;
+    text[10] = separator;
     let parts = [
         (0..4, year),
         (5..7, date.month()),
@@ -78,10 +77,10 @@ pub fn spelled(time: &Timestamp, between: u8) -> Option<String> {
             number /= 10;
         }
     }
-    // With room for the zone.
-    let mut spelled = String::with_capacity(32);
-    spelled.push_str(std::str::from_utf8(&text).ok()?);
-    Some(spelled)
+    // Leaves room for the zone.
+    let mut formatted = String::with_capacity(32);
+    formatted.push_str(std::str::from_utf8(&text).ok()?);
+    Some(formatted)
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! Owns when something is done by itself: what a schedule looks like as text, and when it falls due next. Must not know
-//! what is done.
+//! Schedules: their text form and the next due time.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,31 +7,31 @@ use chrono::{MappedLocalTime, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Wee
 
 use crate::domain::clock::Timestamp;
 
-/// When `daily` and `weekly` mean if no time is given: when people sleep, and most clocks have been changed.
-const HOUR: NaiveTime = NaiveTime::from_hms_opt(3, 0, 0).expect("three o'clock exists");
-/// The shortest interval: less would be work without end.
-const SHORTEST: TimeDelta = TimeDelta::minutes(5);
-/// The longest interval; a schedule that comes round less often than once a year is a mistake.
-const LONGEST: TimeDelta = TimeDelta::days(366);
-/// What a schedule looks like, as it follows "it must be".
-pub const WANTED: &str = "`off`, `hourly`, `daily`, `weekly`, with a time of day `daily 03:30` or `weekly sunday 03:30`, \
+/// The time of day of `daily` and `weekly` without a time: at night, and after most clock changes.
+const DEFAULT_TIME: NaiveTime = NaiveTime::from_hms_opt(3, 0, 0).expect("three o'clock exists");
+/// The shortest interval.
+const MIN_INTERVAL: TimeDelta = TimeDelta::minutes(5);
+/// The longest interval; a rarer schedule is a mistake.
+const MAX_INTERVAL: TimeDelta = TimeDelta::days(366);
+/// The syntax, as it continues the sentence "it must be".
+pub const SYNTAX: &str = "`off`, `hourly`, `daily`, `weekly`, with a time of day `daily 03:30` or `weekly sunday 03:30`, \
                           or from 5 minutes to 366 days `every 30m`, `every 6h`, `every 2d`";
 
-/// When something is done.
+/// A schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Schedule {
     /// Never.
     Off,
-    /// So long after the last time.
+    /// This long after the last run.
     Every(TimeDelta),
-    /// At this time of day.
+    /// Every day at this time.
     Daily(NaiveTime),
-    /// At this time of this day.
+    /// Every week at this day and time.
     Weekly(Weekday, NaiveTime),
 }
 
 impl Schedule {
-    /// The first moment after `last` at which it is due, times of day being those of `zone`; `None` if it is off.
+    /// Returns the first due time after `last`, with times of day in `zone`; `None` if the schedule is off.
     pub fn next_after<Z: TimeZone>(&self, last: Timestamp, zone: &Z) -> Option<Timestamp> {
         let (weekday, time) = match *self {
             Self::Off => return None,
@@ -49,7 +48,7 @@ impl Schedule {
             .find(|due| *due > last)
     }
 
-    /// How long at most it is from one time to the next, as long as no clock is changed.
+    /// Returns the longest time between two runs, clock changes aside.
     pub fn period(&self) -> Option<TimeDelta> {
         match *self {
             Self::Off => None,
@@ -60,7 +59,7 @@ impl Schedule {
     }
 }
 
-/// The moment at which clocks in `zone` show `local`: the first of two, or after a gap the first that there is.
+/// Converts a local time. Of two times it returns the first; in a gap, the first after the gap.
 fn instant<Z: TimeZone>(local: NaiveDateTime, zone: &Z) -> Option<Timestamp> {
     // Clocks are set forward by less than a day.
     (0..96).find_map(|quarter| {
@@ -72,7 +71,7 @@ fn instant<Z: TimeZone>(local: NaiveDateTime, zone: &Z) -> Option<Timestamp> {
     })
 }
 
-/// As in the settings; see [`WANTED`].
+/// Parses [`SYNTAX`].
 impl FromStr for Schedule {
     type Err = &'static str;
 
@@ -82,15 +81,15 @@ impl FromStr for Schedule {
         let read = match *words.as_slice() {
             ["off"] => Some(Self::Off),
             ["hourly"] => Some(Self::Every(TimeDelta::hours(1))),
-            ["daily"] => Some(Self::Daily(HOUR)),
+            ["daily"] => Some(Self::Daily(DEFAULT_TIME)),
             ["daily", at] => time(at).map(Self::Daily),
-            ["weekly"] => Some(Self::Weekly(Weekday::Sun, HOUR)),
-            ["weekly", day] => day.parse().ok().map(|day| Self::Weekly(day, HOUR)),
+            ["weekly"] => Some(Self::Weekly(Weekday::Sun, DEFAULT_TIME)),
+            ["weekly", day] => day.parse().ok().map(|day| Self::Weekly(day, DEFAULT_TIME)),
             ["weekly", day, at] => day.parse().ok().zip(time(at)).map(|(day, at)| Self::Weekly(day, at)),
             ["every", length] => interval(length).map(Self::Every),
             _ => None,
         };
-        read.ok_or(WANTED)
+        read.ok_or(SYNTAX)
     }
 }
 
@@ -107,7 +106,7 @@ fn interval(text: &str) -> Option<TimeDelta> {
         'd' => TimeDelta::days(number.into()),
         _ => return None,
     };
-    (SHORTEST..=LONGEST).contains(&length).then_some(length)
+    (MIN_INTERVAL..=MAX_INTERVAL).contains(&length).then_some(length)
 }
 
 impl fmt::Display for Schedule {
@@ -177,7 +176,7 @@ mod tests {
             "every",
             "daily 03:00 please",
         ] {
-            assert_eq!(bad.parse::<Schedule>(), Err(WANTED), "{bad:?}");
+            assert_eq!(bad.parse::<Schedule>(), Err(SYNTAX), "{bad:?}");
         }
         for (good, shown) in [
             ("Off", "off"),

@@ -1,20 +1,20 @@
-//! Owns texts that must not be seen: passwords, tokens, keys. Must not know what any of them opens.
+//! Texts that must not be printed: passwords, tokens, keys.
 
 use std::fmt;
 
 use subtle::ConstantTimeEq;
 
-/// A text that prints as `***`, compares in constant time and is read only through [`Secret::expose`].
+/// A text that prints as `***`, compares in constant time, and is read only through [`Secret::expose`].
 #[derive(Clone, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Hides `text` from here on.
+    /// Wraps a secret text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself, for the one place that needs it.
+    /// Returns the text.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -38,21 +38,21 @@ impl fmt::Display for Secret {
     }
 }
 
-/// By what a secret key is known again: a keyed hash of it, from which it cannot be had.
+/// The fingerprint of a secret key: a keyed hash that doesn't reveal the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint(pub [u8; 16]);
 
-/// A bcrypt hash as the database keeps it, never shown.
+/// A stored bcrypt hash; it prints as `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Wraps a hash in bcrypt's own notation, `$2b$12$…`.
+    /// Wraps a hash in bcrypt's notation, `$2b$12$…`.
     pub fn new(hash: impl Into<String>) -> Self {
         Self(hash.into())
     }
 
-    /// The hash itself, for verification and storage.
+    /// Returns the hash, for verification and storage.
     pub fn expose(&self) -> &str {
         &self.0
     }

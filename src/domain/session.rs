@@ -1,48 +1,48 @@
-//! Owns what a session is and what may be done with a refresh token. Must not know tokens' spelling or SQL.
+//! Sessions, and what a refresh token may do.
 
 use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
 
-/// One log-in of one person on one client; tokens are valid only while their session is.
+/// A sign-in of a user on a client. Tokens are valid only while their session is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// The `sid` claim of its tokens.
     pub id: Uuid,
-    /// Whose it is.
+    /// Its user.
     pub user_id: Uuid,
-    /// When the person signed in.
+    /// When the user signed in.
     pub created_at: Timestamp,
     /// When the newest refresh token was issued: its `iat`.
     pub refreshed_at: Timestamp,
-    /// When the newest refresh token, and so the session, ends.
+    /// When the newest refresh token expires, and the session with it.
     pub expires_at: Timestamp,
-    /// How many times the refresh token was replaced; the newest token carries this number.
+    /// How many times the refresh token was replaced. The newest token carries this number.
     pub generation: i64,
-    /// The address that signed in or refreshed last.
+    /// The address of the last sign-in or refresh.
     pub address: String,
-    /// The `User-Agent` that signed in, shortened.
+    /// The `User-Agent` of the sign-in, shortened.
     pub client: Option<String>,
-    /// Whether it began without a password, by automatic log-in.
+    /// Whether it began through `auto_login`, without a password.
     pub automatic: bool,
 }
 
-/// What a refresh token that belongs to a living session gets.
+/// What to do with a refresh token of a live session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshOutcome {
-    /// It is the newest: a successor is made.
+    /// It is the newest: issue its successor.
     Rotate,
-    /// It was replaced a moment ago, by another tab: the same successor again.
+    /// It was replaced a moment ago by another tab: issue the same successor.
     Repeat,
-    /// It was replaced earlier: somebody has a copy. The session ends (RFC 9700, section 4.14.2).
+    /// It was replaced earlier: it was copied. End the session (RFC 9700, section 4.14.2).
     Reuse,
-    /// It is newer than the session knows, as after a restored backup: refused, nothing ends.
+    /// It is newer than the session, as after a restored backup: refuse it.
     Unknown,
 }
 
 impl Session {
-    /// Decides about a refresh token of number `generation`; `leeway` is how long a replaced one still works.
+    /// Decides about a refresh token with this generation. `leeway` is how long a replaced token still works.
     pub fn refresh(&self, generation: i64, now: Timestamp, leeway: TimeDelta) -> RefreshOutcome {
         if generation == self.generation {
             RefreshOutcome::Rotate

@@ -1,24 +1,23 @@
-//! Owns how a site is named: scheme, host and port, in the one spelling that all comparisons use. Must not know what a
-//! site is asked for, nor by whom.
+//! Sites in a canonical form for comparison: scheme, host and port.
 
 use std::fmt;
 use std::net::Ipv6Addr;
 
-/// A site, as browsers tell one from another (RFC 6454).
+/// A site: an origin (RFC 6454).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
-    /// Whether it is reached by HTTPS.
+    /// Whether the scheme is `https`.
     pub https: bool,
-    /// In lower case, without a dot at its end; an IPv6 address in brackets.
+    /// The host in lower case without a trailing dot; an IPv6 address in brackets.
     pub host: String,
-    /// Never 0; written out only where it is not the scheme's own.
+    /// Never 0. Printed only if it isn't the scheme's default.
     pub port: u16,
 }
 
 impl Site {
-    /// Reads a scheme (`http` or `https`) and a host with or without a port, as a `Host` header has them (RFC 9110,
-    /// section 7.2). What programs might read differently is none: user names, escapes, empty parts, other letters than
-    /// ASCII's (IDNs come as `xn--…`).
+    /// Parses a scheme (`http` or `https`) and a host with an optional port, as in a `Host` header (RFC 9110, section
+    /// 7.2). Refuses what programs might read differently: user names, escapes, empty parts, and non-ASCII letters
+    /// (IDNs come as `xn--…`).
     pub fn parse(scheme: &str, authority: &str) -> Option<Self> {
         let https = match scheme {
             "https" => true,
@@ -28,24 +27,24 @@ impl Site {
         let (host, port) = split_port(authority)?;
         let port = match port {
             Some(text) => text.parse().ok().filter(|&port| port > 0)?,
-            None => own_port(https),
+            None => default_port(https),
         };
         Some(Self { https, host: host_name(host)?, port })
     }
 
-    /// Whether its port is its scheme's own, which nobody writes.
-    pub fn has_own_port(&self) -> bool {
-        self.port == own_port(self.https)
+    /// Reports whether the port is the scheme's default.
+    pub fn has_default_port(&self) -> bool {
+        self.port == default_port(self.https)
     }
 }
 
-fn own_port(https: bool) -> u16 {
+fn default_port(https: bool) -> u16 {
     if https { 443 } else { 80 }
 }
 
-/// The host, and the digits behind the colon if there is one.
+/// Splits a host from the digits after the colon.
 pub(super) fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
-    // The colons inside of brackets belong to the address.
+    // Colons in brackets belong to the address.
     let host_end = if authority.starts_with('[') {
         authority.find(']')? + 1
     } else {
@@ -59,25 +58,25 @@ pub(super) fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
     }
 }
 
-/// A host in its one spelling: a name of labels (RFC 1123, and underscores, which people use), or an address.
+/// Returns the canonical form of a host: a name (RFC 1123, and underscores, which are common), or an address.
 pub(super) fn host_name(text: &str) -> Option<String> {
     if let Some(inner) = text.strip_prefix('[') {
         let address: Ipv6Addr = inner.strip_suffix(']')?.parse().ok()?;
         return Some(format!("[{address}]"));
     }
-    // `app.example.org.` is the same host in the DNS.
+    // `app.example.org.` is the same host.
     let name = text.strip_suffix('.').unwrap_or(text);
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     let label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(plain);
     (name.len() <= 253 && name.split('.').all(label)).then(|| name.to_ascii_lowercase())
 }
 
-/// As a URL begins.
+/// The beginning of a URL.
 impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.https { "https" } else { "http" };
         write!(f, "{scheme}://{}", self.host)?;
-        if self.has_own_port() { Ok(()) } else { write!(f, ":{}", self.port) }
+        if self.has_default_port() { Ok(()) } else { write!(f, ":{}", self.port) }
     }
 }
 

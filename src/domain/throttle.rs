@@ -25,7 +25,7 @@ const DECAY_INTERVAL: TimeDelta = MAX_WAIT;
 /// The number of doublings up to the longest wait: 2^10 seconds exceed it.
 const DOUBLINGS: u32 = 10;
 /// Counts whose last failure is older than this have decayed to zero.
-pub const FORGOTTEN_AFTER: TimeDelta = TimeDelta::days(1);
+pub const COUNT_LIFETIME: TimeDelta = TimeDelta::days(1);
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

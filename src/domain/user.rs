@@ -1,4 +1,4 @@
-//! Owns what a user is and what may be changed of one. Must not know HTTP or SQL.
+//! Users and changes to them.
 
 use uuid::Uuid;
 
@@ -6,31 +6,31 @@ use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 use crate::domain::username::Username;
 
-/// A person's account, without the password's hash, which only log-in needs.
+/// An account, without the password's hash, which only sign-in needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Public and never reused.
+    /// Public, and never reused.
     pub id: Uuid,
     /// Unique in its folded form.
     pub username: Username,
-    /// Whatever the client's picture chooser wrote, at most [`MAX_PROFILE_IMAGE_CHARS`] long.
+    /// The picture as the client sent it, at most [`MAX_PROFILE_IMAGE_CHARS`] long.
     pub profile_image: Option<String>,
-    /// The key to the original's component store, Fernet-encrypted.
+    /// The key to Langflow's component store, Fernet-encrypted.
     pub store_api_key: Option<String>,
-    /// Whether the person may sign in at all.
+    /// Whether the user may sign in.
     pub is_active: bool,
-    /// Whether the person administers the others.
+    /// Whether the user is a superuser.
     pub is_superuser: bool,
-    /// When the account was made.
+    /// When the account was created.
     pub create_at: Timestamp,
-    /// When anything of the account was changed last, log-ins aside.
+    /// When the account was last changed, sign-ins aside.
     pub updated_at: Timestamp,
-    /// When the person signed in last with a password; `None` for one who is still waiting for approval.
+    /// When the user last signed in with a password. `None` and inactive means waiting for approval.
     pub last_login_at: Option<Timestamp>,
 }
 
 impl User {
-    /// A new account, made at `now`, with an id of its own.
+    /// Creates an account at `now` with a new id.
     pub fn new(username: Username, is_active: bool, is_superuser: bool, now: Timestamp) -> Self {
         Self {
             id: Uuid::new_v4(),
@@ -46,28 +46,28 @@ impl User {
     }
 }
 
-/// The most characters of a profile image, enough for a small `data:` URL.
+/// The maximum length of a profile image in characters, enough for a small `data:` URL.
 pub const MAX_PROFILE_IMAGE_CHARS: usize = 4096;
 
-/// What a `PATCH` asks to change; `None` leaves a thing as it is.
+/// The changes of a `PATCH`. `None` leaves a field unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserPatch {
-    /// Another name, unique as ever.
+    /// The new name.
     pub username: Option<Username>,
-    /// Another picture.
+    /// The new picture.
     pub profile_image: Option<String>,
-    /// A new password in clear, which the rules for new passwords allowed.
+    /// The new password, which passed the password policy.
     pub password: Option<Secret>,
-    /// Approves or deactivates.
+    /// Activates (approves) or deactivates.
     pub is_active: Option<bool>,
-    /// Promotes or demotes.
+    /// Grants or removes superuser rights.
     pub is_superuser: Option<bool>,
-    /// Sets the last log-in by hand, as the original lets superusers do.
+    /// Sets the last sign-in, as Langflow lets superusers do.
     pub last_login_at: Option<Timestamp>,
 }
 
 impl UserPatch {
-    /// The user as the patch would leave it; the password lives elsewhere.
+    /// Returns the user after the patch. The password is stored separately.
     pub fn applied_to(&self, user: &User, now: Timestamp) -> User {
         User {
             id: user.id,
@@ -82,7 +82,7 @@ impl UserPatch {
         }
     }
 
-    /// The names of the fields that the patch sets, for the audit log.
+    /// Returns the names of the fields that the patch sets, for the audit log.
     pub fn fields(&self) -> Vec<&'static str> {
         [
             ("username", self.username.is_some()),

@@ -1,5 +1,4 @@
-//! Owns what a user name may be and when two names are the same one.
-//! Must not know where names come from or how they are stored.
+//! User names: which are valid, and when two are the same.
 
 use std::fmt;
 
@@ -8,35 +7,35 @@ use icu_normalizer::{ComposingNormalizer, DecomposingNormalizer};
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{CodePointMapData, CodePointSetData};
 
-/// The most characters (not bytes) that a name may have.
+/// The maximum length in characters, not bytes.
 pub const MAX_CHARS: usize = 255;
 
-/// A name as its owner typed it, trimmed, with the form that it is compared by.
+/// A user name as typed, trimmed, and its folded form for comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Username {
     shown: String,
     folded: String,
 }
 
-/// Why a text is no user name.
+/// Why a text isn't a valid user name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsernameError {
-    /// Nothing is left after trimming.
+    /// It is empty after trimming.
     #[error("String should have at least 1 character")]
     Empty,
-    /// More than [`MAX_CHARS`] characters.
+    /// It has more than [`MAX_CHARS`] characters.
     #[error("String should have at most 255 characters")]
     TooLong,
-    /// A control, format, private-use or line-separating character.
+    /// It has a control, format, private-use or line-separating character.
     #[error("Username should not contain control, format or private-use characters")]
     Forbidden,
-    /// Only characters that leave no mark, so that nobody could tell the name from none.
+    /// It has only invisible characters.
     #[error("Username should contain visible characters")]
     Invisible,
 }
 
 impl Username {
-    /// Trims white space at both ends and checks what is left.
+    /// Trims white space and validates the rest.
     pub fn parse(typed: &str) -> Result<Self, UsernameError> {
         let shown = typed.trim();
         if shown.is_empty() {
@@ -55,23 +54,23 @@ impl Username {
         Ok(Self { shown: shown.to_owned(), folded })
     }
 
-    /// A name from the database, where only parsed names are put.
-    pub fn stored(shown: String, folded: String) -> Self {
+    /// Builds a name from the database, which holds only validated names.
+    pub fn from_stored(shown: String, folded: String) -> Self {
         Self { shown, folded }
     }
 
-    /// The name as it was typed.
+    /// Returns the name as typed.
     pub fn as_str(&self) -> &str {
         &self.shown
     }
 
-    /// The name as it is compared: two names are one when their folded forms are equal.
+    /// Returns the folded form. Names are equal if their folded forms are.
     pub fn folded(&self) -> &str {
         &self.folded
     }
 
-    /// Whether `text` spells this name, in any case and Unicode form.
-    pub fn is_spelled_by(&self, text: &str) -> bool {
+    /// Reports whether `text` is this name in any case and Unicode form.
+    pub fn matches(&self, text: &str) -> bool {
         self.folded == fold(text.trim())
     }
 }
@@ -82,15 +81,15 @@ impl fmt::Display for Username {
     }
 }
 
-/// NFKC case folding (Unicode 16, section 3.13, `toNFKC_Casefold`): compatibility forms, letter case and
-/// characters without a mark of their own make no difference.
+/// NFKC case folding (Unicode 16, section 3.13, `toNFKC_Casefold`): compatibility forms, letter case and ignorable
+/// characters make no difference.
 pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
     let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
     let mut folded = DecomposingNormalizer::new_nfd().normalize(text).into_owned();
-    // One round can leave something that the next one folds further; the standard asks for a fixed point.
+    // One round can leave something that the next folds further; the standard asks for a fixed point.
     for _ in 0..4 {
         let visible: String = folded.chars().filter(|&c| !ignorable.contains(c)).collect();
         let compatible = ComposingNormalizer::new_nfkc().normalize(&visible).into_owned();
@@ -166,7 +165,7 @@ mod tests {
             if let Ok(name) = Username::parse(&text) {
                 prop_assert_eq!(&Username::parse(name.as_str()).unwrap(), &name);
                 prop_assert_eq!(fold(name.folded()), name.folded());
-                prop_assert!(name.is_spelled_by(&text));
+                prop_assert!(name.matches(&text));
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::schedule::Schedule;
 use crate::jobs::JobContext;
 use crate::platform;
-use crate::store::backup::make::{BackupError, BackupProgress};
+use crate::store::backup::error::{BackupError, BackupProgress};
 use crate::store::backup::retention;
 use crate::store::{StoreError, audit};
 
@@ -31,7 +31,7 @@ pub async fn run(job: JobContext, stop: CancelFlag) {
     }
     let mut tick = actix_web::rt::time::interval(TICK);
     let mut due = None;
-    while !stop.asked() {
+    while !stop.is_cancelled() {
         tick.tick().await;
         let now = job.clock.now();
         match due {
@@ -66,7 +66,7 @@ async fn make(job: &JobContext, now: Timestamp, stop: &CancelFlag) -> Result<(),
     let (reply, answer) = oneshot::channel();
     let (dir, keep, stop) = (job.config.data_dir.clone(), job.config.backup_keep as usize, stop.clone());
     let work = move || {
-        platform::yield_to_others();
+        platform::lower_thread_priority();
         let made = retention::make(&dir, now, &mut BackupProgress { stop, progress: Box::new(|_, _, _| {}) });
         let made = made.map(|(path, bytes)| (retention::prune(&dir, keep, &path), path, bytes));
         // The server waits for it, even when it stops.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::throttle::FORGOTTEN_AFTER;
+use crate::domain::throttle::COUNT_LIFETIME;
 use crate::jobs::JobContext;
 use crate::store::{Connection, StoreError, audit, heartbeat, reset_links, sessions, throttle};
 
@@ -49,13 +49,13 @@ pub async fn run(job: JobContext) {
 /// Notes the moment up to which the clock was believed, for a database in which none is: before anything is written, what
 /// the newest entry of the audit log says.
 pub async fn begin(job: &JobContext) -> Result<(), StoreError> {
-    if job.db.read(heartbeat::believed).await?.is_some() {
+    if job.db.read(heartbeat::trusted_until).await?.is_some() {
         return Ok(());
     }
     let now = job.clock.now();
     let note = move |connection: &Connection| {
         let newest = audit::newest(connection)?;
-        heartbeat::believe(connection, newest.unwrap_or(now))
+        heartbeat::set_trusted_until(connection, newest.unwrap_or(now))
     };
     job.db.write(note).await
 }
@@ -92,17 +92,17 @@ enum Outcome {
 
 fn sweep(connection: &Connection, now: Timestamp, steady: Duration, audit_days: u32) -> Result<Outcome, StoreError> {
     // However late it is, tables do not grow without end.
-    throttle::bound(connection)?;
-    audit::bound(connection)?;
-    let believed = heartbeat::believed(connection)?.unwrap_or(now);
+    throttle::trim(connection)?;
+    audit::trim(connection)?;
+    let believed = heartbeat::trusted_until(connection)?.unwrap_or(now);
     if (now - believed).abs() > LEAP && steady < STEADY {
         return Ok(Outcome::Doubted(believed));
     }
     sessions::sweep(connection, now)?;
     reset_links::sweep(connection, now)?;
-    throttle::sweep(connection, now - FORGOTTEN_AFTER)?;
+    throttle::sweep(connection, now - COUNT_LIFETIME)?;
     audit::sweep(connection, now - TimeDelta::days(audit_days.into()))?;
-    heartbeat::believe(connection, now)?;
+    heartbeat::set_trusted_until(connection, now)?;
     Ok(Outcome::Done)
 }
 
@@ -131,7 +131,7 @@ mod tests {
             audit::record(connection, &event(Action::BackedUp), at("2026-04-01T00:00:00"))?;
             audit::record(connection, &event(Action::BackedUp), at("2026-06-01T00:00:00"))?;
             throttle::set(connection, &[7; 16], AttemptCount { count: 1, last_at: at("2026-06-01T00:00:00") })?;
-            heartbeat::believe(connection, at("2026-06-01T00:00:00"))
+            heartbeat::set_trusted_until(connection, at("2026-06-01T00:00:00"))
         };
         db.write(work).await.unwrap();
     }

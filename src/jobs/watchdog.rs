@@ -62,13 +62,13 @@ struct Check {
 
 impl Check {
     fn begin(db: Db, workers: Workers) -> Self {
-        let (pulse, turns) = (db.pulse(), workers.turns());
+        let (pulse, turns) = (db.thread_liveness(), workers.turns());
         Self { db, workers, pulse, turns }
     }
 
     /// What is wrong since the last check, if anything; asks the database for so long.
     async fn again(&mut self, patience: Duration) -> Result<(), &'static str> {
-        let (pulse, turns) = (self.db.pulse(), self.workers.turns());
+        let (pulse, turns) = (self.db.thread_liveness(), self.workers.turns());
         let (pulse_before, turns_before) =
             (std::mem::replace(&mut self.pulse, pulse.clone()), std::mem::replace(&mut self.turns, turns.clone()));
         if turns.iter().any(|turn| turns_before.contains(turn)) {
@@ -107,7 +107,7 @@ mod tests {
     /// Checks when what was done before is behind the threads: here no time passes between one check and the next.
     async fn look(check: &mut Check, idle: bool) -> Result<(), &'static str> {
         let works = |pulse: ThreadLiveness| pulse.hangs_since(&pulse);
-        while idle && check.db.pulse().is_some_and(works) {
+        while idle && check.db.thread_liveness().is_some_and(works) {
             std::thread::yield_now();
         }
         check.again(PATIENCE).await

@@ -150,7 +150,7 @@ pub fn widen_backlog(listener: &std::net::TcpListener) {
 }
 
 /// Lets everything else go before this thread, as far as the system can tell threads apart.
-pub fn yield_to_others() {
+pub fn lower_thread_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(19) {
         log::warn!("what may wait runs at normal priority: {error}");

@@ -95,7 +95,7 @@ pub async fn ensure(app: &App, url: &str) -> Result<FirstSuperuser, FirstSuperus
             // The person of this machine is made when they first come.
             return Ok(FirstSuperuser::Exists);
         }
-        let token = Secret::new(random::text()?);
+        let token = Secret::new(random::url_safe_text()?);
         let link = Secret::new(format!("{url}/setup#token={}", token.expose()));
         *app.setup_token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
         return Ok(FirstSuperuser::Link(link));

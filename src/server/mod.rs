@@ -249,7 +249,7 @@ impl Server {
         let stop = CancelFlag::default();
         let backups = actix_web::rt::spawn(scheduled_backups::run(self.job, stop.clone()));
         let outcome = self.server.await;
-        stop.ask();
+        stop.cancel();
         if let Err(error) = backups.await {
             log::error!("backups ended by a fault: {error}");
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
 
-use crate::domain::client_network::place;
+use crate::domain::client_network::client_network;
 
 /// Counts connections, for all workers.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Peers {
 
     /// Admits one more from `peer`, unless there are too many.
     pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Held> {
-        let (peer, place) = (peer.to_canonical(), place(peer));
+        let (peer, place) = (peer.to_canonical(), client_network(peer));
         let for_others = peer.is_loopback() || self.trusted.iter().any(|net| net.contains(&peer));
         let mut open = self.open();
         let here = open.by_place.get(&place).copied().unwrap_or(0);

@@ -7,7 +7,7 @@ use crate::store::{StoreError, reserved_names, users};
 /// Keeps names from being given again while forward auth is on; before anybody is added.
 pub async fn keep(app: &App) -> Result<(), StoreError> {
     let is_on = !app.config.forward_auth.is_empty();
-    app.db.write(move |connection| reserved_names::set(connection, is_on)).await
+    app.db.write(move |connection| reserved_names::set_enabled(connection, is_on)).await
 }
 
 /// Says in the log which rules list nobody, and who has a name that was somebody else's.
@@ -23,7 +23,7 @@ pub async fn look(app: &App) -> Result<(), StoreError> {
                 nobodys.push(name);
             }
         }
-        Ok::<_, StoreError>((nobodys, reserved_names::successors(connection)?))
+        Ok::<_, StoreError>((nobodys, reserved_names::holders_of_former_names(connection)?))
     });
     let (nobodys, successors) = found.await?;
     for name in nobodys {

@@ -55,7 +55,7 @@ pub fn present(config: &Config) -> Result<Option<Secret>, SecretKeyError> {
 /// How many stored store keys of the database in the data directory, which nobody has open, its secret key does not
 /// open; `None` if the two go with each other.
 pub fn lost_store_keys(config: &Config) -> Result<Option<usize>, SecretKeyStartError> {
-    let (known, store_keys) = noted::look(&config.data_dir.join(DATABASE_FILE))?;
+    let (known, store_keys) = noted::read_from_file(&config.data_dir.join(DATABASE_FILE))?;
     let key = present(config)?;
     let goes_with = known.is_none_or(|known| key.as_ref().map(fingerprint) == Some(known));
     let lost = unreadable(&store_keys, &key.iter().collect::<Vec<_>>()).len();

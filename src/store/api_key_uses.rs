@@ -1,4 +1,4 @@
-//! Owns the count of API keys' uses between two writes: one write a second for all of them, instead of one for each.
+//! Counts uses of API keys in memory, so that all of them take one write per second.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,12 +8,12 @@ use uuid::Uuid;
 use crate::domain::clock::Timestamp;
 use crate::store::{Db, StoreError, api_keys};
 
-/// Uses by key: how many, and the last.
+/// Uses per key: their number and the time of the last.
 #[derive(Debug, Default)]
 pub struct ApiKeyUses(Mutex<HashMap<Uuid, (u32, Timestamp)>>);
 
 impl ApiKeyUses {
-    /// Counts one use.
+    /// Counts a use.
     pub fn count(&self, key: Uuid, now: Timestamp) {
         let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, last) = uses.entry(key).or_insert((0, now));
@@ -21,10 +21,10 @@ impl ApiKeyUses {
         *last = now;
     }
 
-    /// Writes what was counted; what cannot be written is counted on.
+    /// Writes the counts. If that fails, they are kept for the next time.
     ///
     /// # Errors
-    /// When the store does not take the write.
+    /// Returns the error of the write.
     pub async fn flush(&self, db: &Db) -> Result<(), StoreError> {
         let uses = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         if uses.is_empty() {

@@ -1,4 +1,4 @@
-//! Owns the SQL of API keys.
+//! The `api_keys` table.
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use uuid::Uuid;
@@ -31,7 +31,7 @@ fn from_row(row: &Row<'_>, first: usize, user_id: Uuid) -> rusqlite::Result<ApiK
     })
 }
 
-/// The key with this hash and its owner, whether or not either still works.
+/// Returns the key with this hash and its owner, whether or not they are active.
 pub fn find(connection: &Connection, sha256: &[u8; 32]) -> Result<Option<(User, ApiKey)>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
@@ -49,7 +49,7 @@ pub fn find(connection: &Connection, sha256: &[u8; 32]) -> Result<Option<(User, 
     Ok(found.optional()?)
 }
 
-/// The keys of a user, in order of creation.
+/// Returns a user's keys, in order of creation.
 pub fn of_user(connection: &Connection, user_id: Uuid) -> Result<Vec<ApiKey>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
@@ -60,7 +60,7 @@ pub fn of_user(connection: &Connection, user_id: Uuid) -> Result<Vec<ApiKey>, St
     Ok(statement.query_map([user_id], |row| from_row(row, 0, user_id))?.collect::<Result<_, _>>()?)
 }
 
-/// Everybody's keys with their hashes, in order of creation.
+/// Returns all keys with their hashes, in order of creation.
 pub fn all_with_hashes(connection: &Connection) -> Result<Vec<(ApiKey, [u8; 32])>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
@@ -72,7 +72,7 @@ pub fn all_with_hashes(connection: &Connection) -> Result<Vec<(ApiKey, [u8; 32])
     Ok(keys.collect::<Result<_, _>>()?)
 }
 
-/// Whether there is a key with this id that is not switched off.
+/// Reports whether a key with this id exists and is active.
 pub fn is_active(connection: &Connection, id: Uuid) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM api_keys WHERE uuid = ? AND is_active = 1)";
     Ok(connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))?)
@@ -83,7 +83,7 @@ pub fn insert(connection: &Connection, key: &ApiKey, sha256: &[u8; 32]) -> Resul
     Ok(insert_new(connection, key, sha256)?)
 }
 
-/// Adds a key that may be here already; the caller tells that from other errors.
+/// Adds a key that may exist already. The caller distinguishes that error from others.
 pub fn insert_new(connection: &Connection, key: &ApiKey, sha256: &[u8; 32]) -> rusqlite::Result<()> {
     const SQL: &str = "INSERT INTO api_keys (uuid, user_id, name, sha256, prefix, length, is_active, created_at, expires_at, \
          last_used_at, total_uses) SELECT :uuid, id, :name, :sha256, :prefix, :length, :active, :created, :expires, \
@@ -104,13 +104,13 @@ pub fn insert_new(connection: &Connection, key: &ApiKey, sha256: &[u8; 32]) -> r
     Ok(())
 }
 
-/// Deletes a key of this owner; false when there is no such key.
+/// Deletes a key of this owner. Returns false if it doesn't exist.
 pub fn delete(connection: &Connection, owner: Uuid, id: Uuid) -> Result<bool, StoreError> {
     let sql = "DELETE FROM api_keys WHERE uuid = ? AND user_id = (SELECT id FROM users WHERE uuid = ?)";
     Ok(connection.prepare_cached(sql)?.execute([id, owner])? > 0)
 }
 
-/// Adds uses that were counted in memory to a key that may be gone by now.
+/// Adds uses that were counted in memory. The key may have been deleted meanwhile.
 pub fn add_uses(connection: &Connection, id: Uuid, uses: u32, last: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE api_keys SET total_uses = total_uses + ?, last_used_at = ? WHERE uuid = ?";
     connection.prepare_cached(sql)?.execute(params![uses, last, id])?;

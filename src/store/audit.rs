@@ -1,4 +1,4 @@
-//! Owns the SQL of the audit log.
+//! The `audit` table and its lines in the server's log.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,17 +14,16 @@ use crate::store::engine::connection::{ConnectionKind, ConnectionManager};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::time;
 
-/// The most entries that are kept of what succeeded, and of what did not. Anybody can make the second kind, by failing
-/// to log in; so that nobody washes out with them what was done, they only take each other's place.
+/// The most entries kept of successes and of failures. Strangers can cause failures, by failing to sign in; failures
+/// therefore only displace failures.
 const MAX_DONE: i64 = 400_000;
 const MAX_FAILED: i64 = 100_000;
-/// After how many entries those that are too many are looked for.
+/// Excess entries are deleted every this many entries.
 const LOOK_EVERY: i64 = 1024;
 
-/// Writes an entry; together with what it tells of, so that neither stands without the other. Its line in the log
-/// follows when both are on the disk.
+/// Writes an entry in the transaction of the change itself. Its log line follows after the commit.
 pub fn record(connection: &Connection, event: &Event, now: Timestamp) -> Result<(), StoreError> {
-    record_quietly(connection, event, now)?;
+    record_without_log(connection, event, now)?;
     if log::log_enabled!(target: "usher::audit", log::Level::Info) {
         let line = line(event);
         commit_hooks::after_commit(move || log::info!(target: "usher::audit", "{line}"));
@@ -32,13 +31,13 @@ pub fn record(connection: &Connection, event: &Event, now: Timestamp) -> Result<
     Ok(())
 }
 
-/// Logs the line of something of which no entry is kept.
-pub fn tell(event: &Event) {
+/// Writes a log line without an entry.
+pub fn log_only(event: &Event) {
     log::info!(target: "usher::audit", "{}", line(event));
 }
 
-/// Writes an entry of which no line in the log tells.
-pub fn record_quietly(connection: &Connection, event: &Event, now: Timestamp) -> Result<(), StoreError> {
+/// Writes an entry without a log line.
+pub fn record_without_log(connection: &Connection, event: &Event, now: Timestamp) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO audit (at, action, success, actor, actor_name, address, target, target_name, detail) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     connection.prepare_cached(SQL)?.execute(params![
@@ -52,11 +51,11 @@ pub fn record_quietly(connection: &Connection, event: &Event, now: Timestamp) ->
         event.target.as_ref().map(|(_, name)| name),
         event.detail,
     ])?;
-    if connection.last_insert_rowid() % LOOK_EVERY == 0 { bound(connection) } else { Ok(()) }
+    if connection.last_insert_rowid() % LOOK_EVERY == 0 { trim(connection) } else { Ok(()) }
 }
 
-/// Deletes the oldest of too many entries.
-pub fn bound(connection: &Connection) -> Result<(), StoreError> {
+/// Deletes the oldest entries beyond the limits.
+pub fn trim(connection: &Connection) -> Result<(), StoreError> {
     const SQL: &str = "DELETE FROM audit WHERE success = ?1 AND id <= \
          (SELECT id FROM audit WHERE success = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
     for (success, most) in [(true, MAX_DONE), (false, MAX_FAILED)] {
@@ -65,15 +64,16 @@ pub fn bound(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Writes an entry of its own into the database at `path`, of whatever schema, which no door leads to.
-pub fn note(path: &Path, event: &Event, now: Timestamp) -> Result<(), StoreError> {
+/// Opens the database at `path`, of any schema version, and writes an entry.
+pub fn record_in_file(path: &Path, event: &Event, now: Timestamp) -> Result<(), StoreError> {
     let connection = ConnectionManager { path: path.to_owned(), kind: ConnectionKind::Writer, setup: "" }.connect()?;
     record(&connection, event, now)?;
     commit_hooks::run_pending();
     Ok(connection.close().map_err(|(_, error)| error)?)
 }
 
-/// One line that other programs can match; texts are quoted and escaped, so that no name can look like another field.
+/// Formats a line that other programs can parse. Texts are quoted and escaped, so that no name can look like another
+/// field.
 fn line(event: &Event) -> String {
     let outcome = if event.success { "ok" } else { "failed" };
     let address = event.actor.address.as_deref().unwrap_or("-");
@@ -95,60 +95,60 @@ fn line(event: &Event) -> String {
     line
 }
 
-/// When the newest entry was written.
+/// Returns the time of the newest entry.
 pub fn newest(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
     let sql = "SELECT at FROM audit ORDER BY id DESC LIMIT 1";
     Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?)
 }
 
-/// Deletes entries from before `end`.
+/// Deletes the entries before `end`.
 pub fn sweep(connection: &Connection, end: Timestamp) -> Result<(), StoreError> {
-    // Entries are written in the order of time, so that the first one to keep is found without looking at the others.
+    // Entries are in order of time, so the first one to keep is found without scanning the others.
     const OLD: &str = "DELETE FROM audit WHERE id < coalesce((SELECT id FROM audit WHERE at >= ? ORDER BY id LIMIT 1), \
          (SELECT max(id) + 1 FROM audit))";
     connection.prepare_cached(OLD)?.execute([end])?;
     Ok(())
 }
 
-/// An entry as it was written.
+/// A stored entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// Counts up; a later entry has a larger one.
+    /// Ascending; a later entry has a larger id.
     pub id: i64,
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// What, in the words of [`crate::domain::audit::Action::as_str`], or of a newer version.
+    /// The action: [`crate::domain::audit::Action::as_str`], or that of a newer version.
     pub action: String,
-    /// Whether it succeeded.
+    /// Whether the action succeeded.
     pub success: bool,
-    /// Who, if somebody known.
+    /// The id of the user who acted, if known.
     pub actor: Option<Uuid>,
     /// The name of that moment.
     pub actor_name: Option<String>,
-    /// From where.
+    /// The client's address.
     pub address: Option<String>,
-    /// To whom, if to somebody.
+    /// The id of the affected user.
     pub target: Option<Uuid>,
     /// The name of that moment.
     pub target_name: Option<String>,
-    /// What else helps.
+    /// Details.
     pub detail: Option<String>,
 }
 
-/// Which entries are asked for.
+/// A filter and page of the audit log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// How many of the newest to leave out.
+    /// How many of the newest entries to skip.
     pub skip: i64,
     /// How many to return at most.
     pub limit: i64,
-    /// Only those that somebody did or that were done to them.
+    /// Only entries whose actor or target is this user.
     pub user: Option<Uuid>,
-    /// Only those of this action.
+    /// Only entries with this action.
     pub action: Option<String>,
 }
 
-/// The entries that match, newest first, and how many match in all.
+/// Returns the number of matching entries and a page of them, newest first.
 pub fn list(connection: &Connection, filter: &AuditFilter) -> Result<(i64, Vec<AuditEntry>), StoreError> {
     const WHERE: &str =
         "WHERE (:user IS NULL OR actor = :user OR target = :user) AND (:action IS NULL OR action = :action)";

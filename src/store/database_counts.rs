@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use crate::domain::clock::Timestamp;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::file::suffixed;
+use crate::store::engine::file::with_suffix;
 
 /// Row counts and file sizes at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ pub struct DatabaseCounts {
 pub fn count(connection: &Connection, now: Timestamp) -> Result<DatabaseCounts, StoreError> {
     let sql = "SELECT active, waiting, n - active - waiting, (SELECT count(*) FROM sessions WHERE expires_at > ?), \
          (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) FROM user_count";
-    let log = connection.path().map(|path| suffixed(path.as_ref(), "-wal"));
+    let log = connection.path().map(|path| with_suffix(path.as_ref(), "-wal"));
     // A missing log has size 0.
     let log_bytes = log.and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len());
     let mut statement = connection.prepare_cached(sql)?;

@@ -1,5 +1,4 @@
-//! Owns looks at a database that may be damaged, of another version, or in use: nothing is written, nothing is made, and
-//! each question fails by itself.
+//! Read-only inspection of a database that may be damaged, of another version, or in use. Each query fails by itself.
 
 use std::path::Path;
 
@@ -13,24 +12,24 @@ use crate::store::engine::readonly_open::{self, ReadonlyDatabase, ReadonlyOpenEr
 use crate::store::engine::schema;
 use crate::store::secret_key::{self, StoreKey};
 
-/// How many of the newest entries of the audit log are looked at for the latest time: they are written in its order.
+/// How many of the newest audit entries are searched for the latest time.
 const NEWEST: u32 = 1000;
 
-/// A database that is looked at.
+/// A database that is open for inspection.
 pub struct Inspection(ReadonlyDatabase);
 
-/// What is told of backups in the audit log.
+/// BackupHistory as recorded in the audit log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Backups {
-    /// When the last one was made that succeeded.
+pub struct BackupHistory {
+    /// The time of the last successful backup.
     pub made: Option<Timestamp>,
-    /// When one failed since then, the last time.
+    /// The time of the last failure since then.
     pub failed: Option<Timestamp>,
 }
 
 impl Inspection {
-    /// Opens the database at `path` for looking; `spare` is a directory for a copy, which is made only where a program
-    /// was cut off and nothing of its memory is left.
+    /// Opens the database at `path` without changing it. `spare` is a directory for a copy, which is only needed after
+    /// a crash.
     pub fn open(path: &Path, spare: &Path) -> Result<Self, OpenError> {
         if !file::check_header(path)? {
             return Err(OpenError::Missing(path.to_owned()));
@@ -45,13 +44,13 @@ impl Inspection {
         &self.0.connection
     }
 
-    /// The schema's version.
+    /// Returns the schema version.
     pub fn version(&self) -> Result<u32, StoreError> {
         schema::version(self.connection())
     }
 
-    /// What SQLite and the schema's own rules find wrong, `most` faults at most.
-    pub fn faults(&self, most: u32) -> Result<Vec<String>, StoreError> {
+    /// Returns at most `most` errors that SQLite and the schema's own rules find.
+    pub fn integrity_errors(&self, most: u32) -> Result<Vec<String>, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare(&format!("PRAGMA integrity_check({most})"))?;
         let found: Result<Vec<String>, _> = statement.query_map([], |row| row.get(0))?.collect();
@@ -59,7 +58,7 @@ impl Inspection {
         let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
         let orphans: Result<Vec<String>, _> = statement.query_map([], |row| row.get(0))?.collect();
         for table in orphans? {
-            faults.push(format!("a row of {table} belongs to nobody"));
+            faults.push(format!("a row of {table} has no user"));
             if faults.len() >= most as usize {
                 return Ok(faults);
             }
@@ -69,23 +68,23 @@ impl Inspection {
                 Ok((row.get(0)?, row.get(1)?))
             })?;
         if counted != there {
-            faults.push(format!("{there} users are there, and {counted} are counted"));
+            faults.push(format!("there are {there} users, but user_count says {counted}"));
         }
         Ok(faults)
     }
 
-    /// How many users there are.
-    pub fn users(&self) -> Result<i64, StoreError> {
+    /// Returns the number of users.
+    pub fn user_count(&self) -> Result<i64, StoreError> {
         Ok(self.connection().query_row("SELECT count(*) FROM users", [], |row| row.get(0))?)
     }
 
-    /// Whether somebody who can sign in is a superuser.
+    /// Reports whether an active superuser exists.
     pub fn has_superuser(&self) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE is_superuser = 1 AND is_active = 1)";
         Ok(self.connection().query_row(sql, [], |row| row.get(0))?)
     }
 
-    /// By what the secret key is known that goes with it; `None` where it does not say.
+    /// Returns the fingerprint of the database's secret key, if it is stored.
     pub fn fingerprint(&self) -> Result<Option<Fingerprint>, StoreError> {
         let sql = "SELECT 1 FROM sqlite_schema WHERE name = 'secret_key'";
         if self.connection().query_row(sql, [], |_| Ok(())).optional()?.is_none() {
@@ -94,13 +93,13 @@ impl Inspection {
         secret_key::fingerprint(self.connection())
     }
 
-    /// Every stored store key.
+    /// Returns all stored store keys.
     pub fn store_keys(&self) -> Result<Vec<StoreKey>, StoreError> {
         secret_key::store_keys(self.connection())
     }
 
-    /// The latest time that was written down lately.
-    pub fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
+    /// Returns the latest time in recent audit entries and the heartbeat.
+    pub fn latest_timestamp(&self) -> Result<Option<Timestamp>, StoreError> {
         let sql = format!(
             "SELECT max(at) FROM (SELECT at FROM (SELECT at FROM audit ORDER BY id DESC LIMIT {NEWEST}) \
              UNION ALL SELECT at FROM heartbeat)"
@@ -108,8 +107,8 @@ impl Inspection {
         Ok(self.connection().query_row(&sql, [], |row| row.get(0))?)
     }
 
-    /// What the audit log tells of backups.
-    pub fn backups(&self) -> Result<Backups, StoreError> {
+    /// Returns what the audit log records about backups.
+    pub fn backup_history(&self) -> Result<BackupHistory, StoreError> {
         let last = |success: bool| -> Result<Option<(i64, Timestamp)>, StoreError> {
             let sql = "SELECT id, at FROM audit WHERE action = 'backup' AND success = ? ORDER BY id DESC LIMIT 1";
             let row = self.connection().query_row(sql, [success], |row| Ok((row.get(0)?, row.get(1)?)));
@@ -117,6 +116,6 @@ impl Inspection {
         };
         let (made, failed) = (last(true)?, last(false)?);
         let since = failed.filter(|(id, _)| made.is_none_or(|(made, _)| *id > made));
-        Ok(Backups { made: made.map(|(_, at)| at), failed: since.map(|(_, at)| at) })
+        Ok(BackupHistory { made: made.map(|(_, at)| at), failed: since.map(|(_, at)| at) })
     }
 }

@@ -1,5 +1,5 @@
-//! The SQLite file: the two doors to it ([`Db::read`], [`Db::write`]), the schema, and every line of SQL.
-//! Its functions take a connection and plain values; they know neither HTTP nor who may do what.
+//! The database: [`Db`], the schema and every SQL statement. Its functions take a connection and plain values. They
+//! don't know HTTP, and they don't decide who may do what.
 
 pub mod api_key_uses;
 pub mod api_keys;

@@ -1,4 +1,4 @@
-//! Owns the SQL of one-time reset links: at most one for each account, of which only a hash is kept.
+//! The `reset_links` table: at most one link per account, stored as a hash.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
@@ -10,8 +10,7 @@ use crate::store::audit;
 use crate::store::engine::error::StoreError;
 use crate::store::user_rows::{self, user_columns};
 
-/// Keeps a new link for `user_id`, and with that forgets the one before it. That it has expired, if it has, is written
-/// down first.
+/// Stores a link for `user_id` and deletes the previous one. If that has expired, its audit entry is written first.
 pub fn replace(
     connection: &Connection,
     user_id: Uuid,
@@ -26,13 +25,13 @@ pub fn replace(
     Ok(())
 }
 
-/// Forgets all of them.
-pub fn forget_all(connection: &Connection) -> Result<(), StoreError> {
+/// Deletes all links.
+pub fn delete_all(connection: &Connection) -> Result<(), StoreError> {
     connection.prepare_cached("DELETE FROM reset_links")?.execute([])?;
     Ok(())
 }
 
-/// Whose link this is, if it is valid at `now`.
+/// Returns the user of this link, if it is valid at `now`.
 pub fn find(connection: &Connection, sha256: &[u8; 32], now: Timestamp) -> Result<Option<User>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
@@ -43,19 +42,19 @@ pub fn find(connection: &Connection, sha256: &[u8; 32], now: Timestamp) -> Resul
     Ok(connection.prepare_cached(SQL)?.query_row(params![sha256, now], user_rows::from_row).optional()?)
 }
 
-/// Forgets the link of a user, whose password has been changed; that it has expired, if it has, is written down first.
-pub fn void(connection: &Connection, user_id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+/// Deletes a user's link. If it has expired, its audit entry is written first.
+pub fn revoke(connection: &Connection, user_id: Uuid, now: Timestamp) -> Result<(), StoreError> {
     sweep(connection, now)?;
-    forget(connection, user_id)
+    delete(connection, user_id)
 }
 
-fn forget(connection: &Connection, user_id: Uuid) -> Result<(), StoreError> {
+fn delete(connection: &Connection, user_id: Uuid) -> Result<(), StoreError> {
     let sql = "DELETE FROM reset_links WHERE user_id = (SELECT id FROM users WHERE uuid = ?)";
     connection.prepare_cached(sql)?.execute([user_id])?;
     Ok(())
 }
 
-/// Forgets the links that nobody used in time, with an entry in the audit log for each, and says how many.
+/// Deletes the expired links, writes an audit entry for each, and returns their number.
 pub fn sweep(connection: &Connection, now: Timestamp) -> Result<usize, StoreError> {
     const EXPIRED: &str = "SELECT users.uuid, users.username FROM reset_links JOIN users \
          ON users.id = reset_links.user_id WHERE reset_links.expires_at <= ? ORDER BY reset_links.id";
@@ -63,7 +62,7 @@ pub fn sweep(connection: &Connection, now: Timestamp) -> Result<usize, StoreErro
     let expired: Vec<(Uuid, String)> =
         statement.query_map([now], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     for target in &expired {
-        forget(connection, target.0)?;
+        delete(connection, target.0)?;
         let event = Event {
             actor: Actor::default(),
             action: Action::ResetLinkExpired,

@@ -1,5 +1,5 @@
-//! Owns the SQL about the secret key: by what it is known again, and what is kept that only it can read or make.
-//! Must never be given the key itself.
+//! The fingerprint of the secret key, and the data that only this key can read or produce. The key itself is never
+//! stored here.
 
 use std::path::Path;
 
@@ -11,10 +11,10 @@ use crate::domain::secret::Fingerprint;
 use crate::store::engine::connection::{ConnectionKind, ConnectionManager};
 use crate::store::engine::error::StoreError;
 
-/// A stored store key: whose it is, by id and name, and the encrypted text.
+/// An encrypted store key and its owner.
 #[derive(Clone, Debug)]
 pub struct StoreKey {
-    /// The owner.
+    /// The owner's id.
     pub user_id: Uuid,
     /// The owner's name.
     pub username: String,
@@ -22,19 +22,19 @@ pub struct StoreKey {
     pub token: String,
 }
 
-/// By what the secret key that goes with this database is known; `None` until it has been noted.
+/// Returns the fingerprint of the database's secret key, or `None` if it isn't stored yet.
 pub fn fingerprint(connection: &Connection) -> Result<Option<Fingerprint>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT fingerprint FROM secret_key")?;
     Ok(statement.query_row([], |row| row.get(0)).optional()?.map(Fingerprint))
 }
 
-/// The same and every stored store key, of the database at `path`, which no door leads to.
-pub fn look(path: &Path) -> Result<(Option<Fingerprint>, Vec<StoreKey>), StoreError> {
+/// Opens the database at `path` and returns its fingerprint and store keys.
+pub fn read_from_file(path: &Path) -> Result<(Option<Fingerprint>, Vec<StoreKey>), StoreError> {
     let connection = ConnectionManager { path: path.to_owned(), kind: ConnectionKind::Reader, setup: "" }.connect()?;
     Ok((fingerprint(&connection)?, store_keys(&connection)?))
 }
 
-/// Notes which secret key goes with this database from now on.
+/// Stores the fingerprint of the database's secret key.
 pub fn set_fingerprint(connection: &Connection, fingerprint: &Fingerprint) -> Result<(), StoreError> {
     let sql = "INSERT INTO secret_key (id, fingerprint) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET \
          fingerprint = excluded.fingerprint";
@@ -42,7 +42,7 @@ pub fn set_fingerprint(connection: &Connection, fingerprint: &Fingerprint) -> Re
     Ok(())
 }
 
-/// Every stored store key.
+/// Returns all stored store keys.
 pub fn store_keys(connection: &Connection) -> Result<Vec<StoreKey>, StoreError> {
     let sql = "SELECT uuid, username, store_api_key FROM users WHERE store_api_key IS NOT NULL ORDER BY id";
     let mut statement = connection.prepare(sql)?;
@@ -51,13 +51,13 @@ pub fn store_keys(connection: &Connection) -> Result<Vec<StoreKey>, StoreError> 
     Ok(keys.collect::<Result<_, _>>()?)
 }
 
-/// Replaces the encrypted text of a store key; that is no change of the account.
+/// Replaces the ciphertext of a store key. `updated_at` stays.
 pub fn set_store_key(connection: &Connection, user_id: Uuid, token: &str) -> Result<(), StoreError> {
     connection.prepare_cached("UPDATE users SET store_api_key = ? WHERE uuid = ?")?.execute(params![token, user_id])?;
     Ok(())
 }
 
-/// Forgets what is counted under keys that only the secret key makes: nobody would find it again.
-pub fn forget_counts(connection: &Connection) -> Result<(), StoreError> {
+/// Deletes the counts whose keys depend on the secret key. No other key can find them.
+pub fn clear_keyed_counts(connection: &Connection) -> Result<(), StoreError> {
     Ok(connection.execute_batch("DELETE FROM attempts; DELETE FROM known_places")?)
 }

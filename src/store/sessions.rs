@@ -1,4 +1,4 @@
-//! Owns the SQL of sessions. Ending a session deletes its row.
+//! The `sessions` table. Ending a session deletes its row.
 
 use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
@@ -33,8 +33,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Session> {
     })
 }
 
-/// The user `user_id` and whether the session `id` is theirs and alive at `now`: what every request with an access
-/// token asks, in one statement.
+/// Returns the user `user_id` and whether the session `id` is theirs and alive at `now`. Every request with an access
+/// token runs this one statement.
 pub fn authenticate(
     connection: &Connection,
     user_id: Uuid,
@@ -55,7 +55,7 @@ pub fn authenticate(
     Ok(found.optional()?)
 }
 
-/// The session with this id and its user, if it is alive at `now`.
+/// Returns the session with this id and its user, if it is alive at `now`.
 pub fn find(connection: &Connection, id: Uuid, now: Timestamp) -> Result<Option<(Session, User)>, StoreError> {
     const SESSION: &str = concat!(
         "SELECT ",
@@ -85,7 +85,7 @@ pub fn insert(connection: &Connection, session: &Session) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Ends a user's automatic sessions but the `most` that were refreshed last.
+/// Ends a user's automatic sessions except the `most` that were refreshed last.
 pub fn end_older_automatic(connection: &Connection, user_id: Uuid, most: u32) -> Result<usize, StoreError> {
     let sql = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
          WHERE user_id = (SELECT id FROM users WHERE uuid = ?) AND automatic = 1 \
@@ -93,7 +93,7 @@ pub fn end_older_automatic(connection: &Connection, user_id: Uuid, most: u32) ->
     Ok(connection.prepare_cached(sql)?.execute(params![user_id, most])?)
 }
 
-/// Writes that the session's refresh token was replaced: its new number and times, and from where.
+/// Stores the times, generation and address of a session whose refresh token was replaced.
 pub fn rotate(connection: &Connection, session: &Session) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE sessions SET refreshed_at = :refreshed, expires_at = :expires, generation = :generation, \
          address = :address WHERE uuid = :uuid";
@@ -107,7 +107,7 @@ pub fn rotate(connection: &Connection, session: &Session) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Ends one session; says whose it was, or `None` when there was none.
+/// Ends a session and returns its user, or `None` if it doesn't exist.
 pub fn end(connection: &Connection, id: Uuid) -> Result<Option<Uuid>, StoreError> {
     let sql = "SELECT users.uuid FROM sessions JOIN users ON users.id = sessions.user_id WHERE sessions.uuid = ?";
     let owner = connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?;
@@ -117,24 +117,24 @@ pub fn end(connection: &Connection, id: Uuid) -> Result<Option<Uuid>, StoreError
     Ok(owner)
 }
 
-/// Ends one session of this owner; false when there is no such session.
-pub fn end_of(connection: &Connection, owner: Uuid, id: Uuid) -> Result<bool, StoreError> {
+/// Ends a session of this owner. Returns false if it doesn't exist.
+pub fn end_own(connection: &Connection, owner: Uuid, id: Uuid) -> Result<bool, StoreError> {
     let sql = "DELETE FROM sessions WHERE uuid = ? AND user_id = (SELECT id FROM users WHERE uuid = ?)";
     Ok(connection.prepare_cached(sql)?.execute([id, owner])? > 0)
 }
 
-/// Ends all sessions of a user but the one that is kept, and says how many.
-pub fn end_all(connection: &Connection, user_id: Uuid, keep: Option<Uuid>) -> Result<usize, StoreError> {
+/// Ends a user's sessions except `keep` and returns their number.
+pub fn end_all_of_user(connection: &Connection, user_id: Uuid, keep: Option<Uuid>) -> Result<usize, StoreError> {
     let sql = "DELETE FROM sessions WHERE user_id = (SELECT id FROM users WHERE uuid = ?) AND uuid IS NOT ?";
     Ok(connection.prepare_cached(sql)?.execute(params![user_id, keep])?)
 }
 
-/// Ends all sessions of everybody, and says how many.
-pub fn end_everybodys(connection: &Connection) -> Result<usize, StoreError> {
+/// Ends all sessions and returns their number.
+pub fn end_all(connection: &Connection) -> Result<usize, StoreError> {
     Ok(connection.prepare_cached("DELETE FROM sessions")?.execute([])?)
 }
 
-/// The sessions of a user that are alive at `now`, newest first.
+/// Returns a user's sessions that are alive at `now`, newest first.
 pub fn of_user(connection: &Connection, user_id: Uuid, now: Timestamp) -> Result<Vec<Session>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
@@ -145,7 +145,7 @@ pub fn of_user(connection: &Connection, user_id: Uuid, now: Timestamp) -> Result
     Ok(connection.prepare_cached(SQL)?.query_map(params![user_id, now], from_row)?.collect::<Result<_, _>>()?)
 }
 
-/// Deletes sessions that ended more than a day before `now`.
+/// Deletes sessions that expired more than a day before `now`.
 pub fn sweep(connection: &Connection, now: Timestamp) -> Result<usize, StoreError> {
     let sql = "DELETE FROM sessions WHERE expires_at < ?";
     Ok(connection.prepare_cached(sql)?.execute([now - TimeDelta::days(1)])?)

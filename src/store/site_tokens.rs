@@ -1,5 +1,4 @@
-//! Owns the SQL of the tokens by which proxies know who enters the sites behind them. They are found by their hash, and
-//! end with their session.
+//! The `entry_tokens` table: cookies for sites behind forward auth, found by their hash. They end with their session.
 
 use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -11,11 +10,11 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::time;
 use crate::store::user_rows::{self, user_columns};
 
-/// How long a token still works when a newer one has taken its place: requests that were under way have it.
+/// How long a replaced token still works: requests in flight carry it.
 pub const LEEWAY: TimeDelta = TimeDelta::seconds(30);
 
-/// Whose token this is and when it was made, if it and its session are alive at `now`: what every request to every
-/// site behind the proxy asks, in one statement.
+/// Returns the user of a token and its creation time, if the token and its session are alive at `now`. Every
+/// forward-auth request runs this one statement.
 pub fn find(
     connection: &Connection,
     sha256: &[u8; 32],
@@ -35,8 +34,8 @@ pub fn find(
     Ok(found.optional()?)
 }
 
-/// Gives a session another token. Those before it end when [`LEEWAY`] is over; those made within it belong to another
-/// tab that asks at the same moment, and live on as this one does.
+/// Adds a token to a session. Older tokens end after [`LEEWAY`]. Tokens younger than that belong to another tab that
+/// asked at the same moment, and stay.
 pub fn add(connection: &Connection, session: Uuid, sha256: &[u8; 32], now: Timestamp) -> Result<(), StoreError> {
     let sql = "DELETE FROM entry_tokens WHERE session = ? AND ends_at <= ?";
     connection.prepare_cached(sql)?.execute(params![session, now])?;
@@ -47,14 +46,14 @@ pub fn add(connection: &Connection, session: Uuid, sha256: &[u8; 32], now: Times
     Ok(())
 }
 
-/// Ends a token.
+/// Deletes a token.
 pub fn end(connection: &Connection, sha256: &[u8; 32]) -> Result<(), StoreError> {
     connection.prepare_cached("DELETE FROM entry_tokens WHERE sha256 = ?")?.execute([sha256])?;
     Ok(())
 }
 
-/// Ends all tokens of a user, also those of sessions that go on.
-pub fn end_all(connection: &Connection, user_id: Uuid) -> Result<(), StoreError> {
+/// Deletes all tokens of a user, in all sessions.
+pub fn end_all_of_user(connection: &Connection, user_id: Uuid) -> Result<(), StoreError> {
     let sql = "DELETE FROM entry_tokens WHERE session IN (SELECT sessions.uuid FROM sessions JOIN users \
          ON users.id = sessions.user_id WHERE users.uuid = ?)";
     connection.prepare_cached(sql)?.execute([user_id])?;

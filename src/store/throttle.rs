@@ -1,5 +1,5 @@
-//! Owns the SQL of counted attempts, and of the places that people have signed in from. Both are bounded, whatever an
-//! attacker sends.
+//! The `attempts` and `known_places` tables: counts of failed attempts, and the networks that users have signed in
+//! from. The number of rows is bounded, whatever an attacker sends.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
@@ -8,19 +8,19 @@ use crate::domain::clock::Timestamp;
 use crate::domain::throttle::{AttemptCount, AttemptKey};
 use crate::store::engine::error::StoreError;
 
-/// The most counts that are kept; of more, the smallest go first, and of equal ones those whose last attempt is longest
-/// ago: whoever fails under many names from many places does not get rid of a count that makes somebody wait.
+/// The most counts. Beyond it the smallest are deleted first, then the oldest: failing under many names from many
+/// networks doesn't remove a count that makes someone wait.
 const MAX_COUNTS: i64 = 50_000;
-/// The most places that are kept of one person; of more, the one that was not seen for longest goes first.
-const MAX_PLACES: i64 = 20;
+/// The most networks per user. Beyond it the one seen longest ago is deleted.
+const MAX_NETWORKS: i64 = 20;
 
-/// What is counted under this key.
+/// Returns the count of this key.
 pub fn count(connection: &Connection, key: &AttemptKey) -> Result<Option<AttemptCount>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT count, last_at FROM attempts WHERE key = ?")?;
     Ok(statement.query_row([key], |row| Ok(AttemptCount { count: row.get(0)?, last_at: row.get(1)? })).optional()?)
 }
 
-/// Writes what is counted under this key.
+/// Stores the count of this key.
 pub fn set(connection: &Connection, key: &AttemptKey, counted: AttemptCount) -> Result<(), StoreError> {
     let sql = "INSERT INTO attempts (key, count, last_at) VALUES (?, ?, ?) \
          ON CONFLICT (key) DO UPDATE SET count = excluded.count, last_at = excluded.last_at";
@@ -28,40 +28,45 @@ pub fn set(connection: &Connection, key: &AttemptKey, counted: AttemptCount) -> 
     Ok(())
 }
 
-/// Forgets what is counted under this key.
+/// Deletes the count of this key.
 pub fn clear(connection: &Connection, key: &AttemptKey) -> Result<(), StoreError> {
     connection.prepare_cached("DELETE FROM attempts WHERE key = ?")?.execute([key])?;
     Ok(())
 }
 
-/// Forgets counts whose last attempt was before `forgotten`.
-pub fn sweep(connection: &Connection, forgotten: Timestamp) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM attempts WHERE last_at < ?")?.execute([forgotten])?;
+/// Deletes counts whose last attempt was before `oldest`.
+pub fn sweep(connection: &Connection, oldest: Timestamp) -> Result<(), StoreError> {
+    connection.prepare_cached("DELETE FROM attempts WHERE last_at < ?")?.execute([oldest])?;
     Ok(())
 }
 
-/// Forgets the smallest of too many counts.
-pub fn bound(connection: &Connection) -> Result<(), StoreError> {
+/// Deletes the smallest counts beyond the limit.
+pub fn trim(connection: &Connection) -> Result<(), StoreError> {
     const SMALLEST: &str = "DELETE FROM attempts WHERE key IN (SELECT key FROM attempts ORDER BY count, last_at \
          LIMIT max(0, (SELECT count(*) FROM attempts) - ?))";
     connection.prepare_cached(SMALLEST)?.execute([MAX_COUNTS])?;
     Ok(())
 }
 
-/// Whether the user has signed in from this place before.
-pub fn is_known_place(connection: &Connection, user: Uuid, place: &AttemptKey) -> Result<bool, StoreError> {
+/// Reports whether the user has signed in from this network before.
+pub fn is_known_network(connection: &Connection, user: Uuid, network: &AttemptKey) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM known_places JOIN users ON users.id = user_id WHERE users.uuid = ? AND place = ?)";
-    Ok(connection.prepare_cached(sql)?.query_row(params![user, place], |row| row.get(0))?)
+    Ok(connection.prepare_cached(sql)?.query_row(params![user, network], |row| row.get(0))?)
 }
 
-/// Notes that the user signed in from this place.
-pub fn note_place(connection: &Connection, user: Uuid, place: &AttemptKey, now: Timestamp) -> Result<(), StoreError> {
+/// Records that the user signed in from this network.
+pub fn remember_network(
+    connection: &Connection,
+    user: Uuid,
+    network: &AttemptKey,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     const NOTE: &str = "INSERT INTO known_places (user_id, place, seen_at) SELECT id, ?2, ?3 FROM users WHERE uuid = ?1 \
          ON CONFLICT (user_id, place) DO UPDATE SET seen_at = excluded.seen_at";
     const OLDEST: &str = "DELETE FROM known_places WHERE user_id = (SELECT id FROM users WHERE uuid = ?1) AND place NOT IN \
          (SELECT place FROM known_places WHERE user_id = (SELECT id FROM users WHERE uuid = ?1) ORDER BY seen_at DESC LIMIT ?2)";
-    connection.prepare_cached(NOTE)?.execute(params![user, place, now])?;
-    connection.prepare_cached(OLDEST)?.execute(params![user, MAX_PLACES])?;
+    connection.prepare_cached(NOTE)?.execute(params![user, network, now])?;
+    connection.prepare_cached(OLDEST)?.execute(params![user, MAX_NETWORKS])?;
     Ok(())
 }
 
@@ -71,9 +76,9 @@ mod tests {
     use crate::store::engine::schema;
 
     #[test]
-    fn however_many_are_counted_only_so_many_rows_stay_and_among_them_those_that_make_somebody_wait() {
+    fn trimming_keeps_the_limit_of_rows_and_the_largest_counts() {
         let mut connection = Connection::open_in_memory().unwrap();
-        schema::bring_up_to_date(&connection).unwrap();
+        schema::migrate(&connection).unwrap();
         let now = Timestamp::from_timestamp(1_700_000_000, 0).unwrap();
         let waits = [255; 16];
         let all = connection.transaction().unwrap();
@@ -83,7 +88,7 @@ mod tests {
             set(&all, &n.to_be_bytes(), AttemptCount { count: 1, last_at }).unwrap();
         }
         all.commit().unwrap();
-        bound(&connection).unwrap();
+        trim(&connection).unwrap();
         let rows: i64 = connection.query_row("SELECT count(*) FROM attempts", [], |row| row.get(0)).unwrap();
         assert_eq!(rows, MAX_COUNTS);
         assert_eq!(count(&connection, &waits).unwrap().unwrap().count, 30);
@@ -91,17 +96,17 @@ mod tests {
     }
 
     #[test]
-    fn of_one_person_only_so_many_places_are_known() {
+    fn only_the_newest_networks_of_a_user_are_remembered() {
         let connection = Connection::open_in_memory().unwrap();
-        schema::bring_up_to_date(&connection).unwrap();
+        schema::migrate(&connection).unwrap();
         let user = Uuid::from_u128(7);
         let row = "INSERT INTO users VALUES (1, ?, 'a', 'a', 'h', NULL, NULL, 1, 1, 't', 't', NULL)";
         connection.execute(row, [user]).unwrap();
         let now = Timestamp::from_timestamp(1_700_000_000, 0).unwrap();
         for n in 0..30_u8 {
-            note_place(&connection, user, &[n; 16], now + chrono::TimeDelta::seconds(n.into())).unwrap();
+            remember_network(&connection, user, &[n; 16], now + chrono::TimeDelta::seconds(n.into())).unwrap();
         }
-        let known = |n: u8| is_known_place(&connection, user, &[n; 16]).unwrap();
+        let known = |n: u8| is_known_network(&connection, user, &[n; 16]).unwrap();
         assert_eq!((known(9), known(10), known(29)), (false, true, true));
     }
 }

@@ -1,7 +1,7 @@
-//! Owns the SQL of the list of users: which of them, in which order, and how many there are in all.
+//! The SQL of user lists: filter, order, page and total.
 //!
-//! Statements name their index. SQLite cannot know, without statistics that go stale, whether few or many wait, and a
-//! wrong guess reads a million rows for a page of ten.
+//! Statements name their index. SQLite can't know, without statistics that go stale, whether few or many users wait,
+//! and a wrong guess reads a million rows for a page of ten.
 
 use rusqlite::{Connection, named_params};
 
@@ -11,49 +11,49 @@ use crate::store::engine::error::StoreError;
 use crate::store::user_rows::{from_row, user_columns};
 use crate::store::users::count;
 
-/// By what the list is ordered; equal ones are in order of creation.
+/// The order of a list. Ties are in order of creation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UserSort {
     /// By date of creation.
     #[default]
     Created,
-    /// By name, in the form that takes no notice of case.
+    /// By folded name.
     Name,
-    /// By last log-in; those who never signed in are the oldest.
+    /// By last sign-in; users who never signed in come first.
     LastLogin,
 }
 
-/// Whom the list is narrowed to.
+/// A filter by state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserState {
-    /// Inactive, and never signed in: waiting for approval.
+    /// Inactive and never signed in: waiting for approval.
     Waiting,
     /// Able to sign in.
     Active,
-    /// Deactivated after they had signed in.
+    /// Inactive, but signed in before: deactivated.
     Inactive,
     /// Superusers, active or not.
     Superuser,
 }
 
-/// Which part of the list of users is asked for.
+/// A page of the user list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserQuery {
-    /// How many to leave out at the beginning.
+    /// How many users to skip.
     pub skip: i64,
-    /// How many to return at most.
+    /// The most users to return.
     pub limit: i64,
-    /// Only those whose name contains this, in any case and Unicode form.
+    /// Only users whose name contains this, in any case and Unicode form.
     pub search: Option<String>,
     /// The order.
     pub sort: UserSort,
-    /// Whether the order is the other way round.
+    /// Reverse the order.
     pub descending: bool,
-    /// Only those in this state.
+    /// Only users in this state.
     pub state: Option<UserState>,
 }
 
-/// A part of the list, and how many users there are in all that match.
+/// Returns the number of matching users and a page of them.
 pub fn list(connection: &Connection, page: &UserQuery) -> Result<(i64, Vec<User>), StoreError> {
     let needle = page.search.as_deref().map(fold).filter(|needle| !needle.is_empty());
     let (everybody, in_state) = (count(connection)?, page.state.map(|state| count_of(connection, state)).transpose()?);
@@ -88,10 +88,10 @@ pub fn list(connection: &Connection, page: &UserQuery) -> Result<(i64, Vec<User>
     Ok((total, users))
 }
 
-/// The same by last log-in, not searched and not narrowed to superusers, however many there are: an index has them in
-/// this order, which is walked from the nearer end of the list, and only the page's rows are read.
+/// Like [`list`] by last sign-in, without a search and without the superuser filter, for any number of users: it walks
+/// an index from the nearer end of the list and reads only the page's rows.
 pub fn by_last_login(connection: &Connection, page: &UserQuery) -> Result<(i64, Vec<User>), StoreError> {
-    // One view of the list, so that a walk from its end counts what is there.
+    // One snapshot, so that a walk from the end matches the count.
     let view = connection.unchecked_transaction()?;
     let total = page.state.map_or_else(|| count(&view), |state| count_of(&view, state))?;
     let limit = page.limit.min(total.saturating_sub(page.skip));
@@ -114,7 +114,7 @@ pub fn by_last_login(connection: &Connection, page: &UserQuery) -> Result<(i64, 
     Ok((total, by_rowids(&view, &ids)?))
 }
 
-/// The users of these rows, in this order.
+/// Returns the users with these row ids, in this order.
 pub fn by_rowids(connection: &Connection, ids: &[i64]) -> Result<Vec<User>, StoreError> {
     const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id = ?");
     let mut statement = connection.prepare_cached(SQL)?;
@@ -122,7 +122,7 @@ pub fn by_rowids(connection: &Connection, ids: &[i64]) -> Result<Vec<User>, Stor
     Ok(users.collect::<Result<_, _>>()?)
 }
 
-/// The rows of a state.
+/// The condition of a state.
 fn condition(state: UserState) -> &'static str {
     match state {
         UserState::Waiting => "is_active = 0 AND last_login_at IS NULL",
@@ -132,13 +132,13 @@ fn condition(state: UserState) -> &'static str {
     }
 }
 
-/// A few among many are found by their state and then sorted; many are met soon enough in the order that is asked for.
+/// Few matches are found by state and then sorted. Many are found soon enough in the requested order.
 fn index(page: &UserQuery, matching: i64, everybody: i64) -> &'static str {
     let few = matching < everybody / 32;
     match (page.state, page.sort) {
         (Some(UserState::Superuser), _) if few => "INDEXED BY users_superusers",
         (Some(_), _) if few => "INDEXED BY users_by_state",
-        // Those who wait have all the same last log-in, so that this index is in order of creation.
+        // Waiting users all have the same last sign-in, NULL, so this index is in order of creation.
         (Some(UserState::Waiting), UserSort::Created | UserSort::LastLogin) => "INDEXED BY users_by_state",
         (Some(UserState::Active | UserState::Inactive), UserSort::LastLogin) => "INDEXED BY users_by_state",
         (_, UserSort::Created) => "NOT INDEXED",
@@ -147,7 +147,7 @@ fn index(page: &UserQuery, matching: i64, everybody: i64) -> &'static str {
     }
 }
 
-/// How many are in a state.
+/// Returns the number of users in a state.
 fn count_of(connection: &Connection, state: UserState) -> Result<i64, StoreError> {
     let sql = match state {
         UserState::Waiting => "SELECT waiting FROM user_count",

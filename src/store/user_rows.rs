@@ -22,7 +22,7 @@ pub const COLUMN_COUNT: usize = 10;
 pub fn from_row(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User {
         id: row.get(0)?,
-        username: Username::stored(row.get(1)?, row.get(2)?),
+        username: Username::from_stored(row.get(1)?, row.get(2)?),
         profile_image: row.get(3)?,
         store_api_key: row.get(4)?,
         is_active: row.get(5)?,

@@ -1,4 +1,4 @@
-//! Owns the SQL of people's accounts.
+//! The `users` table.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
@@ -12,13 +12,13 @@ use crate::store::engine::time::text;
 use crate::store::user_rows::{COLUMN_COUNT, from_row, user_columns};
 use crate::store::{reset_links, site_tokens};
 
-/// The user with this id.
+/// Returns the user with this id.
 pub fn find(connection: &Connection, id: Uuid) -> Result<Option<User>, StoreError> {
     const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE uuid = ?");
     Ok(connection.prepare_cached(SQL)?.query_row([id], from_row).optional()?)
 }
 
-/// The user whose name is spelled `typed`, in any case and Unicode form, with the hash of the password.
+/// Returns the user whose name is `typed`, in any case and Unicode form, with the password's hash.
 pub fn find_by_name(connection: &Connection, typed: &str) -> Result<Option<(User, PasswordHash)>, StoreError> {
     const SQL: &str = concat!("SELECT ", user_columns!(), ", users.password_hash FROM users WHERE username_folded = ?");
     let mut statement = connection.prepare_cached(SQL)?;
@@ -28,7 +28,7 @@ pub fn find_by_name(connection: &Connection, typed: &str) -> Result<Option<(User
     Ok(found.optional()?)
 }
 
-/// Everybody with the hash of the password, in order of creation.
+/// Returns all users with their password hashes, in order of creation.
 pub fn all_with_hashes(connection: &Connection) -> Result<Vec<(User, PasswordHash)>, StoreError> {
     const SQL: &str = concat!("SELECT ", user_columns!(), ", users.password_hash FROM users ORDER BY id");
     let mut statement = connection.prepare_cached(SQL)?;
@@ -37,37 +37,37 @@ pub fn all_with_hashes(connection: &Connection) -> Result<Vec<(User, PasswordHas
     Ok(all.collect::<Result<_, _>>()?)
 }
 
-/// The hash of this user's password.
+/// Returns the hash of this user's password.
 pub fn password_hash(connection: &Connection, id: Uuid) -> Result<Option<PasswordHash>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT password_hash FROM users WHERE uuid = ?")?;
     Ok(statement.query_row([id], |row| row.get::<_, String>(0)).optional()?.map(PasswordHash::new))
 }
 
-/// How many users there are.
+/// Returns the number of users.
 pub fn count(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.prepare_cached("SELECT n FROM user_count")?.query_row([], |row| row.get(0))?)
 }
 
-/// Whether anybody is a superuser.
+/// Reports whether a superuser exists, active or not.
 pub fn superuser_exists(connection: &Connection) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE is_superuser = 1)";
     Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
-/// Whether at least `limit` accounts wait for approval.
-pub fn as_many_wait(connection: &Connection, limit: u32) -> Result<bool, StoreError> {
+/// Reports whether at least `limit` accounts wait for approval.
+pub fn approval_queue_is_full(connection: &Connection, limit: u32) -> Result<bool, StoreError> {
     let sql = "SELECT waiting >= ? FROM user_count";
     Ok(connection.prepare_cached(sql)?.query_row([limit], |row| row.get(0))?)
 }
 
-/// The active superuser who was made first.
+/// Returns the oldest active superuser.
 pub fn first_superuser(connection: &Connection) -> Result<Option<User>, StoreError> {
     const SQL: &str =
         concat!("SELECT ", user_columns!(), " FROM users WHERE is_superuser = 1 AND is_active = 1 ORDER BY id LIMIT 1");
     Ok(connection.prepare_cached(SQL)?.query_row([], from_row).optional()?)
 }
 
-/// Whether anybody but `id` is an active superuser.
+/// Reports whether an active superuser other than `id` exists.
 pub fn other_superuser_exists(connection: &Connection, id: Uuid) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE is_superuser = 1 AND is_active = 1 AND uuid <> ?)";
     Ok(connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))?)
@@ -76,7 +76,8 @@ pub fn other_superuser_exists(connection: &Connection, id: Uuid) -> Result<bool,
 /// Adds a user.
 ///
 /// # Errors
-/// [`StoreError::UsernameTaken`] when somebody has the name already, [`StoreError::FormerUsername`] when it is kept.
+/// Returns [`StoreError::UsernameTaken`] if another user has the name, [`StoreError::FormerUsername`] if it is
+/// reserved.
 pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO users (uuid, username, username_folded, password_hash, profile_image, store_api_key, \
          is_active, is_superuser, create_at, updated_at, last_login_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -96,12 +97,12 @@ pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Resu
     taken_or(done).map(drop)
 }
 
-/// Writes the row of `before` as `after`, but for the password, and the date of creation, which never changes. What
-/// indexes and triggers look at is written only when it changes: SQLite takes a column that is named for one that
-/// changed, and would rewrite three indexes for a picture.
+/// Updates the row of `before` to `after`, except for the password and the creation date. Columns with indexes or
+/// triggers are only written when one of them changed: SQLite would otherwise update three indexes for a picture.
 ///
 /// # Errors
-/// [`StoreError::UsernameTaken`] when somebody else has the name, [`StoreError::FormerUsername`] when it is kept.
+/// Returns [`StoreError::UsernameTaken`] if another user has the name, [`StoreError::FormerUsername`] if it is
+/// reserved.
 pub fn update(connection: &Connection, before: &User, after: &User) -> Result<(), StoreError> {
     const PLAIN: &str = "UPDATE users SET profile_image = ?2, store_api_key = ?3, updated_at = ?4 WHERE uuid = ?1";
     const ALL: &str = "UPDATE users SET profile_image = ?2, store_api_key = ?3, updated_at = ?4, username = ?5, \
@@ -129,35 +130,40 @@ pub fn update(connection: &Connection, before: &User, after: &User) -> Result<()
 fn taken_or(done: rusqlite::Result<usize>) -> Result<usize, StoreError> {
     done.map_err(|error| match error {
         taken if violates_unique(&taken, "users.username_folded") => StoreError::UsernameTaken,
-        // The words of the schema's triggers.
+        // The message of the schema's triggers.
         former if violates_unique(&former, "former_names.username_folded") => StoreError::FormerUsername,
         other => other.into(),
     })
 }
 
-/// Sets the password's hash. A reset link that was made for the old one is void, and so are all ways into other sites.
+/// Sets the password's hash, revokes the user's reset link, and ends all forward-auth tokens.
 pub fn set_password(connection: &Connection, id: Uuid, hash: &PasswordHash, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE users SET password_hash = ?, updated_at = ? WHERE uuid = ?";
     connection.prepare_cached(sql)?.execute(params![hash.expose(), now, id])?;
-    site_tokens::end_all(connection, id)?;
-    reset_links::void(connection, id, now)
+    site_tokens::end_all_of_user(connection, id)?;
+    reset_links::revoke(connection, id, now)
 }
 
-/// Replaces the hash by another one of the same password, which nobody needs to notice.
-pub fn renew_hash(connection: &Connection, id: Uuid, old: &PasswordHash, new: &PasswordHash) -> Result<(), StoreError> {
+/// Replaces the hash by a stronger one of the same password. `updated_at` stays.
+pub fn replace_hash(
+    connection: &Connection,
+    id: Uuid,
+    old: &PasswordHash,
+    new: &PasswordHash,
+) -> Result<(), StoreError> {
     let sql = "UPDATE users SET password_hash = ? WHERE uuid = ? AND password_hash = ?";
     connection.prepare_cached(sql)?.execute(params![new.expose(), id, old.expose()])?;
     Ok(())
 }
 
-/// Notes that the user signed in. That is no change of the account: `updated_at` stays, so that two administrators
-/// who edit the same account can tell a change by the other from a log-in.
+/// Records a sign-in. `updated_at` stays, so that an administrator who edits the account can tell a change by another
+/// administrator from a sign-in.
 pub fn set_last_login(connection: &Connection, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
     connection.prepare_cached("UPDATE users SET last_login_at = ? WHERE uuid = ?")?.execute(params![now, id])?;
     Ok(())
 }
 
-/// Deletes a user with all keys and sessions; false when there is none.
+/// Deletes a user with all keys and sessions. Returns false if the user doesn't exist.
 pub fn delete(connection: &Connection, id: Uuid) -> Result<bool, StoreError> {
     Ok(connection.prepare_cached("DELETE FROM users WHERE uuid = ?")?.execute([id])? > 0)
 }

@@ -154,7 +154,7 @@ fn a_damaged_or_foreign_database_is_told_and_which_backup_to_go_back_to() {
     fs::write(&path, &sound).unwrap();
     says(&look(&dir), "database", "ok", &["sound"]);
     database(&dir).execute_batch("UPDATE user_count SET n = 7").unwrap();
-    says(&look(&dir), "database", "problem", &["7 are counted"]);
+    says(&look(&dir), "database", "problem", &["user_count says 7"]);
     database(&dir).execute_batch("UPDATE user_count SET n = 1; PRAGMA user_version = 99").unwrap();
     says(&look(&dir), "database", "problem", &["schema version 99", "newer usher"]);
 }

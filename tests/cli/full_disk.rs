@@ -61,8 +61,8 @@ fn where_there_is_no_room_nothing_is_left_and_a_sentence_says_so() {
     let here = dir.path().display();
     let expected = [
         format!("database: {here}/data/usher.db"),
-        "usher: there is no room for small/b.gz: free some, or choose another place; until it is packed it takes the \
-         database's size again"
+        "usher: the disk is full: small/b.gz needs the database's size again until it is compressed; free some space, or \
+         choose another place"
             .to_owned(),
         "status 1 left: ".to_owned(),
         format!("database: {here}/data/usher.db"),
@@ -71,8 +71,8 @@ fn where_there_is_no_room_nothing_is_left_and_a_sentence_says_so() {
         "status 0 left: secret_key usher.db ".to_owned(),
         format!("database: {here}/small/usher.db"),
         format!(
-            "usher: there is no room for {here}/small/usher.db: free some, or choose another place; until it is packed \
-             it takes the database's size again"
+            "usher: the disk is full: {here}/small/usher.db needs the database's size again until it is compressed; free \
+             some space, or choose another place"
         ),
         "status 1 left: secret_key usher.db ".to_owned(),
         format!("database: {here}/small/usher.db"),

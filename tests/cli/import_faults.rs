@@ -97,7 +97,7 @@ fn every_kind_of_broken_row_is_told_in_words_and_a_dry_run_tells_the_same() {
     assert_eq!(names, ["Ann", "fay"]);
     for (who, words) in [
         ("ann (", "not imported, nor its API keys (1): for usher this is the same name as Ann"),
-        ("bob (", "`create_at` is no time"),
+        ("bob (", "`create_at` is not a time"),
         ("keeper (", "usher has somebody else called \"keeper\""),
         ("cid (", "`is_active` is neither 0 nor 1"),
         ("dan (", "no bcrypt hash"),
@@ -105,7 +105,7 @@ fn every_kind_of_broken_row_is_told_in_words_and_a_dry_run_tells_the_same() {
         ("fay (", "imported without"),
         ("\u{fffd}[31mred", "the name is none"),
         ("yyy", "the name is none"),
-        ("gil (", "`id` is no UUID"),
+        ("gil (", "`id` is not a UUID"),
         ("API key key23", "`api_key_hash` is no SHA-256"),
         ("API key key24", "its owner is not imported"),
         ("API key key25", "see --secret-key-file"),
@@ -175,7 +175,7 @@ fn a_key_that_is_encrypted_needs_the_right_secret_and_a_file_that_is_locked_or_d
         (
             "text.db",
             &b"no database, however long one looks at it, and looks again, and again"[..],
-            "nor of SQLite at all",
+            "is not a SQLite database",
         ),
         ("empty.db", b"", "has no table `user`"),
     ] {
@@ -226,9 +226,9 @@ fn ids_in_every_spelling_are_read_and_times_that_no_client_reads_are_not() {
         ("upper", "id = '0000000000000000000000000000ABCD'", None),
         ("same", "id = '0000000000000000000000000000abcd'", Some("another row has the same id")),
         ("blob", "id = x'00'", Some("`id` is not a text")),
-        ("negative", "create_at = '-4713-01-01 00:00:00'", Some("`create_at` is no time")),
-        ("zero", "create_at = '0000-00-00 00:00:00'", Some("`create_at` is no time")),
-        ("far", "create_at = '10000-01-01 00:00:00'", Some("`create_at` is no time")),
+        ("negative", "create_at = '-4713-01-01 00:00:00'", Some("`create_at` is not a time")),
+        ("zero", "create_at = '0000-00-00 00:00:00'", Some("`create_at` is not a time")),
+        ("far", "create_at = '10000-01-01 00:00:00'", Some("`create_at` is not a time")),
         ("number", "create_at = 1735689600", Some("`create_at` is")),
         ("nobody", "username = NULL", Some("`username` is empty")),
         ("zoned", "create_at = '2026-01-01T02:00:00+02:00'", None),
@@ -257,6 +257,6 @@ fn a_directory_or_a_device_is_no_database_and_is_not_waited_for() {
     let server = server();
     for path in [".", "/dev/null", "/dev/zero"] {
         let said = crate::desk::refused(&server.dir, &["import", "langflow", path]);
-        assert!(said.contains("it is no file but something else"), "{said}");
+        assert!(said.contains("it is not a regular file"), "{said}");
     }
 }

@@ -29,7 +29,7 @@ fn what_failed_is_said_in_json_as_well() {
         (&["restore", "empty", "--yes"], "stop it first"),
         (&["rotate-secret", "--yes"], "stop it first"),
         (&["export", "empty"], "empty exists"),
-        (&["import", "langflow", "empty"], "no database of Langflow"),
+        (&["import", "langflow", "empty"], "not a Langflow database"),
         (&["config", "--backup-keep", "0"], "whole number from 1 to 10000"),
     ] {
         let said = failure(Program::in_dir(&server.dir, &[arguments, &["--json"]].concat()));

@@ -199,7 +199,7 @@ impl Peer {
 /// Keeps `count` connections of a kind open, and opens those anew that the server closes.
 fn keep(address: SocketAddr, kind: Hostile, count: usize, pause: Duration, stop: &AtomicBool, reopened: &AtomicU64) {
     // Elsewhere they would not take this machine's processor from others.
-    usher::platform::yield_to_others();
+    usher::platform::lower_thread_priority();
     let mut peers: Vec<Option<Peer>> = (0..count).map(|_| Peer::open(address, kind)).collect();
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(pause);

@@ -174,13 +174,13 @@ fn whoever_signs_in_many_times_at_once_is_let_in_each_time() {
 fn who_goes_away_while_the_password_is_compared_has_failed() {
     let server = with(&[]).bcrypt_cost(11).start();
     for _ in 0..5 {
-        let before = server.app.hasher.computed();
+        let before = server.app.hasher.hash_count();
         let mut connection = server.connect();
         // What is not read by the time of closing makes it a break instead of an end.
         connection.write(&server.get("/health").bytes(true));
         let guess = server.from("192.0.2.1", "POST", "/api/v1/login");
         connection.write(&guess.form(&[("username", ADMIN.0), ("password", WRONG)]).bytes(true));
-        while server.app.hasher.computed() == before {
+        while server.app.hasher.hash_count() == before {
             std::thread::yield_now();
         }
         drop(connection);

@@ -1,4 +1,4 @@
-//! Owns bcrypt, behind the gate. Knows neither whose password it is nor where hashes are kept.
+//! Hashes and verifies passwords with bcrypt, through the hashing queue.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,79 +8,80 @@ use std::time::Duration;
 use crate::auth::hashing_queue::{HashingQueue, HashingStats, QueueRefusal};
 use crate::domain::secret::{PasswordHash, Secret};
 
-/// bcrypt reads no more than this; what is longer is refused, never cut (OWASP ASVS 5, 6.2.8).
+/// bcrypt reads no more bytes than this. Longer passwords are refused, never truncated (OWASP ASVS 5, 6.2.8).
 pub const MAX_BYTES: usize = 72;
-/// How long one of bcrypt's rounds takes, of which there are 2^cost; measured, and no more than a first guess.
+/// The measured duration of one of bcrypt's 2^cost rounds, as a first estimate.
 const ROUND_MICROS: u64 = 58;
 
-/// Why nothing was hashed.
+/// Why a password wasn't hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
-    /// Too many wait already, in all or from this place.
-    #[error("too many passwords wait to be hashed")]
+    /// The queue is full, in total or for this network.
+    #[error("the hashing queue is full")]
     Busy,
-    /// The password cannot be hashed: too long, or with a NUL, at which bcrypt ends.
-    #[error("this password cannot be hashed")]
-    Unfit,
+    /// The password is too long, or contains a NUL, at which bcrypt stops.
+    #[error("this password can't be hashed")]
+    Unhashable,
     /// bcrypt failed, or the server is stopping.
     #[error("hashing failed")]
     Failed,
 }
 
-/// What a log-in's password was found to be.
+/// The result of a password check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordCheck {
-    /// It is the one.
-    Right,
-    /// It is the one, but its hash is weaker than the settings ask, or of an old notation: hash it anew.
-    RightButStale,
-    /// It is not.
+    /// The password is correct.
+    Correct,
+    /// The password is correct, but its hash is weaker than the settings ask or in an old notation: hash it again.
+    CorrectNeedsRehash,
+    /// The password is wrong.
     Wrong,
 }
 
-/// Hashes, behind the gate.
+/// Hashes and verifies passwords.
 pub struct PasswordHasher {
-    gate: HashingQueue,
+    queue: HashingQueue,
     hashing: Arc<Hashing>,
 }
 
 struct Hashing {
     cost: u32,
-    /// What an unknown name's password is compared with, so that it takes as long as a known one's.
-    nobody: PasswordHash,
+    /// Compared with the password of an unknown name, so that both take the same time.
+    dummy: PasswordHash,
     computed: AtomicU64,
     rounds: AtomicU64,
 }
 
 impl PasswordHasher {
-    /// Starts `threads` threads that hash at `cost` (2^cost rounds).
+    /// Starts `threads` threads that hash with `cost` (2^cost rounds).
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// Returns an error if a thread can't be started.
     pub fn start(cost: u32, threads: usize) -> std::io::Result<Self> {
         let typical = Duration::from_micros(ROUND_MICROS << cost);
         let (computed, rounds) = (AtomicU64::new(0), AtomicU64::new(0));
-        let hashing = Hashing { cost, nobody: nobodys_hash(cost), computed, rounds };
-        Ok(Self { gate: HashingQueue::start(threads, typical)?, hashing: Arc::new(hashing) })
+        let hashing = Hashing { cost, dummy: dummy_hash(cost), computed, rounds };
+        Ok(Self { queue: HashingQueue::start(threads, typical)?, hashing: Arc::new(hashing) })
     }
 
-    /// Hashes a new password, asked for from `from`.
+    /// Hashes a new password for a client at `from`.
     ///
     /// # Errors
-    /// [`HashError::Busy`] at once when too many wait; [`HashError::Unfit`] for one that bcrypt would cut.
+    /// Returns [`HashError::Busy`] at once if the queue is full, [`HashError::Unhashable`] for a password that bcrypt would
+    /// truncate.
     pub async fn hash(&self, password: &Secret, from: IpAddr) -> Result<PasswordHash, HashError> {
-        if !is_fit(password) {
-            return Err(HashError::Unfit);
+        if !is_hashable(password) {
+            return Err(HashError::Unhashable);
         }
         let password = password.clone();
-        self.behind_gate(from, move |hashing| hashing.hash(&password)).await?
+        self.in_queue(from, move |hashing| hashing.hash(&password)).await?
     }
 
-    /// Compares a password with a hash; without one it takes as long and is wrong. The same holds for a password
-    /// that can be nobody's.
+    /// Compares a password with a hash. Without a hash, or with a password that can't be hashed, it takes as long and
+    /// returns [`PasswordCheck::Wrong`].
     ///
     /// # Errors
-    /// [`HashError::Busy`] at once when too many wait.
+    /// Returns [`HashError::Busy`] at once if the queue is full.
     pub async fn verify(
         &self,
         password: &Secret,
@@ -88,36 +89,36 @@ impl PasswordHasher {
         from: IpAddr,
     ) -> Result<PasswordCheck, HashError> {
         let password = password.clone();
-        self.behind_gate(from, move |hashing| hashing.verify(&password, hash.as_ref())).await
+        self.in_queue(from, move |hashing| hashing.verify(&password, hash.as_ref())).await
     }
 
-    /// What was counted of the gate since the start.
+    /// Returns the queue's statistics.
     pub fn stats(&self) -> &HashingStats {
-        self.gate.stats()
+        self.queue.stats()
     }
 
-    /// How many passwords wait for their turn.
+    /// Returns the number of waiting passwords.
     pub fn waiting(&self) -> usize {
-        self.gate.waiting()
+        self.queue.waiting()
     }
 
-    /// How many hashes were computed since the start.
-    pub fn computed(&self) -> u64 {
+    /// Returns the number of hashes computed since the start.
+    pub fn hash_count(&self) -> u64 {
         self.hashing.computed.load(Ordering::Relaxed)
     }
 
-    /// How many rounds of bcrypt those took: what an observer of times could see.
-    pub fn rounds(&self) -> u64 {
+    /// Returns the number of bcrypt rounds since the start, which determines the time that an observer could measure.
+    pub fn round_count(&self) -> u64 {
         self.hashing.rounds.load(Ordering::Relaxed)
     }
 
-    async fn behind_gate<T: Send + 'static>(
+    async fn in_queue<T: Send + 'static>(
         &self,
         from: IpAddr,
         work: impl FnOnce(&Hashing) -> T + Send + 'static,
     ) -> Result<T, HashError> {
         let hashing = Arc::clone(&self.hashing);
-        self.gate.run(from, move || work(&hashing)).await.map_err(|closed| match closed {
+        self.queue.run(from, move || work(&hashing)).await.map_err(|closed| match closed {
             QueueRefusal::Busy => HashError::Busy,
             QueueRefusal::Stopped => HashError::Failed,
         })
@@ -125,7 +126,7 @@ impl PasswordHasher {
 }
 
 impl Hashing {
-    #[expect(clippy::disallowed_methods, reason = "this runs behind the gate")]
+    #[expect(clippy::disallowed_methods, reason = "this runs in the hashing queue")]
     fn hash(&self, password: &Secret) -> Result<PasswordHash, HashError> {
         self.computed.fetch_add(1, Ordering::Relaxed);
         bcrypt::hash(password.expose(), self.cost).map(PasswordHash::new).map_err(|error| {
@@ -134,37 +135,37 @@ impl Hashing {
         })
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this runs behind the gate")]
+    #[expect(clippy::disallowed_methods, reason = "this runs in the hashing queue")]
     fn verify(&self, password: &Secret, hash: Option<&PasswordHash>) -> PasswordCheck {
         self.computed.fetch_add(1, Ordering::Relaxed);
-        let fit = is_fit(password);
-        let against = hash.filter(|_| fit).unwrap_or(&self.nobody);
-        // A password that is unfit still costs a comparison, of the part that bcrypt can read, with nobody's hash.
+        let fit = is_hashable(password);
+        let against = hash.filter(|_| fit).unwrap_or(&self.dummy);
+        // A password that can't be hashed still costs a comparison with the dummy hash.
         let compared = if fit { password.expose() } else { "" };
         let equal = match bcrypt::verify(compared, against.expose()) {
             Ok(equal) => {
                 let cost = cost_of(against).unwrap_or(self.cost);
                 self.rounds.fetch_add(1 << cost, Ordering::Relaxed);
-                // 2^c + (2^c + 2^(c+1) + … ) = 2^cost: a weaker hash takes as long as a name that nobody has.
+                // 2^c + (2^c + 2^(c+1) + …) = 2^cost: a weaker hash takes as long as an unknown name.
                 for cost in cost..self.cost {
                     self.rounds.fetch_add(1 << cost, Ordering::Relaxed);
-                    let _ = bcrypt::verify(compared, nobodys_hash(cost).expose());
+                    let _ = bcrypt::verify(compared, dummy_hash(cost).expose());
                 }
                 equal
             }
             Err(error) => {
-                log::error!("a stored hash is not bcrypt's: {error}");
+                log::error!("A stored hash is not a bcrypt hash: {error}");
                 self.rounds.fetch_add(1 << self.cost, Ordering::Relaxed);
-                let _ = bcrypt::verify(compared, self.nobody.expose());
+                let _ = bcrypt::verify(compared, self.dummy.expose());
                 false
             }
         };
         match hash {
             Some(hash) if fit && equal => {
                 if self.is_stale(hash) {
-                    PasswordCheck::RightButStale
+                    PasswordCheck::CorrectNeedsRehash
                 } else {
-                    PasswordCheck::Right
+                    PasswordCheck::Correct
                 }
             }
             _ => PasswordCheck::Wrong,
@@ -176,14 +177,14 @@ impl Hashing {
     }
 }
 
-/// The crate's own check for length counts the NUL that ends the password and so refuses one of exactly 72 bytes,
-/// which bcrypt reads whole; hence its functions that cut, behind a check that leaves nothing to cut.
-fn is_fit(password: &Secret) -> bool {
+/// Reports whether bcrypt reads the whole password. The crate's own check counts the terminating NUL and refuses 72
+/// bytes, which bcrypt reads whole; hence the crate's truncating functions behind this check.
+fn is_hashable(password: &Secret) -> bool {
     password.expose().len() <= MAX_BYTES && !password.expose().contains('\0')
 }
 
-/// Whether a text is a hash that [`PasswordHasher::verify`] can compare with in reasonable time: bcrypt's notation, at most
-/// at the highest cost that the settings allow.
+/// Reports whether a text is a bcrypt hash that [`PasswordHasher::verify`] can check in reasonable time: at most at the
+/// highest cost that the settings allow.
 pub fn is_hash(text: &str) -> bool {
     let mut parts = text.split('$');
     let (empty, version, cost, rest) = (parts.next(), parts.next(), parts.next(), parts.next());
@@ -195,13 +196,13 @@ pub fn is_hash(text: &str) -> bool {
         && parts.next().is_none()
 }
 
-/// The cost in a hash's notation.
+/// Returns the cost in a hash.
 fn cost_of(hash: &PasswordHash) -> Option<u32> {
     hash.expose().split('$').nth(2)?.parse().ok()
 }
 
-/// A well-formed hash of this cost that belongs to nobody; what is compared with it is wrong whatever comes out.
-fn nobodys_hash(cost: u32) -> PasswordHash {
+/// Returns a well-formed hash of this cost that no password is checked against.
+fn dummy_hash(cost: u32) -> PasswordHash {
     PasswordHash::new(format!("$2b${cost:02}$abcdefghijklmnopqrstuuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY."))
 }
 

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::domain::clock::Timestamp;
 use crate::domain::schedule::Schedule;
 use crate::store::backup::retention;
-use crate::store::inspection::{Backups, Inspection};
+use crate::store::inspection::{BackupHistory, Inspection};
 
 const CHECK: &str = "backups";
 /// How long after it was due a backup may be.
@@ -20,7 +20,7 @@ pub(super) fn look(
     inspection: Option<&Inspection>,
     report: &mut Report,
 ) {
-    let noted = inspection.and_then(|inspection| inspection.backups().ok()).unwrap_or_default();
+    let noted = inspection.and_then(|inspection| inspection.backup_history().ok()).unwrap_or_default();
     let kept = match retention::list(&config.data_dir) {
         Ok(kept) => kept,
         Err(error) => {
@@ -57,7 +57,7 @@ pub(super) fn look(
 }
 
 /// Where somebody makes backups by hand, or by a program of their own, or not at all.
-fn unscheduled(now: Timestamp, newest: Option<Timestamp>, noted: Backups, report: &mut Report) {
+fn unscheduled(now: Timestamp, newest: Option<Timestamp>, noted: BackupHistory, report: &mut Report) {
     if let Some(at) = newest.max(noted.made) {
         let found = format!("`backup_schedule` is off; the last one was made {} ago", ago(now - at));
         report.ok_unless_said(CHECK, found);

@@ -68,7 +68,7 @@ fn soundness(config: &Config, inspection: &Inspection, report: &mut Report) {
         Ok(_) => {}
         Err(error) => report.problem(DATABASE, error.described(), restore(config)),
     }
-    match inspection.faults(FAULTS) {
+    match inspection.integrity_errors(FAULTS) {
         Ok(faults) if faults.is_empty() => {}
         Ok(faults) => report.problem(DATABASE, format!("it is damaged: {}", faults.join("; ")), restore(config)),
         Err(error) => report.problem(DATABASE, format!("it cannot be checked: {}", error.described()), restore(config)),
@@ -82,7 +82,7 @@ fn soundness(config: &Config, inspection: &Inspection, report: &mut Report) {
         }
         Err(_) => {}
     }
-    let users = inspection.users().map_or_else(|_| "some".to_owned(), |users| users.to_string());
+    let users = inspection.user_count().map_or_else(|_| "some".to_owned(), |users| users.to_string());
     report.ok_unless_said(DATABASE, format!("sound by integrity_check, schema {SCHEMA_VERSION}, users: {users}"));
 }
 
@@ -175,7 +175,7 @@ fn clock(now: Timestamp, inspection: Option<&Inspection>, report: &mut Report) {
         report.problem(CLOCK, format!("it shows {shown}, which cannot be"), remedy);
         return;
     }
-    match inspection.map(Inspection::latest) {
+    match inspection.map(Inspection::latest_timestamp) {
         Some(Ok(Some(latest))) if latest - now > LEEWAY => {
             let found = format!(
                 "it shows {shown}, but something was written {} later, at {}: it was wrong then, or is now",

@@ -56,12 +56,12 @@ pub async fn all(
         for (at, account) in accounts.iter().enumerate() {
             if at % BATCH == 0 {
                 progress.show("importing", at as u64, accounts.len() as u64);
-                if stop.asked() {
+                if stop.is_cancelled() {
                     return Err(Halt::Stopped);
                 }
             }
             let target = Some((account.user.id, account.user.username.to_string()));
-            if !import::add(connection, account, &event(target, Some(from.clone())), now)? {
+            if !import::insert_account(connection, account, &event(target, Some(from.clone())), now)? {
                 return Err(Halt::Raced);
             }
         }
@@ -70,6 +70,6 @@ pub async fn all(
         audit::record(connection, &whole, now)?;
         Ok(accounts)
     };
-    let added = on_thread(move || import::in_one(&path, work)).await?;
+    let added = on_thread(move || import::in_bulk_transaction(&path, work)).await?;
     added.map_err(|halt| if matches!(halt, Halt::Stopped) { Interrupted.into() } else { halt.into() })
 }

@@ -16,7 +16,7 @@ use crate::domain::secret::PasswordHash;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, User};
 use crate::domain::username::Username;
 use crate::store::transfer::import::ImportedAccount;
-use crate::store::transfer::langflow::{Langflow, LangflowKey, LangflowUser};
+use crate::store::transfer::langflow::{LangflowAccounts, LangflowKey, LangflowUser};
 
 /// How every Fernet token begins: the version, and four zero bytes of a time before the year 2106.
 const FERNET: &str = "gAAAAA";
@@ -25,7 +25,7 @@ const KEY_LENGTH: u32 = 46;
 
 /// The accounts of a file with their keys, oldest first, and what could not be read.
 pub fn accounts(
-    file: Langflow,
+    file: LangflowAccounts,
     secrets: &Secrets,
     now: Timestamp,
 ) -> Result<(Vec<ImportedAccount>, Vec<Finding>), RandomnessError> {

@@ -152,7 +152,7 @@ async fn own_secret(desk: &Context<'_>, how: How) -> Result<Secret, Failure> {
     }
     Ok(match secret_key::present(desk.config)? {
         Some(key) => key,
-        None => Secret::new(random::text()?),
+        None => Secret::new(random::url_safe_text()?),
     })
 }
 
@@ -167,7 +167,7 @@ async fn read_langflow(
         let mut progress = Progress::new();
         let rows = foreign::read(&file, &spare, |done, whole| {
             progress.show("reading", done, whole);
-            !stop.asked()
+            !stop.is_cancelled()
         });
         rows.map(|rows| langflow::accounts(rows, &secrets, now))
     });

@@ -56,7 +56,7 @@ pub fn decide(
     connection: &Connection,
     accounts: Vec<ImportedAccount>,
 ) -> Result<(Vec<ImportedAccount>, Vec<Finding>), StoreError> {
-    import::at_one_moment(connection, || decided(connection, accounts))
+    import::in_read_transaction(connection, || decided(connection, accounts))
 }
 
 fn decided(
@@ -71,7 +71,7 @@ fn decided(
             findings.push(left_out(&account, "another row has the same id"));
             continue;
         }
-        match import::standing(connection, account.user.id, &account.user.username)? {
+        match import::find_conflict(connection, account.user.id, &account.user.username)? {
             ImportConflict::Free => free.push(account),
             ImportConflict::Exists => {
                 let what = "is here already and stays as it is, with its keys".to_owned();
@@ -83,7 +83,7 @@ fn decided(
                 );
                 findings.push(left_out(&account, &why));
             }
-            ImportConflict::NameKept => {
+            ImportConflict::NameReserved => {
                 let what =
                     "not imported: this was somebody else's name, which forward auth keeps from being given again; \
                             choose another name"

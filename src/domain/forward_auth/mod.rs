@@ -1,7 +1,6 @@
-//! Owns who may enter which of the sites behind the proxy: the rules, and which one decides.
-//! Must not know how somebody is known, nor what a proxy says.
+//! Access rules for sites behind the proxy.
 
-mod spelling;
+mod syntax;
 
 use uuid::Uuid;
 
@@ -9,73 +8,73 @@ use crate::domain::site::Site;
 use crate::domain::user::User;
 use crate::domain::username::Username;
 
-/// All rules; none means that nobody enters anything.
+/// All rules, in the order in which they are tried. Without a rule a site is closed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessRules(Vec<AccessRule>);
 
-/// Audience may enter the hosts of one pattern: `*.example.org = signed-in`.
+/// A rule: who may access the hosts of a pattern, such as `*.example.org = signed-in`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessRule {
-    /// Which hosts.
-    pub hosts: Hosts,
+    /// The hosts.
+    pub hosts: HostPattern,
     who: Audience,
 }
 
-/// A pattern of hosts: `app.example.org`, `*.example.org`, `app.example.org:8443`, `app.example.org:*`.
+/// A host pattern: `app.example.org`, `*.example.org`, `app.example.org:8443`, `app.example.org:*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hosts {
-    /// Whether it is every host below [`Hosts::name`] instead of that one.
-    pub below: bool,
-    /// In the spelling of [`Site::host`].
+pub struct HostPattern {
+    /// Matches every subdomain of [`HostPattern::name`] instead of the name itself.
+    pub subdomains: bool,
+    /// In the form of [`Site::host`].
     pub name: String,
-    port: Port,
+    port: PortPattern,
 }
 
-/// Which ports a pattern means. Of several patterns that match, the one that says more decides: in this order.
+/// The ports of a pattern, from least to most specific; the most specific match decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Port {
+enum PortPattern {
     Any,
-    /// The scheme's own.
-    Own,
-    This(u16),
+    /// The scheme's default port.
+    Default,
+    Exact(u16),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Audience {
     SignedIn,
     Superusers,
-    These(Vec<Person>),
+    Users(Vec<UserMatch>),
 }
 
-/// Somebody by name, or by what never changes.
+/// A user by name or by id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Person {
+enum UserMatch {
     Name(Username),
     Id(Uuid),
 }
 
-/// Why somebody stays outside.
+/// Why access is denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessDenied {
-    /// No rule knows the host.
+    /// No rule matches the host.
     UnknownHost,
-    /// The host's rule does not name this person.
+    /// The rule doesn't admit this user.
     NotForYou,
 }
 
-/// What is wrong with a rule.
+/// A rule that can't be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleError;
 
 impl AccessRules {
-    /// Puts rules in the order in which they are asked.
+    /// Sorts rules by specificity.
     ///
     /// # Errors
-    /// A pattern that two of them have.
-    pub fn new(mut rules: Vec<AccessRule>) -> Result<Self, Hosts> {
+    /// Returns a pattern that two rules have.
+    pub fn new(mut rules: Vec<AccessRule>) -> Result<Self, HostPattern> {
         rules.sort_by_key(|rule| {
-            let Hosts { below, name, port } = &rule.hosts;
-            (*below, std::cmp::Reverse((name.len(), *port)), name.clone())
+            let HostPattern { subdomains, name, port } = &rule.hosts;
+            (*subdomains, std::cmp::Reverse((name.len(), *port)), name.clone())
         });
         match rules.windows(2).find(|pair| pair[0].hosts == pair[1].hosts) {
             Some(pair) => Err(pair[0].hosts.clone()),
@@ -83,72 +82,72 @@ impl AccessRules {
         }
     }
 
-    /// Whether there are none.
+    /// Reports whether there are no rules.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Each rule, in no order that would mean anything.
+    /// Iterates over the rules.
     pub fn iter(&self) -> impl Iterator<Item = &AccessRule> {
         self.0.iter()
     }
 
-    /// The names that rules list, as they were written.
+    /// Returns the user names in rules, as written.
     pub fn names(&self) -> impl Iterator<Item = &Username> {
         let people =
-            self.0.iter().filter_map(|rule| if let Audience::These(people) = &rule.who { Some(people) } else { None });
-        people.flatten().filter_map(|person| if let Person::Name(name) = person { Some(name) } else { None })
+            self.0.iter().filter_map(|rule| if let Audience::Users(people) = &rule.who { Some(people) } else { None });
+        people.flatten().filter_map(|person| if let UserMatch::Name(name) = person { Some(name) } else { None })
     }
 
-    /// Whether a site has a rule at all.
-    pub fn know(&self, site: &Site) -> bool {
+    /// Reports whether a rule matches the site.
+    pub fn has_rule_for(&self, site: &Site) -> bool {
         self.of(site).is_some()
     }
 
-    /// Whether `user`, who is active, may enter.
+    /// Checks whether the active user `user` may access the site.
     pub fn may_enter(&self, site: &Site, user: &User) -> Result<(), AccessDenied> {
         let allowed = match self.of(site).ok_or(AccessDenied::UnknownHost)? {
             Audience::SignedIn => true,
             Audience::Superusers => user.is_superuser,
-            Audience::These(people) => people.iter().any(|person| match person {
-                Person::Name(name) => name.folded() == user.username.folded(),
-                Person::Id(id) => *id == user.id,
+            Audience::Users(people) => people.iter().any(|person| match person {
+                UserMatch::Name(name) => name.folded() == user.username.folded(),
+                UserMatch::Id(id) => *id == user.id,
             }),
         };
         if allowed { Ok(()) } else { Err(AccessDenied::NotForYou) }
     }
 
-    /// The rule of the most exact pattern.
+    /// Returns the audience of the most specific matching rule.
     fn of(&self, site: &Site) -> Option<&Audience> {
         self.0.iter().find(|rule| rule.hosts.match_site(site)).map(|rule| &rule.who)
     }
 }
 
-impl Hosts {
+impl HostPattern {
     fn match_site(&self, site: &Site) -> bool {
         let port = match self.port {
-            Port::Any => true,
-            Port::Own => site.has_own_port(),
-            Port::This(port) => port == site.port,
+            PortPattern::Any => true,
+            PortPattern::Default => site.has_default_port(),
+            PortPattern::Exact(port) => port == site.port,
         };
-        let host = if self.below { is_below(&site.host, &self.name) } else { site.host == self.name };
+        let host = if self.subdomains { is_subdomain_of(&site.host, &self.name) } else { site.host == self.name };
         port && host
     }
 
-    /// Whether it is a plain name: no pattern, no address, no port.
+    /// Reports whether it is a plain domain name, without wildcard or port.
     pub fn is_domain(&self) -> bool {
         let is_address = self.name.starts_with('[') || self.name.parse::<std::net::Ipv4Addr>().is_ok();
-        !self.below && self.port == Port::Own && !is_address
+        !self.subdomains && self.port == PortPattern::Default && !is_address
     }
 
-    /// Whether every host that it means is `domain` or below it.
-    pub fn are_within(&self, domain: &str) -> bool {
-        self.name == domain || is_below(&self.name, domain)
+    /// Reports whether all its hosts are `domain` or subdomains of it.
+    pub fn is_within(&self, domain: &str) -> bool {
+        self.name == domain || is_subdomain_of(&self.name, domain)
     }
 }
 
-/// Whether a host is below a domain.
-pub fn is_below(host: &str, domain: &str) -> bool {
+/// Reports whether a host is a subdomain of a domain.
+pub fn is_subdomain_of(host: &str, domain: &str) -> bool {
     host.strip_suffix(domain).is_some_and(|front| front.len() > 1 && front.ends_with('.'))
 }
 
@@ -206,7 +205,7 @@ mod tests {
                 "http://wiki.example.org:443",
             ] {
                 assert_eq!(rules.may_enter(&site(at), &root), Err(AccessDenied::UnknownHost), "{at}");
-                assert!(!rules.know(&site(at)));
+                assert!(!rules.has_rule_for(&site(at)));
             }
         }
         assert_eq!(

@@ -97,7 +97,7 @@ async fn sign_in(request: Request<Anyone, LaunchRequest>) -> Result<Response, Ap
     let new_hash = if app.db.read(local_user).await?.is_some() {
         None
     } else {
-        let unguessable = Secret::new(random::text()?);
+        let unguessable = Secret::new(random::url_safe_text()?);
         Some(app.hasher.hash(&unguessable, client.address).await?)
     };
     let state = app.clone();

@@ -41,7 +41,7 @@ async fn check(request: Request<Anyone, NoInput>) -> Result<Response, ApiError> 
         return Ok(Response::json(&HealthResponse { status: "ok", chat: "ok", db: "ok" }));
     };
     log::error!("the health check failed: {}", error.described());
-    let trouble = error.trouble();
+    let trouble = error.condition();
     let status = match trouble {
         StorageCondition::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         _ => StatusCode::SERVICE_UNAVAILABLE,

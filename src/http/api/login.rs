@@ -134,13 +134,15 @@ async fn try_login(
     let verification = request.app.hasher.verify(password, hash.clone(), request.client.address);
     let check = Attempt::verify(attempt, verification).await?;
     match (user, hash, check) {
-        (Some(user), Some(hash), PasswordCheck::Right | PasswordCheck::RightButStale) => {
+        (Some(user), Some(hash), PasswordCheck::Correct | PasswordCheck::CorrectNeedsRehash) => {
             if let Some(refusal) = not_active(&user) {
                 record_failure(request, None, Some(&user), "inactive").await?;
                 return Err(refusal);
             }
             let renewed = match check {
-                PasswordCheck::RightButStale => Some(request.app.hasher.hash(password, request.client.address).await?),
+                PasswordCheck::CorrectNeedsRehash => {
+                    Some(request.app.hasher.hash(password, request.client.address).await?)
+                }
                 _ => None,
             };
             sign_in(request, keys, user, hash, renewed).await
@@ -183,7 +185,7 @@ async fn sign_in(
             return Err(refusal);
         }
         if let Some(renewed) = &renewed {
-            users::renew_hash(connection, user.id, &hash, renewed)?;
+            users::replace_hash(connection, user.id, &hash, renewed)?;
         }
         users::set_last_login(connection, user.id, now)?;
         sessions::insert(connection, &started)?;

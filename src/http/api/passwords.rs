@@ -54,7 +54,7 @@ async fn reset(request: Request<SignedIn, (UserId, ResetPassword)>) -> Result<Re
             return Err(ApiError::WrongCurrentPassword);
         }
         users::set_password(connection, id, &hash, now)?;
-        sessions::end_all(connection, id, own_session)?;
+        sessions::end_all_of_user(connection, id, own_session)?;
         audit::record(connection, &Event::new(actor, Action::PasswordChanged).target(&user), now)?;
         Ok(User { updated_at: now, ..user })
     });

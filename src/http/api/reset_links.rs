@@ -54,7 +54,7 @@ pub fn link(url: &str, token: &Secret) -> String {
 async fn make(request: Request<Superuser, UserId>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input: UserId(id) } = request;
     policy::may_create_reset_link(&caller, id)?;
-    let (token, end) = (Secret::new(random::text()?), now + VALID_FOR);
+    let (token, end) = (Secret::new(random::url_safe_text()?), now + VALID_FOR);
     let (hash, actor) = (sha256(token.expose()), caller.actor(&client));
     let made = caller.write(&app, move |connection| {
         let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
@@ -100,7 +100,7 @@ async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError
         // Used or replaced while the password was hashed: valid once means once.
         let user = reset_links::find(connection, &sha256, now)?.ok_or(ApiError::InvalidResetToken)?;
         users::set_password(connection, user.id, &hash, now)?;
-        sessions::end_all(connection, user.id, None)?;
+        sessions::end_all_of_user(connection, user.id, None)?;
         let event = Event::new(actor, Action::ResetLinkUsed).target(&user);
         Ok::<_, ApiError>(audit::record(connection, &event, now)?)
     });

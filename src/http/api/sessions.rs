@@ -111,7 +111,7 @@ async fn end_session<C, I>(
     let (actor, now) = (caller.actor(&request.client), request.now);
     let ended = caller.write(&request.app, move |connection| {
         let user = users::find(connection, owner)?.ok_or(ApiError::SessionNotFound)?;
-        if !sessions::end_of(connection, owner, id)? {
+        if !sessions::end_own(connection, owner, id)? {
             return Err(ApiError::SessionNotFound);
         }
         let event = Event::new(actor, Action::SessionEnded).target(&user).detail(format!("session {id}"));
@@ -141,7 +141,7 @@ async fn end_sessions<C, I>(
     let (actor, now) = (caller.actor(&request.client), request.now);
     let ended = caller.write(&request.app, move |connection| {
         let user = users::find(connection, owner)?.ok_or(ApiError::UserNotFound)?;
-        let count = sessions::end_all(connection, owner, kept)?;
+        let count = sessions::end_all_of_user(connection, owner, kept)?;
         let event = Event::new(actor, Action::SessionEnded).target(&user).detail(format!("{count} sessions"));
         Ok(audit::record(connection, &event, now)?)
     });

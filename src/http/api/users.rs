@@ -70,7 +70,7 @@ async fn add(request: Request<MaybeSignedIn, UserCreate>) -> Result<Response, Ap
     let key = sign_up.as_ref().map(SignUp::key);
     let max_waiting = app.config.signup_max_waiting;
     let may_sign_up = move |connection: &Connection, key: Option<SignUpKey>| match key {
-        Some(_) if users::as_many_wait(connection, max_waiting)? => Err(SignUpKey::full()),
+        Some(_) if users::approval_queue_is_full(connection, max_waiting)? => Err(SignUpKey::full()),
         Some(key) => key.check(connection, now),
         None => Ok(()),
     };
@@ -142,10 +142,10 @@ async fn change(request: Request<SignedIn, ((UserId, UserPatch), IfMatch)>) -> R
         users::update(connection, &before, &after)?;
         if let Some(hash) = &hash {
             users::set_password(connection, id, hash, now)?;
-            sessions::end_all(connection, id, own_session)?;
+            sessions::end_all_of_user(connection, id, own_session)?;
         }
         if !after.is_active {
-            sessions::end_all(connection, id, None)?;
+            sessions::end_all_of_user(connection, id, None)?;
         }
         let action = if hash.is_some() { Action::PasswordChanged } else { Action::UserChanged };
         let event = Event::new(actor, action).target(&before).detail(patch.fields().join(" "));

@@ -74,7 +74,7 @@ async fn enter(request: Request<SignedIn, GrantRequest>) -> Result<Response, Api
         }
         Ok(()) => {}
     }
-    let token = Secret::new(random::text()?);
+    let token = Secret::new(random::url_safe_text()?);
     let sha256 = sha256(token.expose());
     let created = caller.write(&app, move |connection| {
         let (session, _) = sessions::find(connection, session, now)?.ok_or(ApiError::SessionEnded)?;

@@ -95,7 +95,7 @@ async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, Api
         SAID.warn(now, || format!("{} a request to verify is refused: {unclear}", client.request));
         ApiError::AmbiguousForwardedRequest
     })?;
-    if !rules.know(&original.site) {
+    if !rules.has_rule_for(&original.site) {
         static SAID: LogRateLimit = LogRateLimit::new();
         SAID.warn(now, || format!("{} is entered by nobody: `forward_auth` has no rule for it", original.site));
         return Err(ApiError::SiteForbidden);

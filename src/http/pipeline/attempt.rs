@@ -88,7 +88,7 @@ impl AttemptKeys {
     /// count doesn't apply, so attackers elsewhere can't lock the user out.
     pub fn check(&self, connection: &Connection, user: Option<Uuid>, now: Timestamp) -> Result<(), ApiError> {
         let is_known = match user {
-            Some(user) => throttle::is_known_place(connection, user, &self.network.key)?,
+            Some(user) => throttle::is_known_network(connection, user, &self.network.key)?,
             None => false,
         };
         let account = if is_known { None } else { self.account.retry_after(connection, now)? };
@@ -107,7 +107,7 @@ impl AttemptKeys {
     /// counts stay.
     pub fn succeeded(&self, connection: &Connection, user: Uuid, now: Timestamp) -> Result<(), StoreError> {
         throttle::clear(connection, &self.pair.key)?;
-        throttle::note_place(connection, user, &self.network.key, now)
+        throttle::remember_network(connection, user, &self.network.key, now)
     }
 }
 

@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::domain::audit::{Action, Actor, Event};
-use crate::domain::client_network::place;
+use crate::domain::client_network::client_network;
 use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
 use crate::http::pipeline::client::Client;
@@ -124,8 +124,8 @@ impl DeniedLog {
         detail: String,
     ) {
         let Some(KnownCaller(id, name)) = caller else {
-            if self.is_due(DeniedSource::Network(place(client.address)), now) {
-                audit::tell(&Event::new(client.actor(), action).failed().detail(detail));
+            if self.is_due(DeniedSource::Network(client_network(client.address)), now) {
+                audit::log_only(&Event::new(client.actor(), action).failed().detail(detail));
             }
             return;
         };

@@ -149,7 +149,7 @@ impl ApiError {
             Self::Store(StoreError::Unavailable(_) | StoreError::Replaced | StoreError::Stopped) => {
                 (StatusCode::SERVICE_UNAVAILABLE, messages::UNAVAILABLE)
             }
-            Self::Hash(HashError::Unfit | HashError::Failed)
+            Self::Hash(HashError::Unhashable | HashError::Failed)
             | Self::Store(_)
             | Self::Randomness(_)
             | Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, messages::INTERNAL),

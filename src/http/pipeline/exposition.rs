@@ -58,7 +58,7 @@ impl MetricsCollector {
     fn encode_logins(&self, encoder: &mut MetricsEncoder<'_>) -> fmt::Result {
         encoder.one("usher_logins", "Sign-in attempts", &self.app.metrics.logins)?;
         let hasher = &self.app.hasher;
-        encoder.one("usher_hashes", "Password hashes computed", &ConstCounter::new(hasher.computed()))?;
+        encoder.one("usher_hashes", "Password hashes computed", &ConstCounter::new(hasher.hash_count()))?;
         let waiting = ConstGauge::new(gauge_value(hasher.waiting()));
         encoder.one("usher_hashing_queue_length", "Passwords waiting to be hashed", &waiting)?;
         let help = "Time that passwords waited to be hashed, in seconds";

@@ -107,7 +107,7 @@ impl RequestTokens {
 
     /// Returns the ids of their sessions, also those of expired tokens.
     pub fn sessions(&self, app: &App) -> Vec<Uuid> {
-        let of = |kind, token: &str| app.tokens.check_ended(token, kind).ok().map(|claims| claims.sid);
+        let of = |kind, token: &str| app.tokens.check_ignoring_expiry(token, kind).ok().map(|claims| claims.sid);
         let access = self.access.iter().filter_map(|token| of(TokenKind::Access, token));
         let mut ids: Vec<Uuid> =
             access.chain(self.refresh.iter().filter_map(|token| of(TokenKind::Refresh, token))).collect();

@@ -1,5 +1,7 @@
-//! Backups: making them, restoring them, and how many are kept.
+//! Backups: making, restoring and deleting old ones.
 
+pub mod error;
 pub mod make;
 pub mod restore;
 pub mod retention;
+mod temporary_file;

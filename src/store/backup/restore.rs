@@ -1,5 +1,4 @@
-//! Owns how a backup takes the database's place: checked first, brought to the present schema, and what it replaces is
-//! kept.
+//! Replaces the database by a backup. The backup is checked and migrated first, and the replaced database is kept.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -11,61 +10,60 @@ use rusqlite::{Connection, OpenFlags};
 use crate::domain::audit::Event;
 use crate::domain::clock::Timestamp;
 use crate::platform;
-use crate::store::backup::make::{
-    BackupError, BackupProgress, BackupStage, StepError, TemporaryFile, check, io_error, store_error,
-};
+use crate::store::backup::error::{BackupError, BackupProgress, BackupStage, StepError, io_error, store_error};
+use crate::store::backup::make::check_integrity;
+use crate::store::backup::temporary_file::TemporaryFile;
 use crate::store::engine::commit_hooks;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::file::{self, DATABASE_FILE, OpenError, suffixed};
+use crate::store::engine::file::{self, DATABASE_FILE, OpenError, with_suffix};
 use crate::store::engine::schema;
 use crate::store::{audit, reserved_names, reset_links, sessions};
 
-/// Bytes between two looks at the progress.
+/// Bytes between two progress reports.
 const CHUNK: usize = 1 << 20;
 
-/// Puts a backup in the place of the database in `data_dir`, whose lock the caller holds; the database that was there
-/// is kept under the name that is returned. Sessions and reset links of the backup are ended: some of them had been
-/// ended since.
+/// Replaces the database in `data_dir` by a backup and returns the path under which the old one was kept. The caller
+/// holds the directory's lock. Sessions and reset links of the backup are deleted: they may have been ended since.
 pub fn restore(
     backup: &Path,
     data_dir: &Path,
     event: &Event,
     now: Timestamp,
-    watch: &mut BackupProgress,
+    progress: &mut BackupProgress,
 ) -> Result<Option<PathBuf>, BackupError> {
     let path = data_dir.join(DATABASE_FILE);
     if backup.is_dir() {
         return Err(BackupError::Directory(backup.to_owned()));
     }
-    let unpacked = TemporaryFile::new(suffixed(&path, ".restored"), &path, false)?;
-    let why = |fault| match fault {
+    let unpacked = TemporaryFile::new(with_suffix(&path, ".restored"), &path, false)?;
+    let step_error = |fault| match fault {
         StepError::Stopped => BackupError::Stopped,
         StepError::Damaged(fault) => BackupError::Damaged { path: backup.to_owned(), fault },
         StepError::Sqlite(error) => store_error(&path, &path, error),
         StepError::Io(cause) if cause.kind() == io::ErrorKind::StorageFull => BackupError::NoRoom(path.clone()),
         StepError::Io(cause) => io_error(backup, cause),
     };
-    unpack(backup, &unpacked.path, watch).map_err(why)?;
+    unpack(backup, &unpacked.path, progress).map_err(step_error)?;
     platform::give_to_owner_of_dir(&unpacked.path).map_err(|cause| io_error(&path, cause))?;
-    // Judged by its header first, and in words that name the backup.
+    // Check the header first, with errors that name the backup.
     file::check_header(&unpacked.path).map_err(|error| renamed(error, backup))?;
-    check(&unpacked.path, watch).map_err(why)?;
+    check_integrity(&unpacked.path, progress).map_err(step_error)?;
     let failed = |error: StoreError| store_error(&path, &path, error);
     let connection = Connection::open_with_flags(&unpacked.path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .map_err(|error| failed(error.into()))?;
     if schema::version(&connection).map_err(failed)? == 0 {
-        return Err(BackupError::NoBackup(backup.to_owned()));
+        return Err(BackupError::NotABackup(backup.to_owned()));
     }
-    let current = schema::bring_up_to_date(&connection).and_then(|()| {
+    let current = schema::migrate(&connection).and_then(|()| {
         if path.exists()
-            && let Err(error) = reserved_names::carry_over(&connection, &path)
+            && let Err(error) = reserved_names::copy_from(&connection, &path)
         {
-            // It may be the very database that nothing can be read from any more, or one of before names were kept.
-            log::debug!("no names are taken over from {}: {}", path.display(), error.described());
+            // The replaced database may be unreadable, or older than reserved names.
+            log::debug!("No reserved names were copied from {}: {}", path.display(), error.described());
         }
         connection.execute_batch("BEGIN")?;
-        sessions::end_everybodys(&connection)?;
-        reset_links::forget_all(&connection)?;
+        sessions::end_all(&connection)?;
+        reset_links::delete_all(&connection)?;
         audit::record(&connection, event, now)?;
         Ok(connection.execute_batch("COMMIT; PRAGMA journal_mode = DELETE")?)
     });
@@ -75,8 +73,8 @@ pub fn restore(
 
     let kept = if path.exists() { Some(keep(&path, now).map_err(|cause| io_error(&path, cause))?) } else { None };
     let place = || -> io::Result<()> {
-        // A log must never meet a database that it was not written for.
-        for beside in ["-wal", "-shm"].map(|suffix| suffixed(&path, suffix)) {
+        // A log must never be applied to another database.
+        for beside in ["-wal", "-shm"].map(|suffix| with_suffix(&path, suffix)) {
             match fs::remove_file(&beside) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -94,32 +92,32 @@ fn renamed(error: OpenError, backup: &Path) -> BackupError {
     let path = backup.to_owned();
     match error {
         OpenError::Newer { found, .. } => OpenError::Newer { path, found }.into(),
-        OpenError::NotSqlite(_) | OpenError::NotOurs(_) => BackupError::NoBackup(path),
+        OpenError::NotSqlite(_) | OpenError::NotOurs(_) => BackupError::NotABackup(path),
         OpenError::Io { cause, .. } => BackupError::Io { path, cause },
         other => other.into(),
     }
 }
 
-/// A second name for the database that is replaced, with its log folded in or, if that fails, kept beside it.
+/// Gives the replaced database a second name. Its log is checkpointed or, if that fails, kept beside it.
 fn keep(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
-    let kept = suffixed(path, &format!(".before-restore-{}", now.format("%Y%m%dT%H%M%S%6f")));
+    let kept = with_suffix(path, &format!(".before-restore-{}", now.format("%Y%m%dT%H%M%S%6f")));
     let folded = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .and_then(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)));
-    let log = suffixed(path, "-wal");
+    let log = with_suffix(path, "-wal");
     if folded.ok() != Some(0) && log.exists() {
-        let kept = suffixed(&kept, "-wal");
+        let kept = with_suffix(&kept, "-wal");
         fs::copy(&log, &kept)?;
         platform::give_to_owner_of_dir(&kept)?;
         File::open(&kept)?.sync_all()?;
     }
-    // Not every file system has hard links.
+    // Some file systems have no hard links.
     fs::hard_link(path, &kept).or_else(|_| fs::copy(path, &kept).map(drop))?;
     platform::give_to_owner_of_dir(&kept)?;
     Ok(kept)
 }
 
-/// Writes what the backup holds to `to`: a compressed database, or a plain one with the log that may be beside it.
-fn unpack(backup: &Path, to: &Path, watch: &mut BackupProgress) -> Result<(), StepError> {
+/// Unpacks the backup to `to`: a compressed database, or a plain one with the log beside it.
+fn unpack(backup: &Path, to: &Path, progress: &mut BackupProgress) -> Result<(), StepError> {
     let file = File::open(backup)?;
     let whole = file.metadata()?.len();
     let mut input = BufReader::with_capacity(CHUNK, file);
@@ -140,11 +138,11 @@ fn unpack(backup: &Path, to: &Path, watch: &mut BackupProgress) -> Result<(), St
         }
         out.write_all(&chunk[..read])?;
         done += read as u64;
-        watch.goes_on(BackupStage::Copying, done, if packed { 0 } else { whole })?;
+        progress.report(BackupStage::Copying, done, if packed { 0 } else { whole })?;
     }
-    let log = suffixed(backup, "-wal");
+    let log = with_suffix(backup, "-wal");
     if !packed && log.exists() {
-        fs::copy(log, suffixed(to, "-wal"))?;
+        fs::copy(log, with_suffix(to, "-wal"))?;
     }
     Ok(())
 }

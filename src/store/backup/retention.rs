@@ -1,5 +1,5 @@
-//! Owns the directory of the backups that are made by themselves: their names, which tell when each was made, and which
-//! of them go when there are too many. Other files in it are left alone.
+//! The directory of scheduled backups: file names, which contain the time, and deletion of old ones. Other files in it
+//! are left alone.
 
 use std::fs;
 use std::io;
@@ -9,26 +9,27 @@ use chrono::NaiveDateTime;
 
 use crate::domain::clock::Timestamp;
 use crate::platform;
-use crate::store::backup::make::{self, BackupError, BackupProgress, io_error};
+use crate::store::backup::error::{BackupError, BackupProgress, io_error};
+use crate::store::backup::make;
 use crate::store::engine::file::DATABASE_FILE;
 
 /// The directory's name in the data directory.
 pub const DIRECTORY: &str = "backups";
-/// What names begin and end with; between them stands the time, in UTC.
+/// File names are this prefix, the time in UTC, and this suffix.
 const PREFIX: &str = "usher-";
 const SUFFIX: &str = ".db.gz";
 const FORMAT: &str = "%Y%m%dT%H%M%SZ";
 
-/// A backup on the shelf.
+/// A scheduled backup.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StoredBackup {
-    /// When it was made, to the second.
+    /// Its creation time, to the second.
     pub at: Timestamp,
     /// Its file.
     pub path: PathBuf,
 }
 
-/// What is on the shelf of this data directory, oldest first.
+/// Returns the scheduled backups of this data directory, oldest first.
 pub fn list(data_dir: &Path) -> io::Result<Vec<StoredBackup>> {
     let entries = match fs::read_dir(data_dir.join(DIRECTORY)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -48,24 +49,24 @@ fn time_of(path: &Path) -> Option<Timestamp> {
     NaiveDateTime::parse_from_str(time, FORMAT).ok().map(|time| time.and_utc())
 }
 
-/// When the newest one was made, as far as that is in the past: a clock that was wrong for a while does not keep others
-/// from being made.
+/// Returns the time of the newest backup, ignoring times in the future: a clock that was wrong for a while must not
+/// delay the next backup.
 pub fn newest(kept: &[StoredBackup], now: Timestamp) -> Option<Timestamp> {
     kept.iter().map(|kept| kept.at).filter(|at| *at <= now).max()
 }
 
-/// Makes a backup of this moment, and says which file it is and how large.
-pub fn make(data_dir: &Path, now: Timestamp, watch: &mut BackupProgress) -> Result<(PathBuf, u64), BackupError> {
+/// Makes a backup and returns its path and size in bytes.
+pub fn make(data_dir: &Path, now: Timestamp, progress: &mut BackupProgress) -> Result<(PathBuf, u64), BackupError> {
     let dir = data_dir.join(DIRECTORY);
     platform::create_private_dir(&dir).map_err(|cause| io_error(&dir, cause))?;
-    clear(&dir).map_err(|cause| io_error(&dir, cause))?;
+    delete_temporary_files(&dir).map_err(|cause| io_error(&dir, cause))?;
     let path = dir.join(format!("{PREFIX}{}{SUFFIX}", now.format(FORMAT)));
-    let bytes = make::make(&data_dir.join(DATABASE_FILE), &path, watch)?;
+    let bytes = make::make(&data_dir.join(DATABASE_FILE), &path, progress)?;
     Ok((path, bytes))
 }
 
-/// Removes what a backup left that was cut off, as by a power cut.
-fn clear(dir: &Path) -> io::Result<()> {
+/// Deletes the temporary files of an interrupted backup.
+fn delete_temporary_files(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let step = ["new", "copy", "copy-journal", "copy-wal", "copy-shm"].into_iter().any(|step| {
@@ -79,7 +80,7 @@ fn clear(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the oldest until no more than `keep` are left, but never `made`; says which went.
+/// Deletes the oldest backups until `keep` are left, but never `made`. Returns the deleted files.
 pub fn prune(data_dir: &Path, keep: usize, made: &Path) -> io::Result<Vec<PathBuf>> {
     let kept = list(data_dir)?;
     let too_many = kept.len().saturating_sub(keep);
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_go_first_and_what_is_no_backup_stays() {
+    fn the_oldest_backups_are_deleted_first_and_other_files_stay() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(list(dir.path()).unwrap(), []);
         fs::create_dir(dir.path().join(DIRECTORY)).unwrap();
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn backups_of_the_future_neither_stop_new_ones_nor_push_out_the_one_just_made() {
+    fn backups_from_the_future_dont_stop_or_displace_new_ones() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join(DIRECTORY)).unwrap();
         let future: Vec<PathBuf> = (100..103).map(|n| put(dir.path(), n)).collect();
@@ -131,13 +132,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_cut_off_backup_left_is_removed_and_nothing_else() {
+    fn only_an_interrupted_backups_temporary_files_are_deleted() {
         let dir = tempfile::tempdir().unwrap();
         let (whole, step) = ("usher-20270101T000000Z.db.gz", "usher-20270101T000000Z.db.gz.copy");
         for name in [whole, step, "usher-monday.db.gz.new"] {
             fs::write(dir.path().join(name), "").unwrap();
         }
-        clear(dir.path()).unwrap();
+        delete_temporary_files(dir.path()).unwrap();
         let left = |name: &str| dir.path().join(name).exists();
         assert_eq!([left(whole), left(step), left("usher-monday.db.gz.new")], [true, false, true]);
     }

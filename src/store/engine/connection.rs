@@ -1,5 +1,5 @@
-//! Owns how connections are opened. r2d2_sqlite would do it, but it is bound to an older rusqlite, and its check on
-//! every checkout would cost more than a point read.
+//! Opens SQLite connections for r2d2. The crate r2d2_sqlite depends on an older rusqlite, and its check on every
+//! checkout costs more than a point read.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-/// How long SQLite itself waits for a lock that another process holds, such as the command line beside the server.
+/// How long SQLite waits for a lock that another process holds, such as a command beside the server.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Enough for every statement of usher, so that each is prepared once per connection.
+/// Room for every statement, so that each connection prepares a statement once.
 const STATEMENTS: usize = 128;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionKind {
-    /// Cannot write, whatever is asked of it.
+    /// Opened read-only.
     Reader,
-    /// The one that writes.
+    /// Opened for reading and writing.
     Writer,
 }
 
@@ -26,7 +26,7 @@ pub enum ConnectionKind {
 pub struct ConnectionManager {
     pub path: PathBuf,
     pub kind: ConnectionKind,
-    /// SQL that the writer runs last; empty but for tests.
+    /// SQL that a new writer connection runs last. Empty except in tests.
     pub setup: &'static str,
 }
 
@@ -35,7 +35,8 @@ impl r2d2::ManageConnection for ConnectionManager {
     type Error = rusqlite::Error;
 
     fn connect(&self) -> Result<Connection, rusqlite::Error> {
-        // Never CREATE: the file is made by store/file.rs, with its mode; one that vanished must not come back empty.
+        // Never CREATE: store/engine/file.rs creates the file with its mode. A file that vanished must not come back
+        // empty.
         let access = match self.kind {
             ConnectionKind::Reader => OpenFlags::SQLITE_OPEN_READ_ONLY,
             ConnectionKind::Writer => OpenFlags::SQLITE_OPEN_READ_WRITE,
@@ -43,8 +44,8 @@ impl r2d2::ManageConnection for ConnectionManager {
         let connection = Connection::open_with_flags(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        // Plans do not depend on bound values: where a table has a partial index, SQLite would otherwise prepare a
-        // statement anew each time it is bound, which takes longer than running it.
+        // With QPSG, plans don't depend on bound values. Otherwise SQLite prepares a statement on a table with a
+        // partial index again whenever it is bound, which takes longer than running it.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.pragma_update(None, "foreign_keys", true)?;
         if self.kind == ConnectionKind::Writer {
@@ -52,7 +53,7 @@ impl r2d2::ManageConnection for ConnectionManager {
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.execute_batch(self.setup)?;
         }
-        // SQLite opens the log and its index with the first read: now, not when somebody may have moved them away.
+        // SQLite opens the log and its index at the first read. Do that now, before they can be moved away.
         connection.pragma_query_value(None, "user_version", |_| Ok(()))?;
         Ok(connection)
     }
@@ -78,7 +79,7 @@ mod tests {
         let path = dir.path().join("usher.db");
         super::super::file::create(&path).unwrap();
         let connection = ConnectionManager { path, kind: ConnectionKind::Writer, setup: "" }.connect().unwrap();
-        super::super::schema::bring_up_to_date(&connection).unwrap();
+        super::super::schema::migrate(&connection).unwrap();
         let sql = "SELECT username FROM users WHERE uuid = ?";
         for id in [1, 2, 3] {
             let mut statement = connection.prepare_cached(sql).unwrap();

@@ -1,8 +1,8 @@
-//! Owns the two doors to SQLite. Both take a synchronous closure over a pooled connection and run it on one of the
-//! store's own threads, so that no worker of the server ever waits for the disk.
+//! The open database. [`Db::read`] and [`Db::write`] run a synchronous closure over a pooled connection on one of the
+//! store's own threads, so that no server worker waits for the disk.
 //!
-//! Few threads of our own beat `web::block`: a hop costs one queue and one wake-up, connections and their prepared
-//! statements stay with their thread, and the queues are bounded, so that overload is refused instead of piled up.
+//! A few dedicated threads are faster than `web::block`: a call costs one queue and one wake-up, and connections keep
+//! their prepared statements. The queues are bounded, so overload is refused instead of queued.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -24,48 +24,48 @@ use crate::store::engine::stats::{QueueLengths, WriterStats};
 use crate::store::engine::thread_liveness::{ThreadActivity, ThreadLiveness};
 use crate::store::engine::writer::{self, QueuedWrite, WriteJob};
 
-/// How much work each queue holds before further work is refused.
+/// The capacity of each queue. Further work is refused.
 const QUEUE: usize = 1024;
-/// How long the pools may take to open their connections.
+/// How long a pool may take to open its connections.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
-/// How a database is opened.
+/// How to open a database.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The directory that holds [`DATABASE_FILE`]; it exists.
+    /// The existing directory that holds [`DATABASE_FILE`].
     pub data_dir: PathBuf,
-    /// How many threads read.
+    /// The number of reader threads.
     pub readers: usize,
-    /// Whether a missing database is made; the command line never makes one.
+    /// Create the database if it is missing. Commands never do.
     pub create: bool,
 }
 
-/// The open database; clones share it.
+/// A handle to the open database. Clones share it.
 #[derive(Clone)]
 pub struct Db(Arc<Inner>);
 
-/// A `None` in a queue ends the thread that takes it.
+/// A `None` in a queue ends the thread that receives it.
 struct Inner {
     reads: Sender<Option<Read>>,
     writes: Sender<Option<Box<dyn WriteJob>>>,
     readers: Mutex<Vec<JoinHandle<()>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    /// One for each thread.
-    beats: Vec<ThreadActivity>,
+    /// One per thread.
+    activities: Vec<ThreadActivity>,
     stats: WriterStats,
 }
 
 impl Db {
-    /// Opens the database, makes it if `create` says so, and brings its schema up to date, keeping a copy of the
-    /// file before it changes an older one. A file that is not usher's is refused untouched.
+    /// Opens the database, creates it if `create` is set, and migrates its schema. Before an older file is changed, a
+    /// copy of it is kept. A file of another program is refused untouched.
     pub fn open(options: &Options) -> Result<Self, OpenError> {
         Self::open_for_test(options, "")
     }
 
-    /// Opens it as [`Db::open`] does, and then runs `setup` on the connection that writes. For tests that need
-    /// checkpoints more often, or that must fail when the log is not synced; nothing else may call it.
+    /// Opens the database like [`Db::open`] and runs `setup` on the writer's connection. Only for tests that need more
+    /// frequent checkpoints or a log that isn't synced.
     #[doc(hidden)]
     pub fn open_for_test(options: &Options, setup: &'static str) -> Result<Self, OpenError> {
         let path = options.data_dir.join(DATABASE_FILE);
@@ -78,12 +78,12 @@ impl Db {
             file::create(&path)?;
         }
         let failed = |cause| OpenError::Store { path: path.clone(), cause };
-        // Opened by hand and first: a pool retries for seconds and forgets SQLite's code; this one says at once what
-        // is wrong, and while it is open the readers find the log in place.
+        // Open one connection without the pool first: a pool retries for seconds and loses SQLite's error code. While
+        // it is open, the readers find the log in place.
         let first = ConnectionManager { path: path.clone(), kind: ConnectionKind::Writer, setup }
             .connect()
             .map_err(|error| failed(error.into()))?;
-        file::bring_up_to_date(&path, &first)?;
+        file::migrate(&path, &first)?;
         let opener = Arc::new(ScheduledThreadPool::new(1));
         let pool =
             |kind, size| pool(ConnectionManager { path: path.clone(), kind, setup }, size, &opener).map_err(failed);
@@ -91,31 +91,31 @@ impl Db {
         drop(first);
         let mut files = OpenFiles::of(&path);
         let (writes, jobs) = bounded::<Option<Box<dyn WriteJob>>>(QUEUE);
-        let beat = ThreadActivity::default();
-        let mut beats = vec![beat.clone()];
+        let activity = ThreadActivity::default();
+        let mut activities = vec![activity.clone()];
         let stats = WriterStats::default();
         let counted = stats.clone();
         let write = move || {
-            checked_out(&writer, |connection| writer::run(connection, &mut files, &jobs, &beat, &counted));
+            checked_out(&writer, |connection| writer::run(connection, &mut files, &jobs, &activity, &counted));
         };
         let writer = spawn("usher-writer", write).map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
         let (reads, jobs) = bounded::<Option<Read>>(QUEUE);
         let readers = (0..options.readers)
             .map(|_| {
-                let (pool, jobs, beat) = (readers.clone(), jobs.clone(), ThreadActivity::default());
-                beats.push(beat.clone());
-                spawn("usher-reader", move || checked_out(&pool, |connection| read(connection, &jobs, &beat)))
+                let (pool, jobs, activity) = (readers.clone(), jobs.clone(), ThreadActivity::default());
+                activities.push(activity.clone());
+                spawn("usher-reader", move || checked_out(&pool, |connection| read(connection, &jobs, &activity)))
             })
             .collect::<Result<_, _>>()
             .map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
         let (readers, writer) = (Mutex::new(readers), Mutex::new(Some(writer)));
-        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, beats, stats })))
+        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, activities, stats })))
     }
 
-    /// Runs `work` on a connection that can only read.
+    /// Runs `work` on a read-only connection.
     ///
     /// # Errors
-    /// What `work` returns, or [`StoreError::Overloaded`] at once when too much is queued already.
+    /// Returns the error of `work`, or [`StoreError::Overloaded`] at once if the queue is full.
     pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -123,7 +123,7 @@ impl Db {
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        // A client that went away does not hear of it.
+        // The send fails if the caller is gone.
         let job: Read = Box::new(move |connection| drop(reply.send(work(connection))));
         self.0.reads.try_send(Some(job)).map_err(refused)?;
         answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
@@ -134,12 +134,13 @@ impl Db {
         let _ = self.0.reads.try_send(Some(Box::new(work)));
     }
 
-    /// Runs `work` in a transaction and answers when it is on the disk. When `work` refuses, what it had changed is
-    /// undone; when it changed nothing, its answer still waits for the group's commit, as it may rest on a row that
-    /// was written just before it.
+    /// Runs `work` in a transaction and returns once the commit is on the disk. If `work` fails, its changes are rolled
+    /// back. If it changed nothing, it still waits for the group's commit, because its result may depend on a row that
+    /// was written just before.
     ///
     /// # Errors
-    /// What `work` returns, or why nothing was written: [`StoreError::Overloaded`] at once, or what the commit met.
+    /// Returns the error of `work`, [`StoreError::Overloaded`] at once if the queue is full, or the error of the
+    /// commit.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -151,36 +152,36 @@ impl Db {
         answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
     }
 
-    /// What the writing thread has counted so far.
+    /// Returns the writer thread's statistics.
     pub fn stats(&self) -> &WriterStats {
         &self.0.stats
     }
 
-    /// How much waits.
+    /// Returns the queue lengths.
     pub fn queued(&self) -> QueueLengths {
         QueueLengths { reads: self.0.reads.len(), writes: self.0.writes.len() }
     }
 
-    /// How far each thread is; `None` when one has ended before [`Db::close`].
-    pub fn pulse(&self) -> Option<ThreadLiveness> {
+    /// Returns each thread's activity, or `None` if a thread ended before [`Db::close`].
+    pub fn thread_liveness(&self) -> Option<ThreadLiveness> {
         let ended = |thread: &JoinHandle<()>| thread.is_finished();
         let readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner);
         let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let all_live = !readers.iter().any(ended) && !writer.as_ref().is_some_and(ended);
-        all_live.then(|| ThreadLiveness::of(self.0.beats.iter()))
+        all_live.then(|| ThreadLiveness::of(self.0.activities.iter()))
     }
 
-    /// Does what is queued, folds the write-ahead log into the file, and ends the threads. Later calls through other
-    /// clones get [`StoreError::Stopped`].
+    /// Runs what is queued, checkpoints the write-ahead log into the file, and ends the threads. Later calls through
+    /// other clones get [`StoreError::Stopped`].
     pub fn close(&self) {
         let readers = std::mem::take(&mut *self.0.readers.lock().unwrap_or_else(PoisonError::into_inner));
         for _ in &readers {
-            // Fails when the threads are gone, which is what is wanted.
+            // This fails if the threads are gone already.
             let _ = self.0.reads.send(None);
         }
         join(readers);
-        // Last, and alone: SQLite removes the log with the last connection that is closed, and of two that are closed at
-        // once neither is the last.
+        // The writer closes last and alone: SQLite removes the log when the last connection closes, and of two that
+        // close at the same time neither is the last.
         let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if writer.is_some() {
             let _ = self.0.writes.send(None);
@@ -192,7 +193,7 @@ impl Db {
 fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
     for thread in threads {
         if thread.join().is_err() {
-            log::error!("a thread of the database panicked");
+            log::error!("A database thread panicked.");
         }
     }
 }
@@ -204,10 +205,10 @@ fn refused<T>(error: TrySendError<T>) -> StoreError {
     }
 }
 
-fn read(connection: &Connection, jobs: &Receiver<Option<Read>>, beat: &ThreadActivity) {
+fn read(connection: &Connection, jobs: &Receiver<Option<Read>>, activity: &ThreadActivity) {
     while let Ok(Some(job)) = jobs.recv() {
-        if beat.during(|| catch_unwind(AssertUnwindSafe(|| job(connection)))).is_err() {
-            log::error!("a read panicked");
+        if activity.during(|| catch_unwind(AssertUnwindSafe(|| job(connection)))).is_err() {
+            log::error!("A read panicked.");
         }
     }
 }
@@ -216,7 +217,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<Jo
     thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
-/// A pool of `size` connections, all open when it returns.
+/// Opens a pool of `size` connections.
 fn pool(
     manager: ConnectionManager,
     size: usize,
@@ -234,18 +235,18 @@ fn pool(
         .map_err(|error| StoreError::Pool(Arc::new(error)))
 }
 
-/// Gives a thread its connection for as long as it lives, and closes it there: back in the pool it would be closed when
-/// the last that holds the pool lets go, which may be the thread that opened it, and later than [`Db::close`] thinks.
-#[expect(clippy::disallowed_methods, reason = "this is what both doors lead to")]
+/// Lends a connection to this thread for the thread's life, and closes it here. Back in the pool it would be closed by
+/// whichever thread drops the pool last, possibly after [`Db::close`] returned.
+#[expect(clippy::disallowed_methods, reason = "the one place that checks a connection out")]
 fn checked_out(pool: &Pool<ConnectionManager>, work: impl FnOnce(&Connection)) {
     match pool.get() {
         Ok(mut connection) => {
             work(&connection);
-            if let Ok(nothing) = Connection::open_in_memory() {
-                drop(std::mem::replace(&mut *connection, nothing));
+            if let Ok(placeholder) = Connection::open_in_memory() {
+                drop(std::mem::replace(&mut *connection, placeholder));
             }
         }
-        Err(error) => log::error!("no connection to the database: {error}"),
+        Err(error) => log::error!("No connection to the database: {error}"),
     }
 }
 

@@ -1,38 +1,37 @@
-//! Owns what can go wrong in the store. Constraint violations become named variants here, so that nobody above
-//! reads SQLite's codes.
+//! The store's errors. Constraint violations become named variants here, so that no caller reads SQLite's codes.
 
 use std::sync::Arc;
 
 use rusqlite::ErrorCode;
 
-/// What went wrong. Cheap to clone, as one failed commit answers many writes.
+/// An error of the store. Cheap to clone, because one failed commit is the answer to many writes.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Somebody else has this name, in some case or Unicode form.
+    /// Another user has this name, in some case or Unicode form.
     #[error("the user name is taken")]
     UsernameTaken,
-    /// Somebody had this name before, and sites behind the proxy would take anybody else who has it for them.
-    #[error("the user name was somebody else's")]
+    /// Another user had this name before. Sites behind the proxy would take its new holder for the former one.
+    #[error("the user name belonged to another user")]
     FormerUsername,
-    /// More work is queued than the store will hold; try again in a moment.
+    /// The queue is full; try again in a moment.
     #[error("the queue to the database is full")]
     Overloaded,
-    /// The store is shutting down, or a closure panicked.
-    #[error("the store has stopped answering")]
+    /// The store is closed, or a closure panicked.
+    #[error("the database is closed")]
     Stopped,
     /// The disk is full.
     #[error("the disk is full")]
     DiskFull(#[source] Arc<rusqlite::Error>),
-    /// The database cannot be used right now: locked by another process, read-only, an I/O error.
-    #[error("the database cannot be used right now")]
+    /// The database can't be used right now: it is locked by another process, read-only, or on a failing disk.
+    #[error("the database can't be used right now")]
     Unavailable(#[source] Arc<rusqlite::Error>),
-    /// The database's file was deleted or replaced while it was open; only a restart helps.
+    /// The database file was deleted or replaced while it was open. Only a restart helps.
     #[error("the database file was deleted or replaced while it was open; restart usher")]
     Replaced,
-    /// A pool could not open its connections.
-    #[error("the database's connections could not be opened")]
+    /// A connection pool couldn't open its connections.
+    #[error("the connections to the database couldn't be opened")]
     Pool(#[source] Arc<r2d2::Error>),
-    /// Anything else that SQLite reports.
+    /// Any other error of SQLite.
     #[error("the database reported an error")]
     Sqlite(#[source] Arc<rusqlite::Error>),
 }
@@ -56,36 +55,36 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// Whether `error` says that a value of the unique column `table.column` exists already.
+/// Reports whether `error` is a violation of the unique column `table.column`.
 pub fn violates_unique(error: &rusqlite::Error, column: &str) -> bool {
     matches!(error, rusqlite::Error::SqliteFailure(code, Some(text))
         if code.code == ErrorCode::ConstraintViolation && text.ends_with(column))
 }
 
-/// What is wrong with the database, as far as an operator can do something about it.
+/// The operator's view of a [`StoreError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StorageCondition {
     /// The disk is full.
     DiskFull,
-    /// Another process holds its lock.
+    /// Another process holds the lock.
     Locked,
-    /// Its file or file system cannot be written.
+    /// The file or its file system is read-only.
     ReadOnly,
-    /// The disk reports errors.
+    /// The disk reports an I/O error.
     Disk,
-    /// Its file was deleted or replaced under the server.
+    /// The file was deleted or replaced while the server ran.
     Replaced,
-    /// What is in the file is no longer a sound database.
+    /// The file is corrupt.
     Damaged,
-    /// More is asked of it than it can do.
+    /// The queue is full.
     Busy,
-    /// Something else, that the log tells.
+    /// Something else; see the log.
     Other,
 }
 
 impl StoreError {
-    /// What is wrong, for whoever looks after the server.
-    pub fn trouble(&self) -> StorageCondition {
+    /// Returns the condition to show an operator.
+    pub fn condition(&self) -> StorageCondition {
         match self {
             Self::DiskFull(_) => StorageCondition::DiskFull,
             Self::Overloaded => StorageCondition::Busy,
@@ -103,10 +102,10 @@ impl StoreError {
         }
     }
 
-    /// The error with its cause, for the log alone.
+    /// Returns the error with its cause. For the log only: clients must not see causes.
     pub fn described(&self) -> String {
         let Some(cause) = std::error::Error::source(self) else { return self.to_string() };
-        // SQLite has no other word for a disk on which there is no room for the files beside the database.
+        // SQLite reports the same error when the disk has no room for the files beside the database.
         let hint = match self {
             Self::Unavailable(error) if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) => {
                 "; the disk may be full or broken, `usher doctor` says more"
@@ -117,9 +116,9 @@ impl StoreError {
     }
 }
 
-/// An error of a use case that runs inside a write: it may be the store's own, or the use case's refusal.
+/// The error type of a write closure: either the store's error or the use case's refusal.
 pub trait WriteError: From<StoreError> {
-    /// The store's error inside, if it is one that SQLite caused and not a mere refusal.
+    /// Returns the store's error inside, unless it is a mere refusal such as a taken name.
     fn store_error(&self) -> Option<&StoreError>;
 }
 

@@ -1,5 +1,4 @@
-//! Owns the database file before SQLite sees it: makes it with its mode, and refuses what is not ours without
-//! touching it.
+//! The database file: creates it with its mode, refuses files of other programs without touching them, and migrates it.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -15,24 +14,24 @@ pub const DATABASE_FILE: &str = "usher.db";
 
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// Why a database is not opened; each reads as one sentence that says what to do.
+/// Why a database couldn't be opened. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The file or its directory cannot be read or written.
-    #[error("{path}: {cause}; usher must be able to read and write it")]
+    /// The file or its directory can't be read or written.
+    #[error("{path}: {cause}; make it readable and writable for usher")]
     Io {
         /// Which file.
         path: PathBuf,
         /// The system's reason.
         cause: io::Error,
     },
-    /// It is some other kind of file.
+    /// The file isn't a SQLite database.
     #[error("{0} is not a SQLite database; move it away, or choose another data directory")]
     NotSqlite(PathBuf),
-    /// It is some other program's database.
-    #[error("{0} is a SQLite database, but not one of usher's; move it away, or choose another data directory")]
+    /// The file is another program's database.
+    #[error("{0} is another program's SQLite database; move it away, or choose another data directory")]
     NotOurs(PathBuf),
-    /// It was written by a newer usher.
+    /// The file was written by a newer usher.
     #[error(
         "{path} has schema version {found}, and this usher knows versions up to {VERSION}; \
          start the newer usher that wrote it, or restore a backup made before the update"
@@ -43,10 +42,10 @@ pub enum OpenError {
         /// Its schema version.
         found: u32,
     },
-    /// There is no database, where one was expected.
+    /// The file doesn't exist.
     #[error("{0} does not exist; start the server once, or choose the data directory that it uses")]
     Missing(PathBuf),
-    /// SQLite could not open it or bring its schema up to date.
+    /// SQLite couldn't open or migrate it.
     #[error("{path}: {}", cause.described())]
     Store {
         /// Which file.
@@ -56,8 +55,8 @@ pub enum OpenError {
     },
 }
 
-/// What is at `path`, judged by the file's header alone (SQLite's file format, section 1.3), so that a file which
-/// is not ours is not touched, not even by a lock.
+/// Returns whether there is a database of usher's at `path`. It reads only the header (SQLite's file format, section
+/// 1.3): a file that isn't ours must not be touched, not even by a lock.
 pub fn check_header(path: &Path) -> Result<bool, OpenError> {
     let failed = |cause| OpenError::Io { path: path.to_owned(), cause };
     let mut file = match File::open(path) {
@@ -78,7 +77,7 @@ pub fn check_header(path: &Path) -> Result<bool, OpenError> {
         return Err(OpenError::NotSqlite(path.to_owned()));
     }
     if application != APPLICATION_ID.cast_unsigned() {
-        // A start that was cut off before its first commit leaves a file without tables, which is as good as none.
+        // A start that was interrupted before its first commit leaves a file without tables, which counts as empty.
         return if version == 0 && is_without_tables(path) {
             Ok(true)
         } else {
@@ -98,47 +97,48 @@ fn is_without_tables(path: &Path) -> bool {
         .is_ok_and(|tables: i64| tables == 0)
 }
 
-/// Makes a new database that only its owner can read; SQLite gives its log and index the same mode. It is made whole
-/// under another name and then renamed, so that a power cut leaves either no database or a sound one: half a header
-/// could not be told from a file that is not ours.
+/// Creates a database that only its owner can read; SQLite gives the log and its index the same mode. The file is
+/// completed under another name and then renamed, so that a power cut leaves either no database or a complete one.
 pub fn create(path: &Path) -> Result<(), OpenError> {
-    let beside = path.with_file_name(format!("{DATABASE_FILE}.new"));
+    let temporary = path.with_file_name(format!("{DATABASE_FILE}.new"));
     let failed = |cause| OpenError::Io { path: path.to_owned(), cause };
-    // What an earlier start left, and a log whose database is gone: SQLite would take it for the new one's.
-    for old in [&beside, &suffixed(&beside, "-journal"), &suffixed(path, "-wal"), &suffixed(path, "-journal")] {
+    // Remove what an earlier start left, and a log without a database: SQLite would apply it to the new one.
+    for old in
+        [&temporary, &with_suffix(&temporary, "-journal"), &with_suffix(path, "-wal"), &with_suffix(path, "-journal")]
+    {
         match std::fs::remove_file(old) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
     }
-    let file = crate::platform::create_private(&beside).map_err(failed)?;
-    fill(&beside).map_err(|cause| OpenError::Store { path: path.to_owned(), cause })?;
+    let file = crate::platform::create_private(&temporary).map_err(failed)?;
+    write_schema(&temporary).map_err(|cause| OpenError::Store { path: path.to_owned(), cause })?;
     file.sync_all().map_err(failed)?;
-    std::fs::rename(&beside, path).map_err(failed)?;
+    std::fs::rename(&temporary, path).map_err(failed)?;
     path.parent().map_or(Ok(()), crate::platform::sync_dir).map_err(failed)
 }
 
-/// Writes the schema into an empty file that may still be thrown away, so that nothing needs to be undone or synced.
-fn fill(path: &Path) -> Result<(), StoreError> {
+/// Writes the schema into a temporary file. A crash discards the file, so nothing needs a journal or a sync.
+fn write_schema(path: &Path) -> Result<(), StoreError> {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.pragma_update(None, "journal_mode", "MEMORY")?;
     connection.pragma_update(None, "synchronous", "OFF")?;
-    schema::bring_up_to_date(&connection)?;
+    schema::migrate(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.close().map_err(|(_, error)| error.into())
 }
 
-/// The name that SQLite gives to a file beside the database.
-pub fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+/// Returns the name of a file beside the database, such as `usher.db-wal`.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-/// Takes the database and its log from everybody but its owner, as somebody may have copied them here.
+/// Restricts the database and its log to their owner. They may have been copied here with another mode.
 pub fn make_private(path: &Path) -> Result<(), OpenError> {
-    for file in [path.to_owned(), suffixed(path, "-wal"), suffixed(path, "-shm")] {
+    for file in [path.to_owned(), with_suffix(path, "-wal"), with_suffix(path, "-shm")] {
         match crate::platform::make_private(&file) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(OpenError::Io { path: file, cause }),
             _ => {}
@@ -147,14 +147,14 @@ pub fn make_private(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The schema's version of the database at `path`, which another process has open.
+/// Returns the schema version of the database at `path`, which another process may have open.
 pub fn schema_version(path: &Path) -> Result<u32, StoreError> {
     schema::version(&Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?)
 }
 
-/// Brings the open database at `path` to the present schema; before an older one is changed, a copy of it is kept
-/// beside it, named after its version.
-pub fn bring_up_to_date(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+/// Migrates the open database at `path` to the present schema. A copy of an older file is kept beside it, named after
+/// its version.
+pub fn migrate(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     let failed = |cause: StoreError| OpenError::Store { path: path.to_owned(), cause };
     let found = schema::version(connection).map_err(failed)?;
     if found > VERSION {
@@ -168,7 +168,7 @@ pub fn bring_up_to_date(path: &Path, connection: &Connection) -> Result<(), Open
         connection
             .backup("main", &copy, None::<fn(rusqlite::backup::Progress)>)
             .map_err(|error| failed(error.into()))?;
-        log::info!("{} is kept as it was before the update", copy.display());
+        log::info!("Kept a copy of the database from before the migration: {}", copy.display());
     }
-    schema::bring_up_to_date(connection).map_err(failed)
+    schema::migrate(connection).map_err(failed)
 }

@@ -1,4 +1,5 @@
-//! The SQLite engine: the file, its connections, the writer and the readers. Knows no table's queries.
+//! The SQLite engine: the file, its connections, the writer thread and the reader threads. It knows the schema, but no
+//! table's queries.
 
 pub mod commit_hooks;
 pub mod connection;

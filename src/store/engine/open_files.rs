@@ -1,32 +1,32 @@
-//! Owns the knowledge of which files were opened, so that nothing is acknowledged once somebody deleted or replaced
-//! them under the server: SQLite would go on writing to files that no name leads to, and that end with the process.
+//! Detects that the database files were deleted or replaced while they were open. SQLite would keep writing to unlinked
+//! files, which are lost when the process ends; no such write may be acknowledged.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::platform::{self, FileId};
 use crate::store::engine::error::StoreError;
-use crate::store::engine::file::suffixed;
+use crate::store::engine::file::with_suffix;
 
-/// The database and its write-ahead log, as they were when they were opened.
+/// The identities of the database and its write-ahead log at opening.
 pub struct OpenFiles {
     files: Vec<(PathBuf, FileId)>,
-    /// Once so, always so: what came and went in between nobody knows.
+    /// Stays set: what happened in between is unknown.
     replaced: bool,
 }
 
 impl OpenFiles {
-    /// Notes the files of the database at `path`, which is open, and its log with it.
+    /// Records the files of the open database at `path`.
     pub fn of(path: &Path) -> Self {
-        let paths = [path.to_owned(), suffixed(path, "-wal")];
+        let paths = [path.to_owned(), with_suffix(path, "-wal")];
         let files = paths.into_iter().filter_map(|path| platform::file_id(&path).ok().map(|id| (path, id))).collect();
         Self { files, replaced: false }
     }
 
-    /// Whether they are still there; two looks at the file system, for each group of writes and not for each write.
+    /// Checks that the files are still in place: two `stat` calls per group of writes.
     ///
     /// # Errors
-    /// [`StoreError::Replaced`] from the first time that they are not.
+    /// Returns [`StoreError::Replaced`] from the first time that a file is missing or another one.
     pub fn check(&mut self) -> Result<(), StoreError> {
         if self.replaced {
             return Err(StoreError::Replaced);
@@ -34,12 +34,12 @@ impl OpenFiles {
         for (path, opened) in &self.files {
             match platform::file_id(path) {
                 Ok(found) if found == *opened => {}
-                // Not to be seen right now, which need not mean that it is gone.
+                // The file can't be examined right now, which doesn't mean that it is gone.
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StoreError::Replaced),
                 _ => {
                     self.replaced = true;
                     log::error!(
-                        "{} was deleted or replaced while usher ran: nothing is written from now on; restart usher",
+                        "{} was deleted or replaced while usher ran; usher refuses all writes until you restart it",
                         path.display()
                     );
                     return Err(StoreError::Replaced);

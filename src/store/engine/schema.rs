@@ -1,28 +1,28 @@
-//! Owns the schema's version: brings a new or older file to the present one, and refuses newer ones.
+//! The schema's version and its migrations.
 
 use rusqlite::Connection;
 
 use crate::store::engine::error::StoreError;
 
-/// The version that this program reads and writes, kept in `PRAGMA user_version`.
+/// The schema version that this program reads and writes, stored in `PRAGMA user_version`.
 pub const VERSION: u32 = 6;
-/// `PRAGMA application_id`: the letters `usHR`. Tells usher's files from other programs' databases.
+/// `PRAGMA application_id`: the letters `usHR`. It tells usher's files from other programs' databases.
 pub const APPLICATION_ID: i32 = 0x7573_4852;
 
-/// The whole schema, for a new file.
+/// The schema of a new file.
 const WHOLE: &str = include_str!("../../../schema.sql");
 /// `STEPS[n]` turns version `n + 1` into version `n + 2`.
 const STEPS: &[&str] = &[
-    // To 2: which sessions were begun without a password.
+    // To 2: marks sessions that began without a password.
     "ALTER TABLE sessions ADD COLUMN automatic INTEGER NOT NULL DEFAULT 0 CHECK (automatic IN (0, 1));",
-    // To 3: which secret key the database goes with.
+    // To 3: the fingerprint of the secret key.
     "CREATE TABLE secret_key (
         id          INTEGER PRIMARY KEY CHECK (id = 1),
         fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 16)
     ) STRICT;",
-    // To 4: what forward auth needs.
+    // To 4: forward auth.
     include_str!("forward_auth.sql"),
-    // To 5: what lists of many users are brought up to date by; not names alone any more.
+    // To 5: the change log of the user index covers states and last sign-ins, not only names.
     "DROP TRIGGER users_renamed;
     DROP TRIGGER users_forgotten;
     DROP TABLE name_changes;
@@ -42,28 +42,28 @@ const STEPS: &[&str] = &[
     CREATE TRIGGER user_changes_trimmed AFTER INSERT ON user_changes BEGIN
         DELETE FROM user_changes WHERE seq <= new.seq - 10000;
     END;",
-    // To 6: what succeeded and what did not are counted apart; up to which moment the clock was believed.
+    // To 6: an index to trim the audit log by outcome, and the last trusted time.
     "CREATE INDEX audit_by_success ON audit (success);
     ALTER TABLE heartbeat ADD COLUMN believed_at TEXT;",
 ];
 
-/// The version of the open database; 0 is an empty file.
+/// Returns the schema version of the open database; 0 for an empty file.
 pub fn version(connection: &Connection) -> Result<u32, StoreError> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-/// Makes the schema of an empty file, or takes the steps from an older one, in one transaction.
-pub fn bring_up_to_date(connection: &Connection) -> Result<(), StoreError> {
+/// Creates the schema in an empty file, or migrates an older one, in one transaction.
+pub fn migrate(connection: &Connection) -> Result<(), StoreError> {
     if version(connection)? == VERSION {
         return Ok(());
     }
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    // Asked again: another process may have taken the same steps while this one waited for the lock.
+    // Read again: another process may have migrated the file while this one waited for the lock.
     let outcome = version(connection)
         .and_then(|found| if found == VERSION { Ok(()) } else { apply(connection, found) })
         .and_then(|()| connection.execute_batch("COMMIT").map_err(StoreError::from));
     if outcome.is_err() {
-        // The error that brought us here is the one to report; a failed ROLLBACK ends with the connection.
+        // Report the first error; a failed ROLLBACK ends with the connection.
         let _ = connection.execute_batch("ROLLBACK");
     }
     outcome
@@ -99,8 +99,8 @@ mod tests {
     #[test]
     fn an_empty_file_gets_the_whole_schema_and_a_second_time_changes_nothing() {
         let connection = Connection::open_in_memory().unwrap();
-        bring_up_to_date(&connection).unwrap();
-        bring_up_to_date(&connection).unwrap();
+        migrate(&connection).unwrap();
+        migrate(&connection).unwrap();
         assert_eq!(version(&connection).unwrap(), VERSION);
         let users: i64 = connection.query_row("SELECT n FROM user_count", [], |row| row.get(0)).unwrap();
         assert_eq!(users, 0);
@@ -130,9 +130,9 @@ mod tests {
         let rows = "INSERT INTO users VALUES (1, zeroblob(16), 'a', 'a', 'h', NULL, NULL, 1, 1, 't', 't', NULL); \
              INSERT INTO sessions VALUES (1, zeroblob(16), 1, 't', 't', 't', 0, '::1', NULL);";
         older.execute_batch(rows).unwrap();
-        bring_up_to_date(&older).unwrap();
+        migrate(&older).unwrap();
         let new = Connection::open_in_memory().unwrap();
-        bring_up_to_date(&new).unwrap();
+        migrate(&new).unwrap();
         assert_eq!(columns(&older), columns(&new));
         assert_eq!(indexes_and_triggers(&older), indexes_and_triggers(&new));
         let automatic: bool = older.query_row("SELECT automatic FROM sessions", [], |row| row.get(0)).unwrap();

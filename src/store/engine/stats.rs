@@ -1,17 +1,16 @@
-//! Owns what the store counts of itself, for whoever watches the server: how many writes share a commit, how long one
-//! takes, how much waits and how much there is.
+//! Statistics of the writer thread and the queues, for metrics.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 
-/// What the writing thread counts.
+/// Statistics of the writer thread.
 #[derive(Clone, Debug)]
 pub struct WriterStats {
-    /// How many writes each transaction held.
+    /// Writes per transaction.
     pub group_size: Histogram,
-    /// How many seconds each took, its commit and the wait for a lock included.
+    /// Seconds per transaction, including the commit and the wait for the lock.
     pub group_seconds: Histogram,
-    /// Writes that were lost with their transaction.
+    /// Writes whose transaction failed.
     pub failed: Counter,
 }
 
@@ -25,11 +24,11 @@ impl Default for WriterStats {
     }
 }
 
-/// How many jobs wait for the threads that read, and for the one that writes.
+/// The number of jobs that wait for the reader threads and for the writer thread.
 #[derive(Clone, Copy, Debug)]
 pub struct QueueLengths {
-    /// For the readers.
+    /// Jobs for the readers.
     pub reads: usize,
-    /// For the writer.
+    /// Jobs for the writer.
     pub writes: usize,
 }

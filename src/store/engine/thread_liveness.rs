@@ -1,10 +1,10 @@
-//! Owns whether the database's threads are alive: each counts what it begins and ends, so that one that hangs in something
-//! can be told from one that is busy, at the price of two additions to a number of its own.
+//! Liveness of the database's threads. Each thread counts the start and end of its jobs, which tells a hanging thread
+//! from a busy one at the cost of two additions per job.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// One thread's count, odd while it works on something. Alone in its line of the processor's cache.
+/// One thread's counter, odd while a job runs. Alone in its cache line.
 #[derive(Clone, Debug, Default)]
 pub struct ThreadActivity(Arc<Line>);
 
@@ -13,7 +13,7 @@ pub struct ThreadActivity(Arc<Line>);
 struct Line(AtomicU64);
 
 impl ThreadActivity {
-    /// Runs `work`, which must not panic, and counts its beginning and its end.
+    /// Runs `work`, which must not panic, and counts its start and end.
     pub fn during<T>(&self, work: impl FnOnce() -> T) -> T {
         self.0.0.fetch_add(1, Ordering::Relaxed);
         let done = work();
@@ -22,16 +22,16 @@ impl ThreadActivity {
     }
 }
 
-/// How far each thread was at one moment.
+/// The counters of all threads at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThreadLiveness(Vec<u64>);
 
 impl ThreadLiveness {
-    pub(crate) fn of<'a>(beats: impl Iterator<Item = &'a ThreadActivity>) -> Self {
-        Self(beats.map(|beat| beat.0.0.load(Ordering::Relaxed)).collect())
+    pub(crate) fn of<'a>(activities: impl Iterator<Item = &'a ThreadActivity>) -> Self {
+        Self(activities.map(|activity| activity.0.0.load(Ordering::Relaxed)).collect())
     }
 
-    /// Whether some thread has been at one and the same thing from `earlier` until this one.
+    /// Reports whether a thread has run the same job from `earlier` until now.
     pub fn hangs_since(&self, earlier: &Self) -> bool {
         self.0.iter().zip(&earlier.0).any(|(now, before)| now == before && now % 2 == 1)
     }
@@ -43,16 +43,16 @@ mod tests {
 
     #[test]
     fn a_thread_hangs_when_it_is_still_at_what_it_was_at_and_neither_when_idle_nor_when_busy() {
-        let beats = [ThreadActivity::default(), ThreadActivity::default()];
-        let pulse = || ThreadLiveness::of(beats.iter());
-        let idle = pulse();
-        assert!(!pulse().hangs_since(&idle));
-        beats[1].during(|| {
-            let working = pulse();
+        let activities = [ThreadActivity::default(), ThreadActivity::default()];
+        let liveness = || ThreadLiveness::of(activities.iter());
+        let idle = liveness();
+        assert!(!liveness().hangs_since(&idle));
+        activities[1].during(|| {
+            let working = liveness();
             assert!(!working.hangs_since(&idle));
-            assert!(pulse().hangs_since(&working));
+            assert!(liveness().hangs_since(&working));
         });
-        let ended = pulse();
-        beats[1].during(|| assert!(!pulse().hangs_since(&ended)));
+        let ended = liveness();
+        activities[1].during(|| assert!(!liveness().hangs_since(&ended)));
     }
 }

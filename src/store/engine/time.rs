@@ -1,12 +1,12 @@
-//! Owns how times are read from the database and written to it. rusqlite's own mapping reads and writes by a format
-//! string, which takes longer than the rest of the row; this knows the one form that is written, and leaves others to it.
+//! Reads and writes times. rusqlite's own mapping uses a format string, which takes longer than the rest of the row.
+//! This module handles the form that usher writes and leaves others to rusqlite.
 
 use chrono::NaiveDate;
 use rusqlite::Row;
 
-use crate::domain::clock::{Timestamp, spelled};
+use crate::domain::clock::{Timestamp, format_micros};
 
-/// The time in this column.
+/// Reads the time in this column.
 pub fn get(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     match row.get_ref(column)?.as_str().ok().and_then(parse) {
         Some(time) => Ok(time),
@@ -14,7 +14,7 @@ pub fn get(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     }
 }
 
-/// The time in this column, which may be empty.
+/// Reads the time in this column, which may be NULL.
 pub fn maybe(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
     match row.get_ref(column)? {
         rusqlite::types::ValueRef::Null => Ok(None),
@@ -22,9 +22,9 @@ pub fn maybe(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>
     }
 }
 
-/// The time as rusqlite would write it: with as many groups of three digits as it needs.
+/// Formats a time as rusqlite does: with no, three or six fractional digits, as needed.
 pub fn text(time: Timestamp) -> String {
-    let Some(mut text) = spelled(&time, b' ') else { return time.format("%F %T%.f%:z").to_string() };
+    let Some(mut text) = format_micros(&time, b' ') else { return time.format("%F %T%.f%:z").to_string() };
     match time.timestamp_subsec_micros() {
         0 => text.truncate(19),
         micros if micros.is_multiple_of(1000) => text.truncate(23),
@@ -33,7 +33,7 @@ pub fn text(time: Timestamp) -> String {
     text + "+00:00"
 }
 
-/// `2026-01-31 12:00:00.000001+00:00`, the fraction with as many digits as it needs.
+/// Parses `2026-01-31 12:00:00.000001+00:00`, with up to nine fractional digits.
 fn parse(text: &str) -> Option<Timestamp> {
     let (whole, fraction) = text.strip_suffix("+00:00")?.split_at_checked(19)?;
     let bytes = whole.as_bytes();

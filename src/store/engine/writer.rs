@@ -1,5 +1,5 @@
-//! Owns the one thread that writes. It takes all queued writes into one transaction, each in its own savepoint, and
-//! answers each only after the COMMIT, which has synced the log: one sync serves all who wait (group commit).
+//! The writer thread (group commit). It runs all queued writes in one transaction, each in its own savepoint, and
+//! answers each after the COMMIT has synced the log: one sync serves all of them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -14,21 +14,21 @@ use crate::store::engine::open_files::OpenFiles;
 use crate::store::engine::stats::WriterStats;
 use crate::store::engine::thread_liveness::ThreadActivity;
 
-/// The most writes in one transaction, so that the first of them does not wait for an endless last.
+/// The most writes in one transaction, which bounds the wait of the first.
 const GROUP: usize = 256;
 
-/// One queued write.
+/// A queued write.
 pub trait WriteJob: Send {
-    /// Does the work inside a savepoint and says what is to become of it.
+    /// Runs inside a savepoint and says whether to keep its changes.
     fn run(&mut self, connection: &Connection) -> WriteOutcome;
-    /// Answers whoever waits, once it is known whether the group was committed.
+    /// Sends the result to the caller once the outcome of the commit is known.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-/// What is to become of a write's changes.
+/// Whether to keep a write's changes.
 pub enum WriteOutcome {
     Keep,
-    /// The use case refused; what it had changed until then is undone.
+    /// The use case refused; roll back to its savepoint.
     Undo,
     /// SQLite failed, and may have rolled back the whole transaction (as it does when the disk is full).
     Failed(StoreError),
@@ -57,12 +57,12 @@ where
         let Some(work) = self.work.take() else { return WriteOutcome::Undo };
         let result =
             catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| Err(StoreError::Stopped.into()));
-        let fate = match &result {
+        let outcome = match &result {
             Ok(_) => WriteOutcome::Keep,
             Err(error) => error.store_error().map_or(WriteOutcome::Undo, |error| WriteOutcome::Failed(error.clone())),
         };
         self.result = Some(result);
-        fate
+        outcome
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
@@ -71,24 +71,24 @@ where
             (Ok(()), None) => Err(StoreError::Stopped.into()),
             (Err(error), _) => Err(error.into()),
         };
-        // A client that went away does not hear of it; the write stands all the same.
+        // The send fails if the caller is gone; the write stands.
         let _ = self.reply.send(result);
     }
 }
 
-/// Writes until it is sent a `None`, which [`super::Db::close`] does after the last write.
+/// Runs until it receives a `None`, which [`super::db::Db::close`] sends after the last write.
 pub fn run(
     connection: &Connection,
     files: &mut OpenFiles,
     jobs: &Receiver<Option<Box<dyn WriteJob>>>,
-    beat: &ThreadActivity,
+    activity: &ThreadActivity,
     stats: &WriterStats,
 ) {
     let mut group: Vec<Box<dyn WriteJob>> = Vec::with_capacity(GROUP);
     let mut open = true;
     while open && let Ok(Some(first)) = jobs.recv() {
         group.push(first);
-        beat.during(|| {
+        activity.during(|| {
             write_and_answer(connection, files, &mut group, stats, || match jobs.try_recv() {
                 Ok(Some(job)) => Some(job),
                 Ok(None) => {
@@ -99,13 +99,13 @@ pub fn run(
             });
         });
     }
-    // So that the next start finds one file and nothing to recover.
+    // The next start then finds one file and nothing to recover.
     if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-        log::warn!("the write-ahead log could not be checkpointed at the end: {error}");
+        log::warn!("The write-ahead log couldn't be checkpointed at shutdown: {error}");
     }
 }
 
-/// Writes `group`, and what comes in meanwhile, and answers all of it.
+/// Writes `group` and the jobs that arrive meanwhile, and answers all of them.
 fn write_and_answer(
     connection: &Connection,
     files: &mut OpenFiles,
@@ -116,14 +116,14 @@ fn write_and_answer(
     let began = Instant::now();
     let outcome = write(connection, files, group, queued);
     stats.group_seconds.observe(began.elapsed().as_secs_f64());
-    // At most GROUP and as many again that waited in vain: exact as a float.
+    // At most twice GROUP, which is exact as a float.
     #[expect(clippy::cast_precision_loss, reason = "see above")]
     stats.group_size.observe(group.len() as f64);
     if let Err(error) = &outcome {
         stats.failed.inc_by(group.len() as u64);
         log::error!("{} writes failed: {}", group.len(), error.described());
         if !connection.is_autocommit() {
-            // What failed first is what everybody is told.
+            // Every caller gets the first error.
             let _ = connection.execute_batch("ROLLBACK");
         }
     }
@@ -137,7 +137,7 @@ fn write_and_answer(
     }
 }
 
-/// Runs `group`, and what comes in meanwhile, in one transaction; on an error, nothing of it stands.
+/// Runs `group` and the jobs that arrive meanwhile in one transaction. On an error none of it stands.
 fn write(
     connection: &Connection,
     files: &mut OpenFiles,
@@ -145,7 +145,7 @@ fn write(
     mut queued: impl FnMut() -> Option<Box<dyn WriteJob>>,
 ) -> Result<(), StoreError> {
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
-        // Everybody in the queue has waited as long as the first for a lock that does not come.
+        // Fail the queued jobs, too: they have waited as long for the same lock.
         group.extend(std::iter::from_fn(queued).take(GROUP));
         return Err(error);
     }
@@ -157,8 +157,8 @@ fn write(
             group.extend(queued());
         }
     }
-    // Before, so that nothing is added to files that are not ours any more; after, so that nothing is acknowledged
-    // that went to a file which vanished meanwhile.
+    // Check before the COMMIT, so that nothing is written to replaced files, and after it, so that nothing is
+    // acknowledged that went to a file that vanished meanwhile.
     files.check()?;
     execute(connection, "COMMIT")?;
     files.check()

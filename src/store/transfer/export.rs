@@ -1,4 +1,4 @@
-//! Owns the SQL of taking out all accounts, with their keys.
+//! Reads all accounts with their keys.
 
 use std::collections::HashMap;
 
@@ -6,12 +6,12 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use crate::store::engine::error::StoreError;
-use crate::store::transfer::import::{ImportedAccount, at_one_moment};
+use crate::store::transfer::import::{ImportedAccount, in_read_transaction};
 use crate::store::{api_keys, users};
 
-/// Everybody, in order of creation.
+/// Returns all accounts, in order of creation.
 pub fn all(connection: &Connection) -> Result<Vec<ImportedAccount>, StoreError> {
-    let (people, keys) = at_one_moment(connection, || {
+    let (people, keys) = in_read_transaction(connection, || {
         Ok((users::all_with_hashes(connection)?, api_keys::all_with_hashes(connection)?))
     })?;
     let mut of_user: HashMap<Uuid, Vec<_>> = HashMap::new();

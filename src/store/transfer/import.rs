@@ -1,4 +1,4 @@
-//! Owns the SQL of taking in accounts from elsewhere: what stands in a new one's way, and adding it with its keys.
+//! Imports accounts: finds conflicts, and inserts accounts with their keys.
 
 use std::path::Path;
 
@@ -17,36 +17,36 @@ use crate::store::engine::connection::{ConnectionKind, ConnectionManager};
 use crate::store::engine::error::{StoreError, violates_unique};
 use crate::store::{api_keys, audit, reserved_names, users};
 
-/// The most memory that pages may take while many accounts are added, in KiB. Ids and names come in no order, so that
-/// with SQLite's own two megabytes most pages would be written many times.
+/// The page cache during an import, in KiB. Ids and names come in random order; with SQLite's default of two megabytes
+/// most pages would be written many times.
 const CACHE_KIB: i64 = 256 << 10;
 
-/// An account that is to be taken in.
+/// An account to import.
 #[derive(Clone, Debug)]
 pub struct ImportedAccount {
-    /// The account itself.
+    /// The account.
     pub user: User,
-    /// Its password's hash.
+    /// The password's hash.
     pub hash: PasswordHash,
-    /// Its keys, each with its own hash.
+    /// The keys, each with its hash.
     pub keys: Vec<(ApiKey, [u8; 32])>,
 }
 
-/// What stands in a new account's way.
+/// Why an account can't be imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImportConflict {
     /// Nothing.
     Free,
-    /// It is here already.
+    /// The account exists.
     Exists,
-    /// Somebody else has the name, spelled like this.
+    /// Another user has the name, in this spelling.
     NameTaken(String),
-    /// Somebody else had the name, and it is not given again.
-    NameKept,
+    /// The name is reserved for its former owner.
+    NameReserved,
 }
 
-/// Asks many questions about one moment; each by itself would take the database's locks anew.
-pub fn at_one_moment<T>(
+/// Runs many reads in one transaction: they see one moment, and take the database's locks once.
+pub fn in_read_transaction<T>(
     connection: &Connection,
     questions: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
@@ -56,8 +56,8 @@ pub fn at_one_moment<T>(
     answers
 }
 
-/// What stands in the way of an account of this id and name.
-pub fn standing(connection: &Connection, id: Uuid, username: &Username) -> Result<ImportConflict, StoreError> {
+/// Returns the conflict of an account with this id and name, if any.
+pub fn find_conflict(connection: &Connection, id: Uuid, username: &Username) -> Result<ImportConflict, StoreError> {
     if connection.prepare_cached("SELECT 1 FROM users WHERE uuid = ?")?.exists([id])? {
         return Ok(ImportConflict::Exists);
     }
@@ -65,24 +65,26 @@ pub fn standing(connection: &Connection, id: Uuid, username: &Username) -> Resul
         return Ok(ImportConflict::NameTaken(user.username.to_string()));
     }
     let kept = reserved_names::former_owner(connection, username)?.is_some_and(|owner| owner != id);
-    Ok(if kept { ImportConflict::NameKept } else { ImportConflict::Free })
+    Ok(if kept { ImportConflict::NameReserved } else { ImportConflict::Free })
 }
 
-/// Whether a key with this id or this hash is here.
+/// Reports whether a key with this id or hash exists.
 pub fn has_key(connection: &Connection, id: Uuid, sha256: &[u8; 32]) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM api_keys WHERE uuid = ?1 UNION ALL SELECT 1 FROM api_keys WHERE sha256 = ?2";
     Ok(connection.prepare_cached(sql)?.exists(rusqlite::params![id, sha256.as_slice()])?)
 }
 
-/// Runs `work` in one transaction on a connection of its own to the database at `path`: one that keeps in memory what
-/// many additions touch. Afterwards the log, which would keep the size that this gave it, is folded into the file,
-/// unless somebody reads just then.
-pub fn in_one<T, E: From<StoreError>>(path: &Path, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
+/// Runs `work` in one transaction on a dedicated connection with a large page cache. Afterwards the log is checkpointed
+/// into the file, unless another process is reading; it would otherwise stay large.
+pub fn in_bulk_transaction<T, E: From<StoreError>>(
+    path: &Path,
+    work: impl FnOnce(&Connection) -> Result<T, E>,
+) -> Result<T, E> {
     let setup = || -> Result<Connection, StoreError> {
         let connection =
             ConnectionManager { path: path.to_owned(), kind: ConnectionKind::Writer, setup: "" }.connect()?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-        // What a single statement would have to undo is kept beside, once more for each: in a file by default.
+        // Statement journals go to memory; by default each row would write one to a file.
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
         Ok(connection)
@@ -94,24 +96,24 @@ pub fn in_one<T, E: From<StoreError>>(path: &Path, work: impl FnOnce(&Connection
     });
     if done.is_err() {
         commit_hooks::roll_back_to(0);
-        // The error that brought us here is the one to report; a failed ROLLBACK ends with the connection.
+        // Report the first error; a failed ROLLBACK ends with the connection.
         let _ = connection.execute_batch("ROLLBACK");
         return done;
     }
     commit_hooks::run_pending();
-    if let Err(error) = fold_log(&connection) {
-        log::info!("the log was not folded into the database: {}", error.described());
+    if let Err(error) = checkpoint(&connection) {
+        log::info!("The write-ahead log wasn't checkpointed: {}", error.described());
     }
     done
 }
 
-fn fold_log(connection: &Connection) -> Result<(), StoreError> {
+fn checkpoint(connection: &Connection) -> Result<(), StoreError> {
     Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
 }
 
-/// Adds an account with its keys; false when something stands in its way. No line in the log tells of each: there may
-/// be a hundred thousand.
-pub fn add(
+/// Inserts an account with its keys. Returns false on a conflict. No log line is written: there may be a hundred
+/// thousand accounts.
+pub fn insert_account(
     connection: &Connection,
     account: &ImportedAccount,
     event: &Event,
@@ -132,6 +134,6 @@ pub fn add(
             Err(error) => return Err(error.into()),
         }
     }
-    audit::record_quietly(connection, event, now)?;
+    audit::record_without_log(connection, event, now)?;
     Ok(true)
 }

@@ -1,5 +1,5 @@
-//! Owns how the original's database is read: its tables `user` and `apikey` as versions 1.3 to 1.13 write them, and
-//! nothing is ever written there. Must not know what becomes of the rows; keys are handed on as they stand.
+//! Reads Langflow's database without writing to it: the tables `user` and `apikey` as versions 1.3 to 1.13 write them.
+//! Keys are returned as stored.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,17 +13,17 @@ use crate::domain::clock::Timestamp;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::readonly_open::{self, ReadonlyOpenError};
 
-/// Rows between two looks at the progress.
+/// Rows between two progress reports.
 const WATCHED: u64 = 1024;
-/// What every version's table of users has.
+/// The columns that `user` has in every version.
 const USER_COLUMNS: [&str; 7] = ["id", "username", "password", "is_active", "is_superuser", "create_at", "updated_at"];
-/// What every version's table of keys has.
+/// The columns that `apikey` has in every version.
 const KEY_COLUMNS: [&str; 3] = ["id", "api_key", "user_id"];
 
-/// Why the file cannot be read.
+/// Why the database can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LangflowError {
-    /// It is not there, or may not be read.
+    /// The file doesn't exist or can't be read.
     #[error("{path}: {cause}")]
     Io {
         /// Which file.
@@ -31,56 +31,56 @@ pub enum LangflowError {
         /// The system's reason.
         cause: io::Error,
     },
-    /// Another program writes it and does not stop.
+    /// Another program holds the lock.
     #[error("{0} is locked by another program; try again, or stop Langflow for the import")]
     Locked(PathBuf),
-    /// This user may not do what reading a database takes.
+    /// This user can't open the file.
     #[error(
-        "{0} cannot be opened by this user; run this as the user that Langflow runs as, or import from a copy made while Langflow is stopped"
+        "{0} can't be opened by this user; run this as the user that Langflow runs as, or import from a copy made while Langflow is stopped"
     )]
-    Closed(PathBuf),
-    /// It is some other kind of file.
-    #[error("{0} is no database of Langflow, nor of SQLite at all")]
+    PermissionDenied(PathBuf),
+    /// The file isn't a SQLite database.
+    #[error("{0} is not a SQLite database")]
     NotSqlite(PathBuf),
-    /// Its pages make no sense.
+    /// The file is corrupt.
     #[error("{0} is damaged; repair it, as by `sqlite3 {name} .recover`, and import from what comes out", name = .0.display())]
     Damaged(PathBuf),
-    /// SQLite cannot read it.
-    #[error("{path} cannot be read: {}", cause.described())]
+    /// SQLite can't read it.
+    #[error("{path} can't be read: {}", cause.described())]
     Unreadable {
         /// Which file.
         path: PathBuf,
         /// What SQLite said.
         cause: StoreError,
     },
-    /// It was told to stop.
+    /// The import was cancelled.
     #[error("stopped; nothing was imported")]
     Stopped,
-    /// It is some other database.
-    #[error("{path} is no database of Langflow: it has no table `{table}` with a column `{column}`")]
-    NotLangflow {
+    /// It is another program's database.
+    #[error("{path} is not a Langflow database: it has no table `{table}` with a column `{column}`")]
+    NotLangflowAccounts {
         /// Which file.
         path: PathBuf,
         /// The table that was looked for.
         table: &'static str,
-        /// The column that is not there.
+        /// The missing column.
         column: &'static str,
     },
 }
 
-/// A row that cannot be read.
+/// A row that can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenRow {
-    /// The row's id or name as far as it has one.
+    /// The row's name and id, as far as readable.
     pub label: String,
     /// What is wrong with it.
     pub why: String,
 }
 
-/// A user as the original keeps one; times and id are read, the rest is as it stands.
+/// A user of Langflow. Times and ids are parsed, the rest is as stored.
 #[derive(Clone, Debug)]
 pub struct LangflowUser {
-    /// Its id.
+    /// Its id in Langflow.
     pub id: Uuid,
     /// Its name.
     pub username: String,
@@ -90,9 +90,9 @@ pub struct LangflowUser {
     pub profile_image: Option<String>,
     /// Fernet-encrypted.
     pub store_api_key: Option<String>,
-    /// May sign in.
+    /// Whether the user may sign in.
     pub is_active: bool,
-    /// Administers.
+    /// Whether the user is a superuser.
     pub is_superuser: bool,
     /// When it was made.
     pub create_at: Timestamp,
@@ -102,16 +102,16 @@ pub struct LangflowUser {
     pub last_login_at: Option<Timestamp>,
 }
 
-/// A key as the original keeps one.
+/// An API key of Langflow.
 #[derive(Clone, Debug)]
 pub struct LangflowKey {
-    /// Its id.
+    /// Its id in Langflow.
     pub id: Uuid,
     /// Whose it is.
     pub user_id: Uuid,
     /// What its owner calls it.
     pub name: Option<String>,
-    /// In plain text, or Fernet-encrypted since 1.8; where it is not there, its hash is.
+    /// In plain text, or Fernet-encrypted since 1.8. If absent, the hash is present.
     pub api_key: Option<String>,
     /// SHA-256 in hexadecimal, in newer versions.
     pub api_key_hash: Option<String>,
@@ -127,18 +127,22 @@ pub struct LangflowKey {
     pub total_uses: i64,
 }
 
-/// Everything that concerns accounts, from one moment.
+/// All accounts and keys, read at one moment.
 #[derive(Debug)]
-pub struct Langflow {
+pub struct LangflowAccounts {
     /// The users, oldest first.
     pub users: Vec<Result<LangflowUser, BrokenRow>>,
     /// Their keys, oldest first.
     pub keys: Vec<Result<LangflowKey, BrokenRow>>,
 }
 
-/// Reads the file, also while the original runs. `spare` is a directory for a copy, where reading needs one. `goes_on`
-/// is told of rows done and rows in all, and says whether to go on.
-pub fn read(path: &Path, spare: &Path, mut goes_on: impl FnMut(u64, u64) -> bool) -> Result<Langflow, LangflowError> {
+/// Reads the file, also while Langflow runs. `spare` is a directory for a copy, if one is needed. `on_progress`
+/// receives the rows done and the total, and returns false to cancel.
+pub fn read(
+    path: &Path,
+    spare: &Path,
+    mut on_progress: impl FnMut(u64, u64) -> bool,
+) -> Result<LangflowAccounts, LangflowError> {
     let unreadable = |error: rusqlite::Error| failed(path, error);
     let file = readonly_open::open(path, spare).map_err(|error| match error {
         ReadonlyOpenError::Io(cause) => LangflowError::Io { path: path.to_owned(), cause },
@@ -149,7 +153,7 @@ pub fn read(path: &Path, spare: &Path, mut goes_on: impl FnMut(u64, u64) -> bool
     for (table, columns) in [("user", &USER_COLUMNS[..]), ("apikey", &KEY_COLUMNS[..])] {
         let found = columns_of(connection, table).map_err(unreadable)?;
         if let Some(&column) = columns.iter().find(|&&column| !found.iter().any(|name| name == column)) {
-            return Err(LangflowError::NotLangflow { path: path.to_owned(), table, column });
+            return Err(LangflowError::NotLangflowAccounts { path: path.to_owned(), table, column });
         }
         let count = connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
         whole += u64::try_from(count.map_err(unreadable)?).unwrap_or(0);
@@ -157,19 +161,21 @@ pub fn read(path: &Path, spare: &Path, mut goes_on: impl FnMut(u64, u64) -> bool
     let mut done = 0;
     let mut watch = || {
         done += 1;
-        done % WATCHED != 0 || goes_on(done, whole)
+        done % WATCHED != 0 || on_progress(done, whole)
     };
     let users =
         rows(connection, "SELECT * FROM user ORDER BY create_at, rowid", user, &mut watch).map_err(unreadable)?;
     let keys = rows(connection, "SELECT * FROM apikey ORDER BY rowid", key, &mut watch).map_err(unreadable)?;
-    users.zip(keys).map(|(users, keys)| Langflow { users, keys }).ok_or(LangflowError::Stopped)
+    users.zip(keys).map(|(users, keys)| LangflowAccounts { users, keys }).ok_or(LangflowError::Stopped)
 }
 
 fn failed(path: &Path, error: rusqlite::Error) -> LangflowError {
     let path = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => LangflowError::Locked(path),
-        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => LangflowError::Closed(path),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            LangflowError::PermissionDenied(path)
+        }
         Some(ErrorCode::NotADatabase) => LangflowError::NotSqlite(path),
         Some(ErrorCode::DatabaseCorrupt) => LangflowError::Damaged(path),
         _ => LangflowError::Unreadable { path, cause: error.into() },
@@ -180,7 +186,7 @@ fn columns_of(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Stri
     connection.prepare("SELECT name FROM pragma_table_info(?)")?.query_map([table], |row| row.get(0))?.collect()
 }
 
-/// All rows, or `None` when somebody said to stop.
+/// Returns all rows, or `None` if cancelled.
 fn rows<T>(
     connection: &Connection,
     sql: &str,
@@ -200,7 +206,7 @@ fn rows<T>(
     Ok(Some(all))
 }
 
-/// One row, read by name: versions differ in which columns there are and in what order.
+/// A row, read by column name: versions have different columns in different order.
 struct Fields<'a>(&'a Row<'a>);
 
 impl Fields<'_> {
@@ -233,7 +239,7 @@ impl Fields<'_> {
     }
 
     fn id(&self, column: &str) -> Result<Uuid, String> {
-        Uuid::try_parse(&self.needed(column)?).map_err(|_| format!("`{column}` is no UUID"))
+        Uuid::try_parse(&self.needed(column)?).map_err(|_| format!("`{column}` is not a UUID"))
     }
 
     fn number(&self, column: &str) -> Result<Option<i64>, String> {
@@ -254,14 +260,14 @@ impl Fields<'_> {
 
     fn time(&self, column: &str) -> Result<Option<Timestamp>, String> {
         let Some(text) = self.text(column)? else { return Ok(None) };
-        // Without an offset, as SQLAlchemy writes them, times are UTC.
+        // Times without an offset, as SQLAlchemy writes them, are UTC.
         let naive = |format| NaiveDateTime::parse_from_str(&text, format).map(|time| time.and_utc());
         let time = naive("%Y-%m-%d %H:%M:%S%.f")
             .or_else(|_| naive("%Y-%m-%dT%H:%M:%S%.f"))
             .or_else(|_| DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()));
-        // The original's years have four digits, as clients' do.
+        // Langflow's years have four digits.
         let time = time.ok().filter(|time| (1..=9999).contains(&time.year())).map(|time| time.trunc_subsecs(6));
-        time.map(Some).ok_or_else(|| format!("`{column}` is no time"))
+        time.map(Some).ok_or_else(|| format!("`{column}` is not a time"))
     }
 }
 
@@ -284,7 +290,7 @@ fn user(row: &Fields<'_>) -> Result<LangflowUser, String> {
 fn key(row: &Fields<'_>) -> Result<LangflowKey, String> {
     let given = |column| Ok::<_, String>(row.text(column)?.filter(|text| !text.is_empty()));
     let (api_key, api_key_hash) = (given("api_key")?, given("api_key_hash")?);
-    // An empty key is none: the server takes it for no key at all.
+    // An empty key counts as absent, as in Langflow.
     if api_key.is_none() && api_key_hash.is_none() {
         return Err("`api_key` is empty".to_owned());
     }

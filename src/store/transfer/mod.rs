@@ -1,4 +1,4 @@
-//! Accounts from and to other servers: import, export, and the reader of Langflow's databases.
+//! Import, export, and the reader of Langflow's databases.
 
 pub mod export;
 pub mod import;

@@ -1,25 +1,24 @@
-//! Owns some thousand people that were made one after another, in a form in which all of them are looked through at the
-//! speed of memory.
+//! Some thousand users in order of creation, laid out to be scanned at memory speed.
 
 use memchr::{memchr, memmem};
 
 use crate::store::user_list::UserState;
 
-/// Ends every name. No name contains it, as names hold no control characters.
+/// Terminates every name. Names contain no control characters.
 const END: u8 = 0;
-/// How many people stand in one piece, so that a change moves some kilobytes and not all that follow.
-const PIECE: usize = 4096;
-/// A last log-in that never was: before all others, as NULL is for SQLite.
+/// Users per chunk, so that a change moves kilobytes, not everything behind it.
+const CHUNK_SIZE: usize = 4096;
+/// The last sign-in of a user who never signed in. It sorts first, as NULL does in SQLite.
 pub const NEVER: i64 = i64::MIN;
 
 const ACTIVE: u8 = 1;
 const SUPERUSER: u8 = 2;
 const SEEN: u8 = 4;
 
-/// What is known of one person.
+/// An indexed user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IndexedUser<'a> {
-    /// In the form that names are compared in.
+    /// The folded name.
     pub name: &'a str,
     pub is_active: bool,
     pub is_superuser: bool,
@@ -34,7 +33,7 @@ impl IndexedUser<'_> {
     }
 }
 
-/// Which flags matter for a state, and how they must stand.
+/// Returns the flags that a state looks at and their required values.
 fn mask(state: Option<UserState>) -> (u8, u8) {
     match state {
         None => (0, 0),
@@ -45,19 +44,19 @@ fn mask(state: Option<UserState>) -> (u8, u8) {
     }
 }
 
-/// Some people, by id, ascending.
+/// Users, ascending by id.
 #[derive(Debug, Default)]
 pub struct Chunk {
     ids: Vec<i64>,
     flags: Vec<u8>,
     logins: Vec<i64>,
-    /// Where each one's name begins in `text`.
+    /// Where each name starts in `text`.
     starts: Vec<u32>,
-    /// The names, each with its [`END`].
+    /// The names, each followed by [`END`].
     text: Vec<u8>,
 }
 
-/// Whom a list is narrowed to.
+/// The filter of a query.
 pub struct ChunkFilter<'a> {
     part: Option<memmem::Finder<'a>>,
     mask: u8,
@@ -65,14 +64,14 @@ pub struct ChunkFilter<'a> {
 }
 
 impl<'a> ChunkFilter<'a> {
-    /// To those whose name contains this, and to those in this state.
+    /// Matches users whose name contains `part` and who are in `state`.
     pub fn new(part: Option<&'a str>, state: Option<UserState>) -> Self {
         let (mask, set) = mask(state);
         Self { part: part.map(memmem::Finder::new), mask, set }
     }
 
-    /// Whether what is looked for can be in no name, but would be found where two of them meet.
-    pub fn fits_nobody(&self) -> bool {
+    /// Reports whether the part contains [`END`], which would match across two names.
+    pub fn matches_nothing(&self) -> bool {
         self.part.as_ref().is_some_and(|part| part.needle().contains(&END))
     }
 }
@@ -83,14 +82,14 @@ impl Chunk {
     }
 
     pub fn is_full(&self) -> bool {
-        self.ids.len() >= PIECE
+        self.ids.len() >= CHUNK_SIZE
     }
 
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
 
-    /// The row of this id.
+    /// Returns the row of this id.
     pub fn row(&self, id: i64) -> Option<usize> {
         self.ids.binary_search(&id).ok()
     }
@@ -99,7 +98,7 @@ impl Chunk {
         self.logins[row]
     }
 
-    pub fn note_superuser(&mut self, row: usize) {
+    pub fn set_superuser(&mut self, row: usize) {
         self.flags[row] |= SUPERUSER;
     }
 
@@ -113,7 +112,7 @@ impl Chunk {
         self.text.push(END);
     }
 
-    /// Where the name of this row ends, before its [`END`].
+    /// Returns where the name of this row ends.
     fn end(&self, row: usize) -> usize {
         self.starts.get(row + 1).map_or(self.text.len(), |&next| next as usize) - 1
     }
@@ -122,7 +121,7 @@ impl Chunk {
         &self.text[self.starts[row] as usize..self.end(row)]
     }
 
-    /// Notes what is now known of somebody; whether the name is another one.
+    /// Updates a row and reports whether its name changed.
     pub fn change(&mut self, row: usize, person: IndexedUser<'_>) -> bool {
         self.flags[row] = person.flags();
         self.logins[row] = person.last_login;
@@ -145,19 +144,20 @@ impl Chunk {
         self.logins.remove(row);
     }
 
-    /// Moves the names from this row on, as one before them had `old` bytes and has `new`.
+    /// Shifts the starts of the names from this row on, after a name before them changed its length from `old` to `new`
+    /// bytes.
     fn shift(&mut self, row: usize, old: usize, new: usize) {
         for start in &mut self.starts[row..] {
             *start = position(*start as usize + new - old);
         }
     }
 
-    /// How many rows are wanted.
+    /// Returns the number of matching rows.
     pub fn count(&self, filter: &ChunkFilter<'_>) -> usize {
         let mut count = 0;
         match &filter.part {
             None if filter.mask == 0 => return self.ids.len(),
-            // Rows need not be known, only that a name that contains the part twice is one hit.
+            // Count without finding rows; a name that contains the part twice is one match.
             Some(part) if filter.mask == 0 => {
                 let mut at = 0;
                 while let Some(hit) = part.find(&self.text[at..]) {
@@ -171,7 +171,7 @@ impl Chunk {
         count
     }
 
-    /// Calls `found` with every row that is wanted, ascending.
+    /// Calls `found` with each matching row, ascending.
     pub fn each(&self, filter: &ChunkFilter<'_>, mut found: impl FnMut(usize)) {
         let fits = |row: usize| self.flags[row] & filter.mask == filter.set;
         let Some(part) = &filter.part else {
@@ -186,13 +186,13 @@ impl Chunk {
             if fits(row) {
                 found(row);
             }
-            // On to the next name: one that contains the part twice is one hit.
+            // Continue at the next name; one that contains the part twice is one match.
             at = self.end(row) + 1;
         }
     }
 }
 
-/// A place in a piece's text, which is at most [`PIECE`] names of 255 characters long.
+/// Converts a position in a chunk's text, which holds at most [`CHUNK_SIZE`] names of 255 characters.
 fn position(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }

@@ -1,7 +1,7 @@
-//! Owns what lists of users are found by, in memory: everybody's name, state and last log-in in order of creation, and
-//! everybody in the order of names. A million users are searched, narrowed and sorted in milliseconds, whatever is looked
-//! for, where no index of SQLite's finds one or two letters, counts the hits of a common part, or has the users of one
-//! state in the order of names. Where all this comes from is `search`'s business.
+//! An in-memory index of all users: name, state and last sign-in in order of creation, and the order of names. It
+//! searches, filters and sorts a million users in milliseconds. SQLite has no index that finds one or two letters
+//! inside a name, counts the matches of a common part, or lists the users of one state by name. [`search`] loads it and
+//! keeps it up to date.
 
 use crate::store::user_list::{UserSort, UserState};
 
@@ -13,10 +13,10 @@ mod tests;
 use chunk::{Chunk, ChunkFilter};
 pub(crate) use chunk::{IndexedUser, NEVER};
 
-/// Which part of which list is asked for.
+/// A query of the index.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct IndexQuery<'a> {
-    /// Part of the name, in the form that names are compared in.
+    /// Part of the folded name.
     pub part: Option<&'a str>,
     pub state: Option<UserState>,
     pub sort: UserSort,
@@ -31,94 +31,95 @@ impl IndexQuery<'_> {
     }
 }
 
-/// Everybody, by id, ascending.
+/// All users, ascending by id.
 #[derive(Debug, Default)]
 pub struct UserIndex {
-    pieces: Vec<Chunk>,
-    /// Their ids in the order of names; without those in `placed` below until [`UserIndex::reorder`].
+    chunks: Vec<Chunk>,
+    /// The ids in order of names. Without `added_names`, and with `removed_names`, until [`UserIndex::reorder`].
     by_name: Vec<i64>,
-    /// Whose names came or changed since; and whose names changed or went.
-    placed: Vec<i64>,
-    misplaced: Vec<i64>,
+    /// Ids whose name is new or changed, and ids whose name changed or was deleted, since then.
+    added_names: Vec<i64>,
+    removed_names: Vec<i64>,
 }
 
 impl UserIndex {
-    /// The largest id, 0 when there is none.
+    /// Returns the largest id, or 0.
     pub fn last(&self) -> i64 {
-        self.pieces.last().and_then(|piece| piece.ids().last()).copied().unwrap_or(0)
+        self.chunks.last().and_then(|chunk| chunk.ids().last()).copied().unwrap_or(0)
     }
 
-    /// Adds somebody whose id is larger than all others.
+    /// Adds a user whose id is larger than all others.
     pub(crate) fn push(&mut self, id: i64, person: IndexedUser<'_>) {
-        if self.pieces.last().is_none_or(Chunk::is_full) {
-            self.pieces.push(Chunk::default());
+        if self.chunks.last().is_none_or(Chunk::is_full) {
+            self.chunks.push(Chunk::default());
         }
-        if let Some(piece) = self.pieces.last_mut() {
-            piece.push(id, person);
+        if let Some(chunk) = self.chunks.last_mut() {
+            chunk.push(id, person);
         }
-        self.placed.push(id);
+        self.added_names.push(id);
     }
 
-    /// Notes what is now known of an id that is known; with `None` forgets it.
+    /// Updates a user, or removes it if `person` is `None`. Unknown ids are ignored.
     pub(crate) fn change(&mut self, id: i64, person: Option<IndexedUser<'_>>) {
-        let at = self.piece_of(id);
-        let Some(piece) = self.pieces.get_mut(at) else { return };
-        let Some(row) = piece.row(id) else { return };
+        let at = self.chunk_of(id);
+        let Some(chunk) = self.chunks.get_mut(at) else { return };
+        let Some(row) = chunk.row(id) else { return };
         let Some(person) = person else {
-            piece.remove(row);
-            if piece.is_empty() {
-                self.pieces.remove(at);
+            chunk.remove(row);
+            if chunk.is_empty() {
+                self.chunks.remove(at);
             }
-            return self.misplaced.push(id);
+            return self.removed_names.push(id);
         };
-        if piece.change(row, person) {
-            self.misplaced.push(id);
-            self.placed.push(id);
+        if chunk.change(row, person) {
+            self.removed_names.push(id);
+            self.added_names.push(id);
         }
     }
 
-    /// Notes that this one is a superuser.
-    pub fn note_superuser(&mut self, id: i64) {
-        let at = self.piece_of(id);
-        if let Some(piece) = self.pieces.get_mut(at)
-            && let Some(row) = piece.row(id)
+    /// Marks a user as a superuser.
+    pub fn set_superuser(&mut self, id: i64) {
+        let at = self.chunk_of(id);
+        if let Some(chunk) = self.chunks.get_mut(at)
+            && let Some(row) = chunk.row(id)
         {
-            piece.note_superuser(row);
+            chunk.set_superuser(row);
         }
     }
 
-    fn piece_of(&self, id: i64) -> usize {
-        self.pieces.partition_point(|piece| piece.ids().last().is_some_and(|&last| last < id))
+    fn chunk_of(&self, id: i64) -> usize {
+        self.chunks.partition_point(|chunk| chunk.ids().last().is_some_and(|&last| last < id))
     }
 
     fn name_of(&self, id: i64) -> &[u8] {
-        let piece = self.pieces.get(self.piece_of(id));
-        piece.and_then(|piece| Some(piece.name(piece.row(id)?))).unwrap_or_default()
+        let chunk = self.chunks.get(self.chunk_of(id));
+        chunk.and_then(|chunk| Some(chunk.name(chunk.row(id)?))).unwrap_or_default()
     }
 
-    /// How many names have to find their place in the order of names.
-    pub fn disorder(&self) -> usize {
-        self.placed.len()
+    /// Returns the number of names that [`UserIndex::reorder`] has to insert.
+    pub fn unsorted_count(&self) -> usize {
+        self.added_names.len()
     }
 
-    /// Takes over the order of names, from where it is known.
+    /// Sets the order of names.
     pub fn set_order(&mut self, ids: Vec<i64>) {
         self.by_name = ids;
-        self.placed.clear();
-        self.misplaced.clear();
+        self.added_names.clear();
+        self.removed_names.clear();
     }
 
-    /// Brings the order of names up to date: as much work as there are people, and a little for each change.
+    /// Applies the pending changes to the order of names, in time linear in the number of users.
     pub fn reorder(&mut self) {
-        let (mut placed, mut misplaced) = (std::mem::take(&mut self.placed), std::mem::take(&mut self.misplaced));
-        if !misplaced.is_empty() {
-            misplaced.sort_unstable();
-            self.by_name.retain(|id| misplaced.binary_search(id).is_err());
+        let (mut added_names, mut removed_names) =
+            (std::mem::take(&mut self.added_names), std::mem::take(&mut self.removed_names));
+        if !removed_names.is_empty() {
+            removed_names.sort_unstable();
+            self.by_name.retain(|id| removed_names.binary_search(id).is_err());
         }
-        placed.sort_unstable();
-        placed.dedup();
-        // Somebody who came and went has no name to be placed by.
-        let known = placed.into_iter().map(|id| (self.name_of(id), id)).filter(|(name, _)| !name.is_empty());
+        added_names.sort_unstable();
+        added_names.dedup();
+        // A user who was added and deleted has no name.
+        let known = added_names.into_iter().map(|id| (self.name_of(id), id)).filter(|(name, _)| !name.is_empty());
         let mut known: Vec<(&[u8], i64)> = known.collect();
         if known.is_empty() {
             return;
@@ -136,22 +137,22 @@ impl UserIndex {
         self.by_name = merged;
     }
 
-    /// The id that `skip` others come before, in order of creation.
-    pub fn nth(&self, mut skip: usize) -> Option<i64> {
-        for piece in &self.pieces {
-            match piece.ids().get(skip) {
+    /// Returns the id at this position in order of creation.
+    pub fn id_at(&self, mut skip: usize) -> Option<i64> {
+        for chunk in &self.chunks {
+            match chunk.ids().get(skip) {
                 Some(&id) => return Some(id),
-                None => skip -= piece.ids().len(),
+                None => skip -= chunk.ids().len(),
             }
         }
         None
     }
 
-    /// The ids of the part that is wanted, in the order that is wanted, and how many there are in all.
+    /// Returns the number of matches and the ids of the requested page.
     pub(crate) fn select(&self, wanted: &IndexQuery<'_>) -> (usize, Vec<i64>) {
         let filter = ChunkFilter::new(wanted.part, wanted.state);
         match wanted.sort {
-            _ if filter.fits_nobody() => (0, Vec::new()),
+            _ if filter.matches_nothing() => (0, Vec::new()),
             UserSort::Created => self.by_creation(wanted, &filter),
             UserSort::Name => self.by_name(wanted, &filter),
             UserSort::LastLogin => self.by_last_login(wanted, &filter),
@@ -161,18 +162,18 @@ impl UserIndex {
     fn by_creation(&self, wanted: &IndexQuery<'_>, filter: &ChunkFilter<'_>) -> (usize, Vec<i64>) {
         let (mut total, mut ids, mut rows) = (0, Vec::new(), Vec::new());
         let (from, to) = (wanted.skip, wanted.skip.saturating_add(wanted.limit));
-        for at in 0..self.pieces.len() {
-            let piece = &self.pieces[if wanted.descending { self.pieces.len() - 1 - at } else { at }];
+        for at in 0..self.chunks.len() {
+            let chunk = &self.chunks[if wanted.descending { self.chunks.len() - 1 - at } else { at }];
             let before = total;
-            total += piece.count(filter);
+            total += chunk.count(filter);
             if before < to && total > from {
                 rows.clear();
-                piece.each(filter, |row| rows.push(row));
+                chunk.each(filter, |row| rows.push(row));
                 if wanted.descending {
                     rows.reverse();
                 }
                 let page = rows.iter().skip(from.saturating_sub(before)).take(wanted.limit - ids.len());
-                ids.extend(page.map(|&row| piece.ids()[row]));
+                ids.extend(page.map(|&row| chunk.ids()[row]));
             }
         }
         (total, ids)
@@ -183,13 +184,13 @@ impl UserIndex {
             let all = self.by_name.iter().copied();
             return (all.len(), page(all, wanted));
         }
-        // A bit for each id, set for those that are wanted.
+        // A bit per id, set for matches.
         let mut bits = vec![0_u64; usize::try_from(self.last()).unwrap_or(0) / 64 + 1];
         let place = |id: i64| (usize::try_from(id).unwrap_or(0) / 64, id % 64);
         let mut total = 0;
-        for piece in &self.pieces {
-            piece.each(filter, |row| {
-                let (word, bit) = place(piece.ids()[row]);
+        for chunk in &self.chunks {
+            chunk.each(filter, |row| {
+                let (word, bit) = place(chunk.ids()[row]);
                 bits[word] |= 1 << bit;
                 total += 1;
             });
@@ -203,8 +204,8 @@ impl UserIndex {
 
     fn by_last_login(&self, wanted: &IndexQuery<'_>, filter: &ChunkFilter<'_>) -> (usize, Vec<i64>) {
         let mut hits: Vec<(i64, i64)> = Vec::new();
-        for piece in &self.pieces {
-            piece.each(filter, |row| hits.push((piece.last_login(row), piece.ids()[row])));
+        for chunk in &self.chunks {
+            chunk.each(filter, |row| hits.push((chunk.last_login(row), chunk.ids()[row])));
         }
         let total = hits.len();
         let (from, to) = (wanted.skip, wanted.skip.saturating_add(wanted.limit).min(total));

@@ -1,6 +1,6 @@
-//! Owns the list of users as clients page through it, search, narrow and sort it, whatever its size. Few users need none
-//! of this; at a million, SQLite alone takes tenths of a second to find a part of a name, to skip half of the list, or
-//! to put the users of one state into the order of names.
+//! The list of users for any number of users. Small tables are read by SQLite alone. At a million users SQLite needs
+//! tenths of a second to find part of a name, to skip half of the list, or to sort the users of one state by name;
+//! these queries use the index.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -16,44 +16,44 @@ use crate::store::user_list::{self, UserQuery, UserSort, UserState};
 use crate::store::user_rows::{from_row, user_columns};
 use crate::store::users;
 
-/// The columns that [`person`] reads, in its order, behind the id.
+/// The id and the columns that [`person`] reads.
 macro_rules! person_columns {
     () => {
         "id, username_folded, is_active, is_superuser, last_login_at"
     };
 }
 
-/// Up to how many users SQLite looks at every row, which takes it a millisecond; nothing of them is kept in memory.
-const FEW: i64 = 2_000;
-/// How far from either end of the list SQLite walks by itself; it reads about ten users in a microsecond.
-const WALK: i64 = 5_000;
-/// How many names find their place in the order of names one by one; of more, the order is read anew.
-const MOST_PLACED: usize = 500;
+/// Up to this many users SQLite scans the table, in about a millisecond, and no index is kept.
+const SMALL_TABLE: i64 = 2_000;
+/// How far from either end of the list SQLite skips rows by itself, at about ten users per microsecond.
+const MAX_SCAN: i64 = 5_000;
+/// The most names that are inserted one by one into the order of names; with more, the order is read again.
+const MAX_RESORTED: usize = 500;
 
-/// Everybody in memory, shared by the threads that read; empty until there are more than a few.
+/// The index, shared by the reader threads. Empty while there are few users.
 #[derive(Clone, Debug, Default)]
-pub struct SharedUserIndex(Arc<RwLock<Known>>);
+pub struct SharedUserIndex(Arc<RwLock<IndexState>>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct IndexState {
     people: UserIndex,
-    /// The last line of `user_changes` that went into `people`; `None` when nothing was read yet.
+    /// The last row of `user_changes` that `people` contains; `None` if nothing was loaded.
     seen: Option<i64>,
 }
 
-/// A part of the list, and how many users there are in all that match.
+/// Returns the number of matching users and a page of them.
 pub fn list(
     connection: &Connection,
     index: &SharedUserIndex,
     page: &UserQuery,
 ) -> Result<(i64, Vec<User>), StoreError> {
-    if users::count(connection)? <= FEW {
+    if users::count(connection)? <= SMALL_TABLE {
         return user_list::list(connection, page);
     }
     list_many(connection, index, page)
 }
 
-/// The same, when there are more than a few.
+/// Like [`list`], for large tables.
 fn list_many(
     connection: &Connection,
     index: &SharedUserIndex,
@@ -62,7 +62,7 @@ fn list_many(
     let part = page.search.as_deref().map(fold).filter(|part| !part.is_empty());
     match (&part, page.sort, page.state) {
         (None, UserSort::Created, None) if !page.descending => return list_all(connection, index, page),
-        // An index has them in this order.
+        // A database index has this order.
         (None, UserSort::LastLogin, state) if state != Some(UserState::Superuser) => {
             return user_list::by_last_login(connection, page);
         }
@@ -76,7 +76,7 @@ fn list_many(
         skip: size(page.skip),
         limit: size(page.limit),
     };
-    index.consult(
+    index.query(
         connection,
         |people| people.select(&wanted),
         |connection, (total, ids)| {
@@ -100,11 +100,11 @@ fn list_all(
     if page.limit == 0 || page.skip >= total {
         return Ok((total, Vec::new()));
     }
-    if page.skip <= WALK {
+    if page.skip <= MAX_SCAN {
         return Ok((total, forward(connection, 0, page.skip)?));
     }
-    if total - page.skip <= WALK {
-        // One view of the list, so that the walk from its end counts what is there.
+    if total - page.skip <= MAX_SCAN {
+        // One snapshot, so that the walk from the end matches the count.
         let view = connection.unchecked_transaction()?;
         let total = users::count(&view)?;
         let limit = page.limit.min(total - page.skip).max(0);
@@ -114,9 +114,9 @@ fn list_all(
         users.reverse();
         return Ok((total, users));
     }
-    index.consult(
+    index.query(
         connection,
-        |people| people.nth(size(page.skip)),
+        |people| people.id_at(size(page.skip)),
         |connection, first| {
             let users = first.map_or_else(|| Ok(Vec::new()), |first| forward(connection, first, 0))?;
             Ok((users::count(connection)?, users))
@@ -133,26 +133,27 @@ impl SharedUserIndex {
     pub fn load_in_background(&self, db: &Db) {
         let index = self.clone();
         db.read_detached(move |connection| {
-            if let Err(error) = index.prepare(connection) {
-                log::warn!("The user index was not loaded: {}; the first list loads it.", error.described());
+            if let Err(error) = index.load(connection) {
+                log::warn!("The user index wasn't loaded: {}. The first list will load it.", error.described());
             }
         });
     }
 
-    /// Reads everybody, if there are more than a few, so that the first list need not wait for it.
-    pub fn prepare(&self, connection: &Connection) -> Result<(), StoreError> {
-        if users::count(connection)? <= FEW {
+    /// Loads the index if the table is large, so that the first list needn't wait.
+    pub fn load(&self, connection: &Connection) -> Result<(), StoreError> {
+        if users::count(connection)? <= SMALL_TABLE {
             return Ok(());
         }
-        self.consult(connection, |_| (), |_, ()| Ok(()))
+        self.query(connection, |_| (), |_, ()| Ok(()))
     }
 
-    /// Looks something up among the people as they are now, and reads what belongs to it in the same view of the
-    /// database.
+    /// Queries the index at its present state, and reads the result's rows in the same snapshot.
+    /// The snapshot is opened while the index is locked: it is never older than the index, and the index is updated to
+    /// it. The next list therefore sees every commit, of any process.
     ///
     /// A view is opened while the people are locked: it is never older than they are, and they are brought up to it.
     /// What any process commits is so seen by the next list.
-    fn consult<F, T>(
+    fn query<F, T>(
         &self,
         connection: &Connection,
         look: impl Fn(&UserIndex) -> F,
@@ -176,15 +177,15 @@ impl SharedUserIndex {
     }
 }
 
-impl Known {
+impl IndexState {
     fn is_current(&self, connection: &Connection) -> Result<bool, StoreError> {
         Ok(self.seen == Some(last_change(connection)?) && self.people.last() == last_id(connection)?)
     }
 
-    /// Takes in what was changed since, or everything when too much was.
+    /// Applies the changes since the last update, or loads everything if there were too many.
     fn catch_up(&mut self, connection: &Connection) -> Result<(), StoreError> {
         let last = last_change(connection)?;
-        // Forgotten while it is in the works: an error half way leaves nothing half true.
+        // Unset during the update, so that an error causes a full load next time.
         let seen = self.seen.take();
         let first: i64 = connection
             .prepare_cached("SELECT coalesce(min(seq), 1) FROM user_changes")?
@@ -193,13 +194,13 @@ impl Known {
             Some(seen) if seen + 1 >= first && seen <= last => {
                 self.change(connection, seen)?;
                 self.append(connection)?;
-                if self.people.disorder() > MOST_PLACED {
-                    self.people.set_order(in_order_of_names(connection)?);
+                if self.people.unsorted_count() > MAX_RESORTED {
+                    self.people.set_order(ids_by_name(connection)?);
                 } else {
                     self.people.reorder();
                 }
             }
-            _ => self.people = everybody(connection)?,
+            _ => self.people = read_all(connection)?,
         }
         self.seen = Some(last);
         Ok(())
@@ -241,8 +242,8 @@ fn last_login(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
     Ok(time::maybe(row, column)?.map_or(NEVER, |time| time.timestamp_micros()))
 }
 
-/// Reads everybody. Three indexes hold what is needed in a fifth of the table's pages, each in its own order.
-fn everybody(connection: &Connection) -> Result<UserIndex, StoreError> {
+/// Loads the index. Three database indexes hold what it needs in a fifth of the table's pages.
+fn read_all(connection: &Connection) -> Result<UserIndex, StoreError> {
     const NAMES: &str =
         "SELECT id, username_folded FROM users INDEXED BY sqlite_autoindex_users_2 ORDER BY username_folded";
     const STATES: &str = "SELECT id, is_active, last_login_at FROM users INDEXED BY users_by_state";
@@ -265,19 +266,19 @@ fn everybody(connection: &Connection) -> Result<UserIndex, StoreError> {
     names.sort_unstable();
     states.sort_unstable();
     let mut people = UserIndex::default();
-    // One view of the database: both have the same ids.
+    // Both come from one snapshot and have the same ids.
     for ((id, start, end), (_, is_active, last_login)) in names.into_iter().zip(states) {
         people.push(id, IndexedUser { name: &text[start..end], is_active, is_superuser: false, last_login });
     }
     let mut statement = connection.prepare(SUPERUSERS)?;
     for id in statement.query_map([], |row| row.get(0))? {
-        people.note_superuser(id?);
+        people.set_superuser(id?);
     }
     people.set_order(order);
     Ok(people)
 }
 
-fn in_order_of_names(connection: &Connection) -> Result<Vec<i64>, StoreError> {
+fn ids_by_name(connection: &Connection) -> Result<Vec<i64>, StoreError> {
     const SQL: &str = "SELECT id FROM users INDEXED BY sqlite_autoindex_users_2 ORDER BY username_folded";
     let mut statement = connection.prepare_cached(SQL)?;
     Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)

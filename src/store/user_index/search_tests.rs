@@ -43,7 +43,7 @@ fn user(name: &str) -> User {
 
 fn database() -> Connection {
     let connection = Connection::open_in_memory().unwrap();
-    schema::bring_up_to_date(&connection).unwrap();
+    schema::migrate(&connection).unwrap();
     connection
 }
 
@@ -86,14 +86,26 @@ proptest! {
 fn every_page_of_a_long_list_is_the_same_from_either_end_and_from_memory() {
     let (connection, index) = (database(), SharedUserIndex::default());
     connection.execute_batch("BEGIN").unwrap();
-    for number in 0..3 * WALK {
+    for number in 0..3 * MAX_SCAN {
         let last_login_at = Timestamp::from_timestamp(number * 7919 % 1000, 0).filter(|_| number % 5 > 0);
         let user = User { last_login_at, is_active: number % 3 > 0, ..user(&format!("{number}")) };
         users::insert(&connection, &user, &PasswordHash::new("x")).unwrap();
     }
     connection.execute_batch("DELETE FROM users WHERE id % 7 = 3; COMMIT").unwrap();
     let total = users::count(&connection).unwrap();
-    for skip in [0, 1, WALK, WALK + 1, total / 2, total - WALK - 3, total - 3, total - 1, total, total + 5, i64::MAX] {
+    for skip in [
+        0,
+        1,
+        MAX_SCAN,
+        MAX_SCAN + 1,
+        total / 2,
+        total - MAX_SCAN - 3,
+        total - 3,
+        total - 1,
+        total,
+        total + 5,
+        i64::MAX,
+    ] {
         for (sort, descending, state) in [
             (UserSort::Created, false, None),
             (UserSort::Created, true, Some(UserState::Active)),

@@ -1,11 +1,11 @@
-//! Owns how rules are written and read. Must not know what they mean.
+//! Parsing and formatting of access rules.
 
 use std::fmt;
 use std::str::FromStr;
 
 use uuid::Uuid;
 
-use crate::domain::forward_auth::{AccessRule, Audience, Hosts, Person, Port, RuleError};
+use crate::domain::forward_auth::{AccessRule, Audience, HostPattern, PortPattern, RuleError, UserMatch};
 use crate::domain::site;
 use crate::domain::username::Username;
 
@@ -18,29 +18,31 @@ impl FromStr for AccessRule {
     }
 }
 
-impl FromStr for Hosts {
+impl FromStr for HostPattern {
     type Err = RuleError;
 
     fn from_str(text: &str) -> Result<Self, RuleError> {
         let text = text.trim();
         let (text, port) = match text.strip_suffix(":*") {
-            Some(text) => (text, Port::Any),
+            Some(text) => (text, PortPattern::Any),
             None => match site::split_port(text).ok_or(RuleError)? {
-                (host, None) => (host, Port::Own),
-                (host, Some(port)) => (host, Port::This(port.parse().ok().filter(|&port| port > 0).ok_or(RuleError)?)),
+                (host, None) => (host, PortPattern::Default),
+                (host, Some(port)) => {
+                    (host, PortPattern::Exact(port.parse().ok().filter(|&port| port > 0).ok_or(RuleError)?))
+                }
             },
         };
-        let (below, name) = match text.strip_prefix("*.") {
+        let (subdomains, name) = match text.strip_prefix("*.") {
             Some(name) => (true, name),
             None => (false, text),
         };
-        // People write names as they read them; proxies and browsers have them in ASCII (IDNA).
+        // Settings may contain Unicode names; proxies and browsers send ASCII (IDNA).
         let name = match url::Host::parse(name).map_err(|_| RuleError)? {
             url::Host::Domain(name) => site::host_name(&name),
-            _ if below => None,
+            _ if subdomains => None,
             address => site::host_name(&address.to_string()),
         };
-        Ok(Self { below, name: name.ok_or(RuleError)?, port })
+        Ok(Self { subdomains, name: name.ok_or(RuleError)?, port })
     }
 }
 
@@ -53,17 +55,17 @@ impl FromStr for Audience {
             "superusers" => Ok(Self::Superusers),
             text => {
                 let people = text.strip_prefix("users:").ok_or(RuleError)?.split(';');
-                people.map(str::parse).collect::<Result<_, _>>().map(Self::These)
+                people.map(str::parse).collect::<Result<_, _>>().map(Self::Users)
             }
         }
     }
 }
 
-impl FromStr for Person {
+impl FromStr for UserMatch {
     type Err = RuleError;
 
     fn from_str(text: &str) -> Result<Self, RuleError> {
-        // Ids in the form that usher shows; what merely looks like one otherwise may be a name.
+        // Only the hyphenated lowercase form is an id; other forms may be names.
         let id = Uuid::try_parse(text.trim()).ok().filter(|id| id.to_string() == text.trim());
         match id {
             Some(id) => Ok(Self::Id(id)),
@@ -78,7 +80,7 @@ impl fmt::Display for AccessRule {
         match &self.who {
             Audience::SignedIn => f.write_str("signed-in"),
             Audience::Superusers => f.write_str("superusers"),
-            Audience::These(people) => {
+            Audience::Users(people) => {
                 let shown: Vec<String> = people.iter().map(ToString::to_string).collect();
                 write!(f, "users: {}", shown.join("; "))
             }
@@ -86,18 +88,18 @@ impl fmt::Display for AccessRule {
     }
 }
 
-impl fmt::Display for Hosts {
+impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", if self.below { "*." } else { "" }, self.name)?;
+        write!(f, "{}{}", if self.subdomains { "*." } else { "" }, self.name)?;
         match self.port {
-            Port::Own => Ok(()),
-            Port::Any => f.write_str(":*"),
-            Port::This(port) => write!(f, ":{port}"),
+            PortPattern::Default => Ok(()),
+            PortPattern::Any => f.write_str(":*"),
+            PortPattern::Exact(port) => write!(f, ":{port}"),
         }
     }
 }
 
-impl fmt::Display for Person {
+impl fmt::Display for UserMatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(name) => name.fmt(f),
