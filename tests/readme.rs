@@ -68,7 +68,7 @@ fn the_walk_through_in_the_readme_works_as_typed() {
 #[test]
 fn the_documents_name_the_present_schema_version() {
     let version = usher::store::SCHEMA_VERSION.to_string();
-    let doctor = include_str!("../docs/command-line.md").split_once("integrity_check, schema ").unwrap().1;
+    let doctor = include_str!("../docs/command-line.md").split_once("integrity_check passed, schema ").unwrap().1;
     assert!(doctor.starts_with(&format!("{version},")));
     let changelog = include_str!("../CHANGELOG.md");
     let newest = changelog.split_once("Schema version ").unwrap().1;

@@ -47,7 +47,7 @@ is "it is healthy" healthy
 is "it reads the settings in /etc" contains "settings are read from /etc/usher/config.toml" journalctl -u usher
 is "it uses the state directory" contains "data directory: /var/lib/usher" journalctl -u usher
 is "the only warning is about the setup link" \
-    [ "$(journalctl -u usher -o cat | grep -E ' (WARN|ERROR) ' | grep -cv 'nobody administers this server yet')" = 0 ]
+    [ "$(journalctl -u usher -o cat | grep -E ' (WARN|ERROR) ' | grep -cv 'there is no superuser yet')" = 0 ]
 is "it runs as its own user" [ "$(stat -c %u "/proc/$(pid)")" -ge 61184 ] # where systemd's dynamic users begin
 is "it has no capabilities" status CapEff 0000000000000000
 is "it can't get capabilities" status CapBnd 0000000000000000

@@ -1,45 +1,45 @@
-//! Owns how a command ends early: the first Ctrl-C or SIGTERM asks its work to stop, which leaves nothing half done; a
-//! second one ends the process, which the disk survives as it would a power cut.
+//! How long commands end early. The first Ctrl-C or SIGTERM cancels the work, which leaves nothing half done. The second
+//! ends the process, which is as safe for the database as a power cut.
 
 use std::thread;
 
 use tokio::sync::oneshot;
 
-use crate::cli::{Failure, INTERRUPTED};
+use crate::cli::{EXIT_INTERRUPTED, Failure};
 use crate::domain::cancel_flag::CancelFlag;
 use crate::platform::StopSignals;
 
-/// What a command that was told to stop fails with.
+/// The failure of a command that was interrupted.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("stopped; nothing was changed")]
+#[error("interrupted; nothing was changed")]
 pub(super) struct Interrupted;
 
-/// Runs `work`, which must ask its [`CancelFlag`] now and then.
-pub(super) fn stoppable<T>(work: impl AsyncFnOnce(CancelFlag) -> Result<T, Failure>) -> Result<T, Failure> {
+/// Runs `work`, which must check its [`CancelFlag`] regularly.
+pub(super) fn run_interruptible<T>(work: impl AsyncFnOnce(CancelFlag) -> Result<T, Failure>) -> Result<T, Failure> {
     actix_web::rt::System::new().block_on(async {
         let first = StopSignals::listen()?;
-        let stop = CancelFlag::default();
-        let asked = stop.clone();
+        let cancel = CancelFlag::default();
+        let canceled = cancel.clone();
         actix_web::rt::spawn(async move {
             first.received().await;
-            asked.cancel();
+            canceled.cancel();
             if let Ok(second) = StopSignals::listen() {
                 second.received().await;
-                std::process::exit(INTERRUPTED.into());
+                std::process::exit(EXIT_INTERRUPTED.into());
             }
         });
-        work(stop).await
+        work(cancel).await
     })
 }
 
-/// Does long work on a thread of its own, so that this one can hear that it should stop.
-pub(super) async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    let (reply, answer) = oneshot::channel();
+/// Runs blocking work on a thread of its own, so that this thread can receive signals.
+pub(super) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let (sender, result) = oneshot::channel();
     let worker = thread::spawn(move || {
-        // Whoever asked waits for it.
-        let _ = reply.send(work());
+        // The receiver waits below.
+        let _ = sender.send(work());
     });
-    let done = answer.await;
-    worker.join().map_err(|_| "the work was cut off by a fault; nothing was changed")?;
-    Ok(done?)
+    let result = result.await;
+    worker.join().map_err(|_| "the command crashed; nothing was changed")?;
+    Ok(result?)
 }

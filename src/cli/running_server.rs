@@ -1,93 +1,100 @@
-//! Owns what is told about the database that a command works on: which one it is, whether a server runs on it, and
-//! whether the one that runs works on another. Looks only; must not open a database.
+//! Finds the running server, and warns if it uses another database than the command. Never opens a database.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cli::context::tell;
+use url::Url;
+
+use crate::cli::Failure;
+use crate::cli::http_client;
+use crate::cli::output::notice;
 use crate::config::Config;
-use crate::platform;
 use crate::platform::inspect::{self, OtherServer};
+use crate::platform::{self, DirLock};
 use crate::server::local_url;
 use crate::store::DATABASE_FILE;
 
-/// How long a server on this machine may take to say what it is.
-const PATIENCE: Duration = Duration::from_millis(500);
-/// What the description of the API says that only usher says.
-const OURS: &str = "\"title\":\"usher\"";
+/// How long a server on this machine can take to describe itself.
+const TIMEOUT: Duration = Duration::from_millis(500);
+/// What only usher's description of its API contains.
+const API_TITLE: &[u8] = b"\"title\":\"usher\"";
 
 /// Where a server runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Server {
-    /// On this data directory.
-    Here,
-    /// On other ones: every one that can be seen.
-    Elsewhere(Vec<OtherServer>),
-    /// It answers at this address, which is that of the settings, and does not say on which one it works.
-    Answers(String),
-    /// Nowhere, as far as can be known.
-    Nowhere,
+pub(super) enum ServerLocation {
+    /// In the command's data directory.
+    SameDirectory,
+    /// In other data directories, as far as this user can see.
+    OtherDirectories(Vec<OtherServer>),
+    /// At the configured address. Its data directory is unknown.
+    UnknownDirectory(String),
+    /// No server was found.
+    NotFound,
 }
 
-/// The database that the settings lead to.
-pub(super) fn database(config: &Config) -> PathBuf {
+/// The path of the database.
+pub(super) fn database_path(config: &Config) -> PathBuf {
     config.data_dir.join(DATABASE_FILE)
 }
 
-/// Says which database is worked on, and warns if that is not the running server's.
-pub(super) fn say(config: &Config) -> Server {
-    tell(format_args!("database: {}", database(config).display()));
-    let server = find(config);
-    if let Some(warning) = warning(&server) {
-        tell(format_args!("warning: {warning}"));
+/// Prints the path of the database, and a warning if the running server uses another one.
+pub(super) fn announce_database(config: &Config) -> ServerLocation {
+    notice(format_args!("database: {}", database_path(config).display()));
+    let server = locate_server(config);
+    if let Some(warning) = mismatch_warning(&server) {
+        notice(format_args!("warning: {warning}"));
     }
     server
 }
 
-/// What somebody should know who means the running server.
-pub(super) fn warning(server: &Server) -> Option<String> {
+/// A warning for somebody who means the running server.
+pub(super) fn mismatch_warning(server: &ServerLocation) -> Option<String> {
     match server {
-        Server::Here | Server::Nowhere => None,
-        Server::Elsewhere(others) => {
+        ServerLocation::SameDirectory | ServerLocation::NotFound => None,
+        ServerLocation::OtherDirectories(others) => {
             let each =
                 |other: &OtherServer| format!("process {} with --data-dir {}", other.pid, other.data_dir.display());
             let each: Vec<String> = others.iter().map(each).collect();
-            Some(format!("no server runs on this database, but elsewhere one does: {}", each.join(", ")))
+            Some(format!("no server uses this database, but a server runs elsewhere: {}", each.join(", ")))
         }
-        Server::Answers(url) => Some(format!(
-            "no server runs on this database, but one answers at {url}; if you mean that one, choose its data \
-             directory by --data-dir, or run this as its user"
+        ServerLocation::UnknownDirectory(url) => Some(format!(
+            "no server uses this database, but a server answers at {url}; if you mean that one, choose its data \
+             directory with --data-dir, or run this command as its user"
         )),
     }
 }
 
-/// Where a server runs: one that runs here holds the directory.
-pub(super) fn find(config: &Config) -> Server {
-    // Held for no longer than it takes to ask; a server that starts just now asks more than once.
+/// Finds the running server. A server locks its data directory.
+pub(super) fn locate_server(config: &Config) -> ServerLocation {
+    // The lock is released at once. A server that starts meanwhile retries.
     if matches!(platform::lock_dir(&config.data_dir), Ok(None)) {
-        return Server::Here;
+        return ServerLocation::SameDirectory;
     }
     let others = inspect::other_servers(DATABASE_FILE);
     if !others.is_empty() {
-        return Server::Elsewhere(others);
+        return ServerLocation::OtherDirectories(others);
     }
     let addresses = config.bind.resolve().unwrap_or_default();
     let url = addresses.iter().filter(|at| at.port() != 0).map(|at| local_url(*at)).find(|url| is_usher(url));
-    url.map_or(Server::Nowhere, Server::Answers)
+    url.map_or(ServerLocation::NotFound, ServerLocation::UnknownDirectory)
 }
 
-/// Whether what listens there is a server of usher's.
+/// Locks the data directory, so that no server can start.
+///
+/// # Errors
+/// If a server is running.
+pub(super) fn require_stopped_server(config: &Config) -> Result<DirLock, Failure> {
+    let dir = &config.data_dir;
+    if !dir.is_dir() {
+        let dir = dir.display();
+        return Err(format!("{dir} doesn't exist; create it, or choose the server's data directory").into());
+    }
+    let lock = platform::lock_dir(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    lock.ok_or_else(|| format!("a server is running on {}; stop it first", dir.display()).into())
+}
+
+/// Whether usher answers at this address.
 fn is_usher(url: &str) -> bool {
-    let Some(address) = url.strip_prefix("http://").and_then(|at| at.parse::<SocketAddr>().ok()) else { return false };
-    let ask = || -> io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        write!(stream, "GET /openapi.json HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-        let mut answer = Vec::new();
-        stream.take(1 << 20).read_to_end(&mut answer)?;
-        Ok(answer)
-    };
-    ask().is_ok_and(|answer| answer.windows(OURS.len()).any(|window| window == OURS.as_bytes()))
+    let response = Url::parse(url).ok().and_then(|url| http_client::get(&url, "/openapi.json", TIMEOUT).ok());
+    response.is_some_and(|response| response.bytes.windows(API_TITLE.len()).any(|window| window == API_TITLE))
 }

@@ -1,4 +1,4 @@
-//! Owns `usher serve`: what the start shows, and how it ends.
+//! `usher serve`.
 
 use std::io::{self, IsTerminal, Write};
 use std::net::TcpListener;
@@ -10,54 +10,55 @@ use crate::domain::clock::Clock;
 use crate::platform::{self, parent, service};
 use crate::server::{self, FirstSuperuser, Server};
 
-/// How long a connection takes at most from being taken in to its worker.
-const SETTLE: Duration = Duration::from_millis(100);
+/// The longest time from accepting a connection to its arrival at a worker.
+const ACCEPT_DELAY: Duration = Duration::from_millis(100);
 
-/// Runs the server until it is asked to stop.
+/// Runs the server until it is told to stop.
 pub fn run(config: Config) -> Result<(), Failure> {
-    let passed = service::sockets().map_err(|error| format!("a socket that was passed cannot be used: {error}"))?;
+    let passed =
+        service::sockets().map_err(|error| format!("a socket passed by the service manager can't be used: {error}"))?;
     actix_web::rt::System::new().block_on(serve(config, passed))
 }
 
 async fn serve(config: Config, passed: Vec<TcpListener>) -> Result<(), Failure> {
     match &config.file {
         Some(file) => log::info!("settings are read from {}", file.display()),
-        None => log::info!("there is no configuration file; settings are the defaults, the environment and the flags"),
+        None => log::info!("no configuration file; settings come from flags, the environment and defaults"),
     }
     let data_dir = std::path::absolute(&config.data_dir)?;
     log::info!("data directory: {}", data_dir.display());
-    // Looked for first, so that nothing is done for a program that has ended.
+    // Checked first: if the parent is gone, nothing is started.
     let parent = watch(config.exit_with_parent)?;
-    // Listened for before anybody is told that the server is ready.
+    // Handled before the server is announced as ready.
     let stop = platform::StopSignals::listen()?;
-    let sockets_stay = !passed.is_empty();
-    if sockets_stay {
+    let sockets_passed = !passed.is_empty();
+    if sockets_passed {
         let addresses = passed.iter().map(|socket| socket.local_addr().map(|at| at.to_string()));
         let addresses = addresses.collect::<Result<Vec<_>, _>>()?.join(", ");
-        log::info!("listening on what the service manager listens on, and not on `bind`: {addresses}");
+        log::info!("listening on the service manager's sockets instead of `bind`: {addresses}");
     }
     let built = server::build_on(config, Clock::system(), passed).await?;
     if let FirstSuperuser::Link(link) = &built.first_superuser
         && !io::stdout().is_terminal()
     {
         let path = server::keep_link(&data_dir, link)?;
-        log::warn!("nobody administers this server yet: open the link in {} to set it up", path.display());
+        log::warn!("there is no superuser yet: open the link in {} to set up the server", path.display());
     }
     announce(&built);
     service::ready(&format!("listening on {}", built.address));
     let handle = built.handle();
     actix_web::rt::spawn(async move {
-        let why = tokio::select! {
+        let reason = tokio::select! {
             () = stop.received() => "stopping",
-            () = ended(parent) => "the program that started this one has ended; stopping",
+            () = exited(parent) => "the parent process has exited; stopping",
         };
-        log::info!("{why}: open requests may finish");
+        log::info!("{reason}: open requests can finish");
         service::stopping();
-        if sockets_stay {
-            // Whoever comes from now on waits for the next server on the socket, which stays open; whoever was taken in
-            // already must have reached a worker before the workers are stopped, or would be cut off.
+        if sockets_passed {
+            // The socket stays open, and new connections wait for the next server. Accepted connections must reach a
+            // worker before the workers stop.
             handle.pause().await;
-            actix_web::rt::time::sleep(SETTLE).await;
+            actix_web::rt::time::sleep(ACCEPT_DELAY).await;
         }
         handle.stop(true).await;
     });
@@ -74,26 +75,26 @@ fn watch(exit_with: ExitWith) -> Result<Option<parent::Watch>, parent::ParentErr
     }
 }
 
-/// Returns when the watched program has ended; never without one.
-async fn ended(watch: Option<parent::Watch>) {
+/// Returns when the watched process has exited. Never returns without one.
+async fn exited(watch: Option<parent::Watch>) {
     match watch {
         Some(watch) => watch.ended().await,
         None => std::future::pending().await,
     }
 }
 
-/// One line for a program, or a banner for a person.
+/// Prints a banner on a terminal, and else one line of JSON.
 fn announce(built: &Server) {
     let mut out = io::stdout();
     let text = if out.is_terminal() {
         let setup = match &built.first_superuser {
-            FirstSuperuser::Link(link) => format!("\n  To make the first superuser, open\n  {}\n", link.expose()),
+            FirstSuperuser::Link(link) => format!("\n  To create the first superuser, open\n  {}\n", link.expose()),
             FirstSuperuser::Exists | FirstSuperuser::Made(_) => String::new(),
         };
         format!("\n  usher {} is ready: {}\n{setup}\n", env!("CARGO_PKG_VERSION"), built.url)
     } else {
         server::ready_line(built.address)
     };
-    // Whoever started the server and closed its output does not want to know.
+    // Standard output may be closed.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

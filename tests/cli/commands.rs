@@ -36,8 +36,8 @@ fn what_is_changed_on_the_machine_holds_at_once_in_the_running_server() {
     assert!(done(&server, &["user", "add", "Ada"], PASSWORD).starts_with("added user Ada ("));
     let session = token(&server, "ada", PASSWORD);
     assert_eq!(whoami(&server, &session), 200);
-    assert_eq!(done(&server, &["user", "rename", "ada", "Grace"], ""), "Ada is called Grace now\n");
-    assert_eq!(done(&server, &["user", "deactivate", "GRACE"], ""), "Grace is inactive now\n");
+    assert_eq!(done(&server, &["user", "rename", "ada", "Grace"], ""), "Ada is now called Grace\n");
+    assert_eq!(done(&server, &["user", "deactivate", "GRACE"], ""), "Grace is now inactive\n");
     assert_eq!((whoami(&server, &session), log_in(&server, "grace", PASSWORD).status), (401, 401));
     done(&server, &["user", "activate", "grace"], "");
     assert_eq!(whoami(&server, &session), 401, "the session ended and stays ended");
@@ -89,13 +89,13 @@ fn what_changes_nothing_fails_and_says_why() {
     let delete = refused(&server, &["user", "delete", "admin", "--yes"], "");
     assert!(delete.contains("last active superuser"), "{delete}");
     assert!(refused(&server, &["user", "delete", "admin"], "").contains("--yes"));
-    assert!(refused(&server, &["user", "activate", "admin"], "").contains("active already; nothing was changed"));
-    assert!(refused(&server, &["user", "show", "nobody"], "").contains("nobody is called \"nobody\""));
-    assert!(refused(&server, &["user", "add", "ADMIN"], PASSWORD).contains("called \"ADMIN\" already"));
+    assert!(refused(&server, &["user", "activate", "admin"], "").contains("is already active; nothing was changed"));
+    assert!(refused(&server, &["user", "show", "nobody"], "").contains("there is no user \"nobody\""));
+    assert!(refused(&server, &["user", "add", "ADMIN"], PASSWORD).contains("the name \"ADMIN\" is taken"));
     assert!(refused(&server, &["user", "add", "ada"], "short").contains("at least 8 characters"));
     assert!(refused(&server, &["user", "set-password", "admin"], "Admin").contains("Password should"));
     done(&server, &["user", "add", "ada"], PASSWORD);
-    assert!(refused(&server, &["user", "rename", "ada", "Admin"], "").contains("already"));
+    assert!(refused(&server, &["user", "rename", "ada", "Admin"], "").contains("is taken"));
     assert_eq!(json(&server, &["user", "list", "--json"]).as_array().unwrap().len(), 2);
     assert_eq!(json(&server, &["user", "list", "--search", "AD", "--json"])[1]["username"], "ada");
     assert_eq!(json(&server, &["user", "show", "Ada", "--json"])["is_superuser"], false);

@@ -78,7 +78,7 @@ fn nothing_is_wrong_beside_a_running_server_and_without_one() {
     let dir = Arc::clone(&server.dir);
     let bound = Program::in_dir(&dir, &["doctor", "--json"]).env("USHER_BIND", server.address.to_string()).finish();
     let beside = report(&bound);
-    says(&beside, "server", "ok", &["one runs on this database", "healthy"]);
+    says(&beside, "server", "ok", &["a server uses this database", "healthy"]);
     server.stop();
     let report = look(&dir);
     for check in ["settings", "data directory", "permissions", "free space", "database", "secret key", "clock"] {
@@ -152,7 +152,7 @@ fn a_damaged_or_foreign_database_is_told_and_which_backup_to_go_back_to() {
     fs::write(&path, "this is no database at all, however long one looks at it").unwrap();
     says(&look(&dir), "database", "problem", &["is not a SQLite database", "usher restore"]);
     fs::write(&path, &sound).unwrap();
-    says(&look(&dir), "database", "ok", &["sound"]);
+    says(&look(&dir), "database", "ok", &["integrity_check passed"]);
     database(&dir).execute_batch("UPDATE user_count SET n = 7").unwrap();
     says(&look(&dir), "database", "problem", &["user_count says 7"]);
     database(&dir).execute_batch("UPDATE user_count SET n = 1; PRAGMA user_version = 99").unwrap();
@@ -164,20 +164,20 @@ fn a_secret_key_that_is_gone_short_or_another_one_is_told() {
     let dir = left();
     let path = dir.path().join("data/secret_key");
     let key = fs::read(&path).unwrap();
-    says(&look(&dir), "secret key", "ok", &["goes with the database", "store keys: 1"]);
+    says(&look(&dir), "secret key", "ok", &["is the database's key", "store keys: 1"]);
     fs::remove_file(&path).unwrap();
-    says(&look(&dir), "secret key", "problem", &["is gone", "1 stored store key", "rotate-secret"]);
+    says(&look(&dir), "secret key", "problem", &["is missing", "1 stored store key", "rotate-secret"]);
     fs::write(&path, "short").unwrap();
     says(&look(&dir), "secret key", "problem", &["at least 32 characters"]);
     fs::write(&path, "0123456789abcdef0123456789abcdef").unwrap();
-    says(&look(&dir), "secret key", "problem", &["another one", "1 stored store key", "rotate-secret"]);
+    says(&look(&dir), "secret key", "problem", &["not the database's key", "1 stored store key", "rotate-secret"]);
     fs::write(&path, &key).unwrap();
     let other = Program::in_dir(&dir, &["doctor", "--json"])
         .env("USHER_SECRET_KEY", "another key of 32 characters, or more")
         .finish();
     says(&report(&other), "secret key", "problem", &["from USHER_SECRET_KEY"]);
     database(&dir).execute_batch("UPDATE users SET store_api_key = 'gAAAAAnonsense'").unwrap();
-    says(&look(&dir), "secret key", "warning", &["does not open 1 stored", "admin", "--old-secret-key-file"]);
+    says(&look(&dir), "secret key", "warning", &["can't decrypt 1 stored", "admin", "--old-secret-key-file"]);
 }
 
 #[test]

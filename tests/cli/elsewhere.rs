@@ -24,7 +24,7 @@ fn on_another_database_than_the_running_servers_every_command_says_so_and_which_
     let lines = format!("process {} with --data-dir {}", running.id(), running.data_dir().display());
     for arguments in [&["user", "list"][..], &["audit"], &["config"], &["backup", "b.gz"], &["export", "e.jsonl"]] {
         let ended = usher(&dir, arguments);
-        assert!(ended.status.success() && ended.stderr.contains("no server runs on this database"), "{ended:?}");
+        assert!(ended.status.success() && ended.stderr.contains("no server uses this database"), "{ended:?}");
         assert!(ended.stderr.contains(&lines), "{lines}: {ended:?}");
     }
     // Where there is no database at all, that is the way to it.

@@ -66,7 +66,7 @@ fn where_there_is_no_room_nothing_is_left_and_a_sentence_says_so() {
             .to_owned(),
         "status 1 left: ".to_owned(),
         format!("database: {here}/data/usher.db"),
-        "usher: there is no room for small/e.jsonl: free some, or choose another place".to_owned(),
+        "usher: the disk is full: small/e.jsonl can't be written; free some space, or choose another disk".to_owned(),
         "status 1 left: ".to_owned(),
         "status 0 left: secret_key usher.db ".to_owned(),
         format!("database: {here}/small/usher.db"),

@@ -30,7 +30,7 @@ fn what_is_exported_goes_into_another_usher_and_comes_out_the_same() {
     let asked = get(&second, "/api/v1/users/whoami").key(&key).send().expect(200).json();
     assert_eq!(asked["username"], "Zoë Straße");
     let again = refused_but_shown(&second.dir, path);
-    assert!(again.contains("already here: 2"), "{again}");
+    assert!(again.contains("existing users: 2"), "{again}");
     printed(&second.dir, &["export", "again.jsonl"]);
     let again = std::fs::read_to_string(second.dir.path().join("again.jsonl")).unwrap();
     let lines = |text: &str| -> Vec<Value> {
@@ -50,7 +50,7 @@ fn what_is_exported_goes_into_another_usher_and_comes_out_the_same() {
 fn refused_but_shown(dir: &Arc<tempfile::TempDir>, path: &str) -> String {
     let ended = usher(dir, &["import", "usher", path]);
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert_eq!(ended.stdout.matches("is here already and stays as it is").count(), 2, "{ended:?}");
+    assert_eq!(ended.stdout.matches("exists already and stays unchanged").count(), 2, "{ended:?}");
     ended.stderr
 }
 

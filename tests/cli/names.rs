@@ -34,7 +34,7 @@ fn somebody_is_meant_by_id_as_well_and_never_by_a_name_that_is_spelled_like_it()
     let session = token(&server, "ann", PASSWORD);
     let listed = json(dir, &["session", "list", &ann]);
     assert_eq!(listed.as_array().unwrap().len(), 1);
-    assert!(done(dir, &["user", "promote", &ann]).starts_with("ann is a superuser now"));
+    assert!(done(dir, &["user", "promote", &ann]).starts_with("ann is now a superuser"));
     assert_eq!(json(dir, &["audit", "--user", &ann])[0]["target_name"], "ann");
     assert_eq!(json(dir, &["key", "list", &ann]), serde_json::json!([]));
     done(dir, &["session", "end", &ann, "--all", "--yes"]);
@@ -50,7 +50,7 @@ fn odd_names_are_names_and_one_that_begins_with_a_dash_stands_behind_two() {
     let dir = &server.dir;
     for name in ["-dash", "o'brien \"x\" $(id)", "%s\\n", "../../etc", "Zoë Straße", "名前"] {
         added(dir, name);
-        assert!(done(dir, &["user", "show", "--", name]).starts_with(&format!("name         {name}\n")));
+        assert!(done(dir, &["user", "show", "--", name]).starts_with(&format!("name          {name}\n")));
         log_in(&server, name, PASSWORD).expect(200);
         assert_eq!(json(dir, &["user", "list", &format!("--search={name}")])[0]["username"], name);
         done(dir, &["user", "delete", "--yes", "--", &name.to_uppercase()]);
@@ -78,7 +78,7 @@ fn a_password_from_standard_input_is_its_first_line_as_people_type_it() {
         log_in(&server, name, PASSWORD).expect(200);
     }
     for (input, why) in [
-        (&b""[..], "no password came on standard input"),
+        (&b""[..], "standard input has no password"),
         (b"quiet\xff-otter-7\n", "is not UTF-8"),
         (b"\n", "at least 8 characters"),
         (b"password\n", "among the 10,000 most common"),
@@ -87,7 +87,7 @@ fn a_password_from_standard_input_is_its_first_line_as_people_type_it() {
         let ended = add(dir, "nobody", input);
         assert!(ended.status.code() == Some(1) && ended.stderr.contains(why), "{ended:?}");
     }
-    assert!(refused(dir, &["user", "show", "nobody"]).contains("nobody is called"));
+    assert!(refused(dir, &["user", "show", "nobody"]).contains("there is no user"));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn nobody_is_asked_about_somebody_who_does_not_exist() {
         &["key", "delete", "nemo", id],
         &["user", "delete", "nemo"],
     ] {
-        assert!(refused(dir, arguments).contains("nobody is called \"nemo\""), "{arguments:?}");
+        assert!(refused(dir, arguments).contains("there is no user \"nemo\""), "{arguments:?}");
     }
     assert!(refused(dir, &["session", "end", "admin", "--all", "--yes"]).contains("admin has no sessions"));
     let ended = Program::in_dir(dir, &["session", "end", "admin"]).finish();

@@ -19,12 +19,12 @@ fn what_failed_is_said_in_json_as_well() {
     let server = server();
     std::fs::write(server.dir.path().join("empty"), "").unwrap();
     for (arguments, words) in [
-        (&["user", "show", "nobody"][..], "nobody is called \"nobody\""),
-        (&["user", "delete", "admin"], "say --yes"),
+        (&["user", "show", "nobody"][..], "there is no user \"nobody\""),
+        (&["user", "delete", "admin"], "pass --yes"),
         (&["user", "demote", "admin"], "last active superuser"),
-        (&["session", "list", "nobody"], "nobody is called"),
-        (&["key", "list", "nobody"], "nobody is called"),
-        (&["audit", "--user", "nobody"], "nobody is called"),
+        (&["session", "list", "nobody"], "there is no user"),
+        (&["key", "list", "nobody"], "there is no user"),
+        (&["audit", "--user", "nobody"], "there is no user"),
         (&["backup", "data"], "is a directory"),
         (&["restore", "empty", "--yes"], "stop it first"),
         (&["rotate-secret", "--yes"], "stop it first"),
@@ -51,8 +51,8 @@ fn a_healthcheck_says_in_json_what_is_wrong() {
         ("http://127.0.0.1:1", "does not answer"),
         ("127.0.0.1:1", "http://127.0.0.1:1/ does not answer"),
         ("localhost:1", "http://localhost:1/ does not answer"),
-        ("https://127.0.0.1", "only http is spoken here"),
-        ("http://", "no URL such as http://127.0.0.1:7860"),
+        ("https://127.0.0.1", "is not an http URL"),
+        ("http://", "is not a URL such as http://127.0.0.1:7860"),
     ] {
         let said = failure(Program::new(&["healthcheck", url, "--json"]));
         assert!(said["error"].as_str().is_some_and(|error| error.contains(words)), "{url}: {said}");

@@ -35,7 +35,7 @@ fn stopped_at(mut command: Begun, path: &Path) -> Ended {
 #[track_caller]
 fn says_so(ended: &Ended) {
     assert_eq!(ended.status.code(), Some(130), "{ended:?}");
-    assert!(ended.stdout.is_empty() && ended.stderr.contains("usher: stopped; nothing was changed"), "{ended:?}");
+    assert!(ended.stdout.is_empty() && ended.stderr.contains("usher: interrupted; nothing was changed"), "{ended:?}");
 }
 
 #[test]

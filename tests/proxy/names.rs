@@ -64,7 +64,7 @@ fn a_name_that_somebody_had_is_given_to_nobody_else_in_any_way() {
         for arguments in [["user", "add", name].as_slice(), &["user", "rename", "carol", name]] {
             let ended = command(&dir, arguments);
             assert!(!ended.status.success());
-            assert!(ended.stderr.contains("which forward auth keeps from being given again"), "{ended:?}");
+            assert!(ended.stderr.contains("and forward auth reserves it"), "{ended:?}");
         }
         let line = json!({
             "id": "7b43507e-ac32-4d14-99aa-4374a00c2098", "username": name, "profile_image": null,
@@ -74,7 +74,7 @@ fn a_name_that_somebody_had_is_given_to_nobody_else_in_any_way() {
         });
         std::fs::write(dir.path().join("people"), line.to_string()).unwrap();
         let ended = command(&dir, &["import", "usher", "people"]);
-        assert!(ended.stdout.contains("keeps from being given again"), "{ended:?}");
+        assert!(ended.stdout.contains("forward auth reserves it"), "{ended:?}");
         assert!(!ended.status.success());
     }
     // A restart forgets nothing.

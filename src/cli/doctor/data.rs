@@ -1,10 +1,9 @@
-//! Owns what the doctor says of the database: whether it is sound, goes with the secret key and the clock, and has
-//! somebody who administers it.
+//! Checks the database: its integrity, its secret key, the clock, and whether there is a superuser.
 
 use std::path::Path;
 
 use crate::auth::secret_key::{self, NEXT_FILE, SECRET_KEY_FILE, fingerprint};
-use crate::cli::doctor::{Report, ago};
+use crate::cli::doctor::{Report, format_age};
 use crate::config::Config;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::{Fingerprint, Secret};
@@ -18,75 +17,81 @@ const DATABASE: &str = "database";
 const SECRET: &str = "secret key";
 const CLOCK: &str = "clock";
 
-/// How many faults of a damaged database are told.
-const FAULTS: u32 = 5;
-/// How many names are told of many.
-const NAMES: usize = 5;
-/// What a clock may be behind what was written: it may just have been set right by a little.
+/// How many faults of a damaged database are listed.
+const MAX_FAULTS: u32 = 5;
+/// How many names are listed.
+const MAX_NAMES: usize = 5;
+/// How far the clock can be behind the newest entry, because it may have been corrected a little.
 const LEEWAY: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
-/// The 1st of January 2025: no clock that is right shows less.
-const BUILT_AFTER: i64 = 1_735_689_600;
+/// 1 January 2025. A correct clock can't show less.
+const EARLIEST_TIME: i64 = 1_735_689_600;
 
-/// Looks at it; gives it for further looks.
-pub(super) fn look(config: &Config, now: Timestamp, report: &mut Report) -> Option<Inspection> {
+/// Runs the checks. Returns the database for further checks.
+pub(super) fn check(config: &Config, now: Timestamp, report: &mut Report) -> Option<Inspection> {
     let path = config.data_dir.join(crate::store::DATABASE_FILE);
     let inspection = match Inspection::open(&path, &config.data_dir) {
         Ok(inspection) => Some(inspection),
         Err(error) => {
             let found = error.to_string();
             match error {
-                OpenError::Missing(_) => report.problem(DATABASE, found, "--data-dir chooses the server's"),
-                OpenError::NotSqlite(_) | OpenError::NotOurs(_) => report.problem(DATABASE, found, restore(config)),
+                OpenError::Missing(_) => {
+                    report.problem(DATABASE, found, "choose the server's data directory with --data-dir");
+                }
+                OpenError::NotSqlite(_) | OpenError::NotOurs(_) => {
+                    report.problem(DATABASE, found, restore_remedy(config));
+                }
                 OpenError::Newer { .. } => report.problem(DATABASE, found, "install the newer usher again"),
-                OpenError::Io { .. } => report.problem(DATABASE, found, "run this as the server's user"),
-                OpenError::Store { .. } => report.problem(DATABASE, found, restore(config)),
+                OpenError::Io { .. } => report.problem(DATABASE, found, "run this command as the server's user"),
+                OpenError::Store { .. } => report.problem(DATABASE, found, restore_remedy(config)),
             }
             None
         }
     };
     if let Some(inspection) = &inspection {
-        soundness(config, inspection, report);
+        check_integrity(config, inspection, report);
     }
-    secret(config, inspection.as_ref(), report);
-    clock(now, inspection.as_ref(), report);
+    check_secret_key(config, inspection.as_ref(), report);
+    check_clock(now, inspection.as_ref(), report);
     inspection
 }
 
-/// What to do about a damaged database.
-fn restore(config: &Config) -> String {
+/// The remedy for a damaged database.
+fn restore_remedy(config: &Config) -> String {
     let newest = retention::list(&config.data_dir).ok().and_then(|kept| kept.into_iter().next_back());
     let file = newest.map_or_else(|| "FILE".to_owned(), |kept| kept.path.display().to_string());
     format!("stop the server, keep a copy of the directory, and run `usher restore {file}` with a good backup")
 }
 
-fn soundness(config: &Config, inspection: &Inspection, report: &mut Report) {
+fn check_integrity(config: &Config, inspection: &Inspection, report: &mut Report) {
     match inspection.version() {
         Ok(version) if version < SCHEMA_VERSION => {
-            let found = format!("it has schema version {version}, and this usher's is {SCHEMA_VERSION}");
-            report.warning(DATABASE, found, "restart the server, which brings it up to date and keeps a copy");
+            let found = format!("it has schema version {version}, and this program needs {SCHEMA_VERSION}");
+            report.warning(DATABASE, found, "restart the server, which upgrades it and keeps a copy");
         }
         Ok(_) => {}
-        Err(error) => report.problem(DATABASE, error.described(), restore(config)),
+        Err(error) => report.problem(DATABASE, error.described(), restore_remedy(config)),
     }
-    match inspection.integrity_errors(FAULTS) {
+    match inspection.integrity_errors(MAX_FAULTS) {
         Ok(faults) if faults.is_empty() => {}
-        Ok(faults) => report.problem(DATABASE, format!("it is damaged: {}", faults.join("; ")), restore(config)),
-        Err(error) => report.problem(DATABASE, format!("it cannot be checked: {}", error.described()), restore(config)),
+        Ok(faults) => report.problem(DATABASE, format!("it is damaged: {}", faults.join("; ")), restore_remedy(config)),
+        Err(error) => {
+            report.problem(DATABASE, format!("it can't be checked: {}", error.described()), restore_remedy(config));
+        }
     }
     match inspection.has_superuser() {
         Ok(true) => {}
         Ok(false) => {
             let remedy = "`usher user add NAME --superuser`, `usher user promote NAME` or `usher user activate NAME`; \
                           on a new server, open the setup link";
-            report.warning("superuser", "nobody who can sign in administers this server", remedy);
+            report.warning("superuser", "there is no active superuser", remedy);
         }
         Err(_) => {}
     }
     let users = inspection.user_count().map_or_else(|_| "some".to_owned(), |users| users.to_string());
-    report.ok_unless_said(DATABASE, format!("sound by integrity_check, schema {SCHEMA_VERSION}, users: {users}"));
+    report.ok_if_clean(DATABASE, format!("integrity_check passed, schema {SCHEMA_VERSION}, users: {users}"));
 }
 
-fn secret(config: &Config, inspection: Option<&Inspection>, report: &mut Report) {
+fn check_secret_key(config: &Config, inspection: Option<&Inspection>, report: &mut Report) {
     let dir = &config.data_dir;
     let known = inspection.and_then(|inspection| inspection.fingerprint().ok().flatten());
     let store_keys = inspection.and_then(|inspection| inspection.store_keys().ok()).unwrap_or_default();
@@ -95,95 +100,100 @@ fn secret(config: &Config, inspection: Option<&Inspection>, report: &mut Report)
         None => match secret_key::read(&dir.join(SECRET_KEY_FILE)) {
             Ok(key) => key,
             Err(error) => {
-                report.problem(SECRET, error.to_string(), "put the right one back, or `usher rotate-secret`");
+                report.problem(SECRET, error.to_string(), "put the right key back, or run `usher rotate-secret`");
                 return;
             }
         },
     };
-    let remedy = "put the key back that it goes with; if it is lost, run `usher rotate-secret`, after which everybody \
-                  has to log in again";
+    let remedy = "put the database's key back; if it is lost, run `usher rotate-secret`, after which everybody has to \
+                  sign in again";
     match (key, known) {
-        (None, Some(known)) if waits(dir, known) => interrupted(report),
+        (None, Some(known)) if is_next(dir, known) => rotation_interrupted(report),
         (None, Some(_)) => {
-            let lost = stored(&store_keys);
-            let found = format!("{} is gone{lost}", dir.join(SECRET_KEY_FILE).display());
+            let lost = lost_with_key(&store_keys);
+            let found = format!("{} is missing{lost}", dir.join(SECRET_KEY_FILE).display());
             report.problem(SECRET, found, remedy);
         }
-        (None, None) => report.ok(SECRET, "none yet; the server makes one at its first start"),
+        (None, None) => report.ok(SECRET, "none yet; the server creates one at its first start"),
         (Some(key), Some(known)) if fingerprint(&key) != known => {
-            if config.secret_key.is_none() && waits(dir, known) {
-                return interrupted(report);
+            if config.secret_key.is_none() && is_next(dir, known) {
+                return rotation_interrupted(report);
             }
             let lost = unreadable(&store_keys, &[&key]).len();
             let found = format!(
-                "the key {} is another one than the database goes with: nobody's session is valid, and {lost} stored \
-                 store keys cannot be read",
-                place(config)
+                "the key {} is not the database's key: no session is valid, and {lost} stored store keys can't be read",
+                key_source(config)
             );
             report.problem(SECRET, found, remedy);
         }
-        (Some(key), known) => readable(config, &key, known, &store_keys, report),
+        (Some(key), known) => check_store_keys(config, &key, known, &store_keys, report),
     }
 }
 
-fn readable(config: &Config, key: &Secret, known: Option<Fingerprint>, store_keys: &[StoreKey], report: &mut Report) {
+fn check_store_keys(
+    config: &Config,
+    key: &Secret,
+    known: Option<Fingerprint>,
+    store_keys: &[StoreKey],
+    report: &mut Report,
+) {
     let lost = unreadable(store_keys, &[key]);
     if lost.is_empty() {
-        let goes = if known.is_some() { "goes with the database" } else { "the database has not noted it yet" };
-        report.ok(SECRET, format!("{}: {goes}; store keys: {}", place(config), store_keys.len()));
+        let belongs = if known.is_some() { "is the database's key" } else { "the database has no key yet" };
+        report.ok(SECRET, format!("{}: {belongs}; store keys: {}", key_source(config), store_keys.len()));
         return;
     }
-    let mut names: Vec<&str> = lost.iter().take(NAMES).map(|key| key.username.as_str()).collect();
-    if lost.len() > NAMES {
+    let mut names: Vec<&str> = lost.iter().take(MAX_NAMES).map(|key| key.username.as_str()).collect();
+    if lost.len() > MAX_NAMES {
         names.push("…");
     }
-    let found = format!("it does not open {} stored store keys, of {}", lost.len(), names.join(", "));
-    let remedy = "with an older key at hand: `usher rotate-secret --old-secret-key-file FILE`; else their owners save \
-                  theirs again";
+    let found = format!("it can't decrypt {} stored store keys, of {}", lost.len(), names.join(", "));
+    let remedy = "if you have an older key, run `usher rotate-secret --old-secret-key-file FILE`; else their owners \
+                  have to save them again";
     report.warning(SECRET, found, remedy);
 }
 
-fn stored(store_keys: &[StoreKey]) -> String {
+fn lost_with_key(store_keys: &[StoreKey]) -> String {
     match store_keys.len() {
         0 => String::new(),
-        count => format!(", and with it what opens {count} stored store keys"),
+        count => format!(", and {count} stored store keys can't be read without it"),
     }
 }
 
-/// Where the key in force comes from.
-fn place(config: &Config) -> String {
+/// Where the key comes from.
+fn key_source(config: &Config) -> String {
     match (&config.secret_key, config.sources.get("secret_key")) {
         (Some(_), Some(source)) => format!("from {source}"),
         _ => format!("in {}", config.data_dir.join(SECRET_KEY_FILE).display()),
     }
 }
 
-/// Whether the key that the database goes with waits to take the other one's place.
-fn waits(dir: &Path, known: Fingerprint) -> bool {
+/// Whether the database's key is the new one of an interrupted rotation.
+fn is_next(dir: &Path, known: Fingerprint) -> bool {
     secret_key::read(&dir.join(NEXT_FILE)).ok().flatten().is_some_and(|next| fingerprint(&next) == known)
 }
 
-fn interrupted(report: &mut Report) {
-    let remedy = "start the server, or any command, which completes it";
-    report.warning(SECRET, "`usher rotate-secret` was cut off at its last step", remedy);
+fn rotation_interrupted(report: &mut Report) {
+    let remedy = "start the server or run any command, which completes it";
+    report.warning(SECRET, "`usher rotate-secret` was interrupted at its last step", remedy);
 }
 
-fn clock(now: Timestamp, inspection: Option<&Inspection>, report: &mut Report) {
+fn check_clock(now: Timestamp, inspection: Option<&Inspection>, report: &mut Report) {
     let shown = now.format("%Y-%m-%d %H:%M:%S UTC");
-    let remedy = "set the clock, as by `timedatectl set-ntp true`; until then tokens and sessions end at wrong times";
-    if now.timestamp() < BUILT_AFTER {
-        report.problem(CLOCK, format!("it shows {shown}, which cannot be"), remedy);
+    let remedy = "set the clock, for example with `timedatectl set-ntp true`; tokens and sessions expire at wrong times until then";
+    if now.timestamp() < EARLIEST_TIME {
+        report.problem(CLOCK, format!("it shows {shown}, which is wrong"), remedy);
         return;
     }
     match inspection.map(Inspection::latest_timestamp) {
         Some(Ok(Some(latest))) if latest - now > LEEWAY => {
             let found = format!(
-                "it shows {shown}, but something was written {} later, at {}: it was wrong then, or is now",
-                ago(latest - now),
+                "it shows {shown}, but the newest entry is {} later, at {}: the clock was wrong then, or is wrong now",
+                format_age(latest - now),
                 latest.format("%Y-%m-%d %H:%M:%S UTC")
             );
             report.problem(CLOCK, found, remedy);
         }
-        _ => report.ok(CLOCK, format!("{shown}, not before anything that was written")),
+        _ => report.ok(CLOCK, format!("{shown}, later than every entry")),
     }
 }

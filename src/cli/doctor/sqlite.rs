@@ -6,7 +6,7 @@ use crate::store::engine::sqlite_build;
 const CHECK: &str = "sqlite";
 
 /// Reports compile options that differ from those usher is tested with.
-pub(super) fn look(report: &mut Report) {
+pub(super) fn check(report: &mut Report) {
     match sqlite_build::missing_options() {
         Ok(missing) if missing.is_empty() => {
             report.ok(CHECK, format!("{} with usher's compile options", rusqlite::version()));

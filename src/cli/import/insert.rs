@@ -1,75 +1,74 @@
-//! Owns the one transaction in which accounts are taken in. Writes of a running server wait for it, so that nothing is
-//! done in it but adding.
+//! The transaction that inserts the imported users. A running server's writes wait for it, so it does nothing else.
 
-use crate::cli::context::{Context, command_line};
-use crate::cli::interrupt::{Interrupted, on_thread};
+use crate::cli::context::{Context, audit_event};
+use crate::cli::interrupt::{Interrupted, run_blocking};
 use crate::cli::progress::Progress;
 use crate::cli::{Failure, running_server};
 use crate::domain::audit::{Action, Event};
 use crate::domain::cancel_flag::CancelFlag;
 use crate::domain::secret::Fingerprint;
-use crate::store::transfer::import::{self, ImportedAccount};
+use crate::store::transfer::import as store_import;
+use crate::store::transfer::import::ImportedAccount;
 use crate::store::{Connection, StoreError, audit, secret_key};
 
-/// How many accounts are added between two looks at whether to go on.
+/// The number of users that are inserted between two checks for an interrupt.
 const BATCH: usize = 256;
 
-/// Where the accounts come from.
-pub struct Source {
-    /// The word for it.
-    pub from: &'static str,
-    /// What the audit log says of the whole.
+/// What the audit log says about the import, and what must not have changed.
+pub struct ImportRecord {
+    /// The kind of source.
+    pub source: &'static str,
+    /// The detail of the entry about the whole import.
     pub summary: String,
-    /// Of the secret key that the database went with when their store keys were encrypted.
+    /// The fingerprint of the secret key that the imported store keys are encrypted with.
     pub fingerprint: Fingerprint,
 }
 
-/// Why nobody was taken in.
+/// Why nothing was imported.
 #[derive(Debug, thiserror::Error)]
-enum Halt {
-    #[error("somebody was added meanwhile who has one of these names, ids or keys; nothing was imported, try again")]
-    Raced,
+enum InsertError {
+    #[error("another program added one of these names, ids or keys meanwhile; nothing was imported, try again")]
+    Conflict,
     #[error("the secret key was replaced meanwhile; nothing was imported, try again")]
     KeyReplaced,
-    #[error("stopped; nothing was imported")]
-    Stopped,
+    #[error("interrupted; nothing was imported")]
+    Interrupted,
     #[error("{}; nothing was imported", .0.described())]
     Store(#[from] StoreError),
 }
 
-/// Adds them all, or none.
-pub async fn all(
-    desk: &Context<'_>,
+/// Inserts all accounts or none.
+pub async fn insert_all(
+    context: &Context<'_>,
     accounts: Vec<ImportedAccount>,
-    source: Source,
-    stop: CancelFlag,
+    import: ImportRecord,
+    cancel: CancelFlag,
 ) -> Result<Vec<ImportedAccount>, Failure> {
-    let (now, mut progress) = (desk.now, Progress::new());
-    let event =
-        |target, detail| Event { actor: command_line(), action: Action::UserAdded, target, success: true, detail };
-    let path = running_server::database(desk.config);
+    let (now, mut progress) = (context.now, Progress::new());
+    let path = running_server::database_path(context.config);
     let work = move |connection: &Connection| {
-        if secret_key::fingerprint(connection)? != Some(source.fingerprint) {
-            return Err(Halt::KeyReplaced);
+        if secret_key::fingerprint(connection)? != Some(import.fingerprint) {
+            return Err(InsertError::KeyReplaced);
         }
-        let from = format!("import {}", source.from);
-        for (at, account) in accounts.iter().enumerate() {
-            if at % BATCH == 0 {
-                progress.show("importing", at as u64, accounts.len() as u64);
-                if stop.is_cancelled() {
-                    return Err(Halt::Stopped);
+        let detail = format!("import {}", import.source);
+        for (index, account) in accounts.iter().enumerate() {
+            if index % BATCH == 0 {
+                progress.show("importing", index as u64, accounts.len() as u64);
+                if cancel.is_cancelled() {
+                    return Err(InsertError::Interrupted);
                 }
             }
             let target = Some((account.user.id, account.user.username.to_string()));
-            if !import::insert_account(connection, account, &event(target, Some(from.clone())), now)? {
-                return Err(Halt::Raced);
+            let event = Event { target, detail: Some(detail.clone()), ..audit_event(Action::UserAdded) };
+            if !store_import::insert_account(connection, account, &event, now)? {
+                return Err(InsertError::Conflict);
             }
         }
         progress.show("importing", accounts.len() as u64, accounts.len() as u64);
-        let whole = Event { action: Action::Imported, ..event(None, Some(source.summary)) };
-        audit::record(connection, &whole, now)?;
+        let event = Event { detail: Some(import.summary), ..audit_event(Action::Imported) };
+        audit::record(connection, &event, now)?;
         Ok(accounts)
     };
-    let added = on_thread(move || import::in_bulk_transaction(&path, work)).await?;
-    added.map_err(|halt| if matches!(halt, Halt::Stopped) { Interrupted.into() } else { halt.into() })
+    let inserted = run_blocking(move || store_import::in_bulk_transaction(&path, work)).await?;
+    inserted.map_err(|error| if matches!(error, InsertError::Interrupted) { Interrupted.into() } else { error.into() })
 }

@@ -1,13 +1,13 @@
-//! Owns usher's own file of accounts, as `usher export` writes it and `usher import usher` reads it: one JSON object a
-//! line. It holds the hashes of passwords and API keys, and store keys encrypted as they are stored, but no sessions.
+//! The file that `usher export` writes and `usher import usher` reads: one JSON object per line and user. It contains
+//! password hashes, API key hashes and encrypted store keys, but no sessions.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::auth::password_hasher;
 use crate::auth::random::RandomnessError;
+use crate::cli::import::conflicts::{self, ImportNotice, shown};
 use crate::cli::import::hex::{from_hex, to_hex};
-use crate::cli::import::plan::{self, Finding, shown};
 use crate::cli::import::secrets::Secrets;
 use crate::domain::api_key::ApiKey;
 use crate::domain::clock::Timestamp;
@@ -17,7 +17,7 @@ use crate::domain::username::Username;
 use crate::store::transfer::import::ImportedAccount;
 
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct UserLine {
     id: Uuid,
     username: String,
     password_hash: String,
@@ -27,15 +27,15 @@ struct Line {
     create_at: Timestamp,
     updated_at: Timestamp,
     last_login_at: Option<Timestamp>,
-    /// Encrypted under the secret key of the usher that wrote it.
+    /// Encrypted with the secret key of the server that wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     store_api_key: Option<String>,
     #[serde(default)]
-    api_keys: Vec<Key>,
+    api_keys: Vec<KeyLine>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Key {
+struct KeyLine {
     id: Uuid,
     name: Option<String>,
     sha256: String,
@@ -48,10 +48,10 @@ struct Key {
     total_uses: i64,
 }
 
-/// One account as a line.
-pub fn written(account: &ImportedAccount) -> serde_json::Result<String> {
+/// Formats a user as a line.
+pub fn to_line(account: &ImportedAccount) -> serde_json::Result<String> {
     let user = &account.user;
-    let keys = account.keys.iter().map(|(key, sha256)| Key {
+    let keys = account.keys.iter().map(|(key, sha256)| KeyLine {
         id: key.id,
         name: key.name.clone(),
         sha256: to_hex(sha256),
@@ -63,7 +63,7 @@ pub fn written(account: &ImportedAccount) -> serde_json::Result<String> {
         last_used_at: key.last_used_at,
         total_uses: key.total_uses,
     });
-    serde_json::to_string(&Line {
+    serde_json::to_string(&UserLine {
         id: user.id,
         username: user.username.to_string(),
         password_hash: account.hash.expose().to_owned(),
@@ -78,40 +78,39 @@ pub fn written(account: &ImportedAccount) -> serde_json::Result<String> {
     })
 }
 
-/// The accounts of a whole file, in its order, and the lines that are none.
+/// Reads the users of a file in order. Invalid lines become notices.
 pub fn accounts(
     bytes: &[u8],
     secrets: &Secrets,
     now: Timestamp,
-) -> Result<(Vec<ImportedAccount>, Vec<Finding>), RandomnessError> {
-    let (mut accounts, mut findings) = (Vec::new(), Vec::new());
-    for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+) -> Result<(Vec<ImportedAccount>, Vec<ImportNotice>), RandomnessError> {
+    let (mut accounts, mut notices) = (Vec::new(), Vec::new());
+    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let read = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned()).and_then(account);
-        match read {
+        let parsed = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned()).and_then(parse_line);
+        match parsed {
             Ok(mut account) => {
                 let token = account.user.store_api_key.take();
-                let who = plan::label(&account);
-                account.user.store_api_key = secrets.store_key(token.as_deref(), now, &who, &mut findings)?;
+                let user = conflicts::label(&account);
+                account.user.store_api_key = secrets.store_key(token.as_deref(), now, &user, &mut notices)?;
                 accounts.push(account);
             }
-            Err(why) => findings.push(Finding::new(format!("line {}", at + 1), format!("not imported: {why}"))),
+            Err(why) => notices.push(ImportNotice::new(format!("line {}", index + 1), format!("not imported: {why}"))),
         }
     }
-    Ok((accounts, findings))
+    Ok((accounts, notices))
 }
 
-/// What a line says; its store key as it stands there.
-fn account(line: &str) -> Result<ImportedAccount, String> {
-    // A byte order mark is what some editors begin a file with. serde's message would repeat what stands in the line,
-    // which may be a hash.
-    let line: Line = serde_json::from_str(line.trim_start_matches('\u{feff}'))
-        .map_err(|error| format!("it is no account as `usher export` writes it (column {})", error.column()))?;
-    let username = Username::parse(&line.username).map_err(|error| format!("the name is none: {error}"))?;
+/// Parses a line. The store key stays encrypted.
+fn parse_line(line: &str) -> Result<ImportedAccount, String> {
+    // Some editors write a byte order mark. serde's message would repeat a part of the line, which can be a hash.
+    let line: UserLine = serde_json::from_str(line.trim_start_matches('\u{feff}'))
+        .map_err(|error| format!("it is not a user as `usher export` writes it (column {})", error.column()))?;
+    let username = Username::parse(&line.username).map_err(|error| format!("the name is not valid: {error}"))?;
     if !password_hasher::is_hash(&line.password_hash) {
-        return Err(format!("the password of {} is no bcrypt hash", shown(username.as_str())));
+        return Err(format!("the password of {} is not a bcrypt hash", shown(username.as_str())));
     }
     if line.profile_image.as_ref().is_some_and(|image| image.chars().count() > MAX_PROFILE_IMAGE_CHARS) {
         return Err(format!("the picture of {} is too large", shown(username.as_str())));
@@ -127,13 +126,13 @@ fn account(line: &str) -> Result<ImportedAccount, String> {
         updated_at: line.updated_at,
         last_login_at: line.last_login_at,
     };
-    let keys = line.api_keys.into_iter().map(|key| read_key(key, user.id)).collect::<Result<_, _>>()?;
+    let keys = line.api_keys.into_iter().map(|key| parse_key(key, user.id)).collect::<Result<_, _>>()?;
     Ok(ImportedAccount { user, hash: PasswordHash::new(line.password_hash), keys })
 }
 
-fn read_key(key: Key, user_id: Uuid) -> Result<(ApiKey, [u8; 32]), String> {
-    let sha256 = from_hex(&key.sha256).ok_or("an API key's `sha256` is none")?;
-    let read = ApiKey {
+fn parse_key(key: KeyLine, user_id: Uuid) -> Result<(ApiKey, [u8; 32]), String> {
+    let sha256 = from_hex(&key.sha256).ok_or("the `sha256` of an API key is not valid")?;
+    let parsed = ApiKey {
         id: key.id,
         user_id,
         name: key.name,
@@ -145,5 +144,5 @@ fn read_key(key: Key, user_id: Uuid) -> Result<(ApiKey, [u8; 32]), String> {
         last_used_at: key.last_used_at,
         total_uses: key.total_uses.max(0),
     };
-    Ok((read, sha256))
+    Ok((parsed, sha256))
 }

@@ -1,5 +1,4 @@
-//! Owns how rows of the original become accounts of usher's: names and hashes checked, keys hashed, store keys
-//! encrypted anew. Must not know which of them are taken in.
+//! Converts Langflow's rows: checks names and hashes, hashes API keys, re-encrypts store keys.
 
 use std::collections::HashMap;
 
@@ -7,8 +6,8 @@ use uuid::Uuid;
 
 use crate::auth::random::RandomnessError;
 use crate::auth::{api_key, password_hasher};
+use crate::cli::import::conflicts::{ImportNotice, shown};
 use crate::cli::import::hex::from_hex;
-use crate::cli::import::plan::{Finding, shown};
 use crate::cli::import::secrets::Secrets;
 use crate::domain::api_key::{ApiKey, SHOWN_CHARS};
 use crate::domain::clock::Timestamp;
@@ -18,81 +17,81 @@ use crate::domain::username::Username;
 use crate::store::transfer::import::ImportedAccount;
 use crate::store::transfer::langflow::{LangflowAccounts, LangflowKey, LangflowUser};
 
-/// How every Fernet token begins: the version, and four zero bytes of a time before the year 2106.
-const FERNET: &str = "gAAAAA";
-/// The length of every key that the original makes: `sk-` and 43 characters.
+/// The prefix of a Fernet token: its version, and the zero bytes of a time before 2106.
+const FERNET_PREFIX: &str = "gAAAAA";
+/// The length of Langflow's API keys: `sk-` and 43 characters.
 const KEY_LENGTH: u32 = 46;
 
-/// The accounts of a file with their keys, oldest first, and what could not be read.
+/// Converts the users of a database with their API keys, oldest first. Invalid rows become notices.
 pub fn accounts(
-    file: LangflowAccounts,
+    rows: LangflowAccounts,
     secrets: &Secrets,
     now: Timestamp,
-) -> Result<(Vec<ImportedAccount>, Vec<Finding>), RandomnessError> {
-    let mut findings = Vec::new();
-    let mut accounts: Vec<ImportedAccount> = Vec::with_capacity(file.users.len());
-    let mut places: HashMap<Uuid, usize> = HashMap::new();
-    for row in file.users {
+) -> Result<(Vec<ImportedAccount>, Vec<ImportNotice>), RandomnessError> {
+    let mut notices = Vec::new();
+    let mut accounts: Vec<ImportedAccount> = Vec::with_capacity(rows.users.len());
+    let mut indexes: HashMap<Uuid, usize> = HashMap::new();
+    for row in rows.users {
         let user = match row {
             Ok(user) => user,
             Err(broken) => {
-                findings.push(Finding::new(shown(&broken.label), format!("not imported: {}", broken.why)));
+                notices.push(ImportNotice::new(shown(&broken.label), format!("not imported: {}", broken.why)));
                 continue;
             }
         };
-        let who = format!("{} ({})", shown(&user.username), user.id);
-        match account(user, secrets, now, &who, &mut findings)? {
+        let label = format!("{} ({})", shown(&user.username), user.id);
+        match convert_user(user, secrets, now, &label, &mut notices)? {
             Ok(account) => {
-                places.entry(account.user.id).or_insert(accounts.len());
+                indexes.entry(account.user.id).or_insert(accounts.len());
                 accounts.push(account);
             }
-            Err(why) => findings.push(Finding::new(who, format!("not imported: {why}"))),
+            Err(why) => notices.push(ImportNotice::new(label, format!("not imported: {why}"))),
         }
     }
-    for row in file.keys {
+    for row in rows.keys {
         let (label, outcome) = match row {
             Err(broken) => (shown(&broken.label), Err(broken.why)),
             Ok(row) => {
                 let label = format!("{} ({})", shown(row.name.as_deref().unwrap_or("unnamed")), row.id);
-                let owner = places.get(&row.user_id).and_then(|&at| accounts.get_mut(at));
+                let owner = indexes.get(&row.user_id).and_then(|&index| accounts.get_mut(index));
                 (
                     label,
                     owner.ok_or_else(|| "its owner is not imported".to_owned()).and_then(|owner| {
-                        owner.keys.push(key(row, secrets, now)?);
+                        owner.keys.push(convert_key(row, secrets, now)?);
                         Ok(())
                     }),
                 )
             }
         };
         if let Err(why) = outcome {
-            findings.push(Finding::new(format!("API key {label}"), format!("not imported: {why}")));
+            notices.push(ImportNotice::new(format!("API key {label}"), format!("not imported: {why}")));
         }
     }
-    Ok((accounts, findings))
+    Ok((accounts, notices))
 }
 
-fn account(
+fn convert_user(
     row: LangflowUser,
     secrets: &Secrets,
     now: Timestamp,
-    who: &str,
-    findings: &mut Vec<Finding>,
+    label: &str,
+    notices: &mut Vec<ImportNotice>,
 ) -> Result<Result<ImportedAccount, String>, RandomnessError> {
     let username = match Username::parse(&row.username) {
         Ok(username) => username,
-        Err(error) => return Ok(Err(format!("the name is none: {error}"))),
+        Err(error) => return Ok(Err(format!("the name is not valid: {error}"))),
     };
     if !password_hasher::is_hash(&row.password) {
-        return Ok(Err("its password is no bcrypt hash".to_owned()));
+        return Ok(Err("the password is not a bcrypt hash".to_owned()));
     }
     let profile_image = row.profile_image.filter(|image| {
         let fits = image.chars().count() <= MAX_PROFILE_IMAGE_CHARS;
         if !fits {
-            findings.push(Finding::new(who, "imported without its picture, which is too large"));
+            notices.push(ImportNotice::new(label, "imported without the picture, which is too large"));
         }
         fits
     });
-    let store_api_key = secrets.store_key(row.store_api_key.as_deref(), now, who, findings)?;
+    let store_api_key = secrets.store_key(row.store_api_key.as_deref(), now, label, notices)?;
     let user = User {
         id: row.id,
         username,
@@ -107,19 +106,19 @@ fn account(
     Ok(Ok(ImportedAccount { user, hash: PasswordHash::new(row.password), keys: Vec::new() }))
 }
 
-fn key(row: LangflowKey, secrets: &Secrets, now: Timestamp) -> Result<(ApiKey, [u8; 32]), String> {
-    let opened = |text: String| {
-        if !text.starts_with(FERNET) {
+fn convert_key(row: LangflowKey, secrets: &Secrets, now: Timestamp) -> Result<(ApiKey, [u8; 32]), String> {
+    let decrypt = |text: String| {
+        if !text.starts_with(FERNET_PREFIX) {
             return Some(text);
         }
         secrets.theirs.as_ref()?.decrypt(&text).map(|text| text.expose().to_owned())
     };
-    let plain = row.api_key.and_then(opened);
+    let plain = row.api_key.and_then(decrypt);
     let sha256 = match (&row.api_key_hash, &plain) {
-        (Some(hash), _) => from_hex(hash).ok_or("`api_key_hash` is no SHA-256")?,
+        (Some(hash), _) => from_hex(hash).ok_or("`api_key_hash` is not a SHA-256 hash")?,
         (None, Some(plain)) => api_key::sha256(plain),
         (None, None) => {
-            return Err("it is encrypted, and this secret key does not open it; see --secret-key-file".to_owned());
+            return Err("it is encrypted, and this secret key can't decrypt it; see --secret-key-file".to_owned());
         }
     };
     let key = ApiKey {

@@ -1,11 +1,11 @@
-//! Owns `usher import`: accounts from a Langflow or another usher. Everything is read and checked before the one
-//! transaction, which the writes of a running server wait for.
+//! `usher import`: users from Langflow or another usher. Everything is read and checked before the transaction, which a
+//! running server's writes wait for.
 
+mod conflicts;
 pub(super) mod hex;
 mod insert;
 pub(super) mod jsonl;
 mod langflow;
-mod plan;
 mod secrets;
 
 use std::ffi::OsString;
@@ -13,14 +13,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
-use serde_json::json;
 
 use crate::auth::fernet::Fernet;
 use crate::auth::random;
 use crate::auth::secret_key::fingerprint;
 use crate::cli::Failure;
-use crate::cli::context::{Context, Printed, out, print};
-use crate::cli::interrupt::{Interrupted, on_thread, stoppable};
+use crate::cli::context::Context;
+use crate::cli::interrupt::{Interrupted, run_blocking, run_interruptible};
+use crate::cli::output::{AlreadyPrinted, counted, print_result, write_stdout};
 use crate::cli::progress::Progress;
 use crate::config::Config;
 use crate::domain::cancel_flag::CancelFlag;
@@ -29,30 +29,31 @@ use crate::domain::secret::Secret;
 use crate::server::secret_key;
 use crate::store::secret_key as store_key;
 use crate::store::transfer::import::ImportedAccount;
-use crate::store::transfer::langflow as foreign;
-use plan::Finding;
+use crate::store::transfer::langflow as langflow_db;
+use conflicts::ImportNotice;
+use insert::ImportRecord;
 use secrets::Secrets;
 
-/// Where accounts come from.
+/// The source of an import.
 #[derive(Debug, Subcommand)]
-pub enum Source {
-    /// A database of Langflow 1.3 to 1.13, which may be running. It is read and never written.
+pub enum ImportSource {
+    /// Import from the database of Langflow 1.3 to 1.13. Langflow can be running; its database isn't changed.
     #[command(after_long_help = "\
-Of two names that are one for usher a superuser's stays, else the older account; whoever is here already, by id, stays as
-is; rows that make no sense are named and left out, and the rest is taken in, all in one transaction. Again does no harm.
+Of two names that are equal for usher, a superuser's is imported, else the older one. Users that exist already, by id,
+stay unchanged. Invalid rows are listed and skipped. The rest is imported in one transaction. You can repeat an import.
 
 Exit status:
-  0    at least one account was taken in, or would be by a dry run
-  1    none was
+  0    at least one user was imported, or would be without --dry-run
+  1    no user was imported
 
 Examples:
   usher import langflow ~/langflow/langflow.db --dry-run
   usher import langflow langflow.db --secret-key-file langflow-secret_key")]
     Langflow {
-        /// Its file, `langflow.db`.
+        /// The database, langflow.db.
         file: PathBuf,
-        /// The file with Langflow's secret key (usher's own is not named here), for what Langflow keeps encrypted: store
-        /// keys, and API keys of version 1.8 [default: `secret_key` beside FILE, if there is one]
+        /// The file with Langflow's secret key, which encrypts store keys and the API keys of Langflow 1.8
+        /// [default: `secret_key` beside FILE, if it exists]
         #[arg(
             id = "secret_key",
             long = "secret-key-file",
@@ -60,17 +61,17 @@ Examples:
             value_hint = ValueHint::FilePath,
             value_parser = clap::value_parser!(OsString)
         )]
-        their_key: Option<OsString>,
+        other_key: Option<OsString>,
         #[command(flatten)]
-        how: How,
+        options: ImportOptions,
     },
-    /// A file that `usher export` wrote.
+    /// Import from a file that `usher export` wrote.
     #[command(after_long_help = "\
-Lines that are no account are named by their number and left out, and the rest is taken in, all in one transaction.
+Invalid lines are listed and skipped. The rest is imported in one transaction.
 
 Exit status:
-  0    at least one account was taken in, or would be by a dry run
-  1    none was
+  0    at least one user was imported, or would be without --dry-run
+  1    no user was imported
 
 Examples:
   usher import usher users.jsonl --dry-run
@@ -78,7 +79,7 @@ Examples:
     Usher {
         /// The file.
         file: PathBuf,
-        /// The file with the secret key of the usher that wrote FILE, for stored store keys [default: this one's own]
+        /// The file with the secret key of the server that wrote FILE, which encrypts store keys [default: this server's]
         #[arg(
             id = "secret_key",
             long = "secret-key-file",
@@ -86,166 +87,172 @@ Examples:
             value_hint = ValueHint::FilePath,
             value_parser = clap::value_parser!(OsString)
         )]
-        their_key: Option<OsString>,
+        other_key: Option<OsString>,
         #[command(flatten)]
-        how: How,
+        options: ImportOptions,
     },
 }
 
-/// How it is done.
+/// The options of an import.
 #[derive(Clone, Copy, Debug, Args)]
-pub struct How {
-    /// Show what would be done, and do nothing.
+pub struct ImportOptions {
+    /// Print what would be imported, and import nothing.
     #[arg(long)]
     dry_run: bool,
 }
 
-/// What came of an import.
-struct Outcome {
-    taken: Vec<ImportedAccount>,
-    findings: Vec<Finding>,
+/// The result of an import.
+struct ImportOutcome {
+    imported: Vec<ImportedAccount>,
+    notices: Vec<ImportNotice>,
 }
 
 /// Runs an import.
-pub fn run(config: &Config, source: Source, as_json: bool) -> Result<(), Failure> {
-    let desk = Context::open(config, as_json)?;
-    let done = stoppable(async |stop| import(&desk, source, stop).await);
-    desk.db.close();
-    let (outcome, how) = done?;
-    report(&outcome, how, as_json)
+pub fn run(config: &Config, source: ImportSource, json: bool) -> Result<(), Failure> {
+    let context = Context::open(config, json)?;
+    let outcome = run_interruptible(async |cancel| import(&context, source, cancel).await);
+    context.db.close();
+    let (outcome, options) = outcome?;
+    report(&outcome, options, json)
 }
 
-async fn import(desk: &Context<'_>, source: Source, stop: CancelFlag) -> Result<(Outcome, How), Failure> {
-    // The one that the database goes with may be another one than that in force, which encrypts from now on.
-    let noted = desk.db.read(store_key::fingerprint).await.map_err(described)?;
-    let (from, how, ours, (accounts, mut findings)) = match source {
-        Source::Langflow { file, their_key, how } => {
-            let theirs = their_secret(&file, their_key.as_deref().map(Path::new))?;
-            let ours = own_secret(desk, how).await?;
-            let secrets = Secrets { theirs, ours: Fernet::new(&ours) };
-            ("langflow", how, ours, read_langflow(desk, file, secrets, stop.clone()).await?)
+async fn import(
+    context: &Context<'_>,
+    source: ImportSource,
+    cancel: CancelFlag,
+) -> Result<(ImportOutcome, ImportOptions), Failure> {
+    // The database's key can differ from the current key, which encrypts the imported store keys.
+    let recorded = context.db.read(store_key::fingerprint).await.map_err(describe)?;
+    let (from, options, key, (accounts, mut notices)) = match source {
+        ImportSource::Langflow { file, other_key, options } => {
+            let theirs = langflow_key(&file, other_key.as_deref().map(Path::new))?;
+            let key = own_key(context, options).await?;
+            let secrets = Secrets { theirs, ours: Fernet::new(&key) };
+            ("langflow", options, key, read_langflow(context, file, secrets, cancel.clone()).await?)
         }
-        Source::Usher { file, their_key, how } => {
-            let ours = own_secret(desk, how).await?;
-            let theirs = their_key.map(|path| secret_in(Path::new(&path))).transpose()?;
-            let theirs = theirs.unwrap_or_else(|| Fernet::new(&ours));
-            let (secrets, now) = (Secrets { theirs: Some(theirs), ours: Fernet::new(&ours) }, desk.now);
-            ("usher", how, ours, on_thread(move || read_lines(&file, &secrets, now)).await??)
+        ImportSource::Usher { file, other_key, options } => {
+            let key = own_key(context, options).await?;
+            let theirs = other_key.map(|path| read_key(Path::new(&path))).transpose()?;
+            let theirs = theirs.unwrap_or_else(|| Fernet::new(&key));
+            let (secrets, now) = (Secrets { theirs: Some(theirs), ours: Fernet::new(&key) }, context.now);
+            ("usher", options, key, run_blocking(move || read_lines(&file, &secrets, now)).await??)
         }
     };
-    let (taken, more) = desk.db.read(move |connection| plan::decide(connection, accounts)).await.map_err(described)?;
-    findings.extend(more);
-    let taken = if how.dry_run || taken.is_empty() {
-        taken
+    let (accepted, more) =
+        context.db.read(move |connection| conflicts::resolve(connection, accounts)).await.map_err(describe)?;
+    notices.extend(more);
+    let imported = if options.dry_run || accepted.is_empty() {
+        accepted
     } else {
-        let why = format!("{from}: users {}, findings {}", taken.len(), findings.len());
-        let fingerprint = noted.unwrap_or_else(|| fingerprint(&ours));
-        insert::all(desk, taken, insert::Source { from, summary: why, fingerprint }, stop).await?
+        let summary = format!("{from}: users {}, findings {}", accepted.len(), notices.len());
+        let fingerprint = recorded.unwrap_or_else(|| fingerprint(&key));
+        insert::insert_all(context, accepted, ImportRecord { source: from, summary, fingerprint }, cancel).await?
     };
-    Ok((Outcome { taken, findings }, how))
+    Ok((ImportOutcome { imported, notices }, options))
 }
 
-/// Usher's own secret key. A dry run makes none where there is none: what it encrypts is thrown away.
-async fn own_secret(desk: &Context<'_>, how: How) -> Result<Secret, Failure> {
-    if !how.dry_run {
-        return Ok(secret_key::in_force(desk.config, &desk.db, desk.now).await?);
+/// This server's secret key. A dry run doesn't create one, because it discards what it encrypts.
+async fn own_key(context: &Context<'_>, options: ImportOptions) -> Result<Secret, Failure> {
+    if !options.dry_run {
+        return Ok(secret_key::in_force(context.config, &context.db, context.now).await?);
     }
-    Ok(match secret_key::present(desk.config)? {
+    Ok(match secret_key::present(context.config)? {
         Some(key) => key,
         None => Secret::new(random::url_safe_text()?),
     })
 }
 
 async fn read_langflow(
-    desk: &Context<'_>,
+    context: &Context<'_>,
     file: PathBuf,
     secrets: Secrets,
-    stop: CancelFlag,
-) -> Result<(Vec<ImportedAccount>, Vec<Finding>), Failure> {
-    let (spare, now) = (desk.config.data_dir.clone(), desk.now);
-    let read = on_thread(move || {
+    cancel: CancelFlag,
+) -> Result<(Vec<ImportedAccount>, Vec<ImportNotice>), Failure> {
+    let (data_dir, now) = (context.config.data_dir.clone(), context.now);
+    let read = run_blocking(move || {
         let mut progress = Progress::new();
-        let rows = foreign::read(&file, &spare, |done, whole| {
-            progress.show("reading", done, whole);
-            !stop.is_cancelled()
+        let rows = langflow_db::read(&file, &data_dir, |done, total| {
+            progress.show("reading", done, total);
+            !cancel.is_cancelled()
         });
         rows.map(|rows| langflow::accounts(rows, &secrets, now))
     });
     match read.await? {
         Ok(accounts) => Ok(accounts?),
-        Err(foreign::LangflowError::Stopped) => Err(Interrupted.into()),
+        Err(langflow_db::LangflowError::Stopped) => Err(Interrupted.into()),
         Err(error) => Err(error.into()),
     }
 }
 
-fn read_lines(file: &Path, secrets: &Secrets, now: Timestamp) -> Result<(Vec<ImportedAccount>, Vec<Finding>), String> {
+fn read_lines(
+    file: &Path,
+    secrets: &Secrets,
+    now: Timestamp,
+) -> Result<(Vec<ImportedAccount>, Vec<ImportNotice>), String> {
     let bytes = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     jsonl::accounts(&bytes, secrets, now).map_err(|error| error.to_string())
 }
 
-fn described(error: crate::store::StoreError) -> String {
+fn describe(error: crate::store::StoreError) -> String {
     error.described()
 }
 
-/// Langflow's secret key, in the file that is named or else lies beside the database.
-fn their_secret(file: &Path, named: Option<&Path>) -> Result<Option<Fernet>, Failure> {
+/// Langflow's secret key, from the given file or the one beside the database.
+fn langflow_key(file: &Path, named: Option<&Path>) -> Result<Option<Fernet>, Failure> {
     let beside = file.with_file_name("secret_key");
     let Some(path) = named.or_else(|| beside.exists().then_some(beside.as_path())) else { return Ok(None) };
-    secret_in(path).map(Some)
+    read_key(path).map(Some)
 }
 
-/// The other server's secret key in this file.
-fn secret_in(path: &Path) -> Result<Fernet, Failure> {
+/// Reads the other server's secret key.
+fn read_key(path: &Path) -> Result<Fernet, Failure> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     if text.trim().is_empty() {
-        return Err(format!("{} is empty; it should hold the other server's secret key", path.display()).into());
+        return Err(format!("{} is empty; it must contain the other server's secret key", path.display()).into());
     }
     Ok(Fernet::new(&Secret::new(text.trim())))
 }
 
-fn report(outcome: &Outcome, how: How, as_json: bool) -> Result<(), Failure> {
-    let Outcome { taken, findings } = outcome;
-    let keys: usize = taken.iter().map(|account| account.keys.len()).sum();
-    let store_keys = taken.iter().filter(|account| account.user.store_api_key.is_some()).count();
-    let verb = if how.dry_run { "would be imported" } else { "imported" };
-    if as_json {
-        let person = |a: &ImportedAccount| json!({ "id": a.user.id, "username": a.user.username.as_str(), "api_keys": a.keys.len() });
-        let whole = json!({
-            "dry_run": how.dry_run, "imported": taken.iter().map(person).collect::<Vec<_>>(), "api_keys": keys,
-            "store_keys": store_keys, "findings": findings,
+fn report(outcome: &ImportOutcome, options: ImportOptions, json: bool) -> Result<(), Failure> {
+    let ImportOutcome { imported, notices } = outcome;
+    let keys: usize = imported.iter().map(|account| account.keys.len()).sum();
+    let store_keys = imported.iter().filter(|account| account.user.store_api_key.is_some()).count();
+    let verb = if options.dry_run { "would be imported" } else { "imported" };
+    if json {
+        let user = |a: &ImportedAccount| serde_json::json!({ "id": a.user.id, "username": a.user.username.as_str(), "api_keys": a.keys.len() });
+        let shown = serde_json::json!({
+            "dry_run": options.dry_run, "imported": imported.iter().map(user).collect::<Vec<_>>(), "api_keys": keys,
+            "store_keys": store_keys, "findings": notices,
         });
-        print(true, &whole, String::new)?;
+        print_result(true, &shown, String::new)?;
     } else {
         let mut lines: Vec<String> =
-            findings.iter().map(|finding| format!("{}: {}", finding.who, finding.what)).collect();
-        if how.dry_run {
-            lines.extend(taken.iter().map(|a| format!("{}: would be imported{}", plan::label(a), with_it(a))));
+            notices.iter().map(|notice| format!("{}: {}", notice.subject, notice.text)).collect();
+        if options.dry_run {
+            lines.extend(imported.iter().map(|a| format!("{}: would be imported{}", conflicts::label(a), details(a))));
         }
         let keys = [counted(keys, "API key"), counted(store_keys, "store key")].join(" and ");
-        lines.push(format!("{verb}: {} with {keys}\n", counted(taken.len(), "user")));
-        out(lines.join("\n").as_bytes())?;
+        lines.push(format!("{verb}: {} with {keys}\n", counted(imported.len(), "user")));
+        write_stdout(lines.join("\n").as_bytes())?;
     }
-    if taken.is_empty() {
-        let here = findings.iter().filter(|finding| finding.exists).count();
-        let would = if how.dry_run { "would be" } else { "was" };
-        let why = format!("nothing {would} imported; already here: {here}, other findings: {}", findings.len() - here);
-        return Err(Printed(why).into());
+    if imported.is_empty() {
+        let existing = notices.iter().filter(|notice| notice.exists).count();
+        let would = if options.dry_run { "would be" } else { "was" };
+        let others = notices.len() - existing;
+        let text = format!("nothing {would} imported; existing users: {existing}, other findings: {others}");
+        return Err(AlreadyPrinted(text).into());
     }
     Ok(())
 }
 
-fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
-/// What comes with an account.
-fn with_it(account: &ImportedAccount) -> String {
+/// What a dry run prints about an account.
+fn details(account: &ImportedAccount) -> String {
     let user = &account.user;
     let facts = [
         (user.is_superuser, "a superuser".to_owned()),
         (!user.is_active, "inactive".to_owned()),
         (!account.keys.is_empty(), format!("API keys: {}", account.keys.len())),
-        (user.store_api_key.is_some(), "with its store key".to_owned()),
+        (user.store_api_key.is_some(), "with the store key".to_owned()),
     ];
-    facts.into_iter().filter(|(so, _)| *so).fold(String::new(), |text, (_, fact)| format!("{text}, {fact}"))
+    facts.into_iter().filter(|(applies, _)| *applies).fold(String::new(), |text, (_, fact)| format!("{text}, {fact}"))
 }

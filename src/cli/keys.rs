@@ -1,0 +1,83 @@
+//! `usher key`.
+
+use clap::Subcommand;
+use uuid::Uuid;
+
+use crate::cli::Failure;
+use crate::cli::context::{CommandError, Context, find_user, record_change, with_context};
+use crate::cli::output::{format_time, table};
+use crate::cli::prompt::require_confirmation;
+use crate::config::Config;
+use crate::domain::audit::Action;
+use crate::http::ApiKeyRead;
+use crate::store::api_keys;
+
+/// Commands on API keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// List a user's API keys, oldest first. The keys themselves aren't stored.
+    #[command(after_long_help = "\
+Examples:
+  usher key list alice")]
+    List {
+        /// The user's name or id.
+        user: String,
+    },
+    /// Delete an API key of a user.
+    #[command(after_long_help = "\
+Examples:
+  usher key delete alice 0190b8a4-5b7c-4d0e-9f5a-1c2d3e4f5a6b")]
+    Delete {
+        /// The user's name or id.
+        user: String,
+        /// The key's id.
+        id: Uuid,
+        /// Don't ask for confirmation.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Runs a command on API keys.
+pub fn run(config: &Config, json: bool, command: KeyCommand) -> Result<(), Failure> {
+    with_context(config, json, async |context| match command {
+        KeyCommand::List { user } => list(context, user).await,
+        KeyCommand::Delete { user, id, yes } => delete(context, user, id, yes).await,
+    })
+}
+
+async fn list(context: &Context<'_>, name: String) -> Result<(), Failure> {
+    let found = context.db.read(move |connection| {
+        let user = find_user(connection, &name)?;
+        Ok::<_, CommandError>(api_keys::of_user(connection, user.id)?)
+    });
+    let found = found.await?;
+    context.print(&found.iter().map(ApiKeyRead::from).collect::<Vec<_>>(), || {
+        let rows = found.iter().map(|key| {
+            vec![
+                key.id.to_string(),
+                key.name.clone().unwrap_or_default(),
+                key.prefix.clone(),
+                key.total_uses.to_string(),
+                format_time(key.last_used_at),
+                format_time(key.expires_at),
+            ]
+        });
+        table(&["ID", "NAME", "PREFIX", "USES", "LAST USED", "EXPIRES"], &rows.collect::<Vec<_>>())
+    })
+}
+
+async fn delete(context: &Context<'_>, name: String, id: Uuid, yes: bool) -> Result<(), Failure> {
+    let user = context.find_user(name).await?;
+    require_confirmation(yes, &format!("Delete API key {id} of {}?", user.username))?;
+    let now = context.now;
+    let deleted = context.write(Action::KeyDeleted, move |connection| {
+        if !api_keys::delete(connection, user.id, id)? {
+            return Err(CommandError::Unchanged(format!("{} has no such key", user.username)));
+        }
+        record_change(connection, Action::KeyDeleted, &user, Some(id.to_string()), now)?;
+        Ok(())
+    });
+    deleted.await?;
+    context.print(&serde_json::json!({ "deleted": id }), || format!("deleted key {id}"))
+}

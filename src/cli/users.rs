@@ -1,0 +1,268 @@
+//! `usher user`: manages users by the same rules as the API.
+
+use clap::{Args, Subcommand};
+
+use crate::auth::password_policy;
+use crate::cli::context::{CommandError, Context, find_user, record_change, with_context};
+use crate::cli::output::{format_time, table};
+use crate::cli::prompt::{read_new_password, require_confirmation};
+use crate::cli::{Failure, reset_link};
+use crate::config::Config;
+use crate::domain::audit::Action;
+use crate::domain::policy;
+use crate::domain::user::{User, UserPatch};
+use crate::domain::username::Username;
+use crate::http::UserRead;
+use crate::store::user_list::{self, UserQuery};
+use crate::store::{Connection, StoreError, sessions, users};
+
+/// Commands on users.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make a link with which the user can set a new password once, within 24 hours.
+    #[command(after_long_help = "\
+Examples:
+  usher user reset-link alice
+  usher user reset-link alice --json | jq -r .link")]
+    ResetLink(UserArgument),
+    /// Add an active user. Asks for the password, or reads it from standard input.
+    #[command(after_long_help = "\
+Examples:
+  usher user add alice
+  usher user add ci --superuser < password    read the first line of a file
+  usher user add -- -alice                    a name that begins with a dash")]
+    Add {
+        /// The user name.
+        name: String,
+        /// Make the user a superuser.
+        #[arg(long)]
+        superuser: bool,
+    },
+    /// List the users, oldest first.
+    #[command(after_long_help = "\
+Examples:
+  usher user list
+  usher user list --search ali --json")]
+    List {
+        /// List only users whose name contains this text.
+        #[arg(long)]
+        search: Option<String>,
+    },
+    /// Show one user.
+    #[command(after_long_help = "\
+Examples:
+  usher user show alice
+  usher user show 0190b8a4-5b7c-4d0e-9f5a-1c2d3e4f5a6b --json")]
+    Show(UserArgument),
+    /// Rename a user.
+    #[command(after_long_help = "\
+Examples:
+  usher user rename alice 'Alice Liddell'")]
+    Rename {
+        /// The user's name or id.
+        name: String,
+        /// The new name.
+        new_name: String,
+    },
+    /// Set a user's password and end the user's sessions. Asks for it, or reads it from standard input.
+    #[command(after_long_help = "\
+Examples:
+  usher user set-password admin
+  usher user set-password admin < password    read the first line of a file")]
+    SetPassword(UserArgument),
+    /// Let a user sign in. Also approves a user who waits for approval.
+    #[command(after_long_help = "\
+Examples:
+  usher user activate alice")]
+    Activate(UserArgument),
+    /// Keep a user from signing in, and end the user's sessions.
+    #[command(after_long_help = "\
+Examples:
+  usher user deactivate alice")]
+    Deactivate(UserArgument),
+    /// Let a user administer the others.
+    #[command(after_long_help = "\
+Examples:
+  usher user promote alice")]
+    Promote(UserArgument),
+    /// Remove a user's superuser rights.
+    #[command(after_long_help = "\
+Examples:
+  usher user demote alice")]
+    Demote(UserArgument),
+    /// Delete a user, with all API keys and sessions.
+    #[command(after_long_help = "\
+Examples:
+  usher user delete alice
+  usher user delete alice --yes               don't ask for confirmation")]
+    Delete {
+        /// The user's name or id.
+        name: String,
+        /// Don't ask for confirmation.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// The argument of a command on one user.
+#[derive(Debug, Args)]
+pub struct UserArgument {
+    /// The user's name or id.
+    name: String,
+}
+
+/// Runs a command on users.
+pub fn run(config: &Config, json: bool, command: UserCommand) -> Result<(), Failure> {
+    with_context(config, json, async |context| match command {
+        UserCommand::ResetLink(UserArgument { name }) => reset_link::run(context, name).await,
+        UserCommand::Add { name, superuser } => add(context, &name, superuser).await,
+        UserCommand::List { search } => list(context, search).await,
+        UserCommand::Show(UserArgument { name }) => show(context, name).await,
+        UserCommand::Rename { name, new_name } => rename(context, name, &new_name).await,
+        UserCommand::SetPassword(UserArgument { name }) => set_password(context, name).await,
+        UserCommand::Activate(UserArgument { name }) => change(context, name, active(true), "active").await,
+        UserCommand::Deactivate(UserArgument { name }) => change(context, name, active(false), "inactive").await,
+        UserCommand::Promote(UserArgument { name }) => change(context, name, superuser(true), "a superuser").await,
+        UserCommand::Demote(UserArgument { name }) => change(context, name, superuser(false), "not a superuser").await,
+        UserCommand::Delete { name, yes } => delete(context, name, yes).await,
+    })
+}
+
+fn active(is_active: bool) -> UserPatch {
+    UserPatch { is_active: Some(is_active), ..UserPatch::default() }
+}
+
+fn superuser(is_superuser: bool) -> UserPatch {
+    UserPatch { is_superuser: Some(is_superuser), ..UserPatch::default() }
+}
+
+fn parse_username(name: &str) -> Result<Username, Failure> {
+    Username::parse(name).map_err(|error| format!("{name:?} is not a valid user name: {error}").into())
+}
+
+async fn add(context: &Context<'_>, name: &str, is_superuser: bool) -> Result<(), Failure> {
+    let (username, now) = (parse_username(name)?, context.now);
+    let password = read_new_password(&format!("Password for {username}: "))?;
+    if let Err(weak) = password_policy::check_for(&password, context.config.password_min_length, &username) {
+        context.record_refusal(Action::UserAdded, None, "refused: password").await;
+        return Err(weak.into());
+    }
+    let hash = context.hash(&password).await?;
+    let user = User::new(username, true, is_superuser, now);
+    let added = context.write(Action::UserAdded, move |connection| {
+        users::insert(connection, &user, &hash).map_err(|error| name_error(connection, error, &user.username))?;
+        record_change(connection, Action::UserAdded, &user, None, now)?;
+        Ok::<_, CommandError>(user)
+    });
+    let user = added.await?;
+    let kind = if user.is_superuser { "superuser" } else { "user" };
+    context.print(&UserRead::from(&user), || format!("added {kind} {} ({})", user.username, user.id))
+}
+
+/// Tells a name that is taken or reserved from other failures.
+fn name_error(connection: &Connection, error: StoreError, username: &Username) -> CommandError {
+    match (&error, users::find_by_name(connection, username.as_str())) {
+        (StoreError::UsernameTaken, Ok(Some((owner, _)))) => {
+            CommandError::NameTaken(username.to_string(), Box::new(owner))
+        }
+        (StoreError::FormerUsername, _) => CommandError::NameReserved(username.to_string()),
+        _ => CommandError::Store(error),
+    }
+}
+
+async fn list(context: &Context<'_>, search: Option<String>) -> Result<(), Failure> {
+    let page = UserQuery { limit: i64::MAX, search, ..UserQuery::default() };
+    let listed = context.db.read(move |connection| user_list::list(connection, &page));
+    let (_, users) = listed.await.map_err(CommandError::Store)?;
+    context.print(&users.iter().map(UserRead::from).collect::<Vec<_>>(), || {
+        let yes = |is: bool, word: &str| if is { word.to_owned() } else { String::new() };
+        let row = |user: &User| {
+            let last = format_time(user.last_login_at);
+            let state = yes(!user.is_active, if user.last_login_at.is_none() { "waiting" } else { "inactive" });
+            vec![user.username.to_string(), state, yes(user.is_superuser, "superuser"), last, user.id.to_string()]
+        };
+        table(&["NAME", "STATE", "ROLE", "LAST SIGN-IN", "ID"], &users.iter().map(row).collect::<Vec<_>>())
+    })
+}
+
+async fn show(context: &Context<'_>, name: String) -> Result<(), Failure> {
+    let user = context.find_user(name).await?;
+    context.print(&UserRead::from(&user), || {
+        let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
+        let fact = |name: &str, value: String| vec![name.to_owned(), value];
+        let facts = [
+            fact("id", user.id.to_string()),
+            fact("active", yes(user.is_active)),
+            fact("superuser", yes(user.is_superuser)),
+            fact("created", format_time(Some(user.create_at))),
+            fact("changed", format_time(Some(user.updated_at))),
+            fact("last sign-in", format_time(user.last_login_at)),
+        ];
+        table(&["name", user.username.as_str()], &facts)
+    })
+}
+
+async fn rename(context: &Context<'_>, name: String, new_name: &str) -> Result<(), Failure> {
+    let username = parse_username(new_name)?;
+    let text = format!("called {username}");
+    let patch = UserPatch { username: Some(username), ..UserPatch::default() };
+    change(context, name, patch, &text).await
+}
+
+/// Applies a patch. If the user is `outcome` already, fails.
+async fn change(context: &Context<'_>, name: String, patch: UserPatch, outcome: &str) -> Result<(), Failure> {
+    let (now, state) = (context.now, outcome.to_owned());
+    let changed = context.write(Action::UserChanged, move |connection| {
+        let before = find_user(connection, &name)?;
+        let after = patch.applied_to(&before, now);
+        if after == (User { updated_at: now, ..before.clone() }) {
+            return Err(CommandError::Unchanged(format!("{} is already {state}", before.username)));
+        }
+        policy::keeps_a_superuser(&before, &after, users::other_superuser_exists(connection, before.id)?)
+            .map_err(|_| CommandError::LastSuperuser(Box::new(before.clone())))?;
+        users::update(connection, &before, &after).map_err(|error| name_error(connection, error, &after.username))?;
+        if !after.is_active {
+            sessions::end_all_of_user(connection, after.id, None)?;
+        }
+        record_change(connection, Action::UserChanged, &before, Some(patch.fields().join(" ")), now)?;
+        Ok((before, after))
+    });
+    let (before, after) = changed.await?;
+    context.print(&UserRead::from(&after), || format!("{} is now {outcome}", before.username))
+}
+
+async fn set_password(context: &Context<'_>, name: String) -> Result<(), Failure> {
+    let user = context.find_user(name).await?;
+    let password = read_new_password(&format!("New password for {}: ", user.username))?;
+    if let Err(weak) = password_policy::check_for(&password, context.config.password_min_length, &user.username) {
+        context.record_refusal(Action::PasswordChanged, Some(&user), "refused: password").await;
+        return Err(weak.into());
+    }
+    let (hash, id, now) = (context.hash(&password).await?, user.id, context.now);
+    let changed = context.write(Action::PasswordChanged, move |connection| {
+        let user = users::find(connection, id)?.ok_or_else(|| CommandError::UserNotFound(user.username.to_string()))?;
+        users::set_password(connection, id, &hash, now)?;
+        let ended = sessions::end_all_of_user(connection, id, None)?;
+        record_change(connection, Action::PasswordChanged, &user, None, now)?;
+        Ok::<_, CommandError>((User { updated_at: now, ..user }, ended))
+    });
+    let (user, ended) = changed.await?;
+    context.print(&UserRead::from(&user), || format!("{} has a new password; sessions ended: {ended}", user.username))
+}
+
+async fn delete(context: &Context<'_>, name: String, yes: bool) -> Result<(), Failure> {
+    let user = context.find_user(name).await?;
+    require_confirmation(yes, &format!("Delete {} ({}) with all API keys and sessions?", user.username, user.id))?;
+    let (id, now) = (user.id, context.now);
+    let deleted = context.write(Action::UserDeleted, move |connection| {
+        let user = users::find(connection, id)?.ok_or_else(|| CommandError::UserNotFound(user.username.to_string()))?;
+        if user.is_superuser && user.is_active && !users::other_superuser_exists(connection, id)? {
+            return Err(CommandError::LastSuperuser(Box::new(user)));
+        }
+        users::delete(connection, id)?;
+        record_change(connection, Action::UserDeleted, &user, None, now)?;
+        Ok(user)
+    });
+    let user = deleted.await?;
+    context.print(&UserRead::from(&user), || format!("deleted {} ({})", user.username, user.id))
+}
