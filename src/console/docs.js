@@ -14,32 +14,39 @@ function schemaOf(document, schema) {
   return name ? { name, ...document.components.schemas[name] } : schema ?? {};
 }
 
+/** Follows a reference to a shared response. */
+function responseOf(document, response) {
+  return response.$ref ? document.components.responses[response.$ref.split('/').pop()] : response;
+}
+
 /** Describes a schema in a few words. */
 function kindOf(document, schema) {
   const found = schemaOf(document, schema);
-  if (found.name) return found.name;
-  if (found.anyOf) return texts.anyOf(found.anyOf.map((one) => kindOf(document, one)));
+  if (found.name) return found.title ?? found.name;
+  const choices = found.oneOf ?? found.anyOf;
+  if (choices) return texts.anyOf(choices.map((one) => kindOf(document, one)));
   if (found.enum) return found.enum.map((word) => `“${word}”`).join(', ');
   if (found.type === 'array') return texts.listOf(kindOf(document, found.items));
-  return [found.type ?? texts.anything, found.format && `(${found.format})`].filter(Boolean).join(' ');
+  return [texts.anyOf([found.type ?? texts.anything].flat()), found.format && `(${found.format})`].filter(Boolean).join(' ');
 }
 
 /** Returns an example that fits a schema. */
 function example(document, schema, depth = 0) {
   const found = schemaOf(document, schema);
-  if (found.anyOf) return example(document, found.anyOf[0], depth);
+  const choices = found.oneOf ?? found.anyOf;
+  if (choices) return example(document, choices.find((one) => one.type !== 'null'), depth);
   if (found.properties && depth < 4) {
     const fields = Object.entries(found.properties).filter(([name]) => !found.required || found.required.includes(name));
     return Object.fromEntries(fields.map(([name, part]) => [name, example(document, part, depth + 1)]));
   }
-  return { boolean: true, integer: 0, array: [] }[found.type] ?? '';
+  return { boolean: true, integer: 0, array: [] }[[found.type].flat()[0]] ?? '';
 }
 
 function Fields({ document, schema }) {
   const found = schemaOf(document, schema);
   if (!found.properties) return html`<p class="muted">${kindOf(document, schema)}</p>`;
   return html`<dl>${Object.entries(found.properties).map(([name, part]) => html`<dt><code>${name}</code>${found.required?.includes(name) && html` <span class="must">${texts.required}</span>`}</dt>
-    <dd>${kindOf(document, part)}${part.maxLength ? texts.maxLength(part.maxLength) : ''}</dd>`)}</dl>`;
+    <dd>${kindOf(document, part)}${part.maxLength ? texts.maxLength(part.maxLength) : ''}${part.description && html` <span class="muted">${part.description}</span>`}</dd>`)}</dl>`;
 }
 
 function Try({ document, path, method, operation, apiKey }) {
@@ -78,7 +85,7 @@ function Try({ document, path, method, operation, apiKey }) {
   };
   return html`<form class="try" onSubmit=${send} aria-label=${texts.tryOne(method, path)}>
     ${(operation.parameters ?? []).map((parameter) => html`<${Field} label="${parameter.name} (${parameter.in})" name="p-${parameter.name}"
-      hint=${[parameter.description, kindOf(document, parameter.schema)].filter(Boolean).join(': ')} autocomplete="off" />`)}
+      hint=${[parameter.description, kindOf(document, parameter.schema)].filter(Boolean).join(' ')} autocomplete="off" />`)}
     ${isForm && Object.keys(form.properties).map((name) => html`<${Field} label=${name} name="b-${name}" autocomplete="off"
       type=${name === 'password' ? 'password' : 'text'} />`)}
     ${content && !isForm && html`<div class="field"><label>${texts.jsonBody}
@@ -97,12 +104,13 @@ function Operation({ document, path, method, operation, apiKey }) {
     <summary><span class="method ${method}">${method.toUpperCase()}</span> <code>${path}</code> <span class="muted">${operation.summary}</span></summary>
     ${open && html`<div class="inside">
       ${operation.description && html`<p>${operation.description}</p>`}
-      ${operation.security && html`<p class="muted small">${texts.needsCredential}</p>`}
+      ${operation.security.length > 0 && html`<p class="muted small">${texts.needsCredential}</p>`}
       ${content && html`<h3>${texts.body}</h3><${Fields} document=${document} schema=${content.schema} />`}
       <h3>${texts.responses}</h3>
       <dl>${Object.entries(operation.responses).map(([status, response]) => {
-        const schema = Object.values(response.content ?? {})[0]?.schema;
-        return html`<dt><code>${status}</code></dt><dd>${response.description}${schema?.$ref && html` <span class="muted">${kindOf(document, schema)}</span>`}</dd>`;
+        const { content, description } = responseOf(document, response);
+        const schema = Object.values(content ?? {})[0]?.schema;
+        return html`<dt><code>${status}</code></dt><dd>${description}${schema?.$ref && html` <span class="muted">${kindOf(document, schema)}</span>`}</dd>`;
       })}</dl>
       <h3>${texts.try}</h3>
       <${Try} document=${document} path=${path} method=${method} operation=${operation} apiKey=${apiKey} />
@@ -131,7 +139,7 @@ function Docs() {
       <p>${signedIn ? texts.asUser : texts.anonymous}</p>
       <${Field} label=${texts.apiKey} value=${apiKey} type="password" autocomplete="off" onInput=${(event) => setApiKey(event.target.value)}
         hint=${texts.apiKeyHint} /></section>
-    ${[...tags].map(([tag, operations]) => html`<section><h2>${tag}</h2>${operations.map((one) => html`<${Operation}
+    ${[...tags].map(([tag, operations]) => html`<section><h2>${tag}</h2><p class="muted">${description.tags.find(({ name }) => name === tag)?.description}</p>${operations.map((one) => html`<${Operation}
       key=${one.method + one.path} document=${description} apiKey=${apiKey} ...${one} />`)}</section>`)}</main>`;
 }
 

@@ -17,7 +17,7 @@ use crate::http::pages;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::metrics::{NO_ROUTE, RequestTimer};
-use crate::http::pipeline::openapi::{Operation, document};
+use crate::http::pipeline::openapi::document;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::{body, response};
 
@@ -51,8 +51,7 @@ fn all() -> Vec<Route> {
 
 /// Returns the API description (OpenAPI).
 pub fn describe_routes() -> Value {
-    let operations: Vec<Operation> = TABLE.routes.iter().filter(|route| route.listed).map(Route::operation).collect();
-    document(&operations)
+    document(TABLE.routes.iter().filter(|route| route.listed).map(Route::operation))
 }
 
 /// The route table, shared by all workers.

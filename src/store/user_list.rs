@@ -4,6 +4,7 @@
 //! and a wrong guess reads a million rows for a page of ten.
 
 use rusqlite::{Connection, named_params};
+use strum::{EnumString, VariantNames};
 
 use crate::domain::user::User;
 use crate::domain::username::fold;
@@ -12,7 +13,8 @@ use crate::store::user_rows::{from_row, user_columns};
 use crate::store::users::count;
 
 /// The order of a list. Ties are in order of creation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum UserSort {
     /// By date of creation.
     #[default]
@@ -24,7 +26,8 @@ pub enum UserSort {
 }
 
 /// A filter by state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum UserState {
     /// Inactive and never signed in: waiting for approval.
     Waiting,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::schema::operation;
+use crate::schema::{operation, resolve};
 use crate::support::Server;
 
 fn documents() -> (Value, Value) {
@@ -10,15 +10,15 @@ fn documents() -> (Value, Value) {
     (original, usher::http::describe_routes())
 }
 
-/// The names of the schemas that an operation's body and answers refer to, by place.
-fn references(operation: &Value) -> Vec<(String, String)> {
+/// The schemas that an operation's body and responses refer to, by media type or status.
+fn references(document: &Value, operation: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let bodies = operation["requestBody"]["content"].as_object().into_iter().flatten();
     for (media, content) in bodies {
         found.extend(content["schema"]["$ref"].as_str().map(|name| (media.clone(), name.to_owned())));
     }
     for (status, response) in operation["responses"].as_object().unwrap() {
-        let schema = &response["content"]["application/json"]["schema"]["$ref"];
+        let schema = &resolve(document, response)["content"]["application/json"]["schema"]["$ref"];
         found.extend(schema.as_str().map(|name| (status.clone(), name.to_owned())));
     }
     found
@@ -32,22 +32,32 @@ fn every_operation_of_the_original_is_there_with_its_id_its_schemas_and_its_requ
             let mine = &ours["paths"][path][method];
             assert_eq!(mine["operationId"], theirs["operationId"], "{method} {path}");
             assert_eq!(mine["tags"], theirs["tags"], "{method} {path}");
-            let mine = references(mine);
-            for reference in references(theirs) {
+            let mine = references(&ours, mine);
+            for reference in references(&original, theirs) {
                 assert!(mine.contains(&reference), "{method} {path}: {reference:?} not in {mine:?}");
             }
         }
     }
     for (name, theirs) in original["components"]["schemas"].as_object().unwrap() {
         let mine = &ours["components"]["schemas"][name];
-        assert_eq!(mine["required"], theirs["required"], "{name}");
+        let required = |schema: &Value| -> Vec<Value> { schema["required"].as_array().cloned().unwrap_or_default() };
+        // A body requires what the original requires. A response may promise more.
+        let (mine_required, theirs_required) = (required(mine), required(theirs));
+        let is_body = ["Create", "Update", "Request", "Body_"].iter().any(|part| name.contains(part));
+        assert!(theirs_required.iter().all(|field| mine_required.contains(field)), "{name}");
+        assert!(!is_body || mine_required.len() == theirs_required.len(), "{name}");
         for field in theirs["properties"].as_object().unwrap().keys() {
             // What a client sent is never echoed.
             let echo = name == "ValidationError" && ["input", "ctx"].contains(&field.as_str());
             assert!(echo || !mine["properties"][field].is_null(), "{name}.{field}");
         }
     }
-    assert_eq!(ours["components"]["securitySchemes"], original["components"]["securitySchemes"]);
+    // The same schemes, by names without spaces.
+    let schemes = |document: &Value| -> Vec<Value> {
+        document["components"]["securitySchemes"].as_object().unwrap().values().cloned().collect()
+    };
+    let (mine, theirs) = (schemes(&ours), schemes(&original));
+    assert!(mine.len() == theirs.len() && theirs.iter().all(|scheme| mine.contains(scheme)), "{mine:?}");
 }
 
 #[test]
@@ -82,14 +92,53 @@ fn uuid() -> String {
 }
 
 #[test]
-fn operation_ids_are_unique_and_every_operation_is_named() {
+fn every_operation_has_a_unique_id_a_summary_a_description_and_a_declared_tag() {
     let (_, ours) = documents();
+    let tags: Vec<&str> = ours["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
     let mut ids = std::collections::HashSet::new();
     for (path, operations) in ours["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             let id = operation["operationId"].as_str().unwrap();
             assert!(!id.is_empty() && ids.insert(id.to_owned()), "{method} {path}");
-            assert!(!operation["summary"].as_str().unwrap().is_empty(), "{method} {path}");
+            for text in ["summary", "description"] {
+                assert!(operation[text].as_str().is_some_and(|text| !text.is_empty()), "{method} {path}: {text}");
+            }
+            assert!(tags.contains(&operation["tags"][0].as_str().unwrap()), "{method} {path}");
+            assert!(operation["security"].is_array(), "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn every_schema_has_its_own_title_and_every_reference_leads_somewhere() {
+    let (_, ours) = documents();
+    let mut titles = std::collections::HashSet::new();
+    for (name, schema) in ours["components"]["schemas"].as_object().unwrap() {
+        let title = schema["title"].as_str().unwrap_or_else(|| panic!("{name}"));
+        assert!(titles.insert(title), "{name}");
+    }
+    follow(&ours, &ours);
+}
+
+fn follow(document: &Value, part: &Value) {
+    resolve(document, part);
+    match part {
+        Value::Object(fields) => fields.values().for_each(|part| follow(document, part)),
+        Value::Array(items) => items.iter().for_each(|part| follow(document, part)),
+        _ => {}
+    }
+}
+
+#[test]
+fn errors_that_many_operations_share_are_defined_once() {
+    let (_, ours) = documents();
+    for (path, operations) in ours["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            for status in ["401", "408", "413", "422", "500"] {
+                let response = &operation["responses"][status];
+                let own = status == "401" && operation["security"] == json!([]);
+                assert!(response.is_null() || response["$ref"].is_string() || own, "{method} {path} {status}");
+            }
         }
     }
 }

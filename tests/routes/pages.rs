@@ -123,7 +123,7 @@ fn the_page_knows_who_may_sign_up() {
 fn the_console_has_a_text_for_every_audit_action() {
     let server = Server::start();
     let page = text(&server.get("/assets/0/texts.js").send().expect(200));
-    let words = include_str!("../../src/domain/audit.rs").split("=> \"").skip(1);
+    let words = include_str!("../../src/domain/audit.rs").split("serialize = \"").skip(1);
     let words: Vec<&str> = words.map(|rest| rest.split_once('"').unwrap().0).collect();
     assert!(words.len() > 20, "{words:?}");
     for word in words {

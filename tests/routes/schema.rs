@@ -1,18 +1,24 @@
-//! Whether a value fits a schema of the API's description, as far as that uses JSON Schema.
+//! Checks values against the schemas of the API's description, as far as that uses JSON Schema.
 
 use serde_json::Value;
 
-/// Why `value` does not fit `schema` of `document`; `None` when it does.
+/// Follows a reference to a schema or a response of `document`.
+pub fn resolve<'a>(document: &'a Value, part: &'a Value) -> &'a Value {
+    let Some(reference) = part["$ref"].as_str() else { return part };
+    document.pointer(reference.trim_start_matches('#')).unwrap_or_else(|| panic!("{reference}"))
+}
+
+/// Returns why `value` doesn't fit `schema` of `document`, or `None` if it does.
 pub fn misfit(document: &Value, schema: &Value, value: &Value, at: &str) -> Option<String> {
-    if let Some(reference) = schema["$ref"].as_str() {
-        let named = document.pointer(reference.trim_start_matches('#')).unwrap_or_else(|| panic!("{reference}"));
-        return misfit(document, named, value, at);
-    }
-    if let Some(choices) = schema["anyOf"].as_array() {
+    let schema = resolve(document, schema);
+    if let Some(choices) = schema["oneOf"].as_array().or_else(|| schema["anyOf"].as_array()) {
         let misfits: Option<Vec<String>> = choices.iter().map(|choice| misfit(document, choice, value, at)).collect();
         return misfits.map(|misfits| misfits.join(" and "));
     }
-    let fits = match schema["type"].as_str() {
+    if schema["enum"].as_array().is_some_and(|words| !words.contains(value)) {
+        return Some(format!("{at}: {value} is not one of {}", schema["enum"]));
+    }
+    let is = |name: &Value| match name.as_str() {
         Some("object") => value.is_object(),
         Some("array") => value.is_array(),
         Some("string") => value.is_string(),
@@ -21,8 +27,9 @@ pub fn misfit(document: &Value, schema: &Value, value: &Value, at: &str) -> Opti
         Some("null") => value.is_null(),
         _ => true,
     };
+    let fits = schema["type"].as_array().map_or_else(|| is(&schema["type"]), |names| names.iter().any(is));
     if !fits {
-        return Some(format!("{at}: {value} is no {}", schema["type"]));
+        return Some(format!("{at}: {value} is not of type {}", schema["type"]));
     }
     if let Some(items) = value.as_array() {
         let mut items = items.iter().enumerate();
@@ -59,10 +66,10 @@ pub fn operation<'a>(document: &'a Value, method: &str, path: &str) -> Option<&'
     found.into_iter().find_map(|(_, operations)| operations.get(&method))
 }
 
-/// Why an answer is none that the description allows.
+/// Returns why the description doesn't allow an answer.
 pub fn undescribed(document: &Value, method: &str, path: &str, answer: &crate::support::Response) -> Option<String> {
     let operation = operation(document, method, path)?;
-    let response = &operation["responses"][answer.status.to_string()];
+    let response = resolve(document, &operation["responses"][answer.status.to_string()]);
     if response.is_null() {
         return Some(format!("{method} {path}: status {} is not described", answer.status));
     }

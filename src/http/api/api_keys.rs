@@ -1,5 +1,7 @@
 //! API keys: your own, as a superuser those of others, and the key for Langflow's component store.
 
+use chrono::{DateTime, Utc};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::auth::api_key;
@@ -9,7 +11,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::policy;
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
-use crate::http::models::{ApiKeyRead, ApiKeysResponse, Detail, UnmaskedApiKeyRead};
+use crate::http::models::{ApiKeyRead, ApiKeysResponse, Detail, UnmaskedApiKeyRead, nullable_text, text};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::{SignedIn, Superuser};
 use crate::http::pipeline::cookies::{self, CookieJar};
@@ -19,7 +21,6 @@ use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, KeyId, NoInput, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::schema::{self, boolean, datetime, integer, nullable, object, string};
 use crate::http::pipeline::validation::{FieldError, FieldErrors};
 use crate::http::pipeline::{coerce, messages};
 use crate::store::{api_keys, audit, users};
@@ -34,34 +35,36 @@ const MAX_STORE_KEY: usize = 1024;
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get(ALL, list)
-            .named(TAG, "get_api_keys_route_api_v1_api_key__get", "Get Api Keys Route")
+            .named(TAG, "get_api_keys_route_api_v1_api_key__get", "List your API keys")
+            .about("Returns your own API keys, masked.")
             .gives::<ApiKeysResponse<'_>>(200),
         Route::post(ALL, create)
-            .named(TAG, "create_api_key_route_api_v1_api_key__post", "Create Api Key Route")
-            .about("Makes an API key and shows it, once.")
+            .named(TAG, "create_api_key_route_api_v1_api_key__post", "Create an API key")
+            .about("Creates an API key and returns it. It can't be read again later.")
             .gives::<UnmaskedApiKeyRead<'_>>(200),
         Route::delete("/api/v1/api_key/{api_key_id}", delete)
-            .named(TAG, "delete_api_key_route_api_v1_api_key__api_key_id__delete", "Delete Api Key Route")
+            .named(TAG, "delete_api_key_route_api_v1_api_key__api_key_id__delete", "Delete an API key")
+            .about("Deletes one of your own API keys.")
             .gives::<Detail>(200)
-            .refuses(400, "No such key of one's own"),
+            .refuses(400, "You have no such API key."),
         Route::post("/api/v1/api_key/store", store)
-            .named(TAG, "save_store_api_key_api_v1_api_key_store_post", "Save Store Api Key")
-            .about("Keeps the key to the original's component store, encrypted.")
+            .named(TAG, "save_store_api_key_api_v1_api_key_store_post", "Save the store key")
+            .about("Saves your key to Langflow's component store, encrypted.")
             .gives::<Detail>(200),
         Route::get("/api/v1/users/{user_id}/api_keys", list_of)
-            .named(TAG, "read_user_api_keys_api_v1_users__user_id__api_keys_get", "Read User's API Keys")
-            .about("Another user's keys, masked, for superusers.")
+            .named(TAG, "read_user_api_keys_api_v1_users__user_id__api_keys_get", "List a user's API keys")
+            .about("Returns a user's API keys, masked. For superusers.")
             .gives::<ApiKeysResponse<'_>>(200)
-            .refuses(404, "No such user"),
+            .refuses(404, "The user doesn't exist."),
         Route::delete("/api/v1/users/{user_id}/api_keys/{api_key_id}", revoke)
             .named(
                 TAG,
                 "revoke_user_api_key_api_v1_users__user_id__api_keys__api_key_id__delete",
-                "Revoke User's API Key",
+                "Revoke a user's API key",
             )
-            .about("Deletes another user's key, for superusers.")
+            .about("Deletes an API key of a user. For superusers.")
             .gives::<Detail>(200)
-            .refuses(400, "No such key of this user"),
+            .refuses(400, "The user has no such API key."),
     ]
 }
 
@@ -85,10 +88,23 @@ fn shown(user_id: Uuid, keys: &[ApiKey]) -> Response {
     Response::json(&ApiKeysResponse { total_count: api_keys.len(), user_id, api_keys })
 }
 
-/// A new key. The original's other fields are checked as it checks them, and not used, as there.
+/// A new API key. Only `name` and `expires_at` are used. The other fields are checked and ignored, as in Langflow.
+#[derive(ToSchema)]
+#[schema(title = "API key to create")]
+#[expect(dead_code, reason = "some fields are only checked")]
 struct ApiKeyCreate {
+    #[schema(schema_with = nullable_text::<0, MAX_NAME>)]
     name: Option<String>,
-    expires_at: Option<Timestamp>,
+    last_used_at: Option<DateTime<Utc>>,
+    #[schema(nullable = false)]
+    total_uses: Option<i64>,
+    #[schema(nullable = false)]
+    is_active: Option<bool>,
+    api_key: Option<String>,
+    user_id: Option<Uuid>,
+    created_at: Option<DateTime<Utc>>,
+    /// When the key stops working. Must be in the future.
+    expires_at: Option<DateTime<Utc>>,
 }
 
 impl Input for ApiKeyCreate {
@@ -96,33 +112,24 @@ impl Input for ApiKeyCreate {
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
-        let name = fields.optional("name", faults, |value| fields::text(value, MAX_NAME));
-        fields.optional("last_used_at", faults, coerce::datetime);
-        fields.defaulted("total_uses", faults, coerce::integer);
-        fields.defaulted("is_active", faults, coerce::boolean);
-        fields.optional("api_key", faults, coerce::string);
-        fields.optional("user_id", faults, coerce::uuid);
         let unless_falsy = |value| if coerce::is_falsy(value) { Ok(None) } else { coerce::datetime(value).map(Some) };
-        fields.optional("created_at", faults, unless_falsy);
         let in_the_future = |end: Timestamp| {
             if end > source.now { Ok(end) } else { Err(FieldError::value(messages::field::KEY_IN_THE_PAST)) }
         };
-        let expires_at = fields.optional("expires_at", faults, |value| coerce::datetime(value).and_then(in_the_future));
-        Some(Self { name, expires_at })
+        Some(Self {
+            name: fields.optional("name", faults, |value| fields::text(value, MAX_NAME)),
+            last_used_at: fields.optional("last_used_at", faults, coerce::datetime),
+            total_uses: fields.defaulted("total_uses", faults, coerce::integer),
+            is_active: fields.defaulted("is_active", faults, coerce::boolean),
+            api_key: fields.optional("api_key", faults, coerce::string).map(ToOwned::to_owned),
+            user_id: fields.optional("user_id", faults, coerce::uuid),
+            created_at: fields.optional("created_at", faults, unless_falsy).flatten(),
+            expires_at: fields.optional("expires_at", faults, |value| coerce::datetime(value).and_then(in_the_future)),
+        })
     }
 
     fn describe(operation: &mut Operation) {
-        let fields = [
-            ("name", nullable(string()), false),
-            ("last_used_at", nullable(datetime()), false),
-            ("total_uses", integer(), false),
-            ("is_active", boolean(), false),
-            ("api_key", nullable(string()), false),
-            ("user_id", nullable(schema::uuid()), false),
-            ("created_at", nullable(datetime()), false),
-            ("expires_at", nullable(datetime()), false),
-        ];
-        operation.body("application/json", "ApiKeyCreate", object(&fields));
+        operation.body::<Self>("application/json");
     }
 }
 
@@ -130,20 +137,20 @@ async fn create(request: Request<SignedIn, ApiKeyCreate>) -> Result<Response, Ap
     let Request { app, now, client, caller, input } = request;
     policy::may_create_api_key(&caller, input.expires_at)?;
     let unmasked = api_key::generate()?;
-    let text = unmasked.expose();
+    let shown = unmasked.expose();
     let key = ApiKey {
         id: Uuid::new_v4(),
         user_id: caller.user.id,
         name: input.name,
-        prefix: text.chars().take(SHOWN_CHARS).collect(),
-        length: u32::try_from(text.chars().count()).unwrap_or(u32::MAX),
+        prefix: shown.chars().take(SHOWN_CHARS).collect(),
+        length: u32::try_from(shown.chars().count()).unwrap_or(u32::MAX),
         is_active: true,
         created_at: now,
         expires_at: input.expires_at,
         last_used_at: None,
         total_uses: 0,
     };
-    let hash = api_key::sha256(text);
+    let hash = api_key::sha256(shown);
     let event = Event::new(caller.actor(&client), Action::KeyMade).target(&caller.user);
     let event = event.detail(format!("key {}", key.id));
     let created = caller.write(&app, move |connection| {
@@ -151,7 +158,7 @@ async fn create(request: Request<SignedIn, ApiKeyCreate>) -> Result<Response, Ap
         audit::record(connection, &event, now)?;
         Ok(key)
     });
-    Ok(Response::json(&UnmaskedApiKeyRead::new(&created.await?, text)))
+    Ok(Response::json(&UnmaskedApiKeyRead::new(&created.await?, shown)))
 }
 
 async fn delete(request: Request<SignedIn, KeyId>) -> Result<Response, ApiError> {
@@ -183,24 +190,30 @@ async fn delete_key<C, I>(
     Ok(Response::json(&Detail { detail: messages::KEY_DELETED }))
 }
 
-/// The key to the original's component store.
-struct ApiKeyCreateRequest(Secret);
+/// A key to the component store.
+#[derive(ToSchema)]
+#[schema(title = "Store key")]
+struct ApiKeyCreateRequest {
+    #[schema(schema_with = text::<0, MAX_STORE_KEY>)]
+    api_key: Secret,
+}
 
 impl Input for ApiKeyCreateRequest {
     const BODY: BodyKind = BodyKind::Json;
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
-        fields.required("api_key", faults, |value| fields::text(value, MAX_STORE_KEY)).map(|key| Self(Secret::new(key)))
+        let api_key = fields.required("api_key", faults, |value| fields::text(value, MAX_STORE_KEY))?;
+        Some(Self { api_key: Secret::new(api_key) })
     }
 
     fn describe(operation: &mut Operation) {
-        operation.body("application/json", "ApiKeyCreateRequest", object(&[("api_key", string(), true)]));
+        operation.body::<Self>("application/json");
     }
 }
 
 async fn store(request: Request<SignedIn, ApiKeyCreateRequest>) -> Result<Response, ApiError> {
-    let Request { app, now, client, caller, input: ApiKeyCreateRequest(key) } = request;
+    let Request { app, now, client, caller, input: ApiKeyCreateRequest { api_key: key } } = request;
     let encrypted = app.fernet.encrypt(key.expose(), now)?;
     let id = caller.user.id;
     let event = Event::new(caller.actor(&client), Action::StoreKeySaved).target(&caller.user);

@@ -1,9 +1,12 @@
 //! The audit log, for superusers.
 
-use serde_json::json;
+use utoipa::IntoParams;
+use utoipa::openapi::ObjectBuilder;
+use uuid::Uuid;
 
-use crate::http::models::user_inputs::{MAX_LIMIT, window};
-use crate::http::models::{AuditRead, AuditResponse};
+use crate::domain::audit::Action;
+use crate::http::models::user_inputs::Page;
+use crate::http::models::{AuditRead, AuditResponse, words};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Superuser;
 use crate::http::pipeline::coerce;
@@ -12,38 +15,56 @@ use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::schema::{string, uuid};
 use crate::http::pipeline::validation::{FieldErrors, Location};
 use crate::store::audit::{self, AuditFilter};
 
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/api/v1/audit", list)
-            .named("Audit", "read_audit_api_v1_audit_get", "Read Audit Log")
-            .about("Who did what to whom, newest first, for superusers.")
+            .named("Audit", "read_audit_api_v1_audit_get", "Read the audit log")
+            .about("Returns a page of the audit log, newest first. For superusers.")
             .gives::<AuditResponse<'_>>(200),
     ]
+}
+
+/// Which entries are returned.
+#[derive(IntoParams)]
+struct AuditQuery {
+    /// Only entries about this user, as actor or as target.
+    #[param(nullable = false)]
+    user: Option<Uuid>,
+    #[param(required = false, schema_with = action)]
+    action: Option<String>,
+}
+
+fn action() -> ObjectBuilder {
+    words::<Action>().description(Some("Only entries about this action."))
+}
+
+impl AuditQuery {
+    /// Reads the query. An action that doesn't exist matches nothing.
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
+        let user = match source.query.get("user") {
+            Some(text) => Some(faults.note(Location::Query("user"), coerce::uuid_text(text))?),
+            None => None,
+        };
+        let action = source.query.get("action").filter(|action| !action.is_empty()).map(ToOwned::to_owned);
+        Some(Self { user, action })
+    }
 }
 
 impl Input for AuditFilter {
     const BODY: BodyKind = BodyKind::None;
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let (skip, limit) = window(source, faults);
-        let user = match source.query.get("user") {
-            Some(text) => Some(faults.note(Location::Query("user"), coerce::uuid_text(text))?),
-            None => None,
-        };
-        let action = source.query.get("action").filter(|action| !action.is_empty()).map(ToOwned::to_owned);
-        Some(Self { skip: skip?, limit: limit?, user, action })
+        let (page, query) = (Page::read(source, faults), AuditQuery::read(source, faults));
+        let (Page { skip, limit }, AuditQuery { user, action }) = (page?, query?);
+        Some(Self { skip, limit, user, action })
     }
 
     fn describe(operation: &mut Operation) {
-        operation.query("skip", &json!({ "type": "integer", "minimum": 0, "default": 0 }), "How many to leave out");
-        let limit = json!({ "type": "integer", "minimum": 0, "maximum": MAX_LIMIT, "default": 10 });
-        operation.query("limit", &limit, "How many to return at most");
-        operation.query("user", &uuid(), "Only what this user did, or what was done to them");
-        operation.query("action", &string(), "Only this kind of entry, such as `login`");
+        operation.query::<Page>();
+        operation.query::<AuditQuery>();
     }
 }
 

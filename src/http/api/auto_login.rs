@@ -14,14 +14,13 @@ use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::cookies::CookieJar;
-use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::error::{ApiError, AutoLoginOff};
 use crate::http::pipeline::local_request::is_local_request;
 use crate::http::pipeline::metrics::LoginKind;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::schema::{boolean, object, string};
 use crate::http::pipeline::session_tokens;
 use crate::http::pipeline::validation::FieldErrors;
 use crate::store::{Connection, audit, sessions, users};
@@ -29,12 +28,12 @@ use crate::store::{Connection, audit, sessions, users};
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/api/v1/auto_login", auto_login)
-            .named("Login", "auto_login_api_v1_auto_login_get", "Auto Login")
-            .about("Signs in without a password, on this machine and where the settings say so.")
+            .named("Login", "auto_login_api_v1_auto_login_get", "Sign in automatically")
+            .about("Signs in without a password, from this machine only, if the settings allow it.")
             .gives::<Token<'_>>(200)
-            .replies(400, "Not configured", off_schema)
-            .refuses(403, "Not from this machine, or without the launch secret")
-            .refuses(429, "Too many wrong launch secrets; `Retry-After` says when to try again"),
+            .gives::<AutoLoginOff<'_>>(400)
+            .refuses(403, "The request comes from another machine, or has no valid launch secret.")
+            .refuses(429, "Too many wrong launch secrets. `Retry-After` says when to try again."),
     ]
 }
 
@@ -62,14 +61,8 @@ impl Input for LaunchRequest {
     }
 
     fn describe(operation: &mut Operation) {
-        operation.header(LAUNCH_SECRET, "The launch secret, where one is configured.");
+        operation.header(LAUNCH_SECRET, "The launch secret, if one is configured.");
     }
-}
-
-/// The schema of Langflow's error, whose `detail` is an object.
-pub fn off_schema() -> serde_json::Value {
-    let detail = object(&[("message", string(), true), ("auto_login", boolean(), true)]);
-    object(&[("detail", detail, true)])
 }
 
 pub async fn auto_login(request: Request<Anyone, LaunchRequest>) -> Result<Response, ApiError> {

@@ -12,8 +12,8 @@ use crate::http::pipeline::route::Route;
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/api/v1/session", session)
-            .named("Login", "get_session_api_v1_session_get", "Get Session")
-            .about("Whether somebody is signed in, by credentials or by the access token's cookie. Always 200.")
+            .named("Login", "get_session_api_v1_session_get", "Read the current session")
+            .about("Returns the user who is signed in, by credentials or by the access token's cookie. The status is 200 even if nobody is signed in.")
             .gives::<SessionResponse<'_>>(200),
     ]
 }

@@ -2,33 +2,32 @@
 
 use actix_web::http::StatusCode;
 
-use crate::http::models::{Alive, HealthResponse};
+use crate::http::models::{Alive, HealthResponse, HealthStatus};
 use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::messages;
 use crate::http::pipeline::request::{NoInput, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::schema::reference;
 use crate::store::{StorageCondition, StoreError, heartbeat};
 
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/health", alive)
-            .named("Health Check", "health_health_get", "Health")
-            .about("Whether the process is alive.")
+            .named("Health Check", "health_health_get", "Check the process")
+            .about("Returns 200 as long as the process is alive.")
             .gives::<Alive>(200),
         Route::get("/health_check", check)
-            .named("Health Check", "health_check_health_check_get", "Health Check")
-            .about("Whether the database can be read and written, found out by doing both.")
+            .named("Health Check", "health_check_health_check_get", "Check the database")
+            .about("Reads and writes the database, and returns whether both worked.")
             .gives::<HealthResponse>(200)
-            .replies(503, "The database cannot be used", reference::<HealthResponse>)
-            .replies(507, "The disk is full", reference::<HealthResponse>),
+            .gives_as::<HealthResponse>(503, "The database can't be used.")
+            .gives_as::<HealthResponse>(507, "The disk is full."),
     ]
 }
 
 async fn alive(_: Request<Anyone, NoInput>) -> Result<Response, ApiError> {
-    Ok(Response::json(&Alive { status: "ok" }))
+    Ok(Response::json(&Alive { status: HealthStatus::Ok }))
 }
 
 async fn check(request: Request<Anyone, NoInput>) -> Result<Response, ApiError> {
@@ -38,7 +37,7 @@ async fn check(request: Request<Anyone, NoInput>) -> Result<Response, ApiError> 
         request.app.db.write(move |connection| heartbeat::write(connection, now)).await;
     // The write's error says more: a reader may still have all it needs, or stumble over what the writer understands.
     let Err(error) = written.and(read) else {
-        return Ok(Response::json(&HealthResponse { status: "ok", chat: "ok", db: "ok" }));
+        return Ok(Response::json(&HealthResponse { status: HealthStatus::Ok, chat: "ok", db: "ok" }));
     };
     log::error!("the health check failed: {}", error.described());
     let trouble = error.condition();
@@ -47,7 +46,7 @@ async fn check(request: Request<Anyone, NoInput>) -> Result<Response, ApiError> 
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
     // `chat` has no part of its own here; clients of the original read it as "does the server work".
-    let answer = HealthResponse { status: "nok", chat: messages::CHECK_THE_LOG, db: sentence(trouble) };
+    let answer = HealthResponse { status: HealthStatus::Nok, chat: messages::CHECK_THE_LOG, db: sentence(trouble) };
     Ok(Response::json(&answer).status(status))
 }
 

@@ -1,6 +1,6 @@
 //! Sign-in, refresh and sign-out.
 
-use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::auth::password_hasher::PasswordCheck;
 use crate::domain::audit::{Action, Event};
@@ -20,7 +20,6 @@ use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::schema::{nullable, object, string};
 use crate::http::pipeline::session_tokens::{self, RequestTokens};
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
 use crate::store::{audit, sessions, site_tokens, users};
@@ -30,18 +29,19 @@ const TAG: &str = "Login";
 pub fn routes() -> Vec<Route> {
     vec![
         Route::post("/api/v1/login", login)
-            .named(TAG, "login_to_get_access_token_api_v1_login_post", "Login To Get Access Token")
+            .named(TAG, "login_to_get_access_token_api_v1_login_post", "Sign in")
+            .about("Starts a session with a user name and password, and sets the session's cookies.")
             .gives::<Token<'_>>(200)
-            .refuses(401, "The name or the password is wrong, or the account is inactive")
-            .refuses(429, "Too many attempts failed; `Retry-After` says when to try again"),
+            .refuses(401, "The user name or password is wrong, or the user is inactive.")
+            .refuses(429, "Too many failed attempts. `Retry-After` says when to try again."),
         Route::post("/api/v1/refresh", refresh)
-            .named(TAG, "refresh_token_api_v1_refresh_post", "Refresh Token")
-            .about("Replaces the refresh token of the cookie; the one replaced works a few seconds longer.")
+            .named(TAG, "refresh_token_api_v1_refresh_post", "Refresh the session")
+            .about("Replaces the refresh token in the cookie. The old one works for a few more seconds.")
             .gives::<Token<'_>>(200)
-            .refuses(401, "No refresh token, or one that is no longer valid"),
+            .refuses(401, "The refresh token is missing or not valid."),
         Route::post("/api/v1/logout", logout)
-            .named(TAG, "logout_api_v1_logout_post", "Logout")
-            .about("Ends the session of whichever token or cookie came along, and clears the cookies.")
+            .named(TAG, "logout_api_v1_logout_post", "Sign out")
+            .about("Ends the sessions of all tokens and cookies in the request, and clears the cookies.")
             .gives::<Message>(200),
     ]
 }
@@ -50,6 +50,22 @@ pub fn routes() -> Vec<Route> {
 struct LoginForm {
     username: String,
     password: Secret,
+}
+
+/// A user name and password. The other fields are part of the OAuth 2 password flow and aren't used.
+#[derive(ToSchema)]
+#[schema(as = Body_login_to_get_access_token_api_v1_login_post, title = "Sign-in form")]
+#[expect(dead_code, reason = "it describes the fields that are read one by one")]
+struct LoginBody {
+    #[schema(pattern = "^password$")]
+    grant_type: Option<String>,
+    username: String,
+    #[schema(format = Password)]
+    password: String,
+    #[schema(required = false)]
+    scope: String,
+    client_id: Option<String>,
+    client_secret: Option<String>,
 }
 
 impl Input for LoginForm {
@@ -73,16 +89,7 @@ impl Input for LoginForm {
     }
 
     fn describe(operation: &mut Operation) {
-        let fields = [
-            ("grant_type", nullable(json!({ "type": "string", "pattern": "^password$" })), false),
-            ("username", string(), true),
-            ("password", json!({ "type": "string", "format": "password" }), true),
-            ("scope", string(), false),
-            ("client_id", nullable(string()), false),
-            ("client_secret", nullable(string()), false),
-        ];
-        let name = "Body_login_to_get_access_token_api_v1_login_post";
-        operation.body("application/x-www-form-urlencoded", name, object(&fields));
+        operation.body::<LoginBody>("application/x-www-form-urlencoded");
     }
 }
 

@@ -17,10 +17,10 @@ use crate::store::database_counts;
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/metrics", metrics)
-            .named("Monitoring", "metrics_get", "Metrics")
-            .about("What the server counts, in the format of Prometheus. Off unless configured.")
-            .gives_text(200, "The metrics")
-            .refuses(404, "Not configured"),
+            .named("Monitoring", "metrics_get", "Read metrics")
+            .about("Returns the server's metrics in the Prometheus text format, to superusers and to clients with the metrics token.")
+            .gives_text(200, "The metrics.")
+            .refuses(404, "Metrics are turned off."),
     ]
 }
 

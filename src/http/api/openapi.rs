@@ -1,7 +1,5 @@
 //! The API description: `/openapi.json`.
 
-use serde_json::json;
-
 use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::request::{NoInput, Request};
@@ -11,9 +9,9 @@ use crate::http::pipeline::route::Route;
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/openapi.json", openapi)
-            .named("Documentation", "openapi_json_get", "API description")
-            .about("This API's description (OpenAPI 3.1).")
-            .replies(200, "The description", || json!({ "type": "object" })),
+            .named("Documentation", "openapi_json_get", "Get this description")
+            .about("Returns this description of the API (OpenAPI 3.1).")
+            .gives_object(200, "An OpenAPI document."),
     ]
 }
 

@@ -19,11 +19,13 @@ use crate::store::{audit, sessions, users};
 pub fn routes() -> Vec<Route> {
     vec![
         Route::patch("/api/v1/users/{user_id}/reset-password", reset)
-            .named("Users", "reset_password_api_v1_users__user_id__reset_password_patch", "Reset Password")
-            .about("Sets one's own password and ends one's other sessions.")
+            .named("Users", "reset_password_api_v1_users__user_id__reset_password_patch", "Change your password")
+            .about(
+                "Sets your own password and ends your other sessions. Only `password` and `current_password` are used.",
+            )
             .gives::<UserRead<'_>>(200)
-            .refuses(429, "Too many wrong current passwords")
-            .refuses(404, "No such user"),
+            .refuses(429, "Too many wrong current passwords. `Retry-After` says when to try again.")
+            .refuses(404, "The user doesn't exist."),
     ]
 }
 

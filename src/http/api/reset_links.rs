@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use chrono::TimeDelta;
+use utoipa::ToSchema;
 
 use crate::auth::api_key::sha256;
 use crate::auth::password_hasher::MAX_BYTES;
@@ -9,7 +10,7 @@ use crate::auth::random;
 use crate::domain::audit::{Action, Event};
 use crate::domain::policy;
 use crate::domain::secret::Secret;
-use crate::http::models::{Detail, ResetLink};
+use crate::http::models::{Detail, ResetLink, text};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::{Anyone, Superuser};
 use crate::http::pipeline::error::ApiError;
@@ -18,7 +19,6 @@ use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::schema::{object, string, string_of};
 use crate::http::pipeline::validation::FieldErrors;
 use crate::http::pipeline::{coerce, messages};
 use crate::store::{audit, reset_links, sessions, users};
@@ -31,18 +31,18 @@ const TAG: &str = "Reset links";
 pub fn routes() -> Vec<Route> {
     vec![
         Route::post("/api/v1/users/{user_id}/reset-link", make)
-            .named(TAG, "make_reset_link_api_v1_users__user_id__reset_link_post", "Make Reset Link")
+            .named(TAG, "make_reset_link_api_v1_users__user_id__reset_link_post", "Create a reset link")
             .about(
-                "Makes a link with which the person sets a new password, once and within 24 hours. A newer link, or a \
-                 password that is set meanwhile, voids it.",
+                "Creates a link that sets a new password once, within 24 hours. A newer link or a new password makes \
+                 it invalid. For superusers.",
             )
             .gives::<ResetLink<'_>>(201)
-            .refuses(404, "No such user"),
+            .refuses(404, "The user doesn't exist."),
         Route::post("/api/v1/reset-password", set)
-            .named(TAG, "set_password_api_v1_reset_password_post", "Set Password With Reset Link")
-            .about("Sets a password with the token of a reset link, and ends all sessions of that account.")
+            .named(TAG, "set_password_api_v1_reset_password_post", "Use a reset link")
+            .about("Sets a password with the token of a reset link, and ends all sessions of that user.")
             .gives::<Detail>(200)
-            .refuses(403, "The link was used, replaced or has expired, or never was one"),
+            .refuses(403, "The link is not valid: it was used or replaced, or has expired."),
     ]
 }
 
@@ -65,9 +65,13 @@ async fn make(request: Request<Superuser, UserId>) -> Result<Response, ApiError>
     Ok(Response::json(&ResetLink { link: &link(&app.url, &token), expires_at: end }).status(StatusCode::CREATED))
 }
 
-/// The link's token and the new password.
+/// A new password, and the token of the reset link.
+#[derive(ToSchema)]
+#[schema(title = "New password")]
 struct NewPassword {
+    #[schema(value_type = String)]
     token: Secret,
+    #[schema(schema_with = text::<1, MAX_BYTES>)]
     password: Secret,
 }
 
@@ -83,8 +87,7 @@ impl Input for NewPassword {
     }
 
     fn describe(operation: &mut Operation) {
-        let fields = [("token", string(), true), ("password", string_of(1, MAX_BYTES), true)];
-        operation.body("application/json", "NewPassword", object(&fields));
+        operation.body::<Self>("application/json");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Listing and ending sessions: your own, or as a superuser those of any user. API keys can do neither.
 
 use serde_json::json;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::domain::audit::{Action, Event};
@@ -24,50 +25,60 @@ const THEIRS: &str = "/api/v1/users/{user_id}/sessions";
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get(OWN, list)
-            .named(TAG, "read_sessions_api_v1_sessions_get", "Read Sessions")
-            .about("One's own sessions, newest first.")
+            .named(TAG, "read_sessions_api_v1_sessions_get", "List your sessions")
+            .about("Returns your own sessions, newest first.")
             .gives::<SessionsResponse<'_>>(200),
         Route::delete(OWN, end_all)
-            .named(TAG, "end_sessions_api_v1_sessions_delete", "End Sessions")
-            .about("Ends all of one's own sessions.")
+            .named(TAG, "end_sessions_api_v1_sessions_delete", "End all your sessions")
+            .about("Ends all your own sessions.")
             .gives::<Detail>(200),
         Route::delete("/api/v1/sessions/{session_id}", end)
-            .named(TAG, "end_session_api_v1_sessions__session_id__delete", "End Session")
-            .about("Ends one of one's own sessions.")
+            .named(TAG, "end_session_api_v1_sessions__session_id__delete", "End one of your sessions")
+            .about("Ends one of your own sessions.")
             .gives::<Detail>(200)
-            .refuses(404, "No such session of one's own"),
+            .refuses(404, "You have no such session."),
         Route::get(THEIRS, list_of)
-            .named(TAG, "read_user_sessions_api_v1_users__user_id__sessions_get", "Read User's Sessions")
-            .about("A user's sessions, newest first, for superusers.")
+            .named(TAG, "read_user_sessions_api_v1_users__user_id__sessions_get", "List a user's sessions")
+            .about("Returns a user's sessions, newest first. For superusers.")
             .gives::<SessionsResponse<'_>>(200)
-            .refuses(404, "No such user"),
+            .refuses(404, "The user doesn't exist."),
         Route::delete(THEIRS, end_all_of)
-            .named(TAG, "end_user_sessions_api_v1_users__user_id__sessions_delete", "End User's Sessions")
-            .about("Ends all sessions of a user, for superusers.")
+            .named(TAG, "end_user_sessions_api_v1_users__user_id__sessions_delete", "End all of a user's sessions")
+            .about("Ends all sessions of a user. For superusers.")
             .gives::<Detail>(200)
-            .refuses(404, "No such user"),
+            .refuses(404, "The user doesn't exist."),
         Route::delete("/api/v1/users/{user_id}/sessions/{session_id}", end_of)
-            .named(TAG, "end_user_session_api_v1_users__user_id__sessions__session_id__delete", "End User's Session")
-            .about("Ends one session of a user, for superusers.")
+            .named(
+                TAG,
+                "end_user_session_api_v1_users__user_id__sessions__session_id__delete",
+                "End one of a user's sessions",
+            )
+            .about("Ends one session of a user. For superusers.")
             .gives::<Detail>(200)
-            .refuses(404, "No such session of this user"),
+            .refuses(404, "The user has no such session."),
     ]
 }
 
-/// Whether the session that asks is kept when all are ended.
-struct KeepCurrent(bool);
+/// Whether the session that sends the request is kept.
+#[derive(IntoParams)]
+struct KeepCurrent {
+    /// Keep the session that sends the request.
+    #[param(required = false, default = false)]
+    keep_current: bool,
+}
 
 impl Input for KeepCurrent {
     const BODY: BodyKind = BodyKind::None;
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let Some(text) = source.query.get("keep_current") else { return Some(Self(false)) };
-        faults.note(Location::Query("keep_current"), coerce::boolean(&json!(text))).map(Self)
+        let Some(text) = source.query.get("keep_current") else { return Some(Self { keep_current: false }) };
+        faults
+            .note(Location::Query("keep_current"), coerce::boolean(&json!(text)))
+            .map(|keep_current| Self { keep_current })
     }
 
     fn describe(operation: &mut Operation) {
-        let schema = json!({ "type": "boolean", "default": false });
-        operation.query("keep_current", &schema, "Whether the session that asks goes on");
+        operation.query::<Self>();
     }
 }
 
@@ -122,7 +133,7 @@ async fn end_session<C, I>(
 }
 
 async fn end_all(request: Request<SignedIn, KeepCurrent>) -> Result<Response, ApiError> {
-    let KeepCurrent(keep) = request.input;
+    let KeepCurrent { keep_current: keep } = request.input;
     let kept = request.caller.session().filter(|_| keep);
     end_sessions(&request, &request.caller, request.caller.user.id, kept).await
 }

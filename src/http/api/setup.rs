@@ -2,13 +2,15 @@
 
 use std::sync::PoisonError;
 
+use utoipa::ToSchema;
+
 use crate::auth::password_hasher::MAX_BYTES;
 use crate::domain::audit::{Action, Event};
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
-use crate::domain::username::MAX_CHARS;
-use crate::http::models::UserRead;
+use crate::domain::username::{MAX_CHARS, Username};
 use crate::http::models::user_inputs::UserCreate;
+use crate::http::models::{UserRead, text};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::coerce;
@@ -18,23 +20,30 @@ use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::schema::{object, string, string_of};
 use crate::http::pipeline::validation::FieldErrors;
 use crate::store::{audit, users};
 
 pub fn routes() -> Vec<Route> {
     vec![
         Route::post("/api/v1/setup", set_up)
-            .named("Setup", "set_up_api_v1_setup_post", "Set Up")
-            .about("Makes the first superuser, with the token of the one-time link that the server showed at start.")
+            .named("Setup", "set_up_api_v1_setup_post", "Create the first superuser")
+            .about(
+                "Creates the first superuser, with the token of the one-time link that the server printed at startup.",
+            )
             .gives::<UserRead<'_>>(201),
     ]
 }
 
-/// The link's token and the first superuser.
+/// The first superuser, and the token of the setup link.
+#[derive(ToSchema)]
+#[schema(title = "First superuser")]
 struct Setup {
+    #[schema(value_type = String)]
     token: Secret,
-    user: UserCreate,
+    #[schema(schema_with = text::<1, MAX_CHARS>)]
+    username: Username,
+    #[schema(schema_with = text::<1, MAX_BYTES>)]
+    password: Secret,
 }
 
 impl Input for Setup {
@@ -44,29 +53,25 @@ impl Input for Setup {
         let fields = Fields::of(source.body, faults)?;
         let token = fields.required("token", faults, coerce::string).map(Secret::new);
         let user = UserCreate::from_fields(&fields, source, faults);
-        Some(Self { token: token?, user: user? })
+        let UserCreate { username, password } = user?;
+        Some(Self { token: token?, username, password })
     }
 
     fn describe(operation: &mut Operation) {
-        let fields = [
-            ("token", string(), true),
-            ("username", string_of(1, MAX_CHARS), true),
-            ("password", string_of(1, MAX_BYTES), true),
-        ];
-        operation.body("application/json", "Setup", object(&fields));
+        operation.body::<Self>("application/json");
     }
 }
 
 async fn set_up(request: Request<Anyone, Setup>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: Setup { token, user }, .. } = request;
+    let Request { app, now, client, input: Setup { token, username, password }, .. } = request;
     if app.db.read(users::superuser_exists).await? {
         return Err(ApiError::SetupComplete);
     }
     if app.setup_token.lock().unwrap_or_else(PoisonError::into_inner).as_ref() != Some(&token) {
         return Err(ApiError::InvalidSetupToken);
     }
-    let hash = app.hasher.hash(&user.password, client.address).await?;
-    let user = User::new(user.username, true, true, now);
+    let hash = app.hasher.hash(&password, client.address).await?;
+    let user = User::new(username, true, true, now);
     let actor = client.actor();
     let made = app.db.write(move |connection| {
         if users::superuser_exists(connection)? {

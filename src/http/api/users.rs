@@ -29,34 +29,35 @@ const TAG: &str = "Users";
 pub fn routes() -> Vec<Route> {
     vec![
         Route::post(ALL, add)
-            .named(TAG, "add_user_api_v1_users__post", "Add User")
-            .about("Adds a user. Who may, and whether the user is active at once, is the setting `signup`.")
+            .named(TAG, "add_user_api_v1_users__post", "Add a user")
+            .about("Adds a user. The setting `signup` decides who can do so and whether the user can sign in at once.")
             .gives::<UserRead<'_>>(201)
-            .refuses(400, "The name is taken, or the body cannot be read")
-            .refuses(429, "Too many sign-ups from this address, or too many accounts wait for approval"),
+            .refuses(400, "The name is taken, or the body can't be read.")
+            .refuses(429, "Too many sign-ups from this address, or too many users wait for approval."),
         Route::get(ALL, list)
-            .named(TAG, "read_all_users_api_v1_users__get", "Read All Users")
-            .about("The users, in order of creation unless another one is asked for, for superusers.")
+            .named(TAG, "read_all_users_api_v1_users__get", "List users")
+            .about("Returns a page of the list of users, in order of creation by default. For superusers.")
             .gives::<UsersResponse<'_>>(200),
         Route::get(WHOAMI, whoami)
-            .named(TAG, "read_current_user_api_v1_users_whoami_get", "Read Current User")
+            .named(TAG, "read_current_user_api_v1_users_whoami_get", "Read the current user")
+            .about("Returns the user who sends the request.")
             .gives::<UserRead<'_>>(200),
         Route::get(ONE, read)
-            .named(TAG, "read_user_api_v1_users__user_id__get", "Read User")
-            .about("One user, for superusers and for oneself.")
+            .named(TAG, "read_user_api_v1_users__user_id__get", "Read a user")
+            .about("Returns a user. Superusers can read every user, others only themselves.")
             .gives::<UserRead<'_>>(200)
-            .refuses(404, "No such user"),
+            .refuses(404, "The user doesn't exist."),
         Route::patch(ONE, change)
-            .named(TAG, "patch_user_api_v1_users__user_id__patch", "Patch User")
-            .about("Changes what is given; `null` and absent fields stay as they are. `If-Match` keeps two from undoing each other's changes.")
+            .named(TAG, "patch_user_api_v1_users__user_id__patch", "Change a user")
+            .about("Changes the given fields. Absent fields and `null` stay as they are. Send `If-Match` to avoid undoing somebody else's change.")
             .gives::<UserRead<'_>>(200)
-            .refuses(404, "No such user"),
+            .refuses(404, "The user doesn't exist."),
         Route::delete(ONE, delete)
-            .named(TAG, "delete_user_api_v1_users__user_id__delete", "Delete User")
-            .about("Deletes a user with all keys and sessions, for superusers.")
+            .named(TAG, "delete_user_api_v1_users__user_id__delete", "Delete a user")
+            .about("Deletes a user with all API keys and sessions. For superusers.")
             .gives::<Detail>(200)
-            .refuses(400, "Nobody deletes oneself")
-            .refuses(404, "No such user"),
+            .refuses(400, "You can't delete your own account.")
+            .refuses(404, "The user doesn't exist."),
     ]
 }
 

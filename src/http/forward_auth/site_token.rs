@@ -1,5 +1,7 @@
 //! Issues site tokens: a signed-in user gets a cookie that the proxy accepts for its sites, and nothing else.
 
+use utoipa::ToSchema;
+
 use crate::auth::api_key::sha256;
 use crate::auth::random;
 use crate::domain::audit::{Action, Event};
@@ -16,7 +18,6 @@ use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::schema::{object, string};
 use crate::http::pipeline::validation::FieldErrors;
 use crate::http::pipeline::{coerce, cookies};
 use crate::store::{audit, sessions, site_tokens};
@@ -24,18 +25,20 @@ use crate::store::{audit, sessions, site_tokens};
 pub fn routes() -> Vec<Route> {
     vec![
         Route::post("/api/v1/enter", enter)
-            .named("Forward auth", "enter_api_v1_enter_post", "Enter")
+            .named("Forward auth", "enter_api_v1_enter_post", "Enter a site")
             .about(
-                "Sets the cookie that lets one into the sites behind the proxy, and says where to go on to: to \
-                 `return_to`, if that is an address of a site that one may enter.",
+                "Sets the cookie that opens the sites behind the proxy, and returns the address to go to: \
+                 `return_to`, if it belongs to a site that you can enter.",
             )
             .gives::<EnterResponse<'_>>(200)
-            .refuses(403, "An address that is not to be gone to, a site that one may not enter, or an API key")
-            .refuses(404, "Forward auth is off"),
+            .refuses(403, "The address doesn't belong to a site, you can't enter the site, or you used an API key.")
+            .refuses(404, "Forward auth is turned off."),
     ]
 }
 
-/// Where somebody wants to go.
+/// The address that the browser wants to open.
+#[derive(ToSchema)]
+#[schema(as = Enter, title = "Site to enter")]
 struct GrantRequest {
     return_to: String,
 }
@@ -50,7 +53,7 @@ impl Input for GrantRequest {
     }
 
     fn describe(operation: &mut Operation) {
-        operation.body("application/json", "Enter", object(&[("return_to", string(), true)]));
+        operation.body::<Self>("application/json");
     }
 }
 

@@ -41,17 +41,17 @@ const RENEWED_AFTER: TimeDelta = TimeDelta::days(1);
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/api/v1/verify", verify)
-            .named("Forward auth", "verify_api_v1_verify_get", "Verify")
+            .named("Forward auth", "verify_api_v1_verify_get", "Check a request for a proxy")
             .about(
-                "For proxies in `trusted_proxies`: whether the request that they ask about may enter its site, and by \
-                 whom it was made (`Remote-User`, `Remote-User-Id`, `Remote-Groups`). Browsers are sent to sign in.",
+                "Tells a proxy in `trusted_proxies` whether to pass a request on to its site, and who sent it \
+                 (`Remote-User`, `Remote-User-Id`, `Remote-Groups`). Browsers are redirected to the sign-in page.",
             )
-            .status_alone(200, "Let in")
-            .status_alone(302, "To the page where one signs in")
-            .status_alone(303, "To the page where one signs in")
-            .refuses(401, "Not signed in; `Location` says where a browser can do so")
-            .refuses(403, "Not allowed to enter (for nginx, `Location` says where a browser is told so), or a site that nobody knows")
-            .refuses(404, "Forward auth is off"),
+            .status_alone(200, "Pass the request on.")
+            .status_alone(302, "Redirect the browser to the sign-in page.")
+            .status_alone(303, "Redirect the browser to the sign-in page.")
+            .refuses(401, "Nobody is signed in. `Location` has the address of the sign-in page.")
+            .refuses(403, "The user can't enter the site, or the site is unknown. For nginx, `Location` has the address of a page that says so.")
+            .refuses(404, "Forward auth is turned off."),
     ]
 }
 

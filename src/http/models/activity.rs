@@ -1,27 +1,32 @@
-//! Owns what sessions, ways into other sites and the audit log look like to clients.
+//! The JSON of sessions, forward auth, reset links and the audit log.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::clock::Timestamp;
+use crate::domain::audit::Action;
 use crate::domain::session::Session;
-use crate::http::models::time;
-use crate::http::pipeline::schema::{self, Described, array, boolean, datetime, integer, nullable, object, string};
+use crate::http::models::{time, words};
 use crate::store::audit::AuditEntry;
 
-/// A session, as its owner sees it.
-#[derive(Debug, Serialize)]
+/// A session: one sign-in of a user.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Session")]
 pub struct SessionRead<'a> {
     id: Uuid,
     #[serde(serialize_with = "time")]
-    created_at: Timestamp,
+    created_at: DateTime<Utc>,
     #[serde(serialize_with = "time")]
-    refreshed_at: Timestamp,
+    refreshed_at: DateTime<Utc>,
     #[serde(serialize_with = "time")]
-    expires_at: Timestamp,
+    expires_at: DateTime<Utc>,
+    /// The address of the last sign-in or refresh.
     address: &'a str,
+    /// The browser or program, as it names itself.
+    #[schema(required)]
     client: Option<&'a str>,
+    /// Whether this session sent the request.
     current: bool,
 }
 
@@ -40,68 +45,45 @@ impl<'a> SessionRead<'a> {
     }
 }
 
-impl Described for SessionRead<'_> {
-    const NAME: &'static str = "SessionRead";
-
-    fn schema() -> Value {
-        object(&[
-            ("id", schema::uuid(), true),
-            ("created_at", datetime(), true),
-            ("refreshed_at", datetime(), true),
-            ("expires_at", datetime(), true),
-            ("address", string(), true),
-            ("client", nullable(string()), true),
-            ("current", boolean(), true),
-        ])
-    }
-}
-
-/// Somebody's sessions.
-#[derive(Debug, Serialize)]
+/// The sessions of one user.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "List of sessions")]
 pub struct SessionsResponse<'a> {
+    #[schema(value_type = i64)]
     pub total_count: usize,
     pub sessions: Vec<SessionRead<'a>>,
 }
 
-impl Described for SessionsResponse<'_> {
-    const NAME: &'static str = "SessionsResponse";
-
-    fn schema() -> Value {
-        object(&[("total_count", integer(), true), ("sessions", array(schema::reference::<SessionRead<'_>>()), true)])
-    }
-
-    fn parts() -> Vec<(&'static str, Value)> {
-        vec![(SessionRead::NAME, SessionRead::schema())]
-    }
-}
-
-/// Where a browser that was let in goes on to.
-#[derive(Debug, Serialize)]
+/// Where the browser goes next.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Entry to a site")]
 pub struct EnterResponse<'a> {
     pub location: &'a str,
 }
 
-impl Described for EnterResponse<'_> {
-    const NAME: &'static str = "EnterResponse";
-
-    fn schema() -> Value {
-        object(&[("location", string(), true)])
-    }
-}
-
 /// An entry of the audit log.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Audit entry")]
 pub struct AuditRead<'a> {
     id: i64,
     #[serde(serialize_with = "time")]
-    at: Timestamp,
+    at: DateTime<Utc>,
+    #[schema(schema_with = words::<Action>)]
     action: &'a str,
     success: bool,
+    /// Who did it. `null` for strangers and for the command line.
+    #[schema(required)]
     actor: Option<Uuid>,
+    #[schema(required)]
     actor_name: Option<&'a str>,
+    #[schema(required)]
     address: Option<&'a str>,
+    /// The account that it was done to.
+    #[schema(required)]
     target: Option<Uuid>,
+    #[schema(required)]
     target_name: Option<&'a str>,
+    #[schema(required)]
     detail: Option<&'a str>,
 }
 
@@ -122,56 +104,19 @@ impl<'a> From<&'a AuditEntry> for AuditRead<'a> {
     }
 }
 
-impl Described for AuditRead<'_> {
-    const NAME: &'static str = "AuditRead";
-
-    fn schema() -> Value {
-        object(&[
-            ("id", integer(), true),
-            ("at", datetime(), true),
-            ("action", string(), true),
-            ("success", boolean(), true),
-            ("actor", nullable(schema::uuid()), true),
-            ("actor_name", nullable(string()), true),
-            ("address", nullable(string()), true),
-            ("target", nullable(schema::uuid()), true),
-            ("target_name", nullable(string()), true),
-            ("detail", nullable(string()), true),
-        ])
-    }
-}
-
-/// A part of the audit log.
-#[derive(Debug, Serialize)]
+/// A page of the audit log.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Audit log")]
 pub struct AuditResponse<'a> {
     pub total_count: i64,
     pub entries: Vec<AuditRead<'a>>,
 }
 
-impl Described for AuditResponse<'_> {
-    const NAME: &'static str = "AuditResponse";
-
-    fn schema() -> Value {
-        object(&[("total_count", integer(), true), ("entries", array(schema::reference::<AuditRead<'_>>()), true)])
-    }
-
-    fn parts() -> Vec<(&'static str, Value)> {
-        vec![(AuditRead::NAME, AuditRead::schema())]
-    }
-}
-
-/// A new reset link, the only time that it is shown.
-#[derive(Debug, Serialize)]
+/// A new reset link. This is the only response that shows it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Reset link")]
 pub struct ResetLink<'a> {
     pub link: &'a str,
     #[serde(serialize_with = "time")]
-    pub expires_at: Timestamp,
-}
-
-impl Described for ResetLink<'_> {
-    const NAME: &'static str = "ResetLink";
-
-    fn schema() -> Value {
-        object(&[("link", string(), true), ("expires_at", datetime(), true)])
-    }
+    pub expires_at: DateTime<Utc>,
 }

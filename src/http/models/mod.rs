@@ -1,16 +1,19 @@
-//! Owns what things look like to clients: field names, order and forms are the original's.
+//! The JSON that clients send and receive. Field names, order and forms are the original's.
 
 mod activity;
 pub mod user_inputs;
 
+use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use strum::VariantNames;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{SchemaType, Type};
+use utoipa::openapi::{Object, ObjectBuilder};
 use uuid::Uuid;
 
 use crate::domain::api_key::ApiKey;
 use crate::domain::clock::{Timestamp, rfc3339};
 use crate::domain::user::User;
-use crate::http::pipeline::schema::{self, Described, array, boolean, datetime, integer, nullable, object, string};
 
 pub use activity::{AuditRead, AuditResponse, EnterResponse, ResetLink, SessionRead, SessionsResponse};
 
@@ -23,21 +26,44 @@ fn maybe_time<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<
     time.as_ref().map(rfc3339).serialize(serializer)
 }
 
-/// A user.
-#[derive(Debug, Serialize)]
+/// The schema of a string that is one of an enum's words.
+pub fn words<T: VariantNames>() -> ObjectBuilder {
+    Object::builder().schema_type(Type::String).enum_values(Some(T::VARIANTS.iter().copied()))
+}
+
+/// The schema of a string with so many characters.
+pub fn text<const MIN: usize, const MAX: usize>() -> ObjectBuilder {
+    Object::builder().schema_type(Type::String).min_length(Some(MIN).filter(|min| *min > 0)).max_length(Some(MAX))
+}
+
+/// The schema of a string with so many characters, or `null`.
+pub fn nullable_text<const MIN: usize, const MAX: usize>() -> ObjectBuilder {
+    text::<MIN, MAX>().schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+}
+
+/// A user account.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "User")]
 pub struct UserRead<'a> {
     id: Uuid,
     username: &'a str,
+    /// The picture that the client chose, in the client's own notation.
+    #[schema(required)]
     profile_image: Option<&'a str>,
+    /// The encrypted key to the component store.
+    #[schema(required)]
     store_api_key: Option<&'a str>,
+    /// Whether the user can sign in.
     is_active: bool,
     is_superuser: bool,
     #[serde(serialize_with = "time")]
-    create_at: Timestamp,
+    create_at: DateTime<Utc>,
     #[serde(serialize_with = "time")]
-    updated_at: Timestamp,
+    updated_at: DateTime<Utc>,
+    /// `null` before the first sign-in.
     #[serde(serialize_with = "maybe_time")]
-    last_login_at: Option<Timestamp>,
+    #[schema(required)]
+    last_login_at: Option<DateTime<Utc>>,
 }
 
 impl<'a> From<&'a User> for UserRead<'a> {
@@ -56,98 +82,73 @@ impl<'a> From<&'a User> for UserRead<'a> {
     }
 }
 
-impl Described for UserRead<'_> {
-    const NAME: &'static str = "UserRead";
-
-    fn schema() -> Value {
-        object(&[
-            ("id", schema::uuid(), false),
-            ("username", string(), true),
-            ("profile_image", nullable(string()), true),
-            ("store_api_key", nullable(string()), true),
-            ("is_active", boolean(), true),
-            ("is_superuser", boolean(), true),
-            ("create_at", datetime(), true),
-            ("updated_at", datetime(), true),
-            ("last_login_at", nullable(datetime()), true),
-        ])
-    }
-}
-
-/// A part of the list of users.
-#[derive(Debug, Serialize)]
+/// A page of the list of users.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "List of users")]
 pub struct UsersResponse<'a> {
+    /// How many users match in all.
     pub total_count: i64,
     pub users: Vec<UserRead<'a>>,
 }
 
-impl Described for UsersResponse<'_> {
-    const NAME: &'static str = "UsersResponse";
-
-    fn schema() -> Value {
-        object(&[("total_count", integer(), true), ("users", array(schema::reference::<UserRead<'_>>()), true)])
-    }
-
-    fn parts() -> Vec<(&'static str, Value)> {
-        vec![(UserRead::NAME, UserRead::schema())]
-    }
-}
-
-/// What a log-in or refresh gives.
-#[derive(Debug, Serialize)]
+/// The tokens of a session. The same tokens are set as cookies.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Tokens")]
 pub struct Token<'a> {
-    pub access_token: &'a str,
-    pub refresh_token: &'a str,
-    pub token_type: &'a str,
+    access_token: &'a str,
+    refresh_token: &'a str,
+    #[schema(inline)]
+    token_type: TokenType,
 }
 
-impl Described for Token<'_> {
-    const NAME: &'static str = "Token";
-
-    fn schema() -> Value {
-        object(&[("access_token", string(), true), ("refresh_token", string(), true), ("token_type", string(), true)])
+impl<'a> Token<'a> {
+    /// The tokens of a session.
+    pub fn new(access_token: &'a str, refresh_token: &'a str) -> Self {
+        Self { access_token, refresh_token, token_type: TokenType::Bearer }
     }
 }
 
-/// Who is signed in on this browser, if anybody.
-#[derive(Debug, Serialize)]
+/// How the access token is sent.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum TokenType {
+    /// `Authorization: Bearer TOKEN`
+    Bearer,
+}
+
+/// Who is signed in on this browser.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Current session")]
 pub struct SessionResponse<'a> {
     pub authenticated: bool,
+    #[schema(required)]
     pub user: Option<UserRead<'a>>,
+    /// The encrypted key to the component store.
+    #[schema(required)]
     pub store_api_key: Option<&'a str>,
 }
 
-impl Described for SessionResponse<'_> {
-    const NAME: &'static str = "SessionResponse";
-
-    fn schema() -> Value {
-        object(&[
-            ("authenticated", boolean(), true),
-            ("user", nullable(schema::reference::<UserRead<'_>>()), false),
-            ("store_api_key", nullable(string()), false),
-        ])
-    }
-
-    fn parts() -> Vec<(&'static str, Value)> {
-        vec![(UserRead::NAME, UserRead::schema())]
-    }
-}
-
-/// An API key as its owner sees it later: masked.
-#[derive(Debug, Serialize)]
+/// An API key. Only the first characters are shown.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "API key")]
 pub struct ApiKeyRead<'a> {
+    #[schema(required)]
     name: Option<&'a str>,
     #[serde(serialize_with = "maybe_time")]
-    last_used_at: Option<Timestamp>,
+    #[schema(required)]
+    last_used_at: Option<DateTime<Utc>>,
     total_uses: i64,
     is_active: bool,
     id: Uuid,
+    /// The key's first characters, with asterisks for the rest.
     api_key: String,
     user_id: Uuid,
     #[serde(serialize_with = "time")]
-    created_at: Timestamp,
+    created_at: DateTime<Utc>,
+    /// Absent if the key doesn't expire.
     #[serde(serialize_with = "maybe_time", skip_serializing_if = "Option::is_none")]
-    expires_at: Option<Timestamp>,
+    #[schema(nullable = false)]
+    expires_at: Option<DateTime<Utc>>,
 }
 
 impl<'a> From<&'a ApiKey> for ApiKeyRead<'a> {
@@ -166,66 +167,35 @@ impl<'a> From<&'a ApiKey> for ApiKeyRead<'a> {
     }
 }
 
-impl Described for ApiKeyRead<'_> {
-    const NAME: &'static str = "ApiKeyRead";
-
-    fn schema() -> Value {
-        let mut fields = key_fields();
-        fields.push(("created_at", datetime(), true));
-        fields.push(("expires_at", datetime(), false));
-        object(&fields)
-    }
-}
-
-fn key_fields() -> Vec<schema::Field> {
-    vec![
-        ("name", nullable(string()), false),
-        ("last_used_at", nullable(datetime()), false),
-        ("total_uses", integer(), false),
-        ("is_active", boolean(), false),
-        ("id", schema::uuid(), true),
-        ("api_key", string(), true),
-        ("user_id", schema::uuid(), true),
-    ]
-}
-
-/// One's API keys.
-#[derive(Debug, Serialize)]
+/// The API keys of one user.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "List of API keys")]
 pub struct ApiKeysResponse<'a> {
+    #[schema(value_type = i64)]
     pub total_count: usize,
     pub user_id: Uuid,
     pub api_keys: Vec<ApiKeyRead<'a>>,
 }
 
-impl Described for ApiKeysResponse<'_> {
-    const NAME: &'static str = "ApiKeysResponse";
-
-    fn schema() -> Value {
-        object(&[
-            ("total_count", integer(), true),
-            ("user_id", schema::uuid(), true),
-            ("api_keys", array(schema::reference::<ApiKeyRead<'_>>()), true),
-        ])
-    }
-
-    fn parts() -> Vec<(&'static str, Value)> {
-        vec![(ApiKeyRead::NAME, ApiKeyRead::schema())]
-    }
-}
-
-/// A new API key, the only time that it is shown.
-#[derive(Debug, Serialize)]
+/// A new API key. This is the only response that shows it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "New API key")]
 pub struct UnmaskedApiKeyRead<'a> {
+    #[schema(required)]
     name: Option<&'a str>,
     #[serde(serialize_with = "maybe_time")]
-    last_used_at: Option<Timestamp>,
+    #[schema(required)]
+    last_used_at: Option<DateTime<Utc>>,
     total_uses: i64,
     is_active: bool,
     id: Uuid,
+    /// The whole key.
     api_key: &'a str,
     user_id: Uuid,
+    /// Absent if the key doesn't expire.
     #[serde(serialize_with = "maybe_time", skip_serializing_if = "Option::is_none")]
-    expires_at: Option<Timestamp>,
+    #[schema(nullable = false)]
+    expires_at: Option<DateTime<Utc>>,
 }
 
 impl<'a> UnmaskedApiKeyRead<'a> {
@@ -244,70 +214,46 @@ impl<'a> UnmaskedApiKeyRead<'a> {
     }
 }
 
-impl Described for UnmaskedApiKeyRead<'_> {
-    const NAME: &'static str = "UnmaskedApiKeyRead";
-
-    fn schema() -> Value {
-        let mut fields = key_fields();
-        fields.push(("expires_at", datetime(), false));
-        object(&fields)
-    }
-}
-
-/// A sentence under `detail`.
-#[derive(Debug, Serialize)]
+/// What was done, in one sentence.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Confirmation")]
 pub struct Detail {
     pub detail: &'static str,
 }
 
-impl Described for Detail {
-    const NAME: &'static str = "Detail";
-
-    fn schema() -> Value {
-        object(&[("detail", string(), true)])
-    }
-}
-
-/// A sentence under `message`, as log-out answers.
-#[derive(Debug, Serialize)]
+/// The user is signed out.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Sign-out message")]
 pub struct Message {
     pub message: &'static str,
 }
 
-impl Described for Message {
-    const NAME: &'static str = "Message";
-
-    fn schema() -> Value {
-        object(&[("message", string(), true)])
-    }
+/// Whether the server works.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthStatus {
+    /// It works.
+    Ok,
+    /// It doesn't.
+    Nok,
 }
 
-/// That the process is alive.
-#[derive(Debug, Serialize)]
+/// The process is alive.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Liveness")]
 pub struct Alive {
-    pub status: &'static str,
+    #[schema(inline)]
+    pub status: HealthStatus,
 }
 
-impl Described for Alive {
-    const NAME: &'static str = "Alive";
-
-    fn schema() -> Value {
-        object(&[("status", string(), true)])
-    }
-}
-
-/// Whether the database can be read and written.
-#[derive(Debug, Serialize)]
+/// The database was read and written.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Health")]
 pub struct HealthResponse {
-    pub status: &'static str,
+    #[schema(inline)]
+    pub status: HealthStatus,
+    /// `ok`, or a hint where to look.
     pub chat: &'static str,
+    /// `ok`, or what is wrong with the database.
     pub db: &'static str,
-}
-
-impl Described for HealthResponse {
-    const NAME: &'static str = "HealthResponse";
-
-    fn schema() -> Value {
-        object(&[("status", string(), false), ("chat", string(), false), ("db", string(), false)])
-    }
 }

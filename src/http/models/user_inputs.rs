@@ -1,32 +1,44 @@
-//! Owns what the routes of people's accounts take: the fields, their checks, and their description.
+//! What the routes of user accounts read: the fields, their checks, and their description.
 
-use serde_json::{Value, json};
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use strum::{EnumString, VariantNames};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{Object, ObjectBuilder};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::password_hasher::MAX_BYTES;
 use crate::domain::secret::Secret;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, UserPatch};
 use crate::domain::username::{MAX_CHARS, Username};
+use crate::http::models::{nullable_text, text, words};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::coerce;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource};
-use crate::http::pipeline::schema::{boolean, datetime, nullable, object, string, string_of};
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
 use crate::store::user_list::{UserQuery, UserSort, UserState};
 
-const JSON: &str = "application/json";
-/// The most things in one answer.
-pub const MAX_LIMIT: i64 = 1000;
+/// The most items on one page.
+const MAX_LIMIT: i64 = 1000;
+/// The items on a page of a list, if the client doesn't say.
+const DEFAULT_LIMIT: i64 = 10;
 
-/// A new account.
+/// A new user.
+#[derive(ToSchema)]
+#[schema(title = "New user")]
 pub struct UserCreate {
+    /// Compared without regard to case.
+    #[schema(schema_with = text::<1, MAX_CHARS>)]
     pub username: Username,
+    #[schema(schema_with = text::<1, MAX_BYTES>)]
     pub password: Secret,
 }
 
 impl UserCreate {
-    /// Reads both fields, of which neither may be absent and the second not be the first.
+    /// Reads both fields. Neither may be absent, and they must differ.
     pub fn from_fields(fields: &Fields<'_>, source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let min = source.config.password_min_length;
         let username = fields.required("username", faults, fields::username);
@@ -34,10 +46,6 @@ impl UserCreate {
         let (username, password) = (username?, password?);
         faults.note(Location::Field("password"), fields::differs_from_name(&password, &username))?;
         Some(Self { username, password })
-    }
-
-    fn schema() -> Value {
-        object(&[("username", string_of(1, MAX_CHARS), true), ("password", string_of(1, MAX_BYTES), true)])
     }
 }
 
@@ -50,84 +58,35 @@ impl Input for UserCreate {
     }
 
     fn describe(operation: &mut Operation) {
-        operation.body(JSON, "UserCreate", Self::schema());
+        operation.body::<Self>("application/json");
     }
 }
 
-/// What the list of users is asked.
-impl Input for UserQuery {
-    const BODY: BodyKind = BodyKind::None;
-
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let (skip, limit) = window(source, faults);
-        let search = source.query.get("search").map(ToOwned::to_owned);
-        let mut word = |name| faults.note(Location::Query(name), one_of(source.query.get(name), words_of(name)));
-        let (sort, order, state) = (word("sort"), word("order"), word("state"));
-        Some(Self {
-            skip: skip?,
-            limit: limit?,
-            search,
-            sort: match sort? {
-                Some("name") => UserSort::Name,
-                Some("last_login") => UserSort::LastLogin,
-                _ => UserSort::Created,
-            },
-            descending: order? == Some("desc"),
-            state: match state? {
-                Some("waiting") => Some(UserState::Waiting),
-                Some("active") => Some(UserState::Active),
-                Some("inactive") => Some(UserState::Inactive),
-                Some(_) => Some(UserState::Superuser),
-                None => None,
-            },
-        })
-    }
-
-    fn describe(operation: &mut Operation) {
-        operation.query("skip", &json!({ "type": "integer", "minimum": 0, "default": 0 }), "How many to leave out");
-        let limit = json!({ "type": "integer", "minimum": 0, "maximum": MAX_LIMIT, "default": 10 });
-        operation.query("limit", &limit, "How many to return at most");
-        operation.query("search", &string(), "Only those whose name contains this, in any case");
-        for (name, default, description) in [
-            ("sort", Some("created"), "The order: of creation, by name, or by last log-in"),
-            ("order", Some("asc"), "Whether the order is ascending or descending"),
-            ("state", None, "Only those who wait for approval, are active, were deactivated, or are superusers"),
-        ] {
-            let mut schema = json!({ "type": "string", "enum": words_of(name) });
-            if let Some(default) = default {
-                schema["default"] = json!(default);
-            }
-            operation.query(name, &schema, description);
-        }
-    }
+/// Which part of a list is returned.
+#[derive(IntoParams)]
+pub struct Page {
+    /// How many items to skip.
+    #[param(required = false, minimum = 0, default = 0)]
+    pub skip: i64,
+    #[param(required = false, schema_with = limit)]
+    pub limit: i64,
 }
 
-/// The words that a parameter of the list knows.
-fn words_of(name: &str) -> &'static [&'static str] {
-    match name {
-        "sort" => &["created", "name", "last_login"],
-        "order" => &["asc", "desc"],
-        _ => &["waiting", "active", "inactive", "superuser"],
+fn limit() -> ObjectBuilder {
+    let number = Object::builder().schema_type(Type::Integer).minimum(Some(0)).default(Some(DEFAULT_LIMIT.into()));
+    number.maximum(Some(MAX_LIMIT)).description(Some("How many items to return at most."))
+}
+
+impl Page {
+    /// Reads and checks both parameters.
+    pub fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
+        let mut number = |name, default, max| {
+            let Some(text) = source.query.get(name) else { return Some(default) };
+            faults.note(Location::Query(name), coerce::integer_text(text).and_then(|number| within(number, max)))
+        };
+        let (skip, limit) = (number("skip", 0, i64::MAX), number("limit", DEFAULT_LIMIT, MAX_LIMIT));
+        Some(Self { skip: skip?, limit: limit? })
     }
-}
-
-/// The word that was sent, among those that are known; nothing, or nothing at all, is no word.
-fn one_of(sent: Option<&str>, words: &[&'static str]) -> Result<Option<&'static str>, FieldError> {
-    let Some(sent) = sent.filter(|sent| !sent.is_empty()) else { return Ok(None) };
-    let found = words.iter().copied().find(|word| *word == sent).map(Some);
-    found.ok_or_else(|| {
-        let (last, others) = words.split_last().unwrap_or((&"", &[]));
-        FieldError::new("literal_error", format!("Input should be '{}' or '{last}'", others.join("', '")))
-    })
-}
-
-/// The `skip` and `limit` of a query.
-pub fn window(source: &InputSource<'_>, faults: &mut FieldErrors) -> (Option<i64>, Option<i64>) {
-    let mut number = |name, default, max| {
-        let Some(text) = source.query.get(name) else { return Some(default) };
-        faults.note(Location::Query(name), coerce::integer_text(text).and_then(|number| within(number, max)))
-    };
-    (number("skip", 0, i64::MAX), number("limit", 10, MAX_LIMIT))
 }
 
 fn within(number: i64, max: i64) -> Result<i64, FieldError> {
@@ -140,32 +99,128 @@ fn within(number: i64, max: i64) -> Result<i64, FieldError> {
     }
 }
 
-/// Reads every field of the original's `UserUpdate`, in its order, with the password as the route takes it.
-fn patch(
-    fields: &Fields<'_>,
-    faults: &mut FieldErrors,
-    password: impl FnOnce(&Fields<'_>, &mut FieldErrors) -> Option<Secret>,
-) -> UserPatch {
-    UserPatch {
-        username: fields.optional("username", faults, fields::username),
-        profile_image: fields.optional("profile_image", faults, fields::profile_image),
-        password: password(fields, faults),
-        is_active: fields.optional("is_active", faults, coerce::boolean),
-        is_superuser: fields.optional("is_superuser", faults, coerce::boolean),
-        last_login_at: fields.optional("last_login_at", faults, coerce::datetime),
+/// The direction of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "snake_case")]
+enum SortOrder {
+    Asc,
+    Desc,
+}
+
+/// Which users are listed, and in which order.
+#[derive(IntoParams)]
+struct UserListQuery {
+    /// Only users whose name contains this text, in any case.
+    #[param(nullable = false)]
+    search: Option<String>,
+    #[param(required = false, schema_with = sort)]
+    sort: Option<UserSort>,
+    #[param(required = false, schema_with = order)]
+    order: Option<SortOrder>,
+    #[param(required = false, schema_with = state)]
+    state: Option<UserState>,
+}
+
+fn sort() -> ObjectBuilder {
+    let about = "Sort by date of creation, by name, or by last sign-in.";
+    words::<UserSort>().default(Some("created".into())).description(Some(about))
+}
+
+fn order() -> ObjectBuilder {
+    words::<SortOrder>().default(Some("asc".into())).description(Some("Sort ascending or descending."))
+}
+
+fn state() -> ObjectBuilder {
+    let about = "Only users that wait for approval, can sign in, are deactivated, or are superusers.";
+    words::<UserState>().description(Some(about))
+}
+
+impl UserListQuery {
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
+        let search = source.query.get("search").map(ToOwned::to_owned);
+        let sort = faults.note(Location::Query("sort"), word(source, "sort"));
+        let order = faults.note(Location::Query("order"), word(source, "order"));
+        let state = faults.note(Location::Query("state"), word(source, "state"));
+        Some(Self { search, sort: sort?, order: order?, state: state? })
     }
 }
 
-fn update_schema() -> Value {
-    object(&[
-        ("username", nullable(string_of(1, MAX_CHARS)), false),
-        ("profile_image", nullable(string_of(0, MAX_PROFILE_IMAGE_CHARS)), false),
-        ("password", nullable(string_of(0, MAX_BYTES)), false),
-        ("is_active", nullable(boolean()), false),
-        ("is_superuser", nullable(boolean()), false),
-        ("last_login_at", nullable(datetime()), false),
-        ("current_password", nullable(string()), false),
-    ])
+/// Reads a parameter that is one of an enum's words. An empty or missing parameter is `None`.
+fn word<T: FromStr + VariantNames>(source: &InputSource<'_>, name: &str) -> Result<Option<T>, FieldError> {
+    let Some(sent) = source.query.get(name).filter(|sent| !sent.is_empty()) else { return Ok(None) };
+    sent.parse().map(Some).map_err(|_| {
+        let (last, others) = T::VARIANTS.split_last().unwrap_or((&"", &[]));
+        FieldError::new("literal_error", format!("Input should be '{}' or '{last}'", others.join("', '")))
+    })
+}
+
+impl Input for UserQuery {
+    const BODY: BodyKind = BodyKind::None;
+
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
+        let (page, query) = (Page::read(source, faults), UserListQuery::read(source, faults));
+        let (Page { skip, limit }, UserListQuery { search, sort, order, state }) = (page?, query?);
+        let descending = order == Some(SortOrder::Desc);
+        Some(Self { skip, limit, search, sort: sort.unwrap_or_default(), descending, state })
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.query::<Page>();
+        operation.query::<UserListQuery>();
+    }
+}
+
+/// Changes to a user. Fields that are absent or `null` stay as they are.
+#[derive(ToSchema)]
+#[schema(title = "Changes to a user")]
+pub struct UserUpdate {
+    #[schema(schema_with = nullable_text::<1, MAX_CHARS>)]
+    username: Option<Username>,
+    /// A picture, in the client's own notation.
+    #[schema(schema_with = nullable_text::<0, MAX_PROFILE_IMAGE_CHARS>)]
+    profile_image: Option<String>,
+    /// The new password. Users set their own with `reset-password`.
+    #[schema(schema_with = nullable_text::<0, MAX_BYTES>)]
+    password: Option<Secret>,
+    is_active: Option<bool>,
+    is_superuser: Option<bool>,
+    last_login_at: Option<DateTime<Utc>>,
+    /// The password to replace. Only `reset-password` reads it.
+    #[schema(value_type = Option<String>)]
+    current_password: Option<Secret>,
+}
+
+impl UserUpdate {
+    /// Reads every field in the original's order, the passwords as the route takes them.
+    fn read(
+        fields: &Fields<'_>,
+        faults: &mut FieldErrors,
+        password: impl FnOnce(&Fields<'_>, &mut FieldErrors) -> Option<Secret>,
+        current_password: impl FnOnce(&Fields<'_>, &mut FieldErrors) -> Option<Secret>,
+    ) -> Self {
+        Self {
+            username: fields.optional("username", faults, fields::username),
+            profile_image: fields.optional("profile_image", faults, fields::profile_image),
+            password: password(fields, faults),
+            is_active: fields.optional("is_active", faults, coerce::boolean),
+            is_superuser: fields.optional("is_superuser", faults, coerce::boolean),
+            last_login_at: fields.optional("last_login_at", faults, coerce::datetime),
+            current_password: current_password(fields, faults),
+        }
+    }
+}
+
+impl From<UserUpdate> for UserPatch {
+    fn from(update: UserUpdate) -> Self {
+        Self {
+            username: update.username,
+            profile_image: update.profile_image,
+            password: update.password,
+            is_active: update.is_active,
+            is_superuser: update.is_superuser,
+            last_login_at: update.last_login_at,
+        }
+    }
 }
 
 impl Input for UserPatch {
@@ -174,14 +229,15 @@ impl Input for UserPatch {
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
         let min = source.config.password_min_length;
-        // The original's clients send "" for a password that is to stay.
-        let patch = patch(&fields, faults, |fields, faults| {
+        // The original's clients send "" to keep the password.
+        let password = |fields: &Fields<'_>, faults: &mut FieldErrors| {
             let unless_empty = |value| match coerce::string(value)? {
                 "" => Ok(None),
                 _ => fields::new_password(value, min).map(Some),
             };
             fields.optional("password", faults, unless_empty).flatten()
-        });
+        };
+        let patch = UserPatch::from(UserUpdate::read(&fields, faults, password, |_, _| None));
         if let (Some(username), Some(password)) = (&patch.username, &patch.password) {
             faults.note(Location::Field("password"), fields::differs_from_name(password, username))?;
         }
@@ -189,11 +245,11 @@ impl Input for UserPatch {
     }
 
     fn describe(operation: &mut Operation) {
-        operation.body(JSON, "UserUpdate", update_schema());
+        operation.body::<UserUpdate>("application/json");
     }
 }
 
-/// A new password for oneself.
+/// A new password for the caller's own account.
 pub struct ResetPassword {
     pub password: Secret,
     pub current: Option<Secret>,
@@ -205,20 +261,23 @@ impl Input for ResetPassword {
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
         let min = source.config.password_min_length;
-        // The original takes a whole `UserUpdate` here; what else is in it is checked and not used.
-        let patch = patch(&fields, faults, |fields, faults| {
+        let password = |fields: &Fields<'_>, faults: &mut FieldErrors| {
             fields.required("password", faults, |value| fields::new_password(value, min))
-        });
-        let current = |value| coerce::string(value).map(Secret::new);
-        let current = if source.config.require_current_password {
-            Some(fields.required("current_password", faults, current)?)
-        } else {
-            fields.optional("current_password", faults, current)
         };
-        Some(Self { password: patch.password?, current })
+        let current_password = |fields: &Fields<'_>, faults: &mut FieldErrors| {
+            let secret = |value| coerce::string(value).map(Secret::new);
+            if source.config.require_current_password {
+                fields.required("current_password", faults, secret)
+            } else {
+                fields.optional("current_password", faults, secret)
+            }
+        };
+        // The original takes a whole `UserUpdate` here. The other fields are checked, and not used.
+        let update = UserUpdate::read(&fields, faults, password, current_password);
+        Some(Self { password: update.password?, current: update.current_password })
     }
 
     fn describe(operation: &mut Operation) {
-        operation.body(JSON, "UserUpdate", update_schema());
+        operation.body::<UserUpdate>("application/json");
     }
 }

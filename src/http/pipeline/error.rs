@@ -3,14 +3,16 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::auth::password_hasher::HashError;
 use crate::auth::random::RandomnessError;
 use crate::auth::token::TokenError;
 use crate::domain::policy::Denied;
 use crate::http::pipeline::messages;
-use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
+use crate::http::pipeline::validation::{FieldError, FieldErrors, Location, ValidationErrorBody};
 use crate::store::{StoreError, WriteError};
 
 /// Why a request fails.
@@ -77,6 +79,31 @@ pub enum ApiError {
     Panicked,
 }
 
+/// Why the request failed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HTTPError, title = "Error")]
+pub struct ErrorBody<'a> {
+    detail: &'a str,
+    /// With status 429: the seconds to wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    retry_after: Option<String>,
+}
+
+/// Automatic sign-in is off.
+#[derive(Serialize, ToSchema)]
+#[schema(title = "Automatic sign-in is off")]
+pub struct AutoLoginOff<'a> {
+    #[schema(inline)]
+    detail: AutoLogin<'a>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct AutoLogin<'a> {
+    message: &'a str,
+    auto_login: bool,
+}
+
 impl ApiError {
     /// Returns the validation error of one field of the body.
     pub fn field(name: &'static str, error: FieldError) -> Self {
@@ -92,10 +119,12 @@ impl ApiError {
     pub fn status_and_body(&self) -> (StatusCode, Value) {
         let (status, message) = self.status_and_message();
         let body = match self {
-            Self::Validation(errors) => json!({ "detail": errors.0 }),
-            Self::AutoLoginOff => json!({ "detail": { "message": message, "auto_login": false } }),
-            Self::TooManyRequests(seconds) => json!({ "detail": message, "retry_after": seconds.to_string() }),
-            _ => json!({ "detail": message }),
+            Self::Validation(errors) => json!(ValidationErrorBody { detail: &errors.0 }),
+            Self::AutoLoginOff => json!(AutoLoginOff { detail: AutoLogin { message, auto_login: false } }),
+            Self::TooManyRequests(seconds) => {
+                json!(ErrorBody { detail: message, retry_after: Some(seconds.to_string()) })
+            }
+            _ => json!(ErrorBody { detail: message, retry_after: None }),
         };
         (status, body)
     }

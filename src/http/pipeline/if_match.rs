@@ -36,10 +36,11 @@ impl Input for IfMatch {
     }
 
     fn describe(operation: &mut Operation) {
-        let about =
-            "The account's `ETag`, which is its `updated_at` in quotes: refused with 412 if it was changed since";
-        operation.header("If-Match", about);
-        operation.refusal(412, "The account is not what `If-Match` says");
+        operation.header(
+            "If-Match",
+            "The user's `ETag`: `updated_at` in quotes. A user that has changed since isn't changed.",
+        );
+        operation.refusal(412, "The user has changed since the `ETag` in `If-Match`.");
     }
 }
 

@@ -23,7 +23,6 @@ pub mod request;
 pub mod request_id;
 pub mod response;
 pub mod route;
-pub mod schema;
 pub mod session_tokens;
 pub mod throttle;
 pub mod turn;

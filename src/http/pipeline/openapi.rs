@@ -1,158 +1,225 @@
-//! Owns the API's description (OpenAPI 3.1). It is made from the route table and from the types that handlers take, so
-//! that it cannot say anything else than the code does.
+//! The API's description (OpenAPI 3.1), built from the route table and from the types that handlers read and return.
 
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use actix_web::web::Bytes;
-
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use utoipa::openapi::path::{HttpMethod, Operation as Inner, Parameter, ParameterBuilder, ParameterIn, PathsBuilder};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::schema::{KnownFormat, Schema, SchemaFormat, Type};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Flow, OAuth2, Password, Scopes, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{
+    ComponentsBuilder, ContactBuilder, Content, InfoBuilder, LicenseBuilder, Object, ObjectBuilder, OpenApiBuilder,
+    PathItem, Ref, RefOr, Required, SecurityRequirement, ServerBuilder,
+};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::http::pipeline::body::BodyKind;
-use crate::http::pipeline::schema::{self, Described, object, string};
+use crate::http::pipeline::error::ErrorBody;
+use crate::http::pipeline::validation::ValidationErrorBody;
 
-/// One route's description, filled in by its table entry and by the types of its handler.
+const JSON: &str = "application/json";
+
+/// The groups of operations, in the order in which they are shown.
+const TAGS: [(&str, &str); 11] = [
+    ("Users", "User accounts."),
+    ("Login", "Sign-in, refresh and sign-out."),
+    ("APIKey", "API keys for programs."),
+    ("Sessions", "Where a user is signed in."),
+    ("Reset links", "One-time links that set a new password."),
+    ("Setup", "The first superuser."),
+    ("Audit", "Who changed what, and when."),
+    ("Forward auth", "Access to the sites behind a reverse proxy."),
+    ("Health Check", "Whether the server works."),
+    ("Monitoring", "Metrics for Prometheus."),
+    ("Documentation", "This description."),
+];
+
+/// The errors that many operations share: status, name under `components/responses`, description.
+const SHARED: [(u16, &str, &str); 9] = [
+    (400, "BadRequest", "The request can't be read or carried out."),
+    (401, "Unauthorized", "The access token or API key is not valid."),
+    (403, "Forbidden", "Credentials are missing, or they don't allow this request."),
+    (408, "RequestTimeout", "The request body didn't arrive in time."),
+    (413, "ContentTooLarge", "The request body is too large."),
+    (422, "UnprocessableContent", "Fields are missing or invalid. `detail` lists them."),
+    (500, "InternalServerError", "The server failed. Its log has the cause."),
+    (503, "ServiceUnavailable", "The server is busy, or can't use its database. `Retry-After` says when to try again."),
+    (507, "InsufficientStorage", "The server's disk is full."),
+];
+
+/// The security schemes, each of which is enough.
+const SECURITY: [&str; 3] = ["OAuth2PasswordBearer", "ApiKeyQuery", "ApiKeyHeader"];
+
+/// The description of one route, filled in by its table entry and by the types of its handler.
 #[derive(Default)]
 pub struct Operation {
     pub method: &'static str,
     pub path: &'static str,
-    pub id: &'static str,
-    pub tag: &'static str,
-    pub summary: &'static str,
-    pub description: &'static str,
     pub needs_credentials: bool,
-    pub parameters: Vec<Value>,
-    pub request_body: Option<Value>,
-    pub responses: BTreeMap<u16, Value>,
-    pub schemas: BTreeMap<&'static str, Value>,
+    inner: Inner,
+    schemas: Vec<(String, RefOr<Schema>)>,
 }
 
 impl Operation {
-    /// A parameter of the path that is a UUID.
-    pub fn path_id(&mut self, name: &'static str) {
-        self.parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": schema::uuid() }));
+    /// An operation without parameters and responses.
+    pub fn new(method: &'static str, path: &'static str) -> Self {
+        Self { method, path, ..Self::default() }
     }
 
-    /// A parameter of the query that may be left out.
-    pub fn query(&mut self, name: &'static str, schema: &Value, description: &'static str) {
-        self.parameter("query", name, schema, description);
+    /// Sets the group, the id and the one-line summary.
+    pub fn name(&mut self, tag: &str, id: &str, summary: &str) {
+        self.inner.tags = Some(vec![tag.to_owned()]);
+        self.inner.operation_id = Some(id.to_owned());
+        self.inner.summary = Some(summary.to_owned());
     }
 
-    fn parameter(&mut self, place: &str, name: &str, schema: &Value, description: &str) {
-        let parameter =
-            json!({ "name": name, "in": place, "required": false, "schema": schema, "description": description });
-        self.parameters.push(parameter);
+    /// Sets the description.
+    pub fn describe(&mut self, description: &str) {
+        self.inner.description = Some(description.to_owned());
     }
 
-    /// A header that may be left out.
-    pub fn header(&mut self, name: &'static str, description: &'static str) {
-        self.parameter("header", name, &string(), description);
+    /// Adds a UUID in the path.
+    pub fn path_id(&mut self, name: &str, description: &str) {
+        let uuid =
+            Object::builder().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
+        self.parameter(name, ParameterIn::Path, Required::True, uuid, description);
     }
 
-    /// The body, of this media type.
-    pub fn body(&mut self, media_type: &'static str, name: &'static str, schema: Value) {
-        self.schemas.insert(name, schema);
-        let reference = json!({ "$ref": format!("#/components/schemas/{name}") });
-        self.request_body = Some(json!({ "required": true, "content": { media_type: { "schema": reference } } }));
+    /// Adds the fields of `T` as query parameters.
+    pub fn query<T: IntoParams>(&mut self) {
+        // The derive drops a field's doc comment for a schema from a function, which has its own description.
+        let described = |mut parameter: Parameter| {
+            if let (None, Some(RefOr::T(Schema::Object(schema)))) = (&parameter.description, &mut parameter.schema) {
+                parameter.description = schema.description.take();
+            }
+            RefOr::T(parameter)
+        };
+        let parameters = T::into_params(|| Some(ParameterIn::Query)).into_iter().map(described);
+        self.inner.parameters.get_or_insert_default().extend(parameters);
     }
 
-    /// What a success looks like.
-    pub fn success<T: Described>(&mut self, status: u16) {
-        self.schemas.extend(T::parts());
-        self.schemas.insert(T::NAME, T::schema());
-        self.reply(status, "Successful Response", schema::reference::<T>());
+    /// Adds an optional header.
+    pub fn header(&mut self, name: &str, description: &str) {
+        let text = Object::builder().schema_type(Type::String);
+        self.parameter(name, ParameterIn::Header, Required::False, text, description);
     }
 
-    /// A refusal, whose `detail` is a sentence.
+    fn parameter(&mut self, name: &str, place: ParameterIn, required: Required, schema: ObjectBuilder, about: &str) {
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(place)
+            .required(required)
+            .schema(Some(schema))
+            .description(Some(about))
+            .build();
+        self.inner.parameters.get_or_insert_default().push(RefOr::T(parameter));
+    }
+
+    /// Sets the body to a `T` of this media type.
+    pub fn body<T: ToSchema>(&mut self, media_type: &str) {
+        let content = Content::new(Some(self.reference::<T>()));
+        let body = RequestBodyBuilder::new().content(media_type, content).required(Some(Required::True)).build();
+        self.inner.request_body = Some(RefOr::T(body));
+    }
+
+    /// Refers to the schema of `T`, and adds it and those that it refers to.
+    fn reference<T: ToSchema>(&mut self) -> Ref {
+        T::schemas(&mut self.schemas);
+        self.schemas.push((T::name().into_owned(), T::schema()));
+        Ref::from_schema_name(T::name())
+    }
+
+    /// Adds a response that is a `T`, described as the type is.
+    pub fn returns<T: ToSchema>(&mut self, status: u16) {
+        let description = match T::schema() {
+            RefOr::T(Schema::Object(object)) => object.description,
+            _ => None,
+        };
+        self.returns_as::<T>(status, &description.unwrap_or_default());
+    }
+
+    /// Adds a response that is a `T`.
+    pub fn returns_as<T: ToSchema>(&mut self, status: u16, description: &str) {
+        let content = Content::new(Some(self.reference::<T>()));
+        self.respond(status, ResponseBuilder::new().description(description).content(JSON, content));
+    }
+
+    /// Adds an error whose `detail` is a sentence.
     pub fn refusal(&mut self, status: u16, description: &str) {
-        self.schemas.insert("HTTPError", object(&[("detail", string(), true)]));
-        self.reply(status, description, json!({ "$ref": "#/components/schemas/HTTPError" }));
+        self.returns_as::<ErrorBody<'_>>(status, description);
     }
 
-    /// Any reply with a JSON body.
-    pub fn reply(&mut self, status: u16, description: &str, schema: Value) {
-        let content = json!({ "application/json": { "schema": schema } });
-        self.responses.insert(status, json!({ "description": description, "content": content }));
+    /// Adds a response that is any JSON object.
+    pub fn returns_object(&mut self, status: u16, description: &str) {
+        let content = Content::new(Some(Object::with_type(Type::Object)));
+        self.respond(status, ResponseBuilder::new().description(description).content(JSON, content));
     }
 
-    /// A reply that is plain text.
-    pub fn reply_text(&mut self, status: u16, description: &str) {
-        let content = json!({ "text/plain": { "schema": string() } });
-        self.responses.insert(status, json!({ "description": description, "content": content }));
+    /// Adds a response that is plain text.
+    pub fn returns_text(&mut self, status: u16, description: &str) {
+        let content = Content::new(Some(Object::with_type(Type::String)));
+        self.respond(status, ResponseBuilder::new().description(description).content("text/plain", content));
     }
 
-    /// A reply without a body.
+    /// Adds a response without a body.
     pub fn status_alone(&mut self, status: u16, description: &str) {
-        self.responses.insert(status, json!({ "description": description }));
+        self.respond(status, ResponseBuilder::new().description(description));
     }
 
-    /// The refusals that follow from what the route takes and from who may call it.
+    fn respond(&mut self, status: u16, response: impl Into<RefOr<utoipa::openapi::Response>>) {
+        self.inner.responses.responses.insert(status.to_string(), response.into());
+    }
+
+    /// Adds the errors that follow from what the route reads and from who may call it.
     pub fn common_refusals(&mut self, body: BodyKind, safe: bool) {
-        if self.needs_credentials {
-            self.refusal(401, "The token or key is no longer valid");
-            self.refusal(403, "No valid credentials, or not allowed");
-        } else if !safe {
-            self.refusal(403, "Not allowed");
-        }
-        if body != BodyKind::None {
-            self.refusal(400, "The body cannot be read, or the request cannot be carried out");
-            self.refusal(408, "The body did not arrive in time");
-            self.refusal(413, "The body is too large");
-        }
+        let has_body = body != BodyKind::None;
         // Any text may stand in a header.
-        if body != BodyKind::None || self.parameters.iter().any(|parameter| parameter["in"] != "header") {
-            self.schemas.insert("ValidationError", validation_error());
-            self.schemas.insert("HTTPValidationError", http_validation_error());
-            self.reply(422, "Validation Error", json!({ "$ref": "#/components/schemas/HTTPValidationError" }));
+        let is_other = |parameter: &RefOr<Parameter>| {
+            matches!(parameter, RefOr::T(Parameter { parameter_in: ParameterIn::Path | ParameterIn::Query, .. }))
+        };
+        let validated = has_body || self.inner.parameters.iter().flatten().any(is_other);
+        for (status, name, _) in SHARED {
+            let applies = match status {
+                400 | 408 | 413 => has_body,
+                401 => self.needs_credentials,
+                403 => self.needs_credentials || !safe,
+                422 => validated,
+                _ => true,
+            };
+            if applies {
+                self.respond(status, Ref::from_response_name(name));
+            }
         }
-        self.refusal(500, "Something failed that should not; the log has the cause");
-        self.refusal(503, "Busy, or the database cannot be used right now; `Retry-After` says when to try again");
-        self.refusal(507, "The disk is full");
     }
 
-    fn to_value(&self) -> Value {
-        let responses: Map<String, Value> =
-            self.responses.iter().map(|(status, reply)| (status.to_string(), reply.clone())).collect();
-        let mut operation = json!({
-            "tags": [self.tag],
-            "summary": self.summary,
-            "operationId": self.id,
-            "responses": responses,
-        });
-        if !self.description.is_empty() {
-            operation["description"] = json!(self.description);
+    fn finish(mut self) -> (PathItem, Vec<(String, RefOr<Schema>)>) {
+        let schemes = SECURITY.iter().filter(|_| self.needs_credentials);
+        self.inner.security = Some(schemes.map(|name| SecurityRequirement::new(*name, [""; 0])).collect());
+        // Every request can be malformed.
+        if !self.inner.responses.responses.keys().any(|status| status.starts_with('4')) {
+            self.respond(400, Ref::from_response_name(SHARED[0].1));
         }
-        if self.needs_credentials {
-            operation["security"] =
-                json!([{ "OAuth2PasswordBearer": [] }, { "API key query": [] }, { "API key header": [] }]);
-        }
-        if !self.parameters.is_empty() {
-            operation["parameters"] = json!(self.parameters);
-        }
-        if let Some(body) = &self.request_body {
-            operation["requestBody"] = body.clone();
-        }
-        operation
+        let method = match self.method {
+            "GET" => HttpMethod::Get,
+            "POST" => HttpMethod::Post,
+            "PATCH" => HttpMethod::Patch,
+            _ => HttpMethod::Delete,
+        };
+        (PathItem::new(method, self.inner), self.schemas)
     }
 }
 
-fn validation_error() -> Value {
-    let loc = schema::array(json!({ "anyOf": [{ "type": "string" }, { "type": "integer" }] }));
-    object(&[("loc", loc, true), ("msg", string(), true), ("type", string(), true)])
-}
-
-fn http_validation_error() -> Value {
-    object(&[("detail", schema::array(json!({ "$ref": "#/components/schemas/ValidationError" })), false)])
-}
-
-/// The description that one server sends, made when it is first asked for: most servers never are.
+/// The description that one server sends, built on first request: most servers are never asked.
 pub struct ApiDescription {
     describe: fn() -> Value,
     text: OnceLock<Bytes>,
 }
 
 impl ApiDescription {
-    /// A description that `describe` makes.
+    /// A description that `describe` builds.
     pub fn new(describe: fn() -> Value) -> Self {
         Self { describe, text: OnceLock::new() }
     }
@@ -162,7 +229,7 @@ impl ApiDescription {
         let make = || {
             let mut document = (self.describe)();
             if !base_path.is_empty() {
-                document["servers"] = json!([{ "url": base_path }]);
+                document["servers"][0]["url"] = json!(base_path);
             }
             document.to_string().into()
         };
@@ -171,34 +238,50 @@ impl ApiDescription {
 }
 
 /// The whole document.
-pub fn document(operations: &[Operation]) -> Value {
-    let mut paths = Map::new();
-    let mut schemas = Map::new();
+pub fn document(operations: impl Iterator<Item = Operation>) -> Value {
+    let (mut paths, mut components) = (PathsBuilder::new(), shared_components());
     for operation in operations {
-        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
-        path[operation.method.to_ascii_lowercase()] = operation.to_value();
-        for (name, schema) in &operation.schemas {
-            let mut schema = schema.clone();
-            schema["title"] = json!(name);
-            schemas.insert((*name).to_owned(), schema);
-        }
+        let path = operation.path;
+        let (item, schemas) = operation.finish();
+        paths = paths.path(path, item);
+        components = components.schemas_from_iter(schemas);
     }
-    json!({
-        "openapi": "3.1.0",
-        "info": {
-            "title": "usher",
-            "description": "User accounts for self-hosted software. Speaks Langflow's Users API.",
-            "version": env!("CARGO_PKG_VERSION"),
-            "license": { "name": "MIT", "identifier": "MIT" },
-        },
-        "paths": paths,
-        "components": {
-            "schemas": schemas,
-            "securitySchemes": {
-                "OAuth2PasswordBearer": { "type": "oauth2", "flows": { "password": { "scopes": {}, "tokenUrl": "api/v1/login" } } },
-                "API key query": { "type": "apiKey", "in": "query", "name": "x-api-key" },
-                "API key header": { "type": "apiKey", "in": "header", "name": "x-api-key" },
-            },
-        },
-    })
+    let tag = |(name, about)| TagBuilder::new().name(name).description(Some(about)).build();
+    let info = InfoBuilder::new()
+        .title("usher")
+        .description(Some("User accounts for self-hosted software. Speaks Langflow's Users API."))
+        .version(env!("CARGO_PKG_VERSION"))
+        .contact(Some(ContactBuilder::new().name(Some("The maintainers of usher")).build()))
+        .license(Some(LicenseBuilder::new().name("MIT").identifier(Some("MIT")).build()));
+    let document = OpenApiBuilder::new()
+        .info(info)
+        .servers(Some([ServerBuilder::new().url("/").description(Some("This server")).build()]))
+        .tags(Some(TAGS.map(tag)))
+        .paths(paths)
+        .components(Some(components.build()))
+        .build();
+    serde_json::to_value(document).expect("the description is plain data with text keys")
+}
+
+/// The responses that operations refer to, their schemas, and the security schemes.
+fn shared_components() -> ComponentsBuilder {
+    let components = SHARED.iter().fold(ComponentsBuilder::new(), |components, (status, name, description)| {
+        let schema = if *status == 422 { ValidationErrorBody::name() } else { ErrorBody::name() };
+        let content = Content::new(Some(Ref::from_schema_name(schema)));
+        components.response(*name, ResponseBuilder::new().description(*description).content(JSON, content))
+    });
+    let mut parts = vec![];
+    ValidationErrorBody::schemas(&mut parts);
+    let [oauth, query, header] = SECURITY;
+    let key = || ApiKeyValue::new("x-api-key");
+    components
+        .schema(ErrorBody::name(), ErrorBody::schema())
+        .schema(ValidationErrorBody::name(), ValidationErrorBody::schema())
+        .schemas_from_iter(parts)
+        .security_scheme(
+            oauth,
+            SecurityScheme::OAuth2(OAuth2::new([Flow::Password(Password::new("api/v1/login", Scopes::new()))])),
+        )
+        .security_scheme(query, SecurityScheme::ApiKey(ApiKey::Query(key())))
+        .security_scheme(header, SecurityScheme::ApiKey(ApiKey::Header(key())))
 }

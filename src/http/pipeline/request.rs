@@ -141,7 +141,7 @@ fn path_uuid(name: &'static str, source: &InputSource<'_>, faults: &mut FieldErr
 
 /// Declares a UUID path parameter.
 macro_rules! path_id {
-    ($(#[$doc:meta])* $type:ident, $name:literal) => {
+    ($(#[$doc:meta])* $type:ident, $name:literal, $about:literal) => {
         $(#[$doc])*
         pub struct $type(pub Uuid);
 
@@ -153,7 +153,7 @@ macro_rules! path_id {
             }
 
             fn describe(operation: &mut Operation) {
-                operation.path_id($name);
+                operation.path_id($name, $about);
             }
         }
     };
@@ -162,15 +162,18 @@ macro_rules! path_id {
 path_id!(
     /// The `user_id` of the path.
     UserId,
-    "user_id"
+    "user_id",
+    "The user's id."
 );
 path_id!(
     /// The `api_key_id` of the path.
     KeyId,
-    "api_key_id"
+    "api_key_id",
+    "The API key's id."
 );
 path_id!(
     /// The `session_id` of the path.
     SessionId,
-    "session_id"
+    "session_id",
+    "The session's id."
 );

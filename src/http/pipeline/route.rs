@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload};
 use actix_web::{HttpRequest, Resource};
 use futures_util::FutureExt;
-use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::caller::Authenticate;
@@ -16,7 +16,6 @@ use crate::http::pipeline::metrics::RequestTimer;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, Request};
 use crate::http::pipeline::response::{self, Response};
-use crate::http::pipeline::schema::Described;
 use crate::http::pipeline::{attempt, denied_log};
 
 type Describe = Box<dyn Fn(&mut Operation) + Send + Sync>;
@@ -160,7 +159,7 @@ impl Route {
 
     /// Names the operation: the original's id where the original has it.
     pub fn named(self, tag: &'static str, id: &'static str, summary: &'static str) -> Self {
-        self.described(move |operation| (operation.tag, operation.id, operation.summary) = (tag, id, summary))
+        self.described(move |operation| operation.name(tag, id, summary))
     }
 
     /// No part of the API: a page for people.
@@ -168,39 +167,44 @@ impl Route {
         Self { listed: false, ..self }
     }
 
-    /// Describes what the name does not say.
+    /// Describes what the summary doesn't say.
     pub fn about(self, description: &'static str) -> Self {
-        self.described(move |operation| operation.description = description)
+        self.described(move |operation| operation.describe(description))
     }
 
-    /// What a success looks like.
-    pub fn gives<T: Described>(self, status: u16) -> Self {
-        self.described(move |operation| operation.success::<T>(status))
+    /// Adds a response that is a `T`, described as the type is.
+    pub fn gives<T: ToSchema>(self, status: u16) -> Self {
+        self.described(move |operation| operation.returns::<T>(status))
     }
 
-    /// What a success looks like when it is no named object.
-    pub fn replies(self, status: u16, description: &'static str, schema: fn() -> Value) -> Self {
-        self.described(move |operation| operation.reply(status, description, schema()))
+    /// Adds a response that is a `T`.
+    pub fn gives_as<T: ToSchema>(self, status: u16, description: &'static str) -> Self {
+        self.described(move |operation| operation.returns_as::<T>(status, description))
     }
 
-    /// What a success looks like when it is plain text.
+    /// Adds a response that is any JSON object.
+    pub fn gives_object(self, status: u16, description: &'static str) -> Self {
+        self.described(move |operation| operation.returns_object(status, description))
+    }
+
+    /// Adds a response that is plain text.
     pub fn gives_text(self, status: u16, description: &'static str) -> Self {
-        self.described(move |operation| operation.reply_text(status, description))
+        self.described(move |operation| operation.returns_text(status, description))
     }
 
-    /// A reply that is its status and headers.
+    /// Adds a response without a body.
     pub fn status_alone(self, status: u16, description: &'static str) -> Self {
         self.described(move |operation| operation.status_alone(status, description))
     }
 
-    /// A refusal that the handler alone knows of.
+    /// Adds an error that only the handler knows of.
     pub fn refuses(self, status: u16, description: &'static str) -> Self {
         self.described(move |operation| operation.refusal(status, description))
     }
 
     /// The route's part of the API's description.
     pub fn operation(&self) -> Operation {
-        let mut operation = Operation { method: self.method(), path: self.path, ..Operation::default() };
+        let mut operation = Operation::new(self.method(), self.path);
         self.describe.iter().for_each(|describe| describe(&mut operation));
         operation
     }

@@ -57,7 +57,7 @@ pub fn response(app: &App, session: &Session, user: Option<&User>, jar: CookieJa
         generation: Some(session.generation),
     });
     let refresh_seconds = u64::try_from((session.expires_at - now).num_seconds()).unwrap_or(0);
-    let token = Token { access_token: access.expose(), refresh_token: refresh.expose(), token_type: "bearer" };
+    let token = Token::new(access.expose(), refresh.expose());
     let response = Response::json(&token)
         .cookie(&jar.set(cookies::REFRESH, refresh.expose(), refresh_seconds))
         .cookie(&jar.set(cookies::ACCESS, access.expose(), access_seconds));

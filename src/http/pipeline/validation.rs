@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde::ser::SerializeSeq;
+use utoipa::ToSchema;
 
 /// Why one value is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,13 +67,35 @@ impl<T: Serialize> Pair for (&str, T) {
     }
 }
 
-/// An item of a 422's `detail`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ValidationError, title = "Invalid field")]
 pub struct Item {
+    /// The kind of error.
     #[serde(rename = "type")]
     kind: &'static str,
+    /// Where the field is: `path`, `query` or `body`, then its name or, in malformed JSON, its position.
+    #[schema(value_type = Vec<PathPart>)]
     loc: Location,
+    #[schema(value_type = String)]
     msg: Cow<'static, str>,
+}
+
+/// A name, or a position in malformed JSON.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(title = "Part of a location")]
+#[expect(dead_code, reason = "Location writes both kinds")]
+enum PathPart {
+    Name(String),
+    Position(u64),
+}
+
+/// Which fields of the request are missing or invalid.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HTTPValidationError, title = "Validation error")]
+pub struct ValidationErrorBody<'a> {
+    pub detail: &'a [Item],
 }
 
 /// All faults of a request, in the order in which its fields are checked.
