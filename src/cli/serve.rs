@@ -41,7 +41,7 @@ async fn serve(config: Config, passed: Vec<TcpListener>) -> Result<(), Failure> 
     if let FirstSuperuser::Link(link) = &built.first_superuser
         && !io::stdout().is_terminal()
     {
-        let path = server::keep_link(&data_dir, link)?;
+        let path = built.keep_setup_link(link)?;
         log::warn!("there is no superuser yet: open the link in {} to set up the server", path.display());
     }
     announce(&built);

@@ -25,6 +25,11 @@ use file::ConfigFile;
 use sources::Sources;
 
 impl Config {
+    /// The file that holds the setup link until it is used.
+    pub fn setup_link_file(&self) -> std::path::PathBuf {
+        self.data_dir.join("setup-link")
+    }
+
     /// Reads and validates every setting.
     ///
     /// # Errors

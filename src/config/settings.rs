@@ -38,6 +38,9 @@ settings! {
         /// The address that people type, such as `https://users.example.org`. Links start with it.
         public_url: Option<String> = "" ("derived from `bind`"), Text("URL"), optional(values::public_url);
 
+        /// The name that the console shows, at most 60 characters.
+        site_name: Option<String> = "" ("usher"), Text("NAME"), optional(values::site_name);
+
         /// The path in front of every route when a proxy serves usher below another site, such as `/usher`.
         ///
         /// For https://home.example.org/usher/ it is "/usher". The proxy may keep or remove it.

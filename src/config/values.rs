@@ -262,6 +262,15 @@ pub(super) fn text(text: &str) -> Result<String, String> {
 }
 
 /// Parses a path and makes it absolute. It doesn't have to exist.
+/// A name that is shown on one line.
+pub(super) fn site_name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.is_empty() || name.chars().count() > 60 || name.chars().any(char::is_control) {
+        return Err("a name of at most 60 characters".to_owned());
+    }
+    Ok(name.to_owned())
+}
+
 pub(super) fn path(text: &str, base: &Path) -> Result<PathBuf, String> {
     // Only shells expand a tilde. Here it would create a directory of that name.
     let tilde = text == "~" || text.starts_with("~/");

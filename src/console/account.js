@@ -3,6 +3,7 @@
 import { html, Field, Form, Heading, announce, useState } from './ui.js';
 import { useAction } from './async.js';
 import { request } from './api.js';
+import { passwordMin } from './routing.js';
 import { Profile } from './profile.js';
 import { Keys, Sessions } from './credentials.js';
 import { common, password as texts, shell } from './texts.js';
@@ -26,12 +27,12 @@ function Password({ me, setMe }) {
     announce(texts.changed);
   };
   return html`<section class="card" aria-labelledby="password"><h2 id="password">${texts.section}</h2>
-    <${Form} action=${action} submit=${texts.submit} label=${texts.section} onDone=${done}>
+    <${Form} action=${action} submit=${texts.submit} label=${texts.section} guard onDone=${done}>
       <input type="text" name="username" autocomplete="username" value=${me.username} hidden readonly />
       <${Field} label=${texts.current} name="current_password" type="password" autocomplete="current-password"
         error=${action.fields.current_password} />
       <${Field} label=${common.newPassword} name="password" type="password" autocomplete="new-password"
-        hint=${texts.hint} error=${action.fields.password} />
+        hint=${texts.hint(passwordMin)} error=${action.fields.password} />
       <${Field} label=${common.repeatPassword} name="repeat" type="password" autocomplete="new-password" error=${mismatch} />
     <//></section>`;
 }

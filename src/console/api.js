@@ -3,6 +3,9 @@
 import { base } from './routing.js';
 import { errors, session } from './texts.js';
 
+/** The API's message for a taken user name, which names no field. */
+const NAME_TAKEN = 'This username is unavailable.';
+
 /** How long to wait for a response, in milliseconds. */
 const TIMEOUT = 20000;
 /** How long to wait for a health check, in milliseconds. */
@@ -17,8 +20,10 @@ let online = true;
 // With `auto_login`, a page on the server's own machine needs no password. It may need a launch secret.
 let mayAutoLogin = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname);
 let launchSecret = null;
+// All tabs share the refresh cookie, so a sign-out in one ends them all.
+const tabs = new BroadcastChannel(`usher ${base.pathname}`);
 
-/** Listens for `signed-out` (with a reason), `forbidden`, `user-changed`, `offline` or `online`; returns a function that stops. */
+/** Listens for `signed-out` (with a reason), `forbidden`, `user-changed`, `users-changed`, `offline` or `online`; returns a function that stops. */
 export function on(name, listen) {
   const listener = (event) => listen(event.detail);
   events.addEventListener(name, listener);
@@ -37,6 +42,7 @@ export class ApiError extends Error {
     this.status = status;
     this.fields = {};
     this.retryAfter = status === 429 ? Math.max(1, Number(body?.retry_after ?? retryAfter) || 1) : 0;
+    if (detail === NAME_TAKEN) this.fields.username = detail;
     if (Array.isArray(detail)) {
       for (const item of detail) this.fields[item.loc.at(-1)] ??= readable(item.msg);
       // For errors whose field is not on the page.
@@ -153,6 +159,19 @@ async function autoLogin() {
   }
 }
 
+function forget() {
+  token = null;
+  tokenUser = null;
+  // Automatic sign-in would undo the sign-out.
+  mayAutoLogin = false;
+}
+
+tabs.onmessage = () => {
+  if (!token) return;
+  forget();
+  emit('signed-out', session.signedOut);
+};
+
 /** Sets the launch secret for automatic sign-in. */
 export function setLaunchSecret(secret) {
   launchSecret = secret;
@@ -167,10 +186,8 @@ export async function signOut() {
     // The session has already ended.
     if (error.status !== 401) throw error;
   });
-  token = null;
-  tokenUser = null;
-  // Automatic sign-in would undo the sign-out.
-  mayAutoLogin = false;
+  forget();
+  tabs.postMessage('signed-out');
 }
 
 export function authorization() {
@@ -207,7 +224,9 @@ export async function request(method, path, options = {}) {
     response = await attempt();
   }
   if (response.status === 403) emit('forbidden');
-  return read(response);
+  const body = await read(response);
+  if (method !== 'GET' && path.startsWith('users/')) emit('users-changed');
+  return body;
 }
 
 /** Sends a request to any path and returns the unread response. */

@@ -1,12 +1,12 @@
 // The start of the console: finds out who is signed in. The pages for signed-in users load when they are needed.
 
 import { html, render, useState, useEffect, Brand, Connection, Notices, Problem, announce, short } from './ui.js';
-import { base, configuredBase, likelySignedIn, linkPage, takeFromHash } from './routing.js';
+import { base, configuredBase, likelySignedIn, linkPage, needsSetup, takeFromHash } from './routing.js';
 import { keepFocus } from './focus.js';
 import { request, setLaunchSecret, on, renew } from './api.js';
-import { CardPage, SignedOut, Setup, Reset } from './sign_in.js';
-import { ReturnToSite, SignOut, returnTo } from './return_to.js';
-import { common, reset, session } from './texts.js';
+import { CardPage, NeedsSetup, SignedOut, Setup, Reset, returnTo } from './sign_in.js';
+import { ReturnToSite, SignOut } from './return_to.js';
+import { common, session, setup as setupTexts } from './texts.js';
 
 const loadShell = () => import('./shell.js').then((loaded) => loaded.Shell);
 const token = linkPage ? takeFromHash('token') : null;
@@ -36,6 +36,8 @@ function App() {
   // The signed-in user, `null` for nobody, or `undefined` if it isn't known yet.
   const [me, setMe] = useState(likelySignedIn ? undefined : null);
   const [notice, setNotice] = useState(null);
+  // Set up by this page: the page itself still says that setup is needed.
+  const [setUp, setSetUp] = useState(false);
   const [special, setSpecial] = useState(linkPage);
   const [problem, setProblem] = useState(null);
   const loadUser = async (signedIn) => {
@@ -51,7 +53,8 @@ function App() {
   const finish = (why) => {
     history.replaceState(null, '', base);
     setSpecial('');
-    if (why) leave(why); else loadUser();
+    if (why) leave(why);
+    else loadUser();
   };
   useEffect(() => {
     if (likelySignedIn && !special) loadUser();
@@ -73,9 +76,10 @@ function App() {
     loadUser(true);
   };
   let page = html`<header class="top"><${Brand} /></header>`;
-  if (special === 'setup') page = html`<${Setup} token=${token} onDone=${() => finish()} />`;
-  else if (special === 'reset') page = html`<${Reset} token=${token} onDone=${() => finish(reset.done)} />`;
+  if (special === 'setup') page = html`<${Setup} token=${token} onDone=${() => { setSetUp(true); finish(); }} onComplete=${() => finish(setupTexts.complete)} />`;
+  else if (special === 'reset') page = html`<${Reset} token=${token} onDone=${finish} />`;
   else if (special === 'sign-out') page = html`<${SignOut} onDone=${() => finish(session.signedOut)} />`;
+  else if (needsSetup && me === null && !setUp) page = html`<${NeedsSetup} />`;
   else if (me === null) page = html`<${SignedOut} notice=${notice} onSignedIn=${signedIn} />`;
   else if (me && returnTo) page = html`<${ReturnToSite} me=${me} onLeave=${leave} />`;
   else if (me) page = html`<${SignedIn} key=${me.id} me=${me} setMe=${setMe} onLeave=${leave} />`;

@@ -76,7 +76,7 @@ export function Audit({ query }) {
       <thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">${texts.time}</th><th role="columnheader" scope="col">${texts.action}</th>
         <th role="columnheader" scope="col">${texts.actor}</th><th role="columnheader" scope="col">${texts.target}</th><th role="columnheader" scope="col">${texts.address}</th></tr></thead>
       <tbody role="rowgroup">${entries.map((entry) => html`<tr role="row" key=${entry.id}>
-        <td role="cell"><${Time} at=${entry.at} time /></td>
+        <td role="cell"><${Time} at=${entry.at} /></td>
         <td role="cell" class="what">${texts.actions[entry.action] ?? entry.action} ${!entry.success && html`<${Badge} kind="failed">${texts.failed}<//>`}
           <${Detail} entry=${entry} /></td>
         <td role="cell" class="by ${entry.actor_name ? '' : 'none'}">${userLink(entry.actor, entry.actor_name)}</td>

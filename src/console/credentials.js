@@ -47,8 +47,8 @@ export function Sessions({ path, own, version }) {
     <${Rows} list=${list}>${(session) => html`<li key=${session.id}>
       <div><strong title=${session.client}>${clientName(session.client)}</strong>
         ${session.current && html` <${Badge} kind="active">${sessionTexts.current}<//>`}
-        <p class="muted small">${session.address} · ${sessionTexts.since(html`<${Time} at=${session.created_at} time />`)}${' '}
-          · ${sessionTexts.lastUsed(html`<${Time} at=${session.refreshed_at} time />`)}</p></div>
+        <p class="muted small">${session.address} · ${sessionTexts.since(html`<${Time} at=${session.created_at} />`)}${' '}
+          · ${sessionTexts.lastUsed(html`<${Time} at=${session.refreshed_at} />`)}</p></div>
       ${!session.current && html`<button onClick=${() => action.run(session)}
         aria-label=${sessionTexts.endOne(clientName(session.client), session.address)}>${sessionTexts.end}</button>`}
     </li>`}<//>

@@ -24,6 +24,8 @@ macro_rules! file {
 pub const APP: &str = include_str!("index.html");
 /// The page for a user who has no access to a site behind the proxy.
 pub const ACCESS_DENIED: &str = include_str!("access_denied.html");
+/// The page for an unknown address.
+pub const NOT_FOUND: &str = include_str!("not_found.html");
 /// The API reference.
 pub const DOCS: &str = include_str!("docs.html");
 /// The style sheet. Each page contains it, as loading it would delay the first paint.
@@ -78,9 +80,17 @@ pub mod mark {
     pub const BASE: &str = "BASE_PATH";
     /// The setting `signup`.
     pub const SIGN_UP: &str = "SIGN_UP";
+    /// The version of usher.
+    pub const RELEASE: &str = "USHER_RELEASE";
+    /// The setting `password_min_length`.
+    pub const PASSWORD_MIN: &str = "PASSWORD_MIN";
+    /// The path of the file with the setup link, if there is one.
+    pub const SETUP_FILE: &str = "SETUP_FILE";
+    /// The setting `site_name`.
+    pub const SITE_NAME: &str = "SITE_NAME";
     /// The files' version.
     pub const VERSION: &str = "VERSION";
-    /// Whether the browser is `known` or `new`.
+    /// What the server knows of the browser: `known`, `new`, or `setup` while there is no superuser.
     pub const VISITOR: &str = "VISITOR";
     /// The names of the scripts to load, as a JavaScript array.
     pub const FILES: &str = "FILES";

@@ -1,6 +1,7 @@
 //! The console's pages with their settings filled in, their content security policy, and their compressed form.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::{LazyLock, OnceLock};
 
 use actix_web::http::header::HeaderValue;
@@ -12,7 +13,9 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use crate::config::Config;
-use crate::console::{APP, BOOT, DOCS, DOCS_SCRIPTS, FILES, LOGO, SIGNED_IN_SCRIPTS, SIGNED_OUT_SCRIPTS, STYLE, mark};
+use crate::console::{
+    APP, BOOT, DOCS, DOCS_SCRIPTS, FILES, LOGO, NOT_FOUND, SIGNED_IN_SCRIPTS, SIGNED_OUT_SCRIPTS, STYLE, mark,
+};
 
 /// The version segment of the files' paths: a hash of their content.
 pub static VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -28,7 +31,9 @@ pub static CONTENTS: LazyLock<Vec<Content>> =
 pub struct Pages {
     signed_out: OnceLock<Page>,
     signed_in: OnceLock<Page>,
+    setup: OnceLock<Page>,
     docs: OnceLock<Page>,
+    not_found: OnceLock<Page>,
 }
 
 impl Pages {
@@ -44,6 +49,18 @@ impl Pages {
             Page::new(&APP.replace(mark::VISITOR, "known"), config, "app.js", &[SIGNED_OUT_SCRIPTS, SIGNED_IN_SCRIPTS])
         };
         self.signed_in.get_or_init(page)
+    }
+
+    /// The console while there is no superuser. `link_file` is the file with the setup link, if there is one.
+    pub fn setup(&self, config: &Config, link_file: Option<&Path>) -> &Page {
+        let path = link_file.map(|path| path.display().to_string()).unwrap_or_default();
+        let text = || APP.replace(mark::VISITOR, "setup").replace(mark::SETUP_FILE, &escape(&path));
+        self.setup.get_or_init(|| Page::new(&text(), config, "app.js", &[SIGNED_OUT_SCRIPTS]))
+    }
+
+    /// The page for an unknown address.
+    pub fn not_found(&self, config: &Config) -> &Page {
+        self.not_found.get_or_init(|| Page::new(NOT_FOUND, config, "", &[]))
     }
 
     /// The API reference.
@@ -81,7 +98,12 @@ impl Page {
             .replace(mark::BOOT, &boot)
             .replace(mark::STYLE, STYLE)
             .replace(mark::SIGN_UP, config.signup.as_str())
-            .replace(mark::BASE, &config.base_path);
+            .replace(mark::BASE, &config.base_path)
+            .replace(mark::RELEASE, env!("CARGO_PKG_VERSION"))
+            .replace(mark::PASSWORD_MIN, &config.password_min_length.to_string())
+            .replace(mark::SETUP_FILE, "")
+            // Last, as it can be any text.
+            .replace(mark::SITE_NAME, &escape(config.site_name.as_deref().unwrap_or("usher")));
         let policy = HeaderValue::try_from(policy).expect("the policy has only ASCII words and base64");
         Self { content: Content::new(text, "text/html; charset=utf-8"), policy }
     }
@@ -105,6 +127,11 @@ impl Content {
     pub fn gzip(&self) -> &Bytes {
         self.gzip.get_or_init(|| compress(&self.plain).into())
     }
+}
+
+/// Escapes a text for HTML.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }
 
 fn compress(plain: &[u8]) -> Vec<u8> {

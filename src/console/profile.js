@@ -102,7 +102,7 @@ export function Profile({ user, put }) {
         ${user.profile_image && html`<button onClick=${() => save.run({ profile_image: '' }, profile.pictureRemoved)}>${profile.remove}</button>`}</div></div>
     <${Problem} text=${unreadable} />
     <${Conflict} save=${save} user=${user} />
-    <${Form} action=${action} submit=${common.save} label=${profile.section}>
+    <${Form} action=${action} submit=${common.save} label=${profile.section} guard>
       <${Field} label=${common.userName} name="username" field=${name} defaultValue=${user.username} autocomplete="off" autocapitalize="none"
         spellcheck=${false} error=${save.fields.username} />
     <//></section>`;

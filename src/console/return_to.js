@@ -4,11 +4,8 @@ import { html, useEffect, useState, Form, Problem } from './ui.js';
 import { base } from './routing.js';
 import { useAction } from './async.js';
 import { request, signOut } from './api.js';
-import { CardPage } from './sign_in.js';
+import { CardPage, returnTo } from './sign_in.js';
 import { common, shell, sites } from './texts.js';
-
-/** The address to return to. The server checks whether it belongs to a site. */
-export const returnTo = new URLSearchParams(location.search).get('return_to');
 
 /** The browser keeps the fragment across the redirect to this page; the site may need it. */
 const fragment = location.hash.startsWith('#/sign-up') ? '' : location.hash;

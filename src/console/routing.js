@@ -13,16 +13,64 @@ export const configuredBase = meta('base');
 /** The setting `signup`: `open`, `approval` or `closed`. */
 export const signupMode = meta('signup') ?? 'closed';
 
+/** The setting `password_min_length`. */
+export const passwordMin = Number(meta('password-min') ?? 8);
+
+/** The setting `site_name`, or the product's name. */
+export const siteName = meta('site-name');
+
+/** The server's version. */
+export const version = meta('version');
+
+/** Whether the server has no superuser yet, and the file that holds its setup link. */
+export const needsSetup = document.documentElement.dataset.visitor === 'setup';
+export const setupFile = meta('setup-file');
+
 /** The page that a link opened: `setup`, `reset`, `sign-out`, or nothing for the console. */
 export const linkPage = location.pathname.slice(base.pathname.length);
 
 /** Whether the browser sent a refresh token with this page, or the server needs no password. */
 export const likelySignedIn = document.documentElement.dataset.visitor === 'known';
 
+/** The forms with unsaved input. */
+const unsaved = new Set();
+let shownHash = location.hash;
+let askToDiscard = null;
+
+/** Records whether a form has unsaved input. */
+export function setUnsaved(form, dirty) {
+  if (dirty) unsaved.add(form); else unsaved.delete(form);
+}
+
+/** Runs `leave` now, or after the user agreed to discard unsaved input. */
+export function discardThen(leave) {
+  if (!unsaved.size || !askToDiscard) leave();
+  else askToDiscard(() => { unsaved.clear(); leave(); });
+}
+
+/** Sets the function that asks whether to discard unsaved input, or `null`. */
+export function onDiscard(ask) {
+  askToDiscard = ask;
+}
+
+addEventListener('beforeunload', (event) => { if (unsaved.size) event.preventDefault(); });
+// Registered before the listeners of `useRoute`, so that it can stop the event.
+addEventListener('hashchange', (event) => {
+  const wanted = location.hash;
+  if (unsaved.size && askToDiscard && wanted !== shownHash) {
+    event.stopImmediatePropagation();
+    history.replaceState(null, '', shownHash || location.pathname + location.search);
+    discardThen(() => go(wanted, true));
+  } else shownHash = wanted;
+});
+
 /** Reads a value from the address's fragment, and removes the fragment so that the history doesn't keep it. */
 export function takeFromHash(name) {
   const value = new URLSearchParams(location.hash.slice(1)).get(name);
-  if (value) history.replaceState(null, '', location.pathname);
+  if (value) {
+    history.replaceState(null, '', location.pathname);
+    shownHash = '';
+  }
   return value;
 }
 

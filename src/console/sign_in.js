@@ -1,10 +1,13 @@
 // The pages for people who are not signed in: sign-in, sign-up, first-run setup, and a new password by a reset link.
 
-import { html, Brand, Field, Form, Heading, Problem, short, useState } from './ui.js';
+import { html, Brand, Field, Form, Heading, Problem, short, useEffect, useState } from './ui.js';
 import { useAction } from './async.js';
-import { hashOf, go, signupMode, useRoute } from './routing.js';
+import { base, hashOf, go, needsSetup, passwordMin, setupFile, signupMode, useRoute } from './routing.js';
 import { requestAnonymously, signIn } from './api.js';
-import { common, reset, setup, signIn as texts, signUp } from './texts.js';
+import { common, needsSetup as needsTexts, reset, setup, signIn as texts, signUp } from './texts.js';
+
+/** The address to return to after sign-in. The server checks whether it belongs to a site. */
+export const returnTo = new URLSearchParams(location.search).get('return_to');
 
 /** The address `#/sign-up`, so that people can link to it. */
 const SIGN_UP = 'sign-up';
@@ -26,7 +29,9 @@ function SignIn({ notice, onSignedIn }) {
     await signIn(username, password);
     return true;
   });
+  const site = returnTo && URL.canParse(returnTo) ? new URL(returnTo).host : null;
   return html`<${CardPage} title=${texts.title}>
+    ${site && html`<p>${texts.toSite(html`<b>${site}</b>`)}</p>`}
     ${notice && html`<p class="note" role="status" id="notice">${notice}</p>`}
     <${Form} action=${action} submit=${texts.title} label=${texts.title} onDone=${onSignedIn}>
       <${UserName} describedby=${notice && 'notice'} error=${action.fields.username} />
@@ -52,7 +57,7 @@ function usePasswordAction(submit) {
 function NewPassword({ action, focus }) {
   return html`
     <${Field} label=${common.newPassword} name="password" type="password" autocomplete="new-password"
-      autofocus=${focus} hint=${common.passwordHint} error=${action.fields.password} />
+      autofocus=${focus} hint=${common.passwordRules(passwordMin)} error=${action.fields.password} />
     <${Field} label=${common.repeatPassword} name="repeat" type="password" autocomplete="new-password" error=${action.mismatch} />`;
 }
 
@@ -88,7 +93,26 @@ export function SignedOut({ notice, onSignedIn }) {
   return html`<${SignIn} key="in" notice=${waiting ?? notice} onSignedIn=${onSignedIn} />`;
 }
 
-export function Setup({ token, onDone }) {
+/** Checks the token of a link when the page loads; `result` is `null` until then. */
+function useLinkCheck(path, token, missing) {
+  const [check, setCheck] = useState({ result: null, error: token ? null : { message: missing } });
+  const run = () => requestAnonymously('POST', path, { json: { token } })
+    .then((result) => setCheck({ result, error: null }), (error) => setCheck({ result: null, error }));
+  useEffect(() => { if (token) run(); }, []);
+  return { ...check, retry: check.error?.status === 403 || !token ? undefined : run };
+}
+
+/** Shown instead of sign-in while there is no superuser. */
+export function NeedsSetup() {
+  return html`<${CardPage} title=${needsTexts.title}>
+    <p>${needsTexts.intro}</p>
+    <p>${setupFile ? needsTexts.file(html`<code>${setupFile}</code>`) : needsTexts.log}</p>
+  <//>`;
+}
+
+export function Setup({ token, onDone, onComplete }) {
+  const check = useLinkCheck('setup/check', token, setup.noToken);
+  useEffect(() => { if (!needsSetup) onComplete(); }, []);
   const action = usePasswordAction(async ({ username, password }) => {
     await requestAnonymously('POST', 'setup', { json: { token, username, password } });
     await signIn(username, password);
@@ -96,24 +120,30 @@ export function Setup({ token, onDone }) {
   });
   return html`<${CardPage} title=${setup.title}>
     <p>${setup.intro}</p>
-    <${Problem} text=${token ? null : setup.noToken} />
-    <${Form} action=${action} submit=${setup.submit} label=${setup.form} disabled=${!token} onDone=${onDone}>
+    <${Problem} text=${check.error?.message} retry=${check.retry} />
+    ${check.result && html`<${Form} action=${action} submit=${setup.submit} label=${setup.form} onDone=${onDone}>
       <${UserName} error=${action.fields.username} />
       <${NewPassword} action=${action} />
-    <//>
+    <//>`}
   <//>`;
 }
 
 export function Reset({ token, onDone }) {
-  const action = usePasswordAction(async ({ password }) => {
+  const check = useLinkCheck('reset-password/check', token, reset.noToken);
+  const action = usePasswordAction(async ({ username, password }) => {
     await requestAnonymously('POST', 'reset-password', { json: { token, password } });
-    return true;
+    // An account that waits for approval, or is inactive, can't sign in yet.
+    const signedIn = await signIn(username, password).then(() => true, (error) => error);
+    return { notice: signedIn === true ? null : `${reset.done} ${signedIn.message}` };
   });
+  const name = check.result?.username;
   return html`<${CardPage} title=${reset.title}>
     <p>${reset.intro}</p>
-    <${Problem} text=${token ? null : reset.noToken} />
-    <${Form} action=${action} submit=${reset.submit} label=${reset.form} disabled=${!token} onDone=${onDone}>
+    <${Problem} text=${check.error?.message} retry=${check.retry} />
+    ${check.error && html`<p><a href=${base}>${reset.signIn}</a></p>`}
+    ${name && html`<${Form} action=${action} submit=${reset.submit} label=${reset.form} onDone=${({ notice }) => onDone(notice)}>
+      <${Field} label=${reset.account} name="username" value=${name} readonly autocomplete="username" />
       <${NewPassword} action=${action} focus />
-    <//>
+    <//>`}
   <//>`;
 }

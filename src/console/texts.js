@@ -3,7 +3,6 @@
 const users = (count, shown) => `${shown} ${count === 1 ? 'user matches' : 'users match'}`;
 
 export const common = {
-  product: 'usher',
   none: '–',
   never: 'never',
   cancel: 'Cancel',
@@ -19,7 +18,7 @@ export const common = {
   password: 'Password',
   newPassword: 'New password',
   repeatPassword: 'Repeat password',
-  passwordHint: 'Choose a few words that are hard to guess. Common passwords are refused.',
+  passwordRules: (min) => `${min} to 72 characters. Not your user name or a common password.`,
   passwordsDiffer: 'The passwords don’t match.',
   reload: 'The page could not be loaded completely.',
 };
@@ -61,10 +60,26 @@ export const shell = {
   account: 'My account',
   signOut: 'Sign out',
   api: 'API',
+  waiting: 'Waiting',
+  waitingCount: (count) => `${count} waiting`,
+  version: (version) => `usher ${version}`,
+  server: 'Server',
+  theme: 'Theme',
+  themes: { '': 'System', light: 'Light', dark: 'Dark' },
+  notFound: 'Page not found',
+  notFoundText: 'The console has no page at this address.',
+};
+
+export const discard = {
+  title: 'Discard unsaved changes?',
+  text: 'Your changes on this page are not saved.',
+  submit: 'Discard changes',
+  cancel: 'Keep editing',
 };
 
 export const signIn = {
   title: 'Sign in',
+  toSite: (site) => ['Sign in to open ', site, '.'],
   noAccount: 'No account yet?',
   signUp: 'Create an account',
   forgot: 'Forgot your password? Ask an administrator for a reset link.',
@@ -78,10 +93,18 @@ export const signUp = {
   waiting: (name) => `${name} is waiting for approval. You can sign in after an administrator approves the account.`,
 };
 
+export const needsSetup = {
+  title: 'This server isn’t set up yet',
+  intro: 'Open the setup link to create the first administrator account.',
+  file: (path) => ['The link is in the file ', path, ' on the server.'],
+  log: 'The server printed the link when it started. Restart the server to get a new link.',
+};
+
 export const setup = {
   title: 'Welcome',
   intro: 'Create the first administrator account. It can manage all other accounts.',
   noToken: 'The setup token is missing. Open the link that the server showed at startup.',
+  complete: 'Setup is complete. Sign in.',
   form: 'First administrator',
   submit: 'Create account',
 };
@@ -92,7 +115,10 @@ export const reset = {
   noToken: 'The reset token is missing. Open the complete link.',
   form: 'New password',
   submit: 'Set password',
-  done: 'Your password was set. Sign in with it.',
+  account: 'Account',
+  checking: 'Checking the link…',
+  signIn: 'Go to sign-in',
+  done: 'Your password was set.',
 };
 
 export const sites = {
@@ -125,6 +151,12 @@ export const userList = {
   created: 'Created',
   actions: 'Actions',
   approve: 'Approve',
+  reject: 'Reject',
+  rejectUser: (name) => `Reject ${name}`,
+  rejectTitle: (name) => `Reject ${name}?`,
+  rejectText: (name) => `The account ${name} will be deleted.`,
+  rejected: (name) => `${name} was rejected.`,
+  failed: (name, why) => `${name}: ${why}`,
   approveUser: (name) => `Approve ${name}`,
   canSignIn: (name) => `${name} can sign in now.`,
   range: (from, to, total) => `${from} to ${to} of ${total} users`,
@@ -140,12 +172,18 @@ export const newUser = {
   methods: { link: 'Send a one-time link', password: 'Set a password now' },
   linkHint: 'You get a link. Give it to the user to choose a password.',
   active: 'Active: can sign in right away',
+  superuser: 'Superuser: can manage all accounts',
   created: (name) => `${name} was created.`,
   createdTitle: (name) => `${name} was created`,
 };
 
 export const user = {
   one: 'User',
+  missing: 'This account doesn’t exist.',
+  id: 'ID',
+  copyId: 'Copy ID',
+  deactivateTitle: (name) => `Deactivate ${name}?`,
+  deactivateText: (name) => `${name} will be signed out everywhere and can’t sign in.`,
   crumb: 'Users',
   audit: 'Audit log',
   stateTitle: 'State',
@@ -181,13 +219,22 @@ export const resetLink = {
   inactive: 'The account can’t sign in until it is approved.',
 };
 
+export const setPassword = {
+  open: 'Set password',
+  title: (name) => `Set a password for ${name}`,
+  intro: 'All sessions of the account will be ended.',
+  submit: 'Set password',
+  done: (name) => `The password of ${name} was set.`,
+};
+
 export const deletion = {
   section: 'Delete',
   intro: 'Deletes the account with its sessions and API keys. The audit log is kept.',
   open: 'Delete user',
   title: (name) => `Delete ${name}?`,
   submit: 'Delete permanently',
-  confirm: (name) => `Type “${name}” to confirm`,
+  confirm: (word) => `Type “${word}” to confirm`,
+  word: 'delete',
   deleted: (name) => `${name} was deleted.`,
 };
 
@@ -219,7 +266,7 @@ export const conflict = {
 export const password = {
   section: 'Password',
   current: 'Current password',
-  hint: 'Your other sessions will be ended.',
+  hint: (min) => `${common.passwordRules(min)} Your other sessions will be ended.`,
   submit: 'Change password',
   changed: 'Your password was changed. Your other sessions were ended.',
 };
@@ -281,6 +328,8 @@ export const pager = {
   previous: 'Previous',
   next: 'Next',
   last: 'Last page',
+  size: 'Rows per page',
+  rows: (count) => `${count} rows`,
 };
 
 export const audit = {

@@ -5,6 +5,7 @@ import { useState, useEffect, useRef, useId } from './vendor/hooks.js';
 import htm from './vendor/htm.js';
 import { on } from './api.js';
 import { useCountdown } from './async.js';
+import { setUnsaved, siteName } from './routing.js';
 import { common, connection, errors, fields as fieldTexts, pager } from './texts.js';
 
 export const html = htm.bind(h);
@@ -12,7 +13,7 @@ export { render, Fragment, useState, useEffect, useRef };
 
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'long' });
 const minute = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
-const dayOnly = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
+const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: 'auto' });
 const count = new Intl.NumberFormat();
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufefc]/;
 
@@ -25,11 +26,29 @@ export function short(name) {
   return RIGHT_TO_LEFT.test(cut) ? `\u2068${cut}\u2069` : cut;
 }
 
-/** A local time; hovering shows it exactly. */
-export function Time({ at, never = common.none, time }) {
+const UNITS = [['year', 31557600], ['month', 2629800], ['day', 86400], ['hour', 3600], ['minute', 60]];
+
+/** Describes a time relative to now, such as "2 hours ago". */
+function relativeTo(date, now) {
+  const seconds = (date - now) / 1000;
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ['second', Infinity];
+  return relative.format(Math.trunc(seconds / size), unit);
+}
+
+// One timer for all times on the page.
+const clocks = new Set();
+setInterval(() => { for (const tick of clocks) tick(Date.now()); }, 30000);
+
+/** A time relative to now; hovering shows it exactly. With `absolute` it is a date and time. */
+export function Time({ at, never = common.none, absolute }) {
+  const [now, tick] = useState(Date.now());
+  useEffect(() => {
+    clocks.add(tick);
+    return () => clocks.delete(tick);
+  }, []);
   if (!at) return html`<span class="muted">${never}</span>`;
   const date = new Date(at);
-  return html`<time datetime=${at} title=${exact.format(date)}>${(time ? minute : dayOnly).format(date)}</time>`;
+  return html`<time datetime=${at} title=${exact.format(date)}>${absolute ? minute.format(date) : relativeTo(date, now)}</time>`;
 }
 
 /** A user's name in its own writing direction; hovering shows a long one in full. */
@@ -42,7 +61,7 @@ export function Logo() {
 }
 
 export function Brand() {
-  return html`<div class="brand"><${Logo} />${common.product}</div>`;
+  return html`<div class="brand"><${Logo} />${siteName}</div>`;
 }
 
 /** Entries of an object, or pairs as they are where their order matters. */
@@ -85,8 +104,14 @@ function formMessage({ error, fields, until }, form) {
   return elsewhere.length ? elsewhere.map((name) => fields[name]).join(' ') : errors.fields;
 }
 
-/** A form with its message and its button. The button waits as long as the server asks for. */
-export function Form({ action, submit, label, danger, disabled, onCancel, children, onDone }) {
+const isDirty = (form) => [...form.elements].some((field) => !field.hidden && field.defaultValue !== undefined
+  && field.type !== 'checkbox' && field.value !== field.defaultValue);
+
+/**
+ * A form with its message and its button. The button waits as long as the server asks for. With `guard`, leaving the
+ * page with unsaved input asks first.
+ */
+export function Form({ action, submit, label, danger, disabled, guard, onCancel, children, onDone }) {
   const form = useRef();
   const left = useCountdown(action.until);
   const send = async (event) => {
@@ -95,8 +120,14 @@ export function Form({ action, submit, label, danger, disabled, onCancel, childr
     const result = await action.run(Object.fromEntries(new FormData(form.current)));
     if (result !== undefined) onDone?.(result, form.current);
   };
+  const check = () => { if (guard) setUnsaved(form.current, isDirty(form.current)); };
+  useEffect(check);
+  useEffect(() => {
+    const shown = form.current;
+    return () => setUnsaved(shown, false);
+  }, []);
   useEffect(() => { form.current.querySelector('[aria-invalid=true]')?.focus(); }, [action.fields]);
-  return html`<form ref=${form} onSubmit=${send} novalidate aria-label=${label}>
+  return html`<form ref=${form} onSubmit=${send} onInput=${check} novalidate aria-label=${label}>
     ${children}
     <${Problem} text=${formMessage(action, form.current)} />
     ${left > 0 && html`<p class="problem" role="alert">${errors.tooMany(wait(action.wait))}</p>`}
@@ -159,7 +190,7 @@ export function Avatar({ user, large }) {
     : html`<span class=${kind} aria-hidden="true">${letter.segment?.toUpperCase()}</span>`;
 }
 
-export function Pager({ skip, limit, total, go, what }) {
+export function Pager({ skip, limit, total, go, what, sizes, resize }) {
   const last = Math.min(skip + limit, total);
   const end = Math.max(0, Math.floor((total - 1) / limit) * limit);
   // Not `disabled`: a disabled button loses the focus.
@@ -170,6 +201,7 @@ export function Pager({ skip, limit, total, go, what }) {
   return html`<nav class="pager" aria-label=${pager.label(what)}>
     <span>${total ? pager.range(number(skip + 1), number(last), number(total)) : pager.none}</span>
     <span class="buttons">
+      ${sizes && html`<select aria-label=${pager.size} value=${limit} onChange=${(event) => resize(Number(event.target.value))}>${sizes.map((size) => html`<option value=${size}>${pager.rows(size)}</option>`)}</select>`}
       ${button(0, back, '«', pager.first)}${button(Math.max(0, skip - limit), back, pager.previous)}
       ${button(skip + limit, forward, pager.next)}${button(end, forward, '»', pager.last)}
     </span>
@@ -212,14 +244,14 @@ export function Connection() {
     const stop = [on('offline', () => set(true)), on('online', () => { set(false); announce(connection.back); })];
     return () => stop.forEach((end) => end());
   }, []);
-  return html`<div role="alert">${down && html`<p class="banner">${connection.down}</p>`}</div>`;
+  return html`<div role="alert" class="alerts">${down && html`<p class="banner">${connection.down}</p>`}</div>`;
 }
 
 /** The page's heading. It gets the focus when the page is opened. */
 export function Heading({ children, title }) {
   const heading = useRef();
   useEffect(() => {
-    document.title = `${title} · ${common.product}`;
+    document.title = `${title} · ${siteName}`;
     if (document.activeElement === document.body || document.activeElement?.closest('nav')) heading.current.focus();
   }, [title]);
   return html`<h1 ref=${heading} tabindex="-1">${children ?? title}</h1>`;

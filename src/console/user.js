@@ -1,39 +1,54 @@
 // One account, for superusers: profile, state, reset link, sessions, keys, deletion.
 
-import { html, Confirm, Copy, Dialog, Field, Form, Heading, Name, Problem, Time, announce, short, useState } from './ui.js';
+import { html, Confirm, Copy, Dialog, Field, Form, Heading, Name, Problem, Time, announce, short, useEffect, useState } from './ui.js';
 import { useLoad, useAction } from './async.js';
-import { base, go, hashOf } from './routing.js';
+import { base, go, hashOf, passwordMin } from './routing.js';
 import { request } from './api.js';
 import { Badges, stateOf } from './user_badges.js';
 import { Conflict, Profile, useSave } from './profile.js';
 import { Keys, Sessions } from './credentials.js';
-import { common, deletion, resetLink, user as texts } from './texts.js';
+import { common, deletion, errors, resetLink, setPassword, user as texts } from './texts.js';
+
+function Identifier({ text }) {
+  const copy = async () => {
+    const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+    announce(copied ? `${common.copied}.` : errors.copyBlocked);
+  };
+  return html`<span class="id"><code>${text}</code><button onClick=${copy} aria-label=${texts.copyId}>${common.copy}</button></span>`;
+}
 
 /** Whether the account can sign in, and whether it is a superuser. */
 function State({ user, put, own }) {
   const save = useSave(user, put);
-  const [asking, setAsking] = useState(false);
+  const [asking, setAsking] = useState(null);
   const name = short(user.username);
   const { is_active: active, is_superuser: superuser } = user;
-  const toggleActive = () => save.run({ is_active: !active }, active ? texts.deactivated(name) : texts.canSignIn(name));
+  const activate = () => save.run({ is_active: true }, texts.canSignIn(name));
+  const deactivation = { ...save, run: async () => {
+    await save.run({ is_active: false }, texts.deactivated(name));
+    setAsking(null);
+  } };
   const rights = { ...save, run: async () => {
     await save.run({ is_superuser: !superuser }, superuser ? texts.demoted(name) : texts.promoted(name));
-    setAsking(false);
+    setAsking(null);
   } };
-  const close = () => { save.clear(); setAsking(false); };
+  const close = () => { save.clear(); setAsking(null); };
   return html`<section class="card" aria-labelledby="state"><h2 id="state">${texts.stateTitle}</h2>
-    <dl><dt>${texts.state}</dt><dd><${Badges} user=${user} /></dd>
-      <dt>${texts.created}</dt><dd><${Time} at=${user.create_at} time /></dd>
-      <dt>${texts.lastLogin}</dt><dd><${Time} at=${user.last_login_at} never=${common.never} time /></dd>
-      <dt>${texts.lastChange}</dt><dd><${Time} at=${user.updated_at} time /></dd></dl>
+    <dl><dt>${texts.id}</dt><dd><${Identifier} text=${user.id} /></dd>
+      <dt>${texts.state}</dt><dd><${Badges} user=${user} /></dd>
+      <dt>${texts.created}</dt><dd><${Time} at=${user.create_at} /></dd>
+      <dt>${texts.lastLogin}</dt><dd><${Time} at=${user.last_login_at} never=${common.never} /></dd>
+      <dt>${texts.lastChange}</dt><dd><${Time} at=${user.updated_at} /></dd></dl>
     <${Problem} text=${save.error} />
     <${Conflict} save=${save} user=${user} />
     <div class="actions start">
-      ${!(own && active) && html`<button class=${active ? '' : 'primary'} onClick=${toggleActive}>${active ? texts.deactivate
+      ${!(own && active) && html`<button class=${active ? '' : 'primary'} onClick=${active ? () => setAsking('deactivate') : activate}>${active ? texts.deactivate
         : stateOf(user) === 'waiting' ? texts.approve : texts.activate}</button>`}
-      <button onClick=${() => setAsking(true)}>${superuser ? texts.demote : texts.promote}</button>
+      <button onClick=${() => setAsking('rights')}>${superuser ? texts.demote : texts.promote}</button>
     </div>
-    ${asking && html`<${Confirm} action=${rights} onClose=${close} danger=${superuser}
+    ${asking === 'deactivate' && html`<${Confirm} action=${deactivation} onClose=${close} danger title=${texts.deactivateTitle(name)}
+      submit=${texts.deactivate}><p>${texts.deactivateText(name)}</p><//>`}
+    ${asking === 'rights' && html`<${Confirm} action=${rights} onClose=${close} danger=${superuser}
       title=${superuser ? texts.demoteTitle : texts.promoteTitle} submit=${superuser ? texts.demoteSubmit : texts.promote}>
       <p>${!superuser ? texts.promoteText(name) : own ? texts.demoteSelf : texts.demoteText(name)}</p><//>`}</section>`;
 }
@@ -47,15 +62,31 @@ function usable(link) {
 
 export function LinkDialog({ user, link, title, onClose }) {
   return html`<${Dialog} title=${title} onClose=${onClose}>
-    <p>${resetLink.usable(short(user.username), html`<${Time} at=${link.expires_at} time />`)}</p>
+    <p>${resetLink.usable(short(user.username), html`<${Time} at=${link.expires_at} absolute />`)}</p>
     ${!user.is_active && html`<p class="note">${resetLink.inactive}</p>`}
     <${Copy} text=${usable(link.link)} label=${resetLink.label} />
     <div class="actions"><button onClick=${onClose}>${common.done}</button></div>
   <//>`;
 }
 
-function ResetLink({ user }) {
+function SetPassword({ user, put, onClose }) {
+  const name = short(user.username);
+  const action = useAction(async ({ password }) => {
+    put(await request('PATCH', `users/${user.id}`, { json: { password } }));
+    announce(setPassword.done(name));
+    return true;
+  });
+  return html`<${Dialog} title=${setPassword.title(name)} onClose=${onClose}><p>${setPassword.intro}</p>
+    <${Form} action=${action} submit=${setPassword.submit} label=${setPassword.open} onCancel=${onClose} onDone=${onClose}>
+      <input type="text" name="username" autocomplete="username" value=${user.username} hidden readonly />
+      <${Field} label=${common.newPassword} name="password" type="password" autocomplete="new-password" autofocus
+        hint=${common.passwordRules(passwordMin)} error=${action.fields.password} />
+    <//><//>`;
+}
+
+function PasswordSection({ user, put, own }) {
   const [link, setLink] = useState(null);
+  const [setting, setSetting] = useState(false);
   const action = useAction(async () => {
     setLink(await request('POST', `users/${user.id}/reset-link`));
   });
@@ -63,7 +94,9 @@ function ResetLink({ user }) {
   return html`<section class="card" aria-labelledby="password"><h2 id="password">${resetLink.section}</h2>
     <p class="muted">${resetLink.intro(name)}</p>
     <${Problem} text=${action.error} />
-    <div class="actions start"><button onClick=${() => action.run()}>${resetLink.create}</button></div>
+    <div class="actions start"><button onClick=${() => action.run()}>${resetLink.create}</button>
+      ${!own && html`<button onClick=${() => setSetting(true)}>${setPassword.open}</button>`}</div>
+    ${setting && html`<${SetPassword} user=${user} put=${put} onClose=${() => setSetting(false)} />`}
     ${link && html`<${LinkDialog} user=${user} link=${link} title=${resetLink.title(name)} onClose=${() => setLink(null)} />`}</section>`;
 }
 
@@ -77,14 +110,15 @@ function Deletion({ user }) {
     return true;
   });
   const close = () => { setAsking(false); setTyped(''); action.clear(); };
-  // The same letter can be typed in two Unicode forms.
-  const same = typed.trim().normalize() === user.username.normalize();
+  // A long or unusual name is hard to type.
+  const word = /^(?!.* {2})[!-~](?:[ -~]{0,38}[!-~])?$/.test(user.username) ? user.username : deletion.word;
+  const same = typed.trim() === word;
   return html`<section class="card" aria-labelledby="deletion"><h2 id="deletion">${deletion.section}</h2>
     <p class="muted">${deletion.intro}</p>
     <div class="actions start"><button class="danger" onClick=${() => setAsking(true)}>${deletion.open}</button></div>
     ${asking && html`<${Dialog} title=${deletion.title(short(user.username))} onClose=${close}>
       <${Form} action=${action} submit=${deletion.submit} danger label=${deletion.open} disabled=${!same} onCancel=${close}>
-        <${Field} label=${deletion.confirm(user.username)} autofocus autocomplete="off" autocapitalize="none" spellcheck=${false}
+        <${Field} label=${deletion.confirm(word)} autofocus autocomplete="off" autocapitalize="none" spellcheck=${false}
           onInput=${(event) => setTyped(event.target.value)} />
       <//><//>`}</section>`;
 }
@@ -93,6 +127,13 @@ export function UserPage({ id, me, setMe }) {
   const found = useLoad((signal) => request('GET', `users/${encodeURIComponent(id)}`, { signal }), id);
   const user = found.value;
   const own = id === me.id;
+  // A deleted account leads back to the list. An id that isn't a UUID is invalid (422).
+  const missing = !user && [404, 422].includes(found.status);
+  useEffect(() => {
+    if (!missing) return;
+    announce(texts.missing);
+    go('#/users', true);
+  }, [missing]);
   const put = (saved) => { found.put(saved); if (own) setMe(saved); };
   const crumb = html`<p class="crumb"><a href="#/users">${texts.crumb}</a></p>`;
   if (!user) {
@@ -104,7 +145,7 @@ export function UserPage({ id, me, setMe }) {
       <a href=${hashOf('audit', { user: id, name: user.username })}>${texts.audit}</a></div>
     <${Problem} text=${found.error} retry=${found.reload} />
     <div class="columns"><div><${Profile} user=${user} put=${put} /><${State} user=${user} put=${put} own=${own} />
-        <${ResetLink} user=${user} /></div>
+        <${PasswordSection} user=${user} put=${put} own=${own} /></div>
       <div><${Sessions} path=${own ? 'sessions' : `users/${id}/sessions`} own=${own} version=${version} />
         <${Keys} path="users/${id}/api_keys" version=${version} />
         ${!own && html`<${Deletion} user=${user} />`}</div></div>`;

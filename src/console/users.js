@@ -1,6 +1,6 @@
 // The table of all users. The address holds the search, order and page, so that going back restores them.
 
-import { html, Avatar, Dialog, Field, Form, Heading, Name, Pager, Problem, Time, number, announce, short, useEffect, useRef,
+import { html, Avatar, Confirm, Dialog, Field, Form, Heading, Name, Pager, Problem, Time, number, announce, short, useEffect, useRef,
   useState } from './ui.js';
 import { useFollowing, useLoad, useAction } from './async.js';
 import { go, hashOf } from './routing.js';
@@ -9,8 +9,8 @@ import { Badges, stateOf } from './user_badges.js';
 import { LinkDialog } from './user.js';
 import { common, newUser, pager, userList as texts } from './texts.js';
 
-const LIMIT = 25;
-const defaults = { search: '', state: '', sort: 'created', order: 'asc', skip: 0 };
+const SIZES = [25, 50, 100];
+const defaults = { search: '', state: '', sort: 'created', order: 'desc', skip: 0, limit: SIZES[0] };
 
 /** A password for an account whose user sets another one by a link. */
 function randomPassword() {
@@ -23,13 +23,16 @@ function NewUser({ onClose, onCreated }) {
   const [created, setCreated] = useState(null);
   // The steps done before an error are not repeated.
   const progress = useRef(null);
-  const action = useAction(async ({ username, password, active }) => {
+  const action = useAction(async ({ username, password, active, superuser }) => {
     if (progress.current?.username !== username) {
       const json = { username, password: method === 'link' ? randomPassword() : password };
       progress.current = { username, user: await request('POST', 'users/', { json }) };
     }
     const now = progress.current;
-    if (active && !now.user.is_active) now.user = await request('PATCH', `users/${now.user.id}`, { json: { is_active: true } });
+    const json = { is_active: Boolean(active), is_superuser: Boolean(superuser) };
+    if (json.is_active !== now.user.is_active || json.is_superuser !== now.user.is_superuser) {
+      now.user = await request('PATCH', `users/${now.user.id}`, { json });
+    }
     return { user: now.user, link: method === 'link' ? await request('POST', `users/${now.user.id}/reset-link`) : null };
   });
   const done = ({ user, link }) => {
@@ -52,11 +55,12 @@ function NewUser({ onClose, onCreated }) {
       ${method === 'password' && html`<${Field} label=${common.password} name="password" type="password" autocomplete="new-password"
         error=${action.fields.password} />`}
       <label class="check"><input type="checkbox" name="active" defaultChecked /> ${newUser.active}</label>
+      <label class="check"><input type="checkbox" name="superuser" /> ${newUser.superuser}</label>
     <//>
   <//>`;
 }
 
-function Row({ user, approve }) {
+function Row({ user, approve, reject }) {
   const waits = stateOf(user) === 'waiting';
   return html`<tr>
     <td><a class="person" href="#/users/${user.id}"><${Avatar} user=${user} /><div><${Name} text=${user.username} />
@@ -64,26 +68,39 @@ function Row({ user, approve }) {
     <td class="wide"><${Badges} user=${user} /></td>
     <td class="wide"><${Time} at=${user.last_login_at} never=${common.never} /></td>
     <td class="wide"><${Time} at=${user.create_at} /></td>
-    <td class="end">${waits && html`<button onClick=${() => approve(user)} aria-label=${texts.approveUser(user.username)}>${texts.approve}</button>`}</td>
+    <td class="end">${waits && html`<div class="actions"><button onClick=${() => approve(user)} aria-label=${texts.approveUser(user.username)}>${texts.approve}</button>
+      <button onClick=${() => reject(user)} aria-label=${texts.rejectUser(user.username)}>${texts.reject}</button></div>`}</td>
   </tr>`;
 }
 
 export function Users({ query }) {
   const { search, state, sort, order } = { ...defaults, ...query };
   const skip = Math.max(0, Number(query.skip) || 0);
+  const limit = SIZES.find((size) => String(size) === query.limit) ?? defaults.limit;
   const show = (change, replace) =>
-    go(hashOf('users', { search, state, sort, order, skip: 0, ...change }, defaults), replace);
-  const asked = { search, state, sort, order, skip, limit: LIMIT };
+    go(hashOf('users', { search, state, sort, order, limit, skip: 0, ...change }, defaults), replace);
+  const asked = { search, state, sort, order, skip, limit };
   const users = useLoad((signal) => request('GET', 'users/', { query: asked, signal }), JSON.stringify(asked));
   const [creating, setCreating] = useState(false);
-  const approval = useAction(async (user) => {
-    try {
-      await request('PATCH', `users/${user.id}`, { json: { is_active: true } });
-      announce(texts.canSignIn(short(user.username)));
-    } finally {
-      users.reload();
-    }
-  });
+  const [rejecting, setRejecting] = useState(null);
+  // The row stays if its action fails, and the error names its account.
+  const rowAction = (run) => async (user) => {
+    await run(user).catch((error) => {
+      error.message = texts.failed(short(user.username), error.message);
+      throw error;
+    });
+    users.reload();
+    return true;
+  };
+  const approval = useAction(rowAction(async (user) => {
+    await request('PATCH', `users/${user.id}`, { json: { is_active: true } });
+    announce(texts.canSignIn(short(user.username)));
+  }));
+  const rejection = useAction(rowAction(async (user) => {
+    await request('DELETE', `users/${user.id}`);
+    announce(texts.rejected(short(user.username)));
+  }));
+  const closeRejection = () => { rejection.clear(); setRejecting(null); };
   const field = useFollowing(search);
   const typing = useRef();
   useEffect(() => () => clearTimeout(typing.current), []);
@@ -94,7 +111,7 @@ export function Users({ query }) {
   };
   const { total_count: total = 0, users: list = [] } = users.value ?? {};
   useEffect(() => {
-    if (users.value && skip && skip >= total) show({ skip: Math.floor(Math.max(0, total - 1) / LIMIT) * LIMIT }, true);
+    if (users.value && skip && skip >= total) show({ skip: Math.floor(Math.max(0, total - 1) / limit) * limit }, true);
   }, [users.value]);
   const column = (key, text, kind) => {
     const sorted = sort === key;
@@ -121,10 +138,13 @@ export function Users({ query }) {
       <caption class="visually-hidden">${texts.title}</caption>
       <thead><tr>${column('name', texts.name)}<th scope="col" class="wide">${texts.state}</th>${column('last_login', texts.lastLogin, 'wide')}
         ${column('created', texts.created, 'wide')}<th scope="col"><span class="visually-hidden">${texts.actions}</span></th></tr></thead>
-      <tbody>${list.map((user) => html`<${Row} key=${user.id} user=${user} approve=${approval.run} />`)}</tbody>
+      <tbody>${list.map((user) => html`<${Row} key=${user.id} user=${user} approve=${approval.run} reject=${setRejecting} />`)}</tbody>
     </table>
     ${users.value && !users.error && !list.length && html`<div class="empty"><p class="muted">${search ? texts.noneMatch : texts.empty[state] ?? texts.empty['']}</p>
       ${filtered && html`<button onClick=${() => show({ search: '', state: '' })}>${texts.showAll}</button>`}</div>`}</div>
-    <${Pager} skip=${skip} limit=${LIMIT} total=${total} what=${pager.users} go=${(to) => show({ skip: to })} />`}
+    <${Pager} skip=${skip} limit=${limit} total=${total} what=${pager.users} go=${(to) => show({ skip: to })}
+      sizes=${SIZES} resize=${(size) => show({ limit: size })} />`}
+    ${rejecting && html`<${Confirm} title=${texts.rejectTitle(short(rejecting.username))} submit=${texts.reject} danger onClose=${closeRejection}
+      action=${{ ...rejection, run: () => rejection.run(rejecting) }}><p>${texts.rejectText(short(rejecting.username))}</p><//>`}
     ${creating && html`<${NewUser} onClose=${() => setCreating(false)} onCreated=${users.reload} />`}`;
 }

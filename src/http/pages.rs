@@ -1,11 +1,15 @@
 //! The routes of the console's pages and files.
 
+use std::sync::PoisonError;
+
+use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, HeaderValue, VARY,
 };
 
 use crate::console::pages::{CONTENTS, Content, Page, VERSION};
 use crate::console::{FILES, ICON};
+use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::cookies;
@@ -15,6 +19,7 @@ use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::validation::FieldErrors;
+use crate::store::users;
 
 /// A file's path changes whenever a file changes.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -76,13 +81,32 @@ impl Input for LikelySignedIn {
 async fn app(request: Request<Anyone, (LikelySignedIn, Encoding)>) -> Result<Response, ApiError> {
     let (LikelySignedIn(known), encoding) = request.input;
     let (pages, config) = (&request.app.pages, &request.app.config);
-    let page = if known { pages.signed_in(config) } else { pages.signed_out(config) };
-    Ok(send_page(page, encoding))
+    if known {
+        return Ok(send_page(pages.signed_in(config), encoding));
+    }
+    Ok(send_page(signed_out(&request.app).await?, encoding))
 }
 
 /// The console, opened by a link. The link may be for another user than the signed-in one.
 async fn link(request: Request<Anyone, Encoding>) -> Result<Response, ApiError> {
-    Ok(send_page(request.app.pages.signed_out(&request.app.config), request.input))
+    Ok(send_page(signed_out(&request.app).await?, request.input))
+}
+
+/// The console for a browser that must sign in, or that can't sign in before there is a superuser.
+async fn signed_out(app: &App) -> Result<&Page, ApiError> {
+    let has_token = app.setup_token.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+    // The command line can create a superuser while the server runs.
+    if has_token && !app.db.read(users::superuser_exists).await? {
+        let file = Some(app.config.setup_link_file()).filter(|file| file.exists());
+        return Ok(app.pages.setup(&app.config, file.as_deref()));
+    }
+    Ok(app.pages.signed_out(&app.config))
+}
+
+/// A page for an unknown address, for browsers.
+pub fn not_found(app: &App) -> Response {
+    let page = app.pages.not_found(&app.config);
+    send_page(page, Encoding::Identity).status(StatusCode::NOT_FOUND)
 }
 
 async fn docs(request: Request<Anyone, Encoding>) -> Result<Response, ApiError> {

@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use actix_web::dev::ResourceDef;
+use actix_web::http::header::ACCEPT;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 use serde_json::Value;
@@ -148,14 +149,14 @@ fn resource(path: &'static Path) -> Resource {
 async fn not_found(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
     let timer = RequestTimer::start(&app.metrics);
     body::drain(&request, payload).await;
-    let response = redirect_or_not_found(&request, &app.config.base_path);
+    let response = redirect_or_not_found(&request, &app);
     timer.stop(&app.metrics, NO_ROUTE, response.status());
     response
 }
 
 /// Redirects if the path with or without its trailing slash is a route.
-fn redirect_or_not_found(request: &HttpRequest, base_path: &str) -> HttpResponse {
-    let path = request.path();
+fn redirect_or_not_found(request: &HttpRequest, app: &App) -> HttpResponse {
+    let (path, base_path) = (request.path(), app.config.base_path.as_str());
     // Strip the base path, but not from a path that only starts with the same letters, such as `/ushers`.
     let inner = path.strip_prefix(base_path).filter(|rest| rest.is_empty() || rest.starts_with('/'));
     let path = inner.unwrap_or(path);
@@ -164,7 +165,16 @@ fn redirect_or_not_found(request: &HttpRequest, base_path: &str) -> HttpResponse
         return response::redirect(request, base_path, &other);
     }
     warn_about_missing_base_path(path);
+    if wants_html(request) {
+        return response::send(request, base_path, Ok(pages::not_found(app)));
+    }
     response::send(request, base_path, Err(ApiError::NotFound))
+}
+
+/// Whether the client is a browser that opens a page.
+fn wants_html(request: &HttpRequest) -> bool {
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    request.method().is_safe() && accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// Logs once that a route would match without the front of the path: a proxy probably adds a prefix that `base_path`

@@ -1,12 +1,13 @@
 //! Owns how the first superuser comes to be: by the settings, or by a one-time link. There is no default password.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::PoisonError;
 
 use crate::auth::password_hasher::HashError;
 use crate::auth::password_policy::{self, WeakPassword};
 use crate::auth::random::{self, RandomnessError};
+use crate::config::Config;
 use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
@@ -14,9 +15,6 @@ use crate::domain::username::{Username, UsernameError};
 use crate::http::pipeline::app::App;
 use crate::platform;
 use crate::store::{StoreError, audit, users};
-
-/// Where the one-time link is kept, in the data directory, when nobody watches the start.
-pub const SETUP_LINK_FILE: &str = "setup-link";
 
 /// How things stand with the first superuser.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +81,7 @@ impl crate::store::WriteError for FirstSuperuserError {
 
 /// Makes the settings' superuser if there is none yet, or else a one-time link.
 pub async fn ensure(app: &App, url: &str) -> Result<FirstSuperuser, FirstSuperuserError> {
-    forget_link(&app.config.data_dir)?;
+    forget_link(&app.config)?;
     if app.db.read(users::superuser_exists).await? {
         if app.config.superuser.is_some() {
             log::info!("a superuser exists, so `superuser` and `superuser_password` change nobody");
@@ -130,8 +128,8 @@ async fn make(app: &App, name: &str, password: &Secret) -> Result<String, FirstS
 ///
 /// # Errors
 /// When the data directory cannot be written.
-pub fn keep_link(data_dir: &Path, link: &Secret) -> Result<PathBuf, FirstSuperuserError> {
-    let path = data_dir.join(SETUP_LINK_FILE);
+pub fn keep_link(config: &Config, link: &Secret) -> Result<PathBuf, FirstSuperuserError> {
+    let path = config.setup_link_file();
     let write = || {
         let mut file = platform::create_private(&path)?;
         file.set_len(0)?;
@@ -142,8 +140,8 @@ pub fn keep_link(data_dir: &Path, link: &Secret) -> Result<PathBuf, FirstSuperus
 }
 
 /// Removes the link of an earlier start, which opens nothing any more.
-fn forget_link(data_dir: &Path) -> Result<(), FirstSuperuserError> {
-    let path = data_dir.join(SETUP_LINK_FILE);
+fn forget_link(config: &Config) -> Result<(), FirstSuperuserError> {
+    let path = config.setup_link_file();
     match std::fs::remove_file(&path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::console::pages::Pages;
 use crate::domain::cancel_flag::CancelFlag;
 use crate::domain::clock::Clock;
+use crate::domain::secret::Secret;
 use crate::http;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::denied_log::DeniedLog;
@@ -41,7 +42,7 @@ pub mod port_file;
 mod reserved_names;
 pub mod secret_key;
 
-pub use first_superuser::{FirstSuperuser, SETUP_LINK_FILE, keep_link};
+pub use first_superuser::{FirstSuperuser, FirstSuperuserError};
 pub use port_file::PortFileError;
 
 use crate::jobs::watchdog::Workers;
@@ -226,6 +227,14 @@ pub fn local_url(address: SocketAddr) -> String {
 }
 
 impl Server {
+    /// Writes the setup link to a file that only the server's user can read, and returns its path.
+    ///
+    /// # Errors
+    /// When the data directory can't be written.
+    pub fn keep_setup_link(&self, link: &Secret) -> Result<PathBuf, FirstSuperuserError> {
+        first_superuser::keep_link(&self.app.config, link)
+    }
+
     /// Stops the server from elsewhere.
     pub fn handle(&self) -> ServerHandle {
         self.server.handle()

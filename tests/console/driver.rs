@@ -48,7 +48,7 @@ fn called(name: &str) -> String {
 /// The field with this label.
 fn field(label: &str) -> String {
     format!(
-        "({TOP})//*[@id=//label[normalize-space()=\"{label}\"]/@for] | ({TOP})//*[@aria-label=\"{label}\" and self::input]"
+        "({TOP})//*[@id=//label[normalize-space()=\"{label}\"]/@for] | ({TOP})//*[@aria-label=\"{label}\" and (self::input or self::select)]"
     )
 }
 

@@ -6,6 +6,7 @@
 mod support;
 
 mod account;
+mod careful;
 mod docs;
 mod driver;
 mod entry;

@@ -75,12 +75,25 @@ fn axe_finds_nothing_on_the_pages_for_those_who_are_not_signed_in() {
     browser.go(&format!("{}/setup", server.url));
     browser.sees("setup token is missing");
     check(&browser, "setup without a token");
-    browser.go(&format!("{}/reset#token=any", server.url));
+    browser.go(&server.url);
+    browser.is_at("This server isn’t set up yet");
+    inspect(&browser, "not-set-up");
+    browser.go(&format!("{}/nowhere", server.url));
+    browser.is_at("Page not found");
+    check(&browser, "an unknown address");
+    assert_eq!(browser.complaints(), [""; 0]);
+    drop(browser);
+
+    let server = Server::start();
+    let admin = server.admin();
+    let id = server.add_active(&admin, "greta");
+    let made = server.post(format!("/api/v1/users/{id}/reset-link")).bearer(&admin).json(&json!({})).send();
+    let browser = Browser::open(made.expect(201).json()["link"].as_str().unwrap());
     browser.is_at("Set a new password");
+    browser.value("Account");
     inspect(&browser, "reset");
-    browser.fill("New password", PASSWORD);
-    browser.fill("Repeat password", PASSWORD);
-    browser.click("Set password");
+    browser.go("about:blank");
+    browser.go(&format!("{}/reset#token=any", server.url));
     browser.meets("//*[@role=\"alert\" and contains(., \"link\")]");
     check(&browser, "a link that is void");
     browser.go(&format!("{}/reset", server.url));
@@ -165,7 +178,7 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
     browser.value("Reset link");
     inspect(&browser, "reset-link");
     browser.click("Done");
-    for button in ["Make superuser", "Delete key: backup"] {
+    for button in ["Make superuser", "Deactivate", "Set password", "Delete key: backup"] {
         browser.click(button);
         browser.meets("//dialog//form");
         check(&browser, button);
@@ -182,8 +195,13 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
     browser.sees("the name is now “elsewhere”");
     browser.misses("Saved.");
     inspect(&browser, "conflict");
+    browser.click("Audit");
+    browser.meets("//dialog[contains(., \"Discard\")]");
+    check(&browser, "unsaved changes");
+    browser.click("Discard changes");
     for (path, said) in [
-        ("users/00000000-0000-0000-0000-000000000000", "User not found"),
+        ("users?state=waiting", "Reject"),
+        ("nothing", "Page not found"),
         ("users?sort=any", "Input should be"),
         ("audit?action=backup", "No entries match."),
     ] {

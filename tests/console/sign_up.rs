@@ -46,7 +46,7 @@ fn an_account_that_one_makes_waits_for_approval_and_then_works() {
     browser.click("Create account");
     browser.faulted("Repeat password", "don’t match");
     fill(&browser, ADMIN.0, PASSWORD);
-    browser.meets("//form//*[@role=\"alert\" and contains(., \"This username is unavailable.\")]");
+    browser.faulted("User name", "This username is unavailable.");
     fill(&browser, "erika", PASSWORD);
     browser.is_at("Sign in");
     browser.is_told("erika is waiting for approval.");

@@ -31,7 +31,7 @@ fn a_user_is_created_searched_for_renamed_promoted_deactivated_and_deleted() {
     browser.is_at("erika");
     browser.fill("User name", ADMIN.0);
     browser.click("Save");
-    browser.sees("This username is unavailable.");
+    browser.faulted("User name", "This username is unavailable.");
     browser.fill("User name", "rika");
     browser.click("Save");
     browser.is_at("rika");
@@ -42,6 +42,8 @@ fn a_user_is_created_searched_for_renamed_promoted_deactivated_and_deleted() {
     browser.click("Remove superuser rights");
     browser.click("Remove rights");
     browser.is_told("rika is no longer a superuser.");
+    browser.click("Deactivate");
+    browser.meets("//dialog[contains(., \"signed out everywhere\")]");
     browser.click("Deactivate");
     browser.click("Approve");
     browser.meets("//button[.=\"Deactivate\"]");

@@ -40,7 +40,21 @@ fn a_page_runs_and_is_styled_by_what_came_with_it_and_by_nothing_else() {
             assert!(!html.contains(attribute), "{path}");
         }
         assert!(html.contains("<meta name=\"usher-base\" content=\"/\">"), "{path}");
-        for mark in ["BASE_PATH", "VERSION", "STYLE", "BOOT", "LOGO", "VISITOR", "SIGN_UP", "FILES", "MAIN"] {
+        for mark in [
+            "BASE_PATH",
+            "VERSION",
+            "STYLE",
+            "BOOT",
+            "LOGO",
+            "VISITOR",
+            "SIGN_UP",
+            "FILES",
+            "MAIN",
+            "SITE_NAME",
+            "SETUP_FILE",
+            "PASSWORD_MIN",
+            "USHER_RELEASE",
+        ] {
             assert!(!html.contains(mark), "{mark} in {path}");
         }
     }
@@ -129,5 +143,20 @@ fn the_console_has_a_text_for_every_audit_action() {
     for word in words {
         let is_there = page.contains(&format!("'{word}': '")) || page.contains(&format!(" {word}: '"));
         assert!(is_there, "{word}");
+    }
+}
+
+#[test]
+fn an_unknown_address_is_a_page_for_browsers_and_json_for_programs() {
+    let server = Server::with().set("public_url", "https://home.example.org/usher").start();
+    for path in ["/nowhere", "/usher/nowhere", "/api/v1/nowhere/at/all"] {
+        let page = server.get(path).header("accept", "text/html,application/xhtml+xml,*/*;q=0.8").send().expect(404);
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"), "{path}");
+        let html = page.text();
+        assert!(html.contains("<h1>Page not found</h1>") && html.contains("<a href=\"/usher/\">"), "{html}");
+        for accept in ["*/*", "application/json"] {
+            server.get(path).header("accept", accept).send().refused(404, "Not Found");
+        }
+        server.post(path).header("accept", "text/html").send().refused(404, "Not Found");
     }
 }

@@ -48,3 +48,20 @@ fn no_header_of_a_request_decides_where_a_link_leads() {
         assert!(link.starts_with(&format!("{home}/reset#token=")), "{link}");
     }
 }
+
+#[test]
+fn a_reset_link_is_checked_without_being_used() {
+    let server = Server::start();
+    let id = server.add_active(&server.admin(), "erika");
+    let link = make(&server, &id);
+    let token = link.split_once("#token=").unwrap().1;
+    let check = |token: &str| server.post("/api/v1/reset-password/check").json(&json!({ "token": token })).send();
+    for _ in 0..2 {
+        assert_eq!(check(token).expect(200).json(), json!({ "username": "erika" }));
+    }
+    let void = "The reset link is no longer valid; ask for a new one";
+    check("wrong").refused(403, void);
+    let body = json!({ "token": token, "password": "a fresh start 9" });
+    server.post("/api/v1/reset-password").json(&body).send().expect(200);
+    check(token).refused(403, void);
+}

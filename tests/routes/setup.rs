@@ -39,3 +39,36 @@ fn the_settings_superuser_changes_nobody_at_a_later_start_and_hashes_nothing() {
     assert_eq!(again.first_superuser, FirstSuperuser::Exists);
     again.admin();
 }
+
+#[test]
+fn the_setup_link_is_checked_without_being_used_and_its_file_is_deleted_when_it_is_used() {
+    let server = Server::with().without_superuser().start();
+    let check = |token: &str| server.post("/api/v1/setup/check").json(&json!({ "token": token })).send();
+    check("wrong").refused(403, "The setup link isn't valid; restart the server to get a new one");
+    let token = token(&server);
+    check(&token).expect(200);
+    check(&token).expect(200);
+    let file = server.data_dir().join("setup-link");
+    std::fs::write(&file, "a link").unwrap();
+    let page = server.get("/").send().expect(200).text();
+    assert!(page.contains("data-visitor=\"setup\""), "{page}");
+    assert!(page.contains(&format!("<meta name=\"usher-setup-file\" content=\"{}\">", file.display())), "{page}");
+    let body = json!({ "token": token, "username": "root", "password": "quiet-otter-7" });
+    server.post("/api/v1/setup").json(&body).send().expect(201);
+    assert!(!file.exists());
+    check(&token).refused(403, "Setup is complete: a superuser exists");
+    assert!(server.get("/").send().text().contains("data-visitor=\"new\""));
+}
+
+#[test]
+fn sign_up_is_closed_until_there_is_a_superuser() {
+    let server = Server::with().without_superuser().set("signup", "open").start();
+    let sign_up = || {
+        let body = json!({ "username": "erika", "password": "quiet-otter-7" });
+        server.post("/api/v1/users/").json(&body).send()
+    };
+    sign_up().refused(403, "Public user registration is disabled.");
+    let body = json!({ "token": token(&server), "username": "root", "password": "quiet-otter-7" });
+    server.post("/api/v1/setup").json(&body).send().expect(201);
+    sign_up().expect(201);
+}

@@ -10,7 +10,8 @@ use crate::auth::random;
 use crate::domain::audit::{Action, Event};
 use crate::domain::policy;
 use crate::domain::secret::Secret;
-use crate::http::models::{Detail, ResetLink, text};
+use crate::http::models::link_token::LinkToken;
+use crate::http::models::{Detail, ResetLink, ResetLinkCheck, text};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::{Anyone, Superuser};
 use crate::http::pipeline::error::ApiError;
@@ -38,6 +39,11 @@ pub fn routes() -> Vec<Route> {
             )
             .gives::<ResetLink<'_>>(201)
             .refuses(404, "The user doesn't exist."),
+        Route::post("/api/v1/reset-password/check", check)
+            .named(TAG, "check_reset_link_api_v1_reset_password_check_post", "Check a reset link")
+            .about("Returns the name of the account that a reset link is for. Doesn't use the link.")
+            .gives::<ResetLinkCheck<'_>>(200)
+            .refuses(403, "The link is not valid: it was used or replaced, or has expired."),
         Route::post("/api/v1/reset-password", set)
             .named(TAG, "set_password_api_v1_reset_password_post", "Use a reset link")
             .about("Sets a password with the token of a reset link, and ends all sessions of that user.")
@@ -63,6 +69,13 @@ async fn make(request: Request<Superuser, UserId>) -> Result<Response, ApiError>
     });
     made.await?;
     Ok(Response::json(&ResetLink { link: &link(&app.url, &token), expires_at: end }).status(StatusCode::CREATED))
+}
+
+async fn check(request: Request<Anyone, LinkToken>) -> Result<Response, ApiError> {
+    let (hash, now) = (sha256(request.input.token.expose()), request.now);
+    let user = request.app.db.read(move |connection| reset_links::find(connection, &hash, now)).await?;
+    let user = user.ok_or(ApiError::InvalidResetToken)?;
+    Ok(Response::json(&ResetLinkCheck { username: user.username.as_str() }))
 }
 
 /// A new password, and the token of the reset link.

@@ -5,15 +5,17 @@ use std::sync::PoisonError;
 use utoipa::ToSchema;
 
 use crate::auth::password_hasher::MAX_BYTES;
+use crate::config::Config;
 use crate::domain::audit::{Action, Event};
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::domain::username::{MAX_CHARS, Username};
+use crate::http::models::link_token::LinkToken;
 use crate::http::models::user_inputs::UserCreate;
-use crate::http::models::{UserRead, text};
+use crate::http::models::{Detail, UserRead, text};
+use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Anyone;
-use crate::http::pipeline::coerce;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::Fields;
 use crate::http::pipeline::openapi::Operation;
@@ -21,6 +23,7 @@ use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::validation::FieldErrors;
+use crate::http::pipeline::{coerce, messages};
 use crate::store::{audit, users};
 
 pub fn routes() -> Vec<Route> {
@@ -31,6 +34,10 @@ pub fn routes() -> Vec<Route> {
                 "Creates the first superuser, with the token of the one-time link that the server printed at startup.",
             )
             .gives::<UserRead<'_>>(201),
+        Route::post("/api/v1/setup/check", check)
+            .named("Setup", "check_setup_link_api_v1_setup_check_post", "Check the setup link")
+            .about("Checks the token of the setup link. Doesn't use the link.")
+            .gives::<Detail>(200),
     ]
 }
 
@@ -62,14 +69,23 @@ impl Input for Setup {
     }
 }
 
-async fn set_up(request: Request<Anyone, Setup>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: Setup { token, username, password }, .. } = request;
+async fn check(request: Request<Anyone, LinkToken>) -> Result<Response, ApiError> {
+    check_token(&request.app, &request.input.token).await?;
+    Ok(Response::json(&Detail { detail: messages::SETUP_LINK_VALID }))
+}
+
+/// Checks that setup is not complete and that the token is right.
+async fn check_token(app: &App, token: &Secret) -> Result<(), ApiError> {
     if app.db.read(users::superuser_exists).await? {
         return Err(ApiError::SetupComplete);
     }
-    if app.setup_token.lock().unwrap_or_else(PoisonError::into_inner).as_ref() != Some(&token) {
-        return Err(ApiError::InvalidSetupToken);
-    }
+    let matches = app.setup_token.lock().unwrap_or_else(PoisonError::into_inner).as_ref() == Some(token);
+    if matches { Ok(()) } else { Err(ApiError::InvalidSetupToken) }
+}
+
+async fn set_up(request: Request<Anyone, Setup>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: Setup { token, username, password }, .. } = request;
+    check_token(&app, &token).await?;
     let hash = app.hasher.hash(&password, client.address).await?;
     let user = User::new(username, true, true, now);
     let actor = client.actor();
@@ -83,5 +99,18 @@ async fn set_up(request: Request<Anyone, Setup>) -> Result<Response, ApiError> {
     });
     let user = made.await?;
     *app.setup_token.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    delete_link_file(&app.config).await;
     Ok(Response::json(&UserRead::from(&user)).created(&format!("/api/v1/users/{}", user.id)))
+}
+
+/// Deletes the file with the setup link. The link no longer works, so a failure is only logged.
+async fn delete_link_file(config: &Config) {
+    let path = config.setup_link_file();
+    let deleted =
+        actix_web::rt::task::spawn_blocking(move || std::fs::remove_file(&path).map_err(|error| (path, error)));
+    if let Ok(Err((path, error))) = deleted.await
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        log::warn!("{} can't be deleted: {error}", path.display());
+    }
 }

@@ -70,7 +70,10 @@ async fn add(request: Request<MaybeSignedIn, UserCreate>) -> Result<Response, Ap
     let sign_up = if superuser.is_none() { SignUp::begin(&app, client.address) } else { None };
     let key = sign_up.as_ref().map(SignUp::key);
     let max_waiting = app.config.signup_max_waiting;
+    let is_superuser = superuser.is_some();
     let may_sign_up = move |connection: &Connection, key: Option<SignUpKey>| match key {
+        // Nobody could approve the account yet.
+        _ if !is_superuser && !users::superuser_exists(connection)? => Err(ApiError::SignupClosed),
         Some(_) if users::approval_queue_is_full(connection, max_waiting)? => Err(SignUpKey::full()),
         Some(key) => key.check(connection, now),
         None => Ok(()),

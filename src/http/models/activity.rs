@@ -120,3 +120,10 @@ pub struct ResetLink<'a> {
     #[serde(serialize_with = "time")]
     pub expires_at: DateTime<Utc>,
 }
+
+/// The account of a valid reset link.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Reset link check")]
+pub struct ResetLinkCheck<'a> {
+    pub username: &'a str,
+}

@@ -1,6 +1,7 @@
 //! The JSON that clients send and receive. Field names, order and forms are the original's.
 
 mod activity;
+pub mod link_token;
 pub mod user_inputs;
 
 use chrono::{DateTime, Utc};
@@ -15,7 +16,7 @@ use crate::domain::api_key::ApiKey;
 use crate::domain::clock::{Timestamp, rfc3339};
 use crate::domain::user::User;
 
-pub use activity::{AuditRead, AuditResponse, EnterResponse, ResetLink, SessionRead, SessionsResponse};
+pub use activity::{AuditRead, AuditResponse, EnterResponse, ResetLink, ResetLinkCheck, SessionRead, SessionsResponse};
 
 fn time<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&rfc3339(time))

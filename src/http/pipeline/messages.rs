@@ -61,6 +61,7 @@ pub const RENAME_SELF: &str =
     "You can't change your user name, because other sites identify you by it; ask an administrator";
 
 pub const SETUP_COMPLETE: &str = "Setup is complete: a superuser exists";
+pub const SETUP_LINK_VALID: &str = "The setup link is valid";
 pub const SETUP_TOKEN: &str = "The setup link isn't valid; restart the server to get a new one";
 
 pub const TOO_MANY_REQUESTS: &str = "Too many requests. Please try again later.";
