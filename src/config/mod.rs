@@ -19,7 +19,7 @@ pub use flags::flags;
 pub use inputs::Inputs;
 pub use setting::{Setting, ValueType};
 pub use settings::{Config, SETTINGS};
-pub use values::{Bind, CookieSecure, ExitWith, Signup};
+pub use values::{Bind, CookieSecure, ExitWith, LangflowApi, Signup};
 
 use file::ConfigFile;
 use sources::Sources;

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::config::error::{ConfigError, ValueSource};
 use crate::config::setting::ValueType::{Bool, BoolOrNumber, Choice, List, Number, Secret as SecretText, Text};
 use crate::config::setting::settings;
-use crate::config::values::{self, Bind, CookieSecure, ExitWith, Signup};
+use crate::config::values::{self, Bind, CookieSecure, ExitWith, LangflowApi, Signup};
 use crate::config::{forward_auth, sources};
 use crate::domain::forward_auth::AccessRules;
 use crate::domain::schedule::Schedule;
@@ -45,6 +45,11 @@ settings! {
         ///
         /// For https://home.example.org/usher/ it is "/usher". The proxy may keep or remove it.
         base_path: String = "" ("the path of `public_url`"), Text("/PREFIX"), get(values::base_path);
+
+        /// The generation of Langflow whose API usher speaks: `1.3` for clients up to 1.7, `1.13` for later ones.
+        ///
+        /// They differ in some statuses, messages and limits. docs/langflow-differences.md lists them.
+        langflow_api: LangflowApi = "1.3", Choice("1.3|1.13"), get(values::choice);
 
         /// The number of threads that answer requests.
         ///

@@ -46,7 +46,7 @@ macro_rules! shown_by_word {
         }
     )* };
 }
-shown_by_word!(Signup, CookieSecure);
+shown_by_word!(Signup, CookieSecure, LangflowApi);
 
 impl Shown for PathBuf {
     fn shown(&self) -> String {
@@ -93,6 +93,19 @@ impl Signup {
 impl Word for Signup {
     const WORDS: &'static [(&'static str, Self)] =
         &[("approval", Self::Approval), ("open", Self::Open), ("closed", Self::Closed)];
+}
+
+/// The generation of Langflow whose API is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LangflowApi {
+    /// Langflow 1.3 to 1.7.
+    V1_3,
+    /// Langflow 1.8 to 1.13.
+    V1_13,
+}
+
+impl Word for LangflowApi {
+    const WORDS: &'static [(&'static str, Self)] = &[("1.3", Self::V1_3), ("1.13", Self::V1_13)];
 }
 
 /// When cookies carry `Secure`.

@@ -13,6 +13,10 @@ pub enum Denied {
     DeactivateSelf,
     /// Only superusers may do this.
     Permission,
+    /// Only superusers make users superusers.
+    PromoteSelf,
+    /// Only superusers delete users.
+    DeleteAsUser,
     /// Users set their own password by reset-password, which can ask for the current one.
     PasswordByPatch,
     /// Reset-password sets only your own password.
@@ -46,8 +50,11 @@ pub fn may_patch(caller: &Caller, target: Uuid, patch: &UserPatch) -> Result<(),
             _ => Ok(()),
         };
     }
-    if !own || patch.is_superuser == Some(true) {
+    if !own {
         return Err(Denied::Permission);
+    }
+    if patch.is_superuser == Some(true) {
+        return Err(Denied::PromoteSelf);
     }
     if patch.password.is_some() {
         return Err(Denied::PasswordByPatch);
@@ -71,9 +78,12 @@ pub fn may_read(caller: &Caller, target: Uuid) -> Result<(), Denied> {
     if caller.user.is_superuser || caller.is(target) { Ok(()) } else { Err(Denied::Permission) }
 }
 
-/// Whether the superuser `caller` may delete the user `target`.
+/// Whether `caller` may delete the user `target`.
 pub fn may_delete(caller: &Caller, target: Uuid) -> Result<(), Denied> {
-    if caller.is(target) { Err(Denied::DeleteSelf) } else { Ok(()) }
+    if caller.is(target) {
+        return Err(Denied::DeleteSelf);
+    }
+    if caller.user.is_superuser { Ok(()) } else { Err(Denied::DeleteAsUser) }
 }
 
 /// Whether `caller` may reset the password of `target`.
@@ -167,7 +177,7 @@ mod tests {
         let last = me.user.last_login_at;
         for (target, asked, answer) in [
             (other, patch(), Err(Denied::Permission)),
-            (mine, UserPatch { is_superuser: Some(true), ..patch() }, Err(Denied::Permission)),
+            (mine, UserPatch { is_superuser: Some(true), ..patch() }, Err(Denied::PromoteSelf)),
             (mine, UserPatch { is_superuser: Some(false), is_active: Some(true), ..patch() }, Ok(())),
             (mine, UserPatch { password: Some(Secret::new("x")), ..patch() }, Err(Denied::PasswordByPatch)),
             (other, UserPatch { password: Some(Secret::new("x")), ..patch() }, Err(Denied::Permission)),

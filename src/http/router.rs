@@ -17,6 +17,7 @@ use crate::http::forward_auth::{site_token, verify};
 use crate::http::pages;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::metrics::{NO_ROUTE, RequestTimer};
 use crate::http::pipeline::openapi::document;
 use crate::http::pipeline::route::Route;
@@ -50,9 +51,9 @@ fn all() -> Vec<Route> {
     .collect()
 }
 
-/// Returns the API description (OpenAPI).
-pub fn describe_routes() -> Value {
-    document(TABLE.routes.iter().filter(|route| route.listed).map(Route::operation))
+/// Returns the API description (OpenAPI) of a generation.
+pub fn describe_routes(generation: &'static Generation) -> Value {
+    document(TABLE.routes.iter().filter(|route| route.listed).map(|route| route.operation(generation)))
 }
 
 /// The route table, shared by all workers.
@@ -139,7 +140,7 @@ fn resource(path: &'static Path) -> Resource {
         let timer = RequestTimer::start(&app.metrics);
         body::drain(&request, payload).await;
         let error = ApiError::MethodNotAllowed(&path.allowed);
-        let response = response::send(&request, &app.config.base_path, Err(error));
+        let response = response::send(&request, &app.config, Err(error));
         timer.stop(&app.metrics, NO_ROUTE, response.status());
         response
     }))
@@ -166,9 +167,9 @@ fn redirect_or_not_found(request: &HttpRequest, app: &App) -> HttpResponse {
     }
     warn_about_missing_base_path(path);
     if wants_html(request) {
-        return response::send(request, base_path, Ok(pages::not_found(app)));
+        return response::send(request, &app.config, Ok(pages::not_found(app)));
     }
-    response::send(request, base_path, Err(ApiError::NotFound))
+    response::send(request, &app.config, Err(ApiError::NotFound))
 }
 
 /// Whether the client is a browser that opens a page.

@@ -23,6 +23,7 @@ use crate::domain::secret::Secret;
 use crate::http;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::denied_log::DeniedLog;
+use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::metrics::Metrics;
 use crate::http::pipeline::openapi::ApiDescription;
 use crate::http::pipeline::throttle::Throttle;
@@ -172,12 +173,12 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         tokens: TokenSigner::new(&secret),
         fernet: Fernet::new(&secret),
         throttle: Throttle::new(ThrottleKeys::new(&secret)),
-        denied: DeniedLog::default(),
+        denied: DeniedLog::new(Generation::of(&config)),
         key_uses: Arc::default(),
         pages: Pages::default(),
         metrics,
         setup_token: Mutex::new(None),
-        description: ApiDescription::new(http::describe_routes),
+        description: ApiDescription::new(http::describe_routes, Generation::of(&config)),
         config,
     });
     let job = JobContext { db: app.db.clone(), config: Arc::clone(&app.config), clock: app.clock.clone() };

@@ -4,7 +4,7 @@
 //! and a wrong guess reads a million rows for a page of ten.
 
 use rusqlite::{Connection, named_params};
-use strum::{EnumString, VariantNames};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use crate::domain::user::User;
 use crate::domain::username::fold;
@@ -13,7 +13,7 @@ use crate::store::user_rows::{from_row, user_columns};
 use crate::store::users::count;
 
 /// The order of a list. Ties are in order of creation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, VariantNames)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum UserSort {
     /// By date of creation.

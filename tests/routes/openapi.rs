@@ -7,7 +7,7 @@ use crate::support::Server;
 
 fn documents() -> (Value, Value) {
     let original = serde_json::from_str(include_str!("../wire/openapi-1.3.4.json")).unwrap();
-    (original, usher::http::describe_routes())
+    (original, usher::http::describe_routes(&usher::http::generation::V1_3))
 }
 
 /// The schemas that an operation's body and responses refer to, by media type or status.
@@ -64,7 +64,7 @@ fn every_operation_of_the_original_is_there_with_its_id_its_schemas_and_its_requ
 fn every_described_operation_answers_and_every_answer_is_described() {
     let server = Server::start();
     let document = server.get("/openapi.json").send().expect(200).json();
-    assert_eq!(document, usher::http::describe_routes());
+    assert_eq!(document, usher::http::describe_routes(&usher::http::generation::V1_3));
     for (path, operations) in document["paths"].as_object().unwrap() {
         let path = path.replace("{user_id}", &uuid()).replace("{api_key_id}", &uuid()).replace("{session_id}", &uuid());
         for method in ["get", "post", "patch", "delete"] {

@@ -11,7 +11,9 @@ pub fn resolve<'a>(document: &'a Value, part: &'a Value) -> &'a Value {
 /// Returns why `value` doesn't fit `schema` of `document`, or `None` if it does.
 pub fn misfit(document: &Value, schema: &Value, value: &Value, at: &str) -> Option<String> {
     let schema = resolve(document, schema);
-    if let Some(choices) = schema["oneOf"].as_array().or_else(|| schema["anyOf"].as_array()) {
+    if let Some(choices) =
+        schema["oneOf"].as_array().or_else(|| schema["anyOf"].as_array().or_else(|| schema["oneOf"].as_array()))
+    {
         let misfits: Option<Vec<String>> = choices.iter().map(|choice| misfit(document, choice, value, at)).collect();
         return misfits.map(|misfits| misfits.join(" and "));
     }

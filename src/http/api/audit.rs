@@ -5,7 +5,7 @@ use utoipa::openapi::ObjectBuilder;
 use uuid::Uuid;
 
 use crate::domain::audit::Action;
-use crate::http::models::user_inputs::Page;
+use crate::http::models::user_inputs::{LIMITS, Page};
 use crate::http::models::{AuditRead, AuditResponse, words};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Superuser;
@@ -57,7 +57,7 @@ impl Input for AuditFilter {
     const BODY: BodyKind = BodyKind::None;
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let (page, query) = (Page::read(source, faults), AuditQuery::read(source, faults));
+        let (page, query) = (Page::read(source, LIMITS, faults), AuditQuery::read(source, faults));
         let (Page { skip, limit }, AuditQuery { user, action }) = (page?, query?);
         Some(Self { skip, limit, user, action })
     }

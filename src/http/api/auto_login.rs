@@ -14,7 +14,7 @@ use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::cookies::CookieJar;
-use crate::http::pipeline::error::{ApiError, AutoLoginOff};
+use crate::http::pipeline::error::{ApiError, AutoLoginOff, AutoLoginRefused};
 use crate::http::pipeline::local_request::is_local_request;
 use crate::http::pipeline::metrics::LoginKind;
 use crate::http::pipeline::openapi::Operation;
@@ -31,8 +31,11 @@ pub fn routes() -> Vec<Route> {
             .named("Login", "auto_login_api_v1_auto_login_get", "Sign in automatically")
             .about("Signs in without a password, from this machine only, if the settings allow it.")
             .gives::<Token<'_>>(200)
-            .gives::<AutoLoginOff<'_>>(400)
             .refuses(403, "The request comes from another machine, or has no valid launch secret.")
+            .described(|operation| match operation.generation.auto_login_off.0.as_u16() {
+                403 => operation.returns_as::<AutoLoginRefused<'_>>(403, "Automatic sign-in is off, or not allowed."),
+                status => operation.returns::<AutoLoginOff<'_>>(status),
+            })
             .refuses(429, "Too many wrong launch secrets. `Retry-After` says when to try again."),
     ]
 }

@@ -1,21 +1,25 @@
 //! User accounts.
 
+use std::collections::BTreeMap;
+
 use actix_web::http::header;
+use uuid::Uuid;
 
 use crate::config::Signup;
 use crate::domain::audit::{Action, Event};
 use crate::domain::policy;
 use crate::domain::user::{User, UserPatch};
 use crate::http::models::user_inputs::UserCreate;
-use crate::http::models::{Detail, UserRead, UsersResponse};
+use crate::http::models::{UserDeleted, UserRead, UsersResponse};
 use crate::http::pipeline::attempt::{SignUp, SignUpKey};
-use crate::http::pipeline::caller::{MaybeSignedIn, SignedIn, Superuser};
+use crate::http::pipeline::caller::{Deleter, MaybeSignedIn, SignedIn, Superuser};
 use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::fields;
+use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::if_match::{IfMatch, etag};
 use crate::http::pipeline::request::{NoInput, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::{fields, messages};
 use crate::store::user_index::search;
 use crate::store::user_list::UserQuery;
 use crate::store::users;
@@ -55,7 +59,7 @@ pub fn routes() -> Vec<Route> {
         Route::delete(ONE, delete)
             .named(TAG, "delete_user_api_v1_users__user_id__delete", "Delete a user")
             .about("Deletes a user with all API keys and sessions. For superusers.")
-            .gives::<Detail>(200)
+            .described(|operation| operation.returns::<UserDeleted>(operation.generation.user_deleted.0.as_u16()))
             .refuses(400, "You can't delete your own account.")
             .refuses(404, "The user doesn't exist."),
     ]
@@ -107,7 +111,11 @@ async fn list(request: Request<Superuser, UserQuery>) -> Result<Response, ApiErr
     let page = request.input;
     let index = request.app.user_index.clone();
     let (total_count, users) = request.app.db.read(move |connection| search::list(connection, &index, &page)).await?;
-    Ok(Response::json(&UsersResponse { total_count, users: users.iter().map(UserRead::from).collect() }))
+    Ok(Response::json(&UsersResponse {
+        total_count,
+        users: users.iter().map(UserRead::from).collect(),
+        deletion_requests: BTreeMap::new(),
+    }))
 }
 
 async fn whoami(request: Request<SignedIn, NoInput>) -> Result<Response, ApiError> {
@@ -159,7 +167,7 @@ async fn change(request: Request<SignedIn, ((UserId, UserPatch), IfMatch)>) -> R
     Ok(tagged(&changed.await?))
 }
 
-async fn delete(request: Request<Superuser, UserId>) -> Result<Response, ApiError> {
+async fn delete(request: Request<Deleter, UserId>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input: UserId(id) } = request;
     policy::may_delete(&caller, id)?;
     let actor = caller.actor(&client);
@@ -169,7 +177,10 @@ async fn delete(request: Request<Superuser, UserId>) -> Result<Response, ApiErro
         Ok(audit::record(connection, &Event::new(actor, Action::UserDeleted).target(&user), now)?)
     });
     deleted.await?;
-    Ok(Response::json(&Detail { detail: messages::USER_DELETED }))
+    let generation = Generation::of(&app.config);
+    let (status, detail) = generation.user_deleted;
+    let request_id = generation.deletion_has_request_id.then(Uuid::new_v4);
+    Ok(Response::json(&UserDeleted { detail, request_id }).status(status))
 }
 
 /// A user with its `ETag`, which `If-Match` takes.

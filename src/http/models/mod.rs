@@ -4,6 +4,8 @@ mod activity;
 pub mod link_token;
 pub mod user_inputs;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use strum::VariantNames;
@@ -90,6 +92,8 @@ pub struct UsersResponse<'a> {
     /// How many users match in all.
     pub total_count: i64,
     pub users: Vec<UserRead<'a>>,
+    /// The listed users who want their account deleted, with the state of the request.
+    pub deletion_requests: BTreeMap<Uuid, &'static str>,
 }
 
 /// The tokens of a session. The same tokens are set as cookies.
@@ -129,6 +133,17 @@ pub struct SessionResponse<'a> {
     pub store_api_key: Option<&'a str>,
 }
 
+/// The user is deleted.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Deletion of a user")]
+pub struct UserDeleted {
+    pub detail: &'static str,
+    /// Names the deletion. Clients of Langflow 1.13 expect it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub request_id: Option<Uuid>,
+}
+
 /// An API key. Only the first characters are shown.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "API key")]
@@ -146,9 +161,9 @@ pub struct ApiKeyRead<'a> {
     user_id: Uuid,
     #[serde(serialize_with = "time")]
     created_at: DateTime<Utc>,
-    /// Absent if the key doesn't expire.
-    #[serde(serialize_with = "maybe_time", skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    /// `null` if the key doesn't expire.
+    #[serde(serialize_with = "maybe_time")]
+    #[schema(required)]
     expires_at: Option<DateTime<Utc>>,
 }
 
@@ -193,9 +208,9 @@ pub struct UnmaskedApiKeyRead<'a> {
     /// The whole key.
     api_key: &'a str,
     user_id: Uuid,
-    /// Absent if the key doesn't expire.
-    #[serde(serialize_with = "maybe_time", skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    /// `null` if the key doesn't expire.
+    #[serde(serialize_with = "maybe_time")]
+    #[schema(required)]
     expires_at: Option<DateTime<Utc>>,
 }
 

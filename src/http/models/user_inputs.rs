@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use strum::{EnumString, VariantNames};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{Object, ObjectBuilder};
@@ -16,13 +17,14 @@ use crate::http::models::{nullable_text, text, words};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::coerce;
 use crate::http::pipeline::fields::{self, Fields};
+use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource};
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
 use crate::store::user_list::{UserQuery, UserSort, UserState};
 
-/// The most items on one page.
-const MAX_LIMIT: i64 = 1000;
+/// The smallest and largest `limit` of usher's own lists.
+pub const LIMITS: (i64, i64) = (0, 1000);
 /// The items on a page of a list, if the client doesn't say.
 const DEFAULT_LIMIT: i64 = 10;
 
@@ -73,25 +75,27 @@ pub struct Page {
 }
 
 fn limit() -> ObjectBuilder {
-    let number = Object::builder().schema_type(Type::Integer).minimum(Some(0)).default(Some(DEFAULT_LIMIT.into()));
-    number.maximum(Some(MAX_LIMIT)).description(Some("How many items to return at most."))
+    let number = Object::builder().schema_type(Type::Integer).minimum(Some(LIMITS.0)).maximum(Some(LIMITS.1));
+    number.default(Some(DEFAULT_LIMIT.into())).description(Some("How many items to return at most."))
 }
 
 impl Page {
-    /// Reads and checks both parameters.
-    pub fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let mut number = |name, default, max| {
+    /// Reads and checks both parameters; `limits` are those of `limit`.
+    pub fn read(source: &InputSource<'_>, limits: (i64, i64), faults: &mut FieldErrors) -> Option<Self> {
+        let mut number = |name, default, range| {
             let Some(text) = source.query.get(name) else { return Some(default) };
-            faults.note(Location::Query(name), coerce::integer_text(text).and_then(|number| within(number, max)))
+            faults.note(Location::Query(name), coerce::integer_text(text).and_then(|number| within(number, range)))
         };
-        let (skip, limit) = (number("skip", 0, i64::MAX), number("limit", DEFAULT_LIMIT, MAX_LIMIT));
+        let (skip, limit) = (number("skip", 0, (0, i64::MAX)), number("limit", DEFAULT_LIMIT, limits));
         Some(Self { skip: skip?, limit: limit? })
     }
 }
 
-fn within(number: i64, max: i64) -> Result<i64, FieldError> {
+fn within(number: i64, (min, max): (i64, i64)) -> Result<i64, FieldError> {
     match number {
-        ..0 => Err(FieldError::new("greater_than_equal", "Input should be greater than or equal to 0")),
+        _ if number < min => {
+            Err(FieldError::new("greater_than_equal", format!("Input should be greater than or equal to {min}")))
+        }
         _ if number > max => {
             Err(FieldError::new("less_than_equal", format!("Input should be less than or equal to {max}")))
         }
@@ -158,15 +162,22 @@ impl Input for UserQuery {
     const BODY: BodyKind = BodyKind::None;
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let (page, query) = (Page::read(source, faults), UserListQuery::read(source, faults));
+        let generation = Generation::of(source.config);
+        let page = Page::read(source, generation.list_limits, faults);
+        let query = UserListQuery::read(source, faults);
         let (Page { skip, limit }, UserListQuery { search, sort, order, state }) = (page?, query?);
         let descending = order == Some(SortOrder::Desc);
-        Some(Self { skip, limit, search, sort: sort.unwrap_or_default(), descending, state })
+        Some(Self { skip, limit, search, sort: sort.unwrap_or(generation.list_order), descending, state })
     }
 
     fn describe(operation: &mut Operation) {
         operation.query::<Page>();
         operation.query::<UserListQuery>();
+        let Generation { list_limits: (min, max), list_order, .. } = operation.generation;
+        operation.adjust_query("limit", |limit| {
+            (limit.minimum, limit.maximum) = (Some((*min).into()), Some((*max).into()));
+        });
+        operation.adjust_query("sort", |sort| sort.default = Some(<&str>::from(*list_order).into()));
     }
 }
 
@@ -264,8 +275,11 @@ impl Input for ResetPassword {
         let password = |fields: &Fields<'_>, faults: &mut FieldErrors| {
             fields.required("password", faults, |value| fields::new_password(value, min))
         };
+        if Generation::of(source.config).needs_current_password {
+            let current = fields.required("current_password", faults, secret);
+            return Some(Self { password: password(&fields, faults)?, current: Some(current?) });
+        }
         let current_password = |fields: &Fields<'_>, faults: &mut FieldErrors| {
-            let secret = |value| coerce::string(value).map(Secret::new);
             if source.config.require_current_password {
                 fields.required("current_password", faults, secret)
             } else {
@@ -278,6 +292,25 @@ impl Input for ResetPassword {
     }
 
     fn describe(operation: &mut Operation) {
-        operation.body::<UserUpdate>("application/json");
+        if operation.generation.needs_current_password {
+            operation.body::<PasswordResetRequest>("application/json");
+        } else {
+            operation.body::<UserUpdate>("application/json");
+        }
     }
+}
+
+/// A new password.
+#[derive(ToSchema)]
+#[schema(title = "Password reset")]
+#[expect(dead_code, reason = "describes the body of one generation")]
+struct PasswordResetRequest {
+    #[schema(value_type = String)]
+    current_password: Secret,
+    #[schema(schema_with = text::<1, MAX_BYTES>)]
+    password: Secret,
+}
+
+fn secret(value: &Value) -> Result<Secret, FieldError> {
+    coerce::string(value).map(Secret::new)
 }

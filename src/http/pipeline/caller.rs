@@ -17,6 +17,7 @@ use crate::http::pipeline::client::Client;
 use crate::http::pipeline::denied_log;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::form::FormPairs;
+use crate::http::pipeline::generation::Generation;
 use crate::store::{Connection, api_keys, sessions, users};
 
 /// What credentials are read from.
@@ -51,6 +52,10 @@ pub struct SignedIn {
 /// A superuser with valid credentials. Dereferences to [`SignedIn`].
 pub struct Superuser(SignedIn);
 
+/// A client with valid credentials that deletes a user. One generation refuses anybody but superusers here, the other
+/// leaves that to [`policy::may_delete`](crate::domain::policy::may_delete). Dereferences to [`SignedIn`].
+pub struct Deleter(SignedIn);
+
 /// A client with or without credentials; invalid ones count as none.
 pub struct MaybeSignedIn(pub Option<SignedIn>);
 
@@ -63,6 +68,14 @@ impl Deref for SignedIn {
 }
 
 impl Deref for Superuser {
+    type Target = SignedIn;
+
+    fn deref(&self) -> &SignedIn {
+        &self.0
+    }
+}
+
+impl Deref for Deleter {
     type Target = SignedIn;
 
     fn deref(&self) -> &SignedIn {
@@ -141,6 +154,16 @@ impl Authenticate for Superuser {
     }
 }
 
+impl Authenticate for Deleter {
+    const NEEDS_CREDENTIALS: bool = true;
+
+    async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
+        let caller = SignedIn::authenticate(app, credentials).await?;
+        let is_early = Generation::of(&app.config).deletion_checks_caller_first;
+        if is_early && !caller.user.is_superuser { Err(ApiError::NotSuperuser) } else { Ok(Self(caller)) }
+    }
+}
+
 impl Authenticate for MaybeSignedIn {
     const NEEDS_CREDENTIALS: bool = false;
 
@@ -185,7 +208,7 @@ pub async fn by_api_key(app: &App, key: &str, now: Timestamp) -> Result<SignedIn
     let found = app.db.read(move |connection| api_keys::find(connection, &hash));
     let (user, key) = found.await?.filter(|(_, key)| key.works_at(now)).ok_or(ApiError::InvalidApiKey)?;
     if !user.is_active {
-        return Err(ApiError::InactiveUser);
+        return Err(ApiError::InactiveKeyOwner);
     }
     app.key_uses.count(key.id, now);
     let credential = Credential::ApiKey { id: key.id, expires_at: key.expires_at };

@@ -17,6 +17,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::log_rate_limit::LogRateLimit;
 use crate::store::{Db, StoreError, audit};
 
@@ -29,8 +30,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// When the last denial of each source was logged. Networks are separate from users: an attacker with many networks must
 /// not hide denials of users.
-#[derive(Default)]
 pub struct DeniedLog {
+    generation: &'static Generation,
     users: Mutex<HashMap<DeniedSource, Timestamp>>,
     networks: Mutex<HashMap<DeniedSource, Timestamp>>,
 }
@@ -57,6 +58,11 @@ pub fn remember_caller(request: &HttpRequest, user: &User) {
 }
 
 impl DeniedLog {
+    /// Returns an empty log whose messages are those of `generation`.
+    pub fn new(generation: &'static Generation) -> Self {
+        Self { generation, users: Mutex::default(), networks: Mutex::default() }
+    }
+
     /// Whether a denial of this source may be logged now.
     fn is_due(&self, source: DeniedSource, now: Timestamp) -> bool {
         static DROPPED: LogRateLimit = LogRateLimit::new();
@@ -109,7 +115,15 @@ impl DeniedLog {
         if is_attempt {
             // fail2ban matches failed sign-ins, and a throttled sign-in counts as one.
             let action = if path == "/api/v1/login" { Action::LoggedIn } else { Action::Refused };
-            self.record(db, client, now, caller, action, format!("{method} {path}: {}", error.message())).await;
+            self.record(
+                db,
+                client,
+                now,
+                caller,
+                action,
+                format!("{method} {path}: {}", error.message(self.generation)),
+            )
+            .await;
         }
     }
 
@@ -148,7 +162,7 @@ mod tests {
 
     #[test]
     fn each_source_is_logged_once_a_minute_and_the_number_of_sources_is_bounded() {
-        let denied = DeniedLog::default();
+        let denied = DeniedLog::new(Default::default());
         let at = |seconds: i64| Timestamp::from_timestamp(1_700_000_000 + seconds, 0).unwrap();
         let source = |n| {
             DeniedSource::Network(IpAddr::from([10, 0, u8::try_from(n / 256).unwrap(), u8::try_from(n % 256).unwrap()]))

@@ -11,6 +11,7 @@ use crate::auth::password_hasher::HashError;
 use crate::auth::random::RandomnessError;
 use crate::auth::token::TokenError;
 use crate::domain::policy::Denied;
+use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::messages;
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location, ValidationErrorBody};
 use crate::store::{StoreError, WriteError};
@@ -36,8 +37,10 @@ pub enum ApiError {
     SessionEnded,
     /// The token's user was deleted or is inactive.
     UserMissingOrInactive,
-    /// The API key's user is inactive, or an inactive user gave the right password.
+    /// An inactive user gave the right password.
     InactiveUser,
+    /// The API key's user is inactive.
+    InactiveKeyOwner,
     NotSuperuser,
     Denied(Denied),
     InvalidLogin,
@@ -98,6 +101,16 @@ pub struct AutoLoginOff<'a> {
     detail: AutoLogin<'a>,
 }
 
+/// Automatic sign-in is off, or not allowed.
+#[derive(ToSchema)]
+#[schema(title = "Automatic sign-in is refused")]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes two responses of one status")]
+pub enum AutoLoginRefused<'a> {
+    Off(AutoLoginOff<'a>),
+    NotAllowed(ErrorBody<'a>),
+}
+
 #[derive(Serialize, ToSchema)]
 struct AutoLogin<'a> {
     message: &'a str,
@@ -111,13 +124,13 @@ impl ApiError {
     }
 
     /// Returns the message for the client.
-    pub fn message(&self) -> &'static str {
-        self.status_and_message().1
+    pub fn message(&self, generation: &Generation) -> &'static str {
+        self.status_and_message(generation).1
     }
 
     /// Returns the status and the JSON body.
-    pub fn status_and_body(&self) -> (StatusCode, Value) {
-        let (status, message) = self.status_and_message();
+    pub fn status_and_body(&self, generation: &Generation) -> (StatusCode, Value) {
+        let (status, message) = self.status_and_message(generation);
         let body = match self {
             Self::Validation(errors) => json!(ValidationErrorBody { detail: &errors.0 }),
             Self::AutoLoginOff => json!(AutoLoginOff { detail: AutoLogin { message, auto_login: false } }),
@@ -129,7 +142,7 @@ impl ApiError {
         (status, body)
     }
 
-    fn status_and_message(&self) -> (StatusCode, &'static str) {
+    fn status_and_message(&self, generation: &Generation) -> (StatusCode, &'static str) {
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, messages::NOT_FOUND),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, messages::METHOD_NOT_ALLOWED),
@@ -138,21 +151,22 @@ impl ApiError {
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, messages::BODY_TOO_LARGE),
             Self::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, messages::BODY_TOO_SLOW),
             Self::CrossSite => (StatusCode::FORBIDDEN, messages::CROSS_SITE),
-            Self::MissingCredentials => (StatusCode::FORBIDDEN, messages::NO_CREDENTIALS),
-            Self::InvalidApiKey => (StatusCode::FORBIDDEN, messages::INVALID_API_KEY),
-            Self::InvalidToken => (StatusCode::UNAUTHORIZED, messages::INVALID_TOKEN),
-            Self::TokenExpired => (StatusCode::UNAUTHORIZED, messages::TOKEN_EXPIRED),
+            Self::MissingCredentials => (StatusCode::FORBIDDEN, generation.no_credentials),
+            Self::InvalidApiKey => (StatusCode::FORBIDDEN, generation.invalid_api_key),
+            Self::InvalidToken => (StatusCode::UNAUTHORIZED, generation.invalid_token),
+            Self::TokenExpired => (StatusCode::UNAUTHORIZED, generation.token_expired),
             Self::SessionEnded => (StatusCode::UNAUTHORIZED, messages::SESSION_ENDED),
-            Self::UserMissingOrInactive => (StatusCode::UNAUTHORIZED, messages::USER_MISSING_OR_INACTIVE),
+            Self::UserMissingOrInactive => (StatusCode::UNAUTHORIZED, generation.user_missing_or_inactive),
             Self::InactiveUser => (StatusCode::UNAUTHORIZED, messages::INACTIVE_USER),
+            Self::InactiveKeyOwner => generation.inactive_key_owner,
             Self::NotSuperuser => (StatusCode::FORBIDDEN, messages::NOT_SUPERUSER),
-            Self::Denied(denied) => denied_message(*denied),
+            Self::Denied(denied) => denied_message(*denied, generation),
             Self::InvalidLogin => (StatusCode::UNAUTHORIZED, messages::INVALID_LOGIN),
             Self::ApprovalPending => (StatusCode::BAD_REQUEST, messages::APPROVAL_PENDING),
             Self::MissingRefreshToken | Self::InvalidRefreshToken => {
                 (StatusCode::UNAUTHORIZED, messages::INVALID_REFRESH_TOKEN)
             }
-            Self::AutoLoginOff => (StatusCode::BAD_REQUEST, messages::AUTO_LOGIN_OFF),
+            Self::AutoLoginOff => generation.auto_login_off,
             Self::AutoLoginNotLocal => (StatusCode::FORBIDDEN, messages::AUTO_LOGIN_LOCAL),
             Self::WrongLaunchSecret => (StatusCode::FORBIDDEN, messages::LAUNCH_SECRET),
             Self::UserNotFound => (StatusCode::NOT_FOUND, messages::USER_NOT_FOUND),
@@ -186,17 +200,17 @@ impl ApiError {
     }
 
     /// Returns the extra header of the response.
-    pub fn header(&self) -> Option<(HeaderName, String)> {
+    pub fn header(&self, generation: &Generation) -> Option<(HeaderName, String)> {
         match self {
-            Self::InvalidToken
-            | Self::TokenExpired
-            | Self::SessionEnded
-            | Self::UserMissingOrInactive
-            | Self::InvalidLogin
-            | Self::MissingRefreshToken => Some((WWW_AUTHENTICATE, "Bearer".to_owned())),
+            Self::InvalidLogin | Self::MissingRefreshToken => Some((WWW_AUTHENTICATE, "Bearer".to_owned())),
+            Self::InvalidToken | Self::TokenExpired | Self::SessionEnded | Self::UserMissingOrInactive => {
+                generation.challenges_for_tokens.then(|| (WWW_AUTHENTICATE, "Bearer".to_owned()))
+            }
             Self::TooManyRequests(seconds) => Some((RETRY_AFTER, seconds.to_string())),
             Self::MethodNotAllowed(methods) => Some((ALLOW, (*methods).to_owned())),
-            _ if self.status_and_message().0 == StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, "1".to_owned())),
+            _ if self.status_and_message(generation).0 == StatusCode::SERVICE_UNAVAILABLE => {
+                Some((RETRY_AFTER, "1".to_owned()))
+            }
             _ => None,
         }
     }
@@ -218,12 +232,14 @@ impl ApiError {
     }
 }
 
-fn denied_message(denied: Denied) -> (StatusCode, &'static str) {
+fn denied_message(denied: Denied, generation: &Generation) -> (StatusCode, &'static str) {
     match denied {
         Denied::DeactivateSelf => (StatusCode::FORBIDDEN, messages::DEACTIVATE_SELF),
         Denied::Permission => (StatusCode::FORBIDDEN, messages::PERMISSION_DENIED),
+        Denied::PromoteSelf => (StatusCode::FORBIDDEN, generation.promotes_self),
+        Denied::DeleteAsUser => (StatusCode::FORBIDDEN, generation.deletes_as_user),
         Denied::PasswordByPatch => (StatusCode::BAD_REQUEST, messages::PASSWORD_BY_PATCH),
-        Denied::AnothersPassword => (StatusCode::BAD_REQUEST, messages::ANOTHERS_PASSWORD),
+        Denied::AnothersPassword => (generation.anothers_password, messages::ANOTHERS_PASSWORD),
         Denied::PasswordByApiKey => (StatusCode::FORBIDDEN, messages::PASSWORD_BY_API_KEY),
         Denied::SessionsByApiKey => (StatusCode::FORBIDDEN, messages::SESSIONS_BY_API_KEY),
         Denied::SiteAccessByApiKey => (StatusCode::FORBIDDEN, messages::SITE_ACCESS_BY_API_KEY),

@@ -8,12 +8,7 @@ pub const BODY_TOO_LARGE: &str = "The request body must not exceed 65536 bytes";
 pub const BODY_TOO_SLOW: &str = "The request body didn't arrive within 10 seconds";
 pub const CROSS_SITE: &str = "Cross-site requests are not allowed from this origin";
 
-pub const NO_CREDENTIALS: &str = "An API key must be passed as query or header";
-pub const INVALID_API_KEY: &str = "Invalid or missing API key";
-pub const INVALID_TOKEN: &str = "Could not validate credentials";
-pub const TOKEN_EXPIRED: &str = "Token has expired.";
 pub const SESSION_ENDED: &str = "Session has ended.";
-pub const USER_MISSING_OR_INACTIVE: &str = "User not found or is inactive.";
 pub const INACTIVE_USER: &str = "Inactive user";
 pub const NOT_SUPERUSER: &str = "The user doesn't have enough privileges";
 
@@ -21,7 +16,6 @@ pub const INVALID_LOGIN: &str = "Incorrect username or password";
 pub const APPROVAL_PENDING: &str = "Waiting for approval";
 pub const INVALID_REFRESH_TOKEN: &str = "Invalid refresh token";
 pub const LOGGED_OUT: &str = "Logout successful";
-pub const AUTO_LOGIN_OFF: &str = "Auto login is disabled. Please enable it in the settings";
 pub const AUTO_LOGIN_LOCAL: &str = "Auto login only works on this machine, without a proxy";
 pub const LAUNCH_SECRET: &str = "Auto login needs the launch secret of the program that started the server";
 
@@ -38,7 +32,6 @@ pub const ANOTHERS_PASSWORD: &str = "You can't change another user's password";
 pub const PASSWORD_BY_API_KEY: &str = "Sign in interactively to change your password";
 pub const WRONG_CURRENT: &str = "Current password is incorrect";
 pub const SAME_PASSWORD: &str = "You can't use your current password";
-pub const USER_DELETED: &str = "User deleted";
 
 pub const KEY_DELETED: &str = "API Key deleted";
 pub const KEY_NOT_FOUND: &str = "API Key not found";

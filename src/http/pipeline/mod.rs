@@ -12,6 +12,7 @@ pub mod error;
 pub mod exposition;
 pub mod fields;
 pub mod form;
+pub mod generation;
 pub mod if_match;
 pub mod local_request;
 pub mod log_rate_limit;

@@ -18,6 +18,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::error::ErrorBody;
+use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::validation::ValidationErrorBody;
 
 const JSON: &str = "application/json";
@@ -56,6 +57,7 @@ const SECURITY: [&str; 3] = ["OAuth2PasswordBearer", "ApiKeyQuery", "ApiKeyHeade
 /// The description of one route, filled in by its table entry and by the types of its handler.
 #[derive(Default)]
 pub struct Operation {
+    pub generation: &'static Generation,
     pub method: &'static str,
     pub path: &'static str,
     pub needs_credentials: bool,
@@ -65,8 +67,8 @@ pub struct Operation {
 
 impl Operation {
     /// An operation without parameters and responses.
-    pub fn new(method: &'static str, path: &'static str) -> Self {
-        Self { method, path, ..Self::default() }
+    pub fn new(generation: &'static Generation, method: &'static str, path: &'static str) -> Self {
+        Self { generation, method, path, ..Self::default() }
     }
 
     /// Sets the group, the id and the one-line summary.
@@ -99,6 +101,18 @@ impl Operation {
         };
         let parameters = T::into_params(|| Some(ParameterIn::Query)).into_iter().map(described);
         self.inner.parameters.get_or_insert_default().extend(parameters);
+    }
+
+    /// Changes the schema of a query parameter that was added.
+    pub fn adjust_query(&mut self, name: &str, adjust: impl FnOnce(&mut Object)) {
+        let mut parameters = self.inner.parameters.iter_mut().flatten();
+        let found = parameters.find_map(|parameter| match parameter {
+            RefOr::T(Parameter { name: found, schema: Some(RefOr::T(Schema::Object(schema))), .. }) => {
+                (found == name).then_some(schema)
+            }
+            _ => None,
+        });
+        found.map(adjust);
     }
 
     /// Adds an optional header.
@@ -214,20 +228,21 @@ impl Operation {
 
 /// The description that one server sends, built on first request: most servers are never asked.
 pub struct ApiDescription {
-    describe: fn() -> Value,
+    describe: fn(&'static Generation) -> Value,
+    generation: &'static Generation,
     text: OnceLock<Bytes>,
 }
 
 impl ApiDescription {
     /// A description that `describe` builds.
-    pub fn new(describe: fn() -> Value) -> Self {
-        Self { describe, text: OnceLock::new() }
+    pub fn new(describe: fn(&'static Generation) -> Value, generation: &'static Generation) -> Self {
+        Self { describe, generation, text: OnceLock::new() }
     }
 
     /// The document as JSON, for a server below `base_path`.
     pub fn json(&self, base_path: &str) -> Bytes {
         let make = || {
-            let mut document = (self.describe)();
+            let mut document = (self.describe)(self.generation);
             if !base_path.is_empty() {
                 document["servers"][0]["url"] = json!(base_path);
             }

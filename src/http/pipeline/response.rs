@@ -10,8 +10,10 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
+use crate::config::Config;
 use crate::domain::audit::RequestId;
 use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::request_id;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -97,8 +99,9 @@ impl Response {
     }
 }
 
-/// Builds the HTTP response and writes its line to the access log. Paths in `Location` are put below `base_path`.
-pub fn send(request: &HttpRequest, base_path: &str, outcome: Result<Response, ApiError>) -> HttpResponse {
+/// Builds the HTTP response and writes its line to the access log. Paths in `Location` are put below the base path.
+pub fn send(request: &HttpRequest, config: &Config, outcome: Result<Response, ApiError>) -> HttpResponse {
+    let base_path = config.base_path.as_str();
     let id = request_id::of(request);
     let response = match outcome {
         Ok(response) => {
@@ -112,7 +115,7 @@ pub fn send(request: &HttpRequest, base_path: &str, outcome: Result<Response, Ap
             }
             builder.body(response.body)
         }
-        Err(error) => send_error(request, &error, id),
+        Err(error) => send_error(request, &error, id, Generation::of(config)),
     };
     if log::log_enabled!(target: "usher::access", log::Level::Debug) {
         // Only the path: a query may hold an API key.
@@ -122,8 +125,8 @@ pub fn send(request: &HttpRequest, base_path: &str, outcome: Result<Response, Ap
     response
 }
 
-fn send_error(request: &HttpRequest, error: &ApiError, id: RequestId) -> HttpResponse {
-    let (status, body) = error.status_and_body();
+fn send_error(request: &HttpRequest, error: &ApiError, id: RequestId, generation: &Generation) -> HttpResponse {
+    let (status, body) = error.status_and_body(generation);
     if error.is_overload() {
         log_overload(error);
     } else if let Some(cause) = error.cause() {
@@ -131,7 +134,7 @@ fn send_error(request: &HttpRequest, error: &ApiError, id: RequestId) -> HttpRes
     }
     let mut builder = start(status, id);
     builder.insert_header((CONTENT_TYPE, JSON));
-    if let Some(header) = error.header() {
+    if let Some(header) = error.header(generation) {
         builder.insert_header(header);
     }
     builder.body(body.to_string())

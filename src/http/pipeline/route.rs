@@ -12,6 +12,7 @@ use crate::http::pipeline::app::App;
 use crate::http::pipeline::caller::Authenticate;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::metrics::RequestTimer;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, Request};
@@ -132,7 +133,7 @@ impl Route {
                     app.denied.record_request(&app.db, &client, now, caller, route, error).await;
                 }
                 attempt::delay_rejection(&outcome).await;
-                let response = response::send(&request, &app.config.base_path, outcome);
+                let response = response::send(&request, &app.config, outcome);
                 timer.stop(&app.metrics, (path, verb.as_str()), response.status());
                 response
             };
@@ -152,7 +153,8 @@ impl Route {
         self.verb.as_str()
     }
 
-    fn described(mut self, describe: impl Fn(&mut Operation) + Send + Sync + 'static) -> Self {
+    /// Describes what depends on the generation.
+    pub fn described(mut self, describe: impl Fn(&mut Operation) + Send + Sync + 'static) -> Self {
         self.describe.push(Box::new(describe));
         self
     }
@@ -203,8 +205,8 @@ impl Route {
     }
 
     /// The route's part of the API's description.
-    pub fn operation(&self) -> Operation {
-        let mut operation = Operation::new(self.method(), self.path);
+    pub fn operation(&self, generation: &'static Generation) -> Operation {
+        let mut operation = Operation::new(generation, self.method(), self.path);
         self.describe.iter().for_each(|describe| describe(&mut operation));
         operation
     }
