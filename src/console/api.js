@@ -133,9 +133,12 @@ function store(tokens) {
   renewAt = performance.now() + 1000 * Math.max(seconds / 2, seconds - 60);
 }
 
+// With this header, the server uses a cookie of the console's own. Langflow's clients in the same browser keep theirs.
+const CONSOLE = { 'x-usher-console': '1' };
+
 /** Gets a new access token with the refresh cookie; returns whether it worked. Concurrent callers share one request. */
 export function renew() {
-  renewing ??= send('POST', 'api/v1/refresh').then(read).then(
+  renewing ??= send('POST', 'api/v1/refresh', { headers: CONSOLE }).then(read).then(
     (tokens) => { store(tokens); return true; },
     (error) => {
       if (error instanceof ApiError && error.status === 401) { token = null; return autoLogin(); }
@@ -148,7 +151,7 @@ export function renew() {
 /** Signs in without a password if the server allows it; returns whether it worked. */
 async function autoLogin() {
   if (!mayAutoLogin) return false;
-  const headers = launchSecret ? { 'x-launch-secret': launchSecret } : {};
+  const headers = launchSecret ? { ...CONSOLE, 'x-launch-secret': launchSecret } : CONSOLE;
   try {
     store(await send('GET', 'api/v1/auto_login', { headers }).then(read));
     return true;
@@ -178,11 +181,11 @@ export function setLaunchSecret(secret) {
 }
 
 export async function signIn(username, password) {
-  store(await send('POST', 'api/v1/login', { form: { username, password } }).then(read));
+  store(await send('POST', 'api/v1/login', { headers: CONSOLE, form: { username, password } }).then(read));
 }
 
 export async function signOut() {
-  await send('POST', 'api/v1/logout', { headers: authorization() }).then(read).catch((error) => {
+  await send('POST', 'api/v1/logout', { headers: { ...CONSOLE, ...authorization() } }).then(read).catch((error) => {
     // The session has already ended.
     if (error.status !== 401) throw error;
   });

@@ -12,7 +12,7 @@ use crate::console::{FILES, ICON};
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Anyone;
-use crate::http::pipeline::cookies;
+use crate::http::pipeline::cookies::{self, CookieJar};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request};
@@ -70,8 +70,9 @@ impl Input for LikelySignedIn {
     const BODY: BodyKind = BodyKind::None;
 
     fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
-        let token = cookies::get(source.config, source.request.headers(), cookies::REFRESH);
-        Some(Self(token.is_some() || source.config.auto_login))
+        let name = CookieJar::new(source.config, source.client).console_name();
+        let has_token = !cookies::all(source.request.headers(), name).is_empty();
+        Some(Self(has_token || source.config.auto_login))
     }
 
     fn describe(_: &mut Operation) {}

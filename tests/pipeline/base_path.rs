@@ -100,7 +100,7 @@ fn a_prefix_that_usher_was_not_told_is_named_in_the_log_once() {
     }
     let log = server.stop().stderr;
     assert_eq!(log.matches("base_path").count(), 1, "{log}");
-    assert!(log.contains("a proxy has usher below /home/usher, set `base_path = \"/home/usher\"`"), "{log}");
+    assert!(log.contains("a proxy serves usher below /home/usher, set `base_path = \"/home/usher\"`"), "{log}");
 }
 
 #[test]

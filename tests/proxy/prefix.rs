@@ -39,7 +39,8 @@ fn the_console_works_below_another_site() {
         browser.is_at("Users");
     }
     let cookies = browser.cdp("Network.getAllCookies", &json!({}));
-    let refresh = cookies["cookies"].as_array().unwrap().iter().find(|one| one["name"] == "refresh_token_lf").unwrap();
+    let refresh =
+        cookies["cookies"].as_array().unwrap().iter().find(|one| one["name"] == "__Secure-usher_refresh").unwrap();
     assert_eq!(
         (&refresh["path"], &refresh["secure"], &refresh["httpOnly"]),
         (&json!("/usher"), &json!(true), &json!(true))

@@ -156,14 +156,44 @@ fn the_tokens_of_the_api_let_nobody_in_and_the_one_that_does_opens_nothing_else(
 }
 
 #[test]
-fn of_two_cookies_the_one_for_the_whole_site_counts() {
+fn cookies_that_another_site_adds_are_ignored_or_if_they_are_valid_refused() {
+    let server = guarding().start();
+    let admin = server.admin();
+    let (_, alice) = server.member(&admin, "alice");
+    let (mine, other) = (token(&server, &alice.access), token(&server, &alice.access));
+    let foreign = token(&server, &admin);
+    let both = |first: &str, second: &str| {
+        asks(&server, APP).header("Cookie", format!("{COOKIE}={first}; a=b; {COOKIE}={second}")).send()
+    };
+    for (first, second) in [("evil", mine.as_str()), (&mine, "evil"), (&mine, &other), (&mine, &mine)] {
+        assert_eq!(both(first, second).expect(200).header("remote-user"), Some("alice"));
+    }
+    both(&mine, &foreign).expect(401);
+    both(&foreign, &mine).expect(401);
+    let many: Vec<String> = (0..20).map(|n| format!("{COOKIE}=x{n}")).collect();
+    asks(&server, APP).header("Cookie", format!("{}; {COOKIE}={mine}", many.join("; "))).send().expect(401);
+}
+
+#[test]
+fn bytes_in_another_applications_cookie_hide_nothing() {
     let server = guarding().start();
     let (_, alice) = server.member(&server.admin(), "alice");
     let token = token(&server, &alice.access);
-    let both = |first: &str, second: &str| {
-        asks(&server, APP).header("Cookie", format!("{COOKIE}={first}; a=b; {COOKIE}={second}")).send().status
-    };
-    assert_eq!((both("evil", &token), both(&token, "evil")), (200, 401));
+    let odd = [b"name=J\xf6rg; ".as_slice(), COOKIE.as_bytes(), b"=", token.as_bytes(), b"; \xff=\xc3"].concat();
+    asks(&server, APP).header("Cookie", odd).send().expect(200);
+}
+
+#[test]
+fn a_cookie_for_usher_alone_has_a_name_that_no_other_host_can_set() {
+    let server = guarding().set("cookie_domain", "").set("forward_auth", "auth.example.org:* = signed-in").start();
+    let (_, alice) = server.member(&server.admin(), "alice");
+    let entered = enter(&server, &alice.access, "https://auth.example.org:8443/").expect(200);
+    let token = entered.cookie("__Host-usher_entry").unwrap();
+    let asks = || asks(&server, "https://auth.example.org:8443/");
+    asks().cookie("__Host-usher_entry", token).send().expect(200);
+    for name in ["usher_entry", COOKIE, "__host-usher_entry"] {
+        asks().cookie(name, token).send().expect(401);
+    }
 }
 
 #[test]

@@ -104,3 +104,84 @@ fn access_and_refresh_tokens_are_not_taken_for_each_other() {
     assert_eq!(server.whoami(&refresh).status, 401);
     assert_eq!(server.refresh(&access).status, 401);
 }
+
+#[test]
+fn bytes_in_another_applications_cookie_hide_no_token() {
+    let (server, _, _) = with_alice(&[]);
+    let Tokens { access, refresh } = server.login(ALICE.0, ALICE.1);
+    let odd = |name: &str, value: &str| [b"name=J\xf6rg; ", name.as_bytes(), b"=", value.as_bytes()].concat();
+    let session = server.get("/api/v1/session").header("Cookie", odd("access_token_lf", &access)).send().json();
+    assert_eq!(session["authenticated"], true);
+    let next = server.post("/api/v1/refresh").header("Cookie", odd("refresh_token_lf", &refresh)).send().expect(200);
+    let next = next.field("refresh_token");
+    server.post("/api/v1/logout").header("Cookie", odd("refresh_token_lf", &next)).send().expect(200);
+    assert_eq!(server.whoami(&access).status, 401);
+}
+
+#[test]
+fn of_several_refresh_cookies_the_valid_one_counts_and_two_accounts_are_refused() {
+    let (server, _, _) = with_alice(&[]);
+    let both = |first: &str, second: &str| {
+        let cookies = format!("refresh_token_lf={first}; x=y; refresh_token_lf={second}");
+        server.post("/api/v1/refresh").header("Cookie", cookies).send()
+    };
+    let alice = |answer: crate::support::Response| {
+        let answer = answer.expect(200);
+        assert_eq!(server.whoami(&answer.field("access_token")).field("username"), "alice");
+        answer.field("refresh_token")
+    };
+    let (mine, ended) = (server.login(ALICE.0, ALICE.1), server.login(ADMIN.0, ADMIN.1));
+    server.post("/api/v1/logout").bearer(&ended.access).send().expect(200);
+    let next = alice(both("garbage", &mine.refresh));
+    server.wait(20);
+    let next = alice(both(&ended.refresh, &next));
+    server.wait(20);
+    // The browser's own older token isn't taken for a thief's.
+    let next = alice(both(&next, &mine.refresh));
+    server.wait(20);
+    let foreign = server.login(ADMIN.0, ADMIN.1).refresh;
+    let refusal = "The browser sent cookies of two accounts; delete this site's cookies and sign in again";
+    both(&next, &foreign).refused(401, refusal);
+    both(&foreign, &next).refused(401, refusal);
+    alice(server.refresh(&next));
+    let two = format!("access_token_lf={}; access_token_lf={}", mine.access, server.admin());
+    let session = |cookies: String| server.get("/api/v1/session").header("Cookie", cookies).send().json();
+    assert_eq!(session(two)["authenticated"], false);
+    let one = format!("access_token_lf={}; access_token_lf={}", mine.access, ended.access);
+    assert_eq!(session(one)["user"]["username"], "alice");
+}
+
+#[test]
+fn signing_in_at_the_console_sets_a_cookie_of_its_own_and_none_of_langflows() {
+    let server = start(&[("trusted_proxies", "127.0.0.1")]);
+    let by = |request: crate::support::Request, https: bool| {
+        let request = request.header("X-Usher-Console", "1");
+        if https { request.header("X-Forwarded-Proto", "https") } else { request }
+    };
+    let set = |answer: &crate::support::Response| -> Vec<String> {
+        let lines = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
+        lines.map(|(_, line)| line.clone()).collect()
+    };
+    let form = [("username", ADMIN.0), ("password", ADMIN.1)];
+    for (https, name, end) in [(false, "usher_refresh", "HttpOnly"), (true, "__Host-usher_refresh", "HttpOnly; Secure")]
+    {
+        let login = by(server.post("/api/v1/login").form(&form), https).send().expect(200);
+        let cookies = set(&login);
+        let [cookie] = &cookies[..] else { panic!("{cookies:?}") };
+        assert!(
+            cookie.starts_with(&format!("{name}=")) && cookie.ends_with(&format!("Path=/; SameSite=Lax; {end}")),
+            "{cookie}"
+        );
+        let token = login.cookie(name).unwrap().to_owned();
+        by(server.post("/api/v1/refresh").cookie("refresh_token_lf", &token), https).send().expect(401);
+        let other = if https { "usher_refresh" } else { "__Host-usher_refresh" };
+        by(server.post("/api/v1/refresh").cookie(other, &token), https).send().expect(401);
+        let next = by(server.post("/api/v1/refresh").cookie(name, &token), https).send().expect(200);
+        assert_eq!(set(&next).len(), 1);
+        let out = by(server.post("/api/v1/logout").cookie(name, next.cookie(name).unwrap()), https).send().expect(200);
+        assert!(out.set_cookie(name).unwrap().starts_with(&format!("{name}=; Max-Age=0; Path=/")), "{out:?}");
+        assert_eq!(server.whoami(&next.field("access_token")).status, 401);
+    }
+    let other = server.try_login(ADMIN.0, ADMIN.1);
+    assert!(other.cookie("refresh_token_lf").is_some() && other.cookie("usher_refresh").is_none());
+}

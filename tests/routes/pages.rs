@@ -66,7 +66,7 @@ fn a_page_runs_and_is_styled_by_what_came_with_it_and_by_nothing_else() {
 fn addresses_in_the_pages_hold_under_any_prefix_and_lead_to_files_that_browsers_keep() {
     let server = Server::start();
     for path in PAGES {
-        let page = server.get(path).cookie("refresh_token_lf", "any").send().expect(200);
+        let page = server.get(path).cookie("usher_refresh", "any").send().expect(200);
         let html = text(&page);
         for (attribute, end) in [("href=\"", "\""), ("src=\"", "\""), ("import('", "'")] {
             for address in html.split(attribute).skip(1).map(|rest| rest.split_once(end).unwrap().0) {
@@ -118,10 +118,11 @@ fn a_browser_that_brings_a_refresh_token_is_known() {
         let page = server.get(path).cookie(cookie, "any").send().expect(200);
         between(&text(&page), "data-visitor=\"", "\"").to_owned()
     };
-    assert_eq!(visitor("/", "refresh_token_lf"), "known");
+    assert_eq!(visitor("/", "usher_refresh"), "known");
+    assert_eq!(visitor("/", "refresh_token_lf"), "new", "that of another client");
     assert_eq!(visitor("/", "access_token_lf"), "new");
     // A one-time link is for somebody else, perhaps.
-    assert_eq!(visitor("/reset", "refresh_token_lf"), "new");
+    assert_eq!(visitor("/reset", "usher_refresh"), "new");
     let alone = Server::with().without_superuser().set("auto_login", "true").start();
     assert!(text(&alone.get("/").send()).contains("data-visitor=\"known\""), "it need not sign in");
 }

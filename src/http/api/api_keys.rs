@@ -225,7 +225,7 @@ async fn store(request: Request<SignedIn, ApiKeyCreateRequest>) -> Result<Respon
         Ok(audit::record(connection, &event, now)?)
     });
     saved.await?;
-    let jar = CookieJar::new(&app.config, client.https);
+    let jar = CookieJar::new(&app.config, &client);
     let cookie = jar.set(cookies::STORE_KEY, &encrypted, app.config.refresh_token_seconds.into());
     Ok(Response::json(&Detail { detail: messages::KEY_SAVED }).cookie(&cookie))
 }

@@ -112,7 +112,7 @@ async fn sign_in(request: Request<Anyone, LaunchRequest>) -> Result<Response, Ap
         Ok((user, session, client))
     });
     let (user, session, client) = started.await?;
-    Ok(session_tokens::response(&app, &session, Some(&user), CookieJar::new(&app.config, client.https), now))
+    Ok(session_tokens::response(&app, &session, Some(&user), CookieJar::new(&app.config, &client), now))
 }
 
 /// Counts a wrong launch secret. After many from this network, the error says how long to wait; the right secret never

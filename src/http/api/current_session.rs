@@ -3,7 +3,6 @@
 use crate::http::models::{SessionResponse, UserRead};
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::caller::{self, Authenticate, Credentials, SignedIn};
-use crate::http::pipeline::cookies;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::request::{NoInput, Request};
 use crate::http::pipeline::response::Response;
@@ -26,9 +25,8 @@ impl Authenticate for CurrentSession {
 
     async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
         let mut found = SignedIn::authenticate(app, credentials).await;
-        let cookie = cookies::get(&app.config, credentials.request.headers(), cookies::ACCESS);
-        if let (Err(ApiError::MissingCredentials), Some(token)) = (&found, cookie) {
-            found = caller::by_token(app, token, credentials.now).await;
+        if matches!(found, Err(ApiError::MissingCredentials)) {
+            found = caller::by_cookie(app, credentials.request.headers(), credentials.now).await;
         }
         match found {
             Ok(caller) => Ok(Self(Some(caller))),

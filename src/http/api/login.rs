@@ -1,11 +1,14 @@
 //! Sign-in, refresh and sign-out.
 
+use chrono::TimeDelta;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::auth::password_hasher::PasswordCheck;
 use crate::domain::audit::{Action, Event};
+use crate::domain::clock::Timestamp;
 use crate::domain::secret::{PasswordHash, Secret};
-use crate::domain::session::RefreshOutcome;
+use crate::domain::session::{RefreshOutcome, Session};
 use crate::domain::user::User;
 use crate::http::models::{Message, Token};
 use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
@@ -22,7 +25,7 @@ use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::session_tokens::{self, RequestTokens};
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
-use crate::store::{audit, sessions, site_tokens, users};
+use crate::store::{Connection, audit, sessions, site_tokens, users};
 
 const TAG: &str = "Login";
 
@@ -201,7 +204,7 @@ async fn sign_in(
         Ok(Some(user))
     });
     let Some(user) = done.await? else { return Ok(None) };
-    let jar = CookieJar::new(&request.app.config, request.client.https);
+    let jar = CookieJar::new(&request.app.config, &request.client);
     Ok(Some(session_tokens::response(&request.app, &session, Some(&user), jar, now)))
 }
 
@@ -225,32 +228,36 @@ async fn record_failure(
     recorded.await
 }
 
-/// The refresh cookie.
-struct RefreshCookie(Option<String>);
+/// The refresh cookies of the client: the console's or Langflow's. Several can have the same name.
+struct RefreshCookies(Vec<String>);
 
-impl Input for RefreshCookie {
+impl Input for RefreshCookies {
     const BODY: BodyKind = BodyKind::None;
 
     fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
-        Some(Self(cookies::get(source.config, source.request.headers(), cookies::REFRESH).map(ToOwned::to_owned)))
+        let name = CookieJar::new(source.config, source.client).refresh_name();
+        Some(Self(cookies::all(source.request.headers(), name).into_iter().map(ToOwned::to_owned).collect()))
     }
 
     fn describe(_: &mut Operation) {}
 }
 
-async fn refresh(request: Request<Anyone, RefreshCookie>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: RefreshCookie(cookie), .. } = request;
-    let cookie = cookie.ok_or(ApiError::MissingRefreshToken)?;
-    let (sid, generation) = session_tokens::check_refresh(&app, &cookie, now)?;
-    let (ends, leeway, jar) = (
-        session_tokens::refresh_expiry(&app, now),
-        session_tokens::leeway(&app),
-        CookieJar::new(&app.config, client.https),
-    );
+async fn refresh(request: Request<Anyone, RefreshCookies>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: RefreshCookies(cookies), .. } = request;
+    if cookies.is_empty() {
+        return Err(ApiError::MissingRefreshToken);
+    }
+    let checked = cookies.iter().map(|cookie| session_tokens::check_refresh(&app, cookie, now));
+    let tokens: Vec<_> = checked.filter_map(Result::ok).collect();
+    if tokens.is_empty() {
+        return Err(ApiError::InvalidRefreshToken);
+    }
+    let (ends, leeway) = (session_tokens::refresh_expiry(&app, now), session_tokens::leeway(&app));
+    let jar = CookieJar::new(&app.config, &client);
     let done = app.db.write(move |connection| {
-        let found = sessions::find(connection, sid, now)?.filter(|(_, user)| user.is_active);
-        let Some((mut session, user)) = found else { return Ok(None) };
-        match session.refresh(generation, now, leeway) {
+        let found = choose_session(connection, &tokens, now, leeway)?;
+        let Some((mut session, user, outcome)) = found else { return Ok(None) };
+        match outcome {
             RefreshOutcome::Rotate => {
                 (session.refreshed_at, session.expires_at) = (now, ends);
                 session.generation += 1;
@@ -260,7 +267,7 @@ async fn refresh(request: Request<Anyone, RefreshCookie>) -> Result<Response, Ap
             RefreshOutcome::Repeat => {}
             RefreshOutcome::Unknown => return Ok(None),
             RefreshOutcome::Reuse => {
-                sessions::end(connection, sid)?;
+                sessions::end(connection, session.id)?;
                 let event = Event::new(client.actor(), Action::RefreshReused).target(&user).failed();
                 audit::record(connection, &event, now)?;
                 return Ok(None);
@@ -272,6 +279,37 @@ async fn refresh(request: Request<Anyone, RefreshCookie>) -> Result<Response, Ap
     Ok(session_tokens::response(&app, &session, Some(&user), jar, now))
 }
 
+/// Chooses among several refresh tokens. Another site of the same domain can add cookies of the same name, so those that
+/// don't work are ignored if one does.
+///
+/// # Errors
+/// [`ApiError::AmbiguousCookies`] if tokens of two users work.
+fn choose_session(
+    connection: &Connection,
+    tokens: &[(Uuid, i64)],
+    now: Timestamp,
+    leeway: TimeDelta,
+) -> Result<Option<(Session, User, RefreshOutcome)>, ApiError> {
+    let mut found = Vec::new();
+    for &(id, generation) in tokens {
+        let alive = sessions::find(connection, id, now)?.filter(|(_, user)| user.is_active);
+        found.extend(alive.map(|(session, user)| {
+            let outcome = session.refresh(generation, now, leeway);
+            (session, user, outcome)
+        }));
+    }
+    let works = |outcome: RefreshOutcome| matches!(outcome, RefreshOutcome::Rotate | RefreshOutcome::Repeat);
+    let mut owners = found.iter().filter(|(_, _, outcome)| works(*outcome)).map(|(_, user, _)| user.id);
+    if let Some(first) = owners.next()
+        && owners.any(|other| other != first)
+    {
+        return Err(ApiError::AmbiguousCookies);
+    }
+    Ok(found.into_iter().max_by_key(|(session, _, outcome)| {
+        (works(*outcome), session.refreshed_at, *outcome == RefreshOutcome::Rotate)
+    }))
+}
+
 /// Every token of the request.
 struct LogoutTokens(RequestTokens);
 
@@ -279,7 +317,7 @@ impl Input for LogoutTokens {
     const BODY: BodyKind = BodyKind::None;
 
     fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
-        Some(Self(RequestTokens::of(source.config, source.request.headers())))
+        Some(Self(RequestTokens::of(source.config, source.client, source.request.headers())))
     }
 
     fn describe(_: &mut Operation) {}
@@ -288,12 +326,11 @@ impl Input for LogoutTokens {
 async fn logout(request: Request<Anyone, LogoutTokens>) -> Result<Response, ApiError> {
     let Request { app, now, client, input: LogoutTokens(tokens), .. } = request;
     let ids = tokens.sessions(&app);
-    if !ids.is_empty() || tokens.site_token.is_some() {
+    let clears_console_cookie = client.is_console || tokens.has_console_cookie;
+    if !ids.is_empty() || !tokens.site_tokens.is_empty() {
         let from = client.clone();
         let ended = app.db.write(move |connection| {
-            if let Some(entry) = &tokens.site_token {
-                site_tokens::end(connection, entry)?;
-            }
+            tokens.site_tokens.iter().try_for_each(|token| site_tokens::end(connection, token))?;
             for id in ids {
                 let Some(owner) = sessions::end(connection, id)? else { continue };
                 let Some(user) = users::find(connection, owner)? else { continue };
@@ -303,10 +340,13 @@ async fn logout(request: Request<Anyone, LogoutTokens>) -> Result<Response, ApiE
         });
         ended.await?;
     }
-    let jar = CookieJar::new(&app.config, client.https);
+    let jar = CookieJar::new(&app.config, &client);
     let mut reply = Response::json(&Message { message: messages::LOGGED_OUT });
     if !app.config.forward_auth.is_empty() {
         reply = reply.cookie(&cookies::set_site_token(&app.config, "", 0));
+    }
+    if clears_console_cookie {
+        reply = reply.cookie(&jar.clear(jar.console_name()));
     }
     Ok([cookies::REFRESH, cookies::ACCESS, cookies::STORE_KEY]
         .into_iter()

@@ -25,7 +25,7 @@ use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::validation::FieldErrors;
 use crate::http::pipeline::{cookies, messages};
-use crate::store::site_tokens;
+use crate::store::{StoreError, site_tokens};
 
 /// Who entered, by name: for sites that know people by it.
 const REMOTE_USER: HeaderName = HeaderName::from_static("remote-user");
@@ -58,7 +58,7 @@ pub fn routes() -> Vec<Route> {
 /// What is asked, and by what somebody is known.
 struct VerifyRequest {
     original: Result<ForwardedRequest, ForwardedRequestError>,
-    token: Option<[u8; 32]>,
+    tokens: Vec<[u8; 32]>,
     key: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl Input for VerifyRequest {
         let headers = source.request.headers();
         Some(Self {
             original: ForwardedRequest::of(source.request, source.config),
-            token: cookies::site_token(source.config, headers).map(sha256),
+            tokens: cookies::site_tokens(source.config, headers).into_iter().map(sha256).collect(),
             key: caller::api_key_header(headers).map(ToOwned::to_owned),
         })
     }
@@ -85,7 +85,7 @@ struct Known {
 }
 
 async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: VerifyRequest { original, token, key }, .. } = request;
+    let Request { app, now, client, input: VerifyRequest { original, tokens, key }, .. } = request;
     let rules = &app.config.forward_auth;
     if rules.is_empty() {
         return Err(ApiError::NotFound);
@@ -100,7 +100,7 @@ async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, Api
         SAID.warn(now, || format!("{} is entered by nobody: `forward_auth` has no rule for it", original.site));
         return Err(ApiError::SiteForbidden);
     }
-    let Some(Known { user, since }) = known(&app, token, key.as_deref(), now).await? else {
+    let Some(Known { user, since }) = known(&app, tokens, key.as_deref(), now).await? else {
         return Ok(to_sign_in(&app, &original));
     };
     if rules.may_enter(&original.site, &user) == Err(AccessDenied::NotForYou) {
@@ -121,18 +121,24 @@ fn renewed_after(config: &Config) -> TimeDelta {
     RENEWED_AFTER.min(TimeDelta::seconds(i64::from(config.refresh_token_seconds) / 2))
 }
 
-/// Who has this token, or else this API key.
-async fn known(
-    app: &App,
-    token: Option<[u8; 32]>,
-    key: Option<&str>,
-    now: Timestamp,
-) -> Result<Option<Known>, ApiError> {
-    if let Some(sha256) = token {
-        let found = app.db.read(move |connection| site_tokens::find(connection, &sha256, now)).await?;
-        if let Some((user, since)) = found.filter(|(user, _)| user.is_active) {
-            return Ok(Some(Known { user, since: Some(since) }));
-        }
+/// Returns the user of the site tokens, or else of the API key. Any site below `cookie_domain` can add a token: those that
+/// don't verify are ignored, and if those of two users do, the request counts as not signed in.
+async fn known(app: &App, tokens: Vec<[u8; 32]>, key: Option<&str>, now: Timestamp) -> Result<Option<Known>, ApiError> {
+    let mut found = Vec::new();
+    if !tokens.is_empty() {
+        let read = app.db.read(move |connection| {
+            let read = tokens.iter().map(|sha256| site_tokens::find(connection, sha256, now));
+            read.collect::<Result<Vec<_>, StoreError>>()
+        });
+        found = read.await?.into_iter().flatten().filter(|(user, _)| user.is_active).collect();
+    }
+    if found.windows(2).any(|pair| pair[0].0.id != pair[1].0.id) {
+        static SAID: LogRateLimit = LogRateLimit::new();
+        SAID.warn(now, || "a request with the site cookies of two accounts is refused".to_owned());
+        return Ok(None);
+    }
+    if let Some((user, since)) = found.into_iter().max_by_key(|(_, since)| *since) {
+        return Ok(Some(Known { user, since: Some(since) }));
     }
     let Some(key) = key else { return Ok(None) };
     match caller::by_api_key(app, key, now).await {

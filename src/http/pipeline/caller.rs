@@ -14,6 +14,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::client::Client;
+use crate::http::pipeline::cookies;
 use crate::http::pipeline::denied_log;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::form::FormPairs;
@@ -202,8 +203,31 @@ pub async fn by_token(app: &App, token: &str, now: Timestamp) -> Result<SignedIn
     }
 }
 
+/// Authenticates by the access token's cookie. Cookies that don't verify are ignored, because other sites of the same domain
+/// can add some.
+///
+/// # Errors
+/// [`ApiError::AmbiguousCookies`] if cookies of two users verify, [`ApiError::MissingCredentials`] without a cookie.
+pub async fn by_cookie(app: &App, headers: &HeaderMap, now: Timestamp) -> Result<SignedIn, ApiError> {
+    let (mut found, mut failure): (Option<SignedIn>, _) = (None, ApiError::MissingCredentials);
+    for token in cookies::all(headers, cookies::ACCESS) {
+        match by_token(app, token, now).await {
+            Ok(caller) if found.as_ref().is_some_and(|other| other.user.id != caller.user.id) => {
+                return Err(ApiError::AmbiguousCookies);
+            }
+            Ok(caller) => found = Some(caller),
+            Err(error @ ApiError::Store(_)) => return Err(error),
+            Err(error) => failure = error,
+        }
+    }
+    found.ok_or(failure)
+}
+
 /// Authenticates by API key.
 pub async fn by_api_key(app: &App, key: &str, now: Timestamp) -> Result<SignedIn, ApiError> {
+    if key.len() > api_key::MAX_BYTES {
+        return Err(ApiError::InvalidApiKey);
+    }
     let hash = api_key::sha256(key);
     let found = app.db.read(move |connection| api_keys::find(connection, &hash));
     let (user, key) = found.await?.filter(|(_, key)| key.works_at(now)).ok_or(ApiError::InvalidApiKey)?;

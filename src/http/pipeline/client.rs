@@ -8,10 +8,14 @@ use ipnet::IpNet;
 
 use crate::domain::audit::{Actor, RequestId};
 use crate::domain::user::User;
+use crate::http::pipeline::cookies::CONSOLE_HEADER;
 use crate::http::pipeline::request_id;
 
 /// The most characters kept of a `User-Agent`.
 const MAX_CLIENT_CHARS: usize = 200;
+
+/// The most hops of forwarding headers that are read.
+const MAX_HOPS: usize = 64;
 
 /// The client that sent a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +26,8 @@ pub struct Client {
     pub https: bool,
     /// The `User-Agent`, shortened and without control characters.
     pub agent: Option<String>,
+    /// Whether usher's console sent it.
+    pub is_console: bool,
     /// The request's id.
     pub request: RequestId,
 }
@@ -37,6 +43,7 @@ impl Client {
             https: by_proxy
                 && last(headers, "x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https")),
             agent: headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(shorten),
+            is_console: headers.contains_key(CONSOLE_HEADER),
             request: request_id::of(request),
         }
     }
@@ -67,7 +74,7 @@ fn forwarded_for(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr
     // As bytes: a client may send invalid UTF-8, to which proxies append the address.
     let values: Vec<&[u8]> = headers.get_all("x-forwarded-for").map(HeaderValue::as_bytes).collect();
     let mut nearest = peer;
-    for hop in values.into_iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b',')) {
+    for hop in values.into_iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b',')).take(MAX_HOPS) {
         let Some(address) = std::str::from_utf8(hop).ok().and_then(parse) else { break };
         nearest = address;
         if !is_trusted(address, trusted) {

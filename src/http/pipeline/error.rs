@@ -49,6 +49,8 @@ pub enum ApiError {
     /// The refresh cookie is missing.
     MissingRefreshToken,
     InvalidRefreshToken,
+    /// Cookies of the same name belong to two users.
+    AmbiguousCookies,
     AutoLoginOff,
     AutoLoginNotLocal,
     /// The launch secret is missing or wrong.
@@ -166,6 +168,7 @@ impl ApiError {
             Self::MissingRefreshToken | Self::InvalidRefreshToken => {
                 (StatusCode::UNAUTHORIZED, messages::INVALID_REFRESH_TOKEN)
             }
+            Self::AmbiguousCookies => (StatusCode::UNAUTHORIZED, messages::AMBIGUOUS_COOKIES),
             Self::AutoLoginOff => generation.auto_login_off,
             Self::AutoLoginNotLocal => (StatusCode::FORBIDDEN, messages::AUTO_LOGIN_LOCAL),
             Self::WrongLaunchSecret => (StatusCode::FORBIDDEN, messages::LAUNCH_SECRET),

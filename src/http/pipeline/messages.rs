@@ -15,6 +15,8 @@ pub const NOT_SUPERUSER: &str = "The user doesn't have enough privileges";
 pub const INVALID_LOGIN: &str = "Incorrect username or password";
 pub const APPROVAL_PENDING: &str = "Waiting for approval";
 pub const INVALID_REFRESH_TOKEN: &str = "Invalid refresh token";
+pub const AMBIGUOUS_COOKIES: &str =
+    "The browser sent cookies of two accounts; delete this site's cookies and sign in again";
 pub const LOGGED_OUT: &str = "Logout successful";
 pub const AUTO_LOGIN_LOCAL: &str = "Auto login only works on this machine, without a proxy";
 pub const LAUNCH_SECRET: &str = "Auto login needs the launch secret of the program that started the server";

@@ -39,6 +39,8 @@ pub struct InputSource<'a> {
     pub query: &'a FormPairs<'a>,
     /// The body.
     pub body: &'a Body,
+    /// The client that sent it.
+    pub client: &'a Client,
     /// The settings, for limits.
     pub config: &'a Config,
     /// When the request arrived.
@@ -74,7 +76,7 @@ impl<C: Authenticate, I: Input> Request<C, I> {
         let query = FormPairs::parse(request.query_string().as_bytes());
         let caller = C::authenticate(&app, Credentials { request, query: &query, now }).await?;
         let mut faults = FieldErrors::default();
-        let source = InputSource { request, query: &query, body: &body, config: &app.config, now };
+        let source = InputSource { request, query: &query, body: &body, client: &client, config: &app.config, now };
         match I::read(&source, &mut faults) {
             Some(input) if faults.0.is_empty() => Ok(Self { app, now, client, caller, input }),
             _ => Err(ApiError::Validation(faults)),

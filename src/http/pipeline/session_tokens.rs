@@ -44,8 +44,8 @@ pub fn leeway(app: &App) -> TimeDelta {
     TimeDelta::seconds(app.config.refresh_leeway_seconds.into())
 }
 
-/// Returns the response to a sign-in or refresh: both tokens as JSON and as cookies, and the store key's cookie if the user
-/// has one. The refresh token is made from the session's row alone, so it is the same each time.
+/// Returns the response to a sign-in or refresh: both tokens as JSON, and the client's cookies. Langflow's clients get both
+/// tokens and the user's store key as cookies, the console only its refresh token. The refresh token is made from the session's row alone, so it is the same each time.
 pub fn response(app: &App, session: &Session, user: Option<&User>, jar: CookieJar<'_>, now: Timestamp) -> Response {
     let (access, access_seconds) = access_token(app, session, now);
     let refresh = app.tokens.sign(&Claims {
@@ -58,9 +58,11 @@ pub fn response(app: &App, session: &Session, user: Option<&User>, jar: CookieJa
     });
     let refresh_seconds = u64::try_from((session.expires_at - now).num_seconds()).unwrap_or(0);
     let token = Token::new(access.expose(), refresh.expose());
-    let response = Response::json(&token)
-        .cookie(&jar.set(cookies::REFRESH, refresh.expose(), refresh_seconds))
-        .cookie(&jar.set(cookies::ACCESS, access.expose(), access_seconds));
+    let response = Response::json(&token).cookie(&jar.set(jar.refresh_name(), refresh.expose(), refresh_seconds));
+    if jar.is_console {
+        return response;
+    }
+    let response = response.cookie(&jar.set(cookies::ACCESS, access.expose(), access_seconds));
     match user.and_then(|user| user.store_api_key.as_deref()) {
         Some(key) => response.cookie(&jar.set(cookies::STORE_KEY, key, refresh_seconds)),
         None => response,
@@ -89,19 +91,25 @@ pub fn check_refresh(app: &App, token: &str, now: Timestamp) -> Result<(Uuid, i6
 /// The tokens in a request's headers and cookies.
 pub struct RequestTokens {
     access: Vec<String>,
-    refresh: Option<String>,
-    /// The SHA-256 of the site token's cookie.
-    pub site_token: Option<[u8; 32]>,
+    refresh: Vec<String>,
+    /// Whether it has the console's cookie.
+    pub has_console_cookie: bool,
+    /// The SHA-256 of each site token.
+    pub site_tokens: Vec<[u8; 32]>,
 }
 
 impl RequestTokens {
-    /// Reads the `Authorization` header and both cookies.
-    pub fn of(config: &Config, headers: &HeaderMap) -> Self {
-        let access = bearer(headers).into_iter().chain(cookies::get(config, headers, cookies::ACCESS));
+    /// Reads the `Authorization` header and all cookies.
+    pub fn of(config: &Config, client: &Client, headers: &HeaderMap) -> Self {
+        let access = bearer(headers).into_iter().chain(cookies::all(headers, cookies::ACCESS));
+        let console = cookies::all(headers, CookieJar::new(config, client).console_name());
+        let has_console_cookie = !console.is_empty();
+        let refresh = cookies::all(headers, cookies::REFRESH).into_iter().chain(console);
         Self {
             access: access.map(ToOwned::to_owned).collect(),
-            refresh: cookies::get(config, headers, cookies::REFRESH).map(ToOwned::to_owned),
-            site_token: cookies::site_token(config, headers).map(sha256),
+            refresh: refresh.map(ToOwned::to_owned).collect(),
+            has_console_cookie,
+            site_tokens: cookies::site_tokens(config, headers).into_iter().map(sha256).collect(),
         }
     }
 
