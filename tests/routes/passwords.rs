@@ -65,3 +65,15 @@ fn a_password_change_ends_all_other_sessions_and_keeps_its_own() {
     assert_eq!((server.whoami(&here).status, server.whoami(&there).status), (200, 401));
     assert_eq!(server.refresh(&there_refresh).status, 401);
 }
+
+#[test]
+fn guessing_the_current_password_as_the_new_one_is_slowed_down_like_a_login() {
+    let (server, _, id) = with_alice(&[]);
+    let alice = server.login(ALICE.0, ALICE.1).access;
+    let path = format!("/api/v1/users/{id}/reset-password");
+    let guess = |n: u32| server.call("PATCH", &path, &alice, &json!({"password": format!("guess number {n}")})).status;
+    let statuses: Vec<u16> = (0..6).map(guess).collect();
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 429]);
+    server.wait(60);
+    assert_eq!(guess(7), 200);
+}

@@ -32,6 +32,8 @@ pub fn routes() -> Vec<Route> {
 async fn reset(request: Request<SignedIn, (UserId, ResetPassword)>) -> Result<Response, ApiError> {
     let (UserId(id), _) = request.input;
     policy::may_reset_password(&request.caller, id)?;
+    fields::differs_from_name(&request.input.1.password, &request.caller.user.username)
+        .map_err(|fault| ApiError::field("password", fault))?;
     let attempt = Attempt::begin(&request.app, request.caller.user.username.as_str(), request.client.address).await;
     let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), request.now);
     let old = request.app.db.read(move |connection| {
@@ -40,13 +42,17 @@ async fn reset(request: Request<SignedIn, (UserId, ResetPassword)>) -> Result<Re
     });
     let old = old.await?;
     let right = Attempt::verify(attempt.as_ref(), refuse_wrong_or_same(&request, &old)).await;
-    if let (Err(ApiError::WrongCurrentPassword), Some(keys)) = (&right, keys) {
-        record_failure(&request, keys).await?;
+    match (&right, keys) {
+        (Err(ApiError::WrongCurrentPassword), Some(keys)) => record_failure(&request, keys).await?,
+        // Whether the new password is refused as the current one tells whether it is the current one: that is a guess, too.
+        (Ok(()), Some(keys)) if request.input.1.current.is_none() => {
+            request.app.db.write(move |connection| keys.failed(connection, now)).await?;
+        }
+        _ => {}
     }
     right?;
 
     let Request { app, now, client, caller, input: (_, ResetPassword { password, .. }) } = request;
-    fields::differs_from_name(&password, &caller.user.username).map_err(|fault| ApiError::field("password", fault))?;
     let hash = app.hasher.hash(&password, client.address).await?;
     let (actor, own_session) = (caller.actor(&client), caller.session());
     let changed = caller.write(&app, move |connection| {
