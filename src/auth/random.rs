@@ -15,6 +15,9 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], RandomnessError> {
     Ok(bytes)
 }
 
+/// The length of [`url_safe_text`].
+pub const TEXT_BYTES: usize = 43;
+
 /// Returns 32 random bytes as 43 URL-safe characters, the form of Langflow's keys.
 pub fn url_safe_text() -> Result<String, RandomnessError> {
     Ok(URL_SAFE_NO_PAD.encode(bytes::<32>()?))

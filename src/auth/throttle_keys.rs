@@ -8,7 +8,7 @@ use sha2::Sha256;
 use crate::domain::client_network::client_network;
 use crate::domain::secret::Secret;
 use crate::domain::throttle::{AttemptKey, ThrottleRule};
-use crate::domain::username::fold;
+use crate::domain::username::fold_typed;
 
 /// Derives throttle keys from the secret key.
 pub struct ThrottleKeys(Hmac<Sha256>);
@@ -38,7 +38,8 @@ impl ThrottleKeys {
         }
         if by_name {
             mac.update(&[0]);
-            mac.update(fold(name.trim()).as_bytes());
+            // Names that are too long for an account share a key that no name has.
+            mac.update(fold_typed(name).as_deref().unwrap_or("\0").as_bytes());
         }
         let mut key = AttemptKey::default();
         key.copy_from_slice(&mac.finalize().into_bytes()[..16]);
@@ -49,6 +50,19 @@ impl ThrottleKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::username::tests::folded_by;
+
+    #[test]
+    fn a_name_of_64_kib_costs_no_folding_and_has_a_key() {
+        let keys = ThrottleKeys::new(&Secret::new("0123456789abcdef0123456789abcdef"));
+        let address = "192.0.2.1".parse().unwrap();
+        let (long, longer) = ("\u{fdfa}".repeat(300), "\u{fdfa}".repeat(64 * 1024 / 3));
+        let folded = folded_by(|| {
+            assert_eq!(keys.key(ThrottleRule::Pair, &long, address), keys.key(ThrottleRule::Pair, &longer, address));
+            assert_ne!(keys.key(ThrottleRule::Pair, &long, address), keys.key(ThrottleRule::Pair, "", address));
+        });
+        assert_eq!(folded, 0);
+    }
 
     #[test]
     fn names_share_a_key_in_any_spelling_and_ipv6_addresses_by_64() {

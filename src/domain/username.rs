@@ -41,7 +41,7 @@ impl Username {
         if shown.is_empty() {
             return Err(UsernameError::Empty);
         }
-        if shown.chars().count() > MAX_CHARS {
+        if is_too_long(shown) {
             return Err(UsernameError::TooLong);
         }
         if shown.chars().any(is_forbidden) {
@@ -71,7 +71,7 @@ impl Username {
 
     /// Reports whether `text` is this name in any case and Unicode form.
     pub fn matches(&self, text: &str) -> bool {
-        self.folded == fold(text.trim())
+        fold_typed(text).is_some_and(|folded| folded == self.folded)
     }
 }
 
@@ -81,9 +81,23 @@ impl fmt::Display for Username {
     }
 }
 
+/// Trims and folds a typed name. Returns `None` if it is longer than any name; folding it could take a thousand times as
+/// long as reading it.
+pub fn fold_typed(typed: &str) -> Option<String> {
+    let typed = typed.trim();
+    if is_too_long(typed) { None } else { Some(fold(typed)) }
+}
+
+/// Whether a text has more characters than a name may have. Doesn't count further than that.
+pub fn is_too_long(text: &str) -> bool {
+    text.chars().nth(MAX_CHARS).is_some()
+}
+
 /// NFKC case folding (Unicode 16, section 3.13, `toNFKC_Casefold`): compatibility forms, letter case and ignorable
 /// characters make no difference.
-pub fn fold(text: &str) -> String {
+fn fold(text: &str) -> String {
+    #[cfg(test)]
+    tests::count_folded(text);
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
@@ -118,9 +132,40 @@ fn is_forbidden(c: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::cell::Cell;
+
+    thread_local! {
+        static FOLDED_BYTES: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn count_folded(text: &str) {
+        FOLDED_BYTES.set(FOLDED_BYTES.get() + text.len());
+    }
+
+    /// Returns how many bytes `work` folds on this thread.
+    pub(crate) fn folded_by(work: impl FnOnce()) -> usize {
+        let before = FOLDED_BYTES.get();
+        work();
+        FOLDED_BYTES.get() - before
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_for_a_name_is_not_folded_at_all() {
+        let long = "\u{fdfa}".repeat(64 * 1024 / 3);
+        let name = Username::parse("ada").unwrap();
+        let folded = folded_by(|| {
+            assert_eq!(fold_typed(&long), None);
+            assert_eq!(Username::parse(&long), Err(UsernameError::TooLong));
+            assert!(!name.matches(&long));
+        });
+        assert_eq!(folded, 0);
+        assert_eq!(folded_by(|| drop(fold_typed(" ada "))), 3);
+        assert_eq!(fold_typed(&"x".repeat(255)), Some("x".repeat(255)));
+        assert_eq!(fold_typed(&"x".repeat(256)), None);
+    }
 
     #[test]
     fn names_are_trimmed_and_kept_as_typed() {

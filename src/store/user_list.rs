@@ -7,7 +7,7 @@ use rusqlite::{Connection, named_params};
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use crate::domain::user::User;
-use crate::domain::username::fold;
+use crate::domain::username::fold_typed;
 use crate::store::engine::error::StoreError;
 use crate::store::user_rows::{from_row, user_columns};
 use crate::store::users::count;
@@ -58,7 +58,7 @@ pub struct UserQuery {
 
 /// Returns the number of matching users and a page of them.
 pub fn list(connection: &Connection, page: &UserQuery) -> Result<(i64, Vec<User>), StoreError> {
-    let needle = page.search.as_deref().map(fold).filter(|needle| !needle.is_empty());
+    let needle = page.search.as_deref().and_then(fold_typed).filter(|needle| !needle.is_empty());
     let (everybody, in_state) = (count(connection)?, page.state.map(|state| count_of(connection, state)).transpose()?);
     let matching = in_state.unwrap_or(everybody);
     let order = if page.descending { " DESC" } else { "" };

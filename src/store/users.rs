@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
-use crate::domain::username::fold;
+use crate::domain::username::fold_typed;
 use crate::store::engine::error::{StoreError, violates_unique};
 use crate::store::engine::time::text;
 use crate::store::user_rows::{COLUMN_COUNT, from_row, user_columns};
@@ -21,10 +21,10 @@ pub fn find(connection: &Connection, id: Uuid) -> Result<Option<User>, StoreErro
 /// Returns the user whose name is `typed`, in any case and Unicode form, with the password's hash.
 pub fn find_by_name(connection: &Connection, typed: &str) -> Result<Option<(User, PasswordHash)>, StoreError> {
     const SQL: &str = concat!("SELECT ", user_columns!(), ", users.password_hash FROM users WHERE username_folded = ?");
+    let Some(folded) = fold_typed(typed) else { return Ok(None) };
     let mut statement = connection.prepare_cached(SQL)?;
-    let found = statement.query_row([fold(typed.trim())], |row| {
-        Ok((from_row(row)?, PasswordHash::new(row.get::<_, String>(COLUMN_COUNT)?)))
-    });
+    let found = statement
+        .query_row([folded], |row| Ok((from_row(row)?, PasswordHash::new(row.get::<_, String>(COLUMN_COUNT)?))));
     Ok(found.optional()?)
 }
 

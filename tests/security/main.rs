@@ -6,6 +6,7 @@ mod support;
 
 mod document;
 mod http;
+mod limits;
 mod logs;
 mod meanwhile;
 mod throttle;

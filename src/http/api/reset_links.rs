@@ -106,6 +106,9 @@ impl Input for NewPassword {
 
 async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError> {
     let Request { app, now, client, input: NewPassword { token, password }, .. } = request;
+    if token.expose().len() > random::TEXT_BYTES {
+        return Err(ApiError::InvalidResetToken);
+    }
     let sha256 = sha256(token.expose());
     let user = app.db.read(move |connection| reset_links::find(connection, &sha256, now)).await?;
     let user = user.ok_or(ApiError::InvalidResetToken)?;

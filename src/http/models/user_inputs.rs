@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::auth::password_hasher::MAX_BYTES;
 use crate::domain::secret::Secret;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, UserPatch};
-use crate::domain::username::{MAX_CHARS, Username};
+use crate::domain::username::{self, MAX_CHARS, Username, UsernameError};
 use crate::http::models::{nullable_text, text, words};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::coerce;
@@ -115,7 +115,7 @@ enum SortOrder {
 #[derive(IntoParams)]
 struct UserListQuery {
     /// Only users whose name contains this text, in any case.
-    #[param(nullable = false)]
+    #[param(nullable = false, max_length = 255)]
     search: Option<String>,
     #[param(required = false, schema_with = sort)]
     sort: Option<UserSort>,
@@ -141,12 +141,21 @@ fn state() -> ObjectBuilder {
 
 impl UserListQuery {
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let search = source.query.get("search").map(ToOwned::to_owned);
+        let search = faults.note(Location::Query("search"), search_text(source.query.get("search")));
         let sort = faults.note(Location::Query("sort"), word(source, "sort"));
         let order = faults.note(Location::Query("order"), word(source, "order"));
         let state = faults.note(Location::Query("state"), word(source, "state"));
-        Some(Self { search, sort: sort?, order: order?, state: state? })
+        Some(Self { search: search?, sort: sort?, order: order?, state: state? })
     }
+}
+
+/// Reads the text to search for. One that is longer than any name is refused before work is done on it.
+fn search_text(sent: Option<&str>) -> Result<Option<String>, FieldError> {
+    let Some(text) = sent.map(str::trim) else { return Ok(None) };
+    if username::is_too_long(text) {
+        return Err(FieldError::new("string_too_long", UsernameError::TooLong.to_string()));
+    }
+    Ok(Some(text.to_owned()))
 }
 
 /// Reads a parameter that is one of an enum's words. An empty or missing parameter is `None`.

@@ -25,6 +25,8 @@ use crate::store::{Db, StoreError, audit};
 const INTERVAL: TimeDelta = TimeDelta::minutes(1);
 /// The most users, and the most networks, that are tracked.
 const MAX_SOURCES: usize = 1024;
+/// The most characters of a path that are logged.
+const MAX_PATH_CHARS: usize = 200;
 /// How long the response waits for the audit entry.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -115,15 +117,9 @@ impl DeniedLog {
         if is_attempt {
             // fail2ban matches failed sign-ins, and a throttled sign-in counts as one.
             let action = if path == "/api/v1/login" { Action::LoggedIn } else { Action::Refused };
-            self.record(
-                db,
-                client,
-                now,
-                caller,
-                action,
-                format!("{method} {path}: {}", error.message(self.generation)),
-            )
-            .await;
+            let path: String = path.chars().take(MAX_PATH_CHARS).collect();
+            let detail = format!("{method} {path}: {}", error.message(self.generation));
+            self.record(db, client, now, caller, action, detail).await;
         }
     }
 

@@ -11,14 +11,19 @@ use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource};
 use crate::http::pipeline::validation::FieldErrors;
 
+/// The most tags that are read. Clients send one.
+const MAX_TAGS: usize = 16;
+
 /// The tags that the client sent. If there are any, one must be the account's.
 pub struct IfMatch(Option<Vec<String>>);
 
 impl IfMatch {
     /// Refuses the change if the account changed since the client read it.
     pub fn check(&self, user: &User) -> Result<(), ApiError> {
-        let fits = |tags: &Vec<String>| tags.iter().any(|sent| sent == "*" || *sent == etag(user));
-        if self.0.as_ref().is_none_or(fits) { Ok(()) } else { Err(ApiError::PreconditionFailed) }
+        let Some(tags) = &self.0 else { return Ok(()) };
+        let own = etag(user);
+        let fits = tags.iter().any(|sent| sent == "*" || *sent == own);
+        if fits { Ok(()) } else { Err(ApiError::PreconditionFailed) }
     }
 }
 
@@ -31,6 +36,7 @@ impl Input for IfMatch {
         let tags: Vec<String> = sent
             .flat_map(|value| value.to_str().unwrap_or_default().split(','))
             .map(|sent| sent.trim().to_owned())
+            .take(MAX_TAGS)
             .collect();
         Some(Self((!tags.is_empty()).then_some(tags)))
     }

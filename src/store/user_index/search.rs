@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rusqlite::{Connection, Row};
 
 use crate::domain::user::User;
-use crate::domain::username::fold;
+use crate::domain::username::fold_typed;
 use crate::store::Db;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::time;
@@ -59,7 +59,7 @@ fn list_many(
     index: &SharedUserIndex,
     page: &UserQuery,
 ) -> Result<(i64, Vec<User>), StoreError> {
-    let part = page.search.as_deref().map(fold).filter(|part| !part.is_empty());
+    let part = page.search.as_deref().and_then(fold_typed).filter(|part| !part.is_empty());
     match (&part, page.sort, page.state) {
         (None, UserSort::Created, None) if !page.descending => return list_all(connection, index, page),
         // A database index has this order.
