@@ -1,5 +1,5 @@
 -- The whole schema of usher's database, version 6 (PRAGMA user_version). It is applied to an empty file on the first
--- start. src/store/engine/schema.rs holds the migrations of older files.
+-- start. src/store/engine/sqlite/schema.rs holds the migrations of older files.
 --
 -- Two conventions hold in all tables. Every row has an integer `id`, SQLite's rowid: it gives the order of creation,
 -- and other tables refer to it in at most eight bytes. Clients see the random `uuid`, 16 bytes, unique. Times are TEXT

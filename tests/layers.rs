@@ -293,7 +293,7 @@ fn an_import_in_the_wrong_direction_is_reported() {
 #[test]
 fn imports_that_follow_the_rules_are_not_reported() {
     let cases = [
-        ("src/store/users.rs", "use crate::store::engine::time; use super::audit; pub(super) fn f() {}"),
+        ("src/store/users.rs", "use crate::store::engine::sqlite::time; use super::audit; pub(super) fn f() {}"),
         ("src/store/engine/db.rs", "use super::time; mod tests { use super::*; use super::super::file; }"),
         ("src/http/api/login.rs", "use crate::http::pipeline::app::App; /// [`crate::http::api::users`]\nfn f() {}"),
         ("src/http/mod.rs", "pub use crate::http::pipeline::app::App;"),

@@ -139,9 +139,7 @@ mod tests {
     /// How many entries and counts are left.
     async fn left(db: &Db) -> (i64, i64) {
         let sql = "SELECT (SELECT count(*) FROM audit), (SELECT count(*) FROM attempts)";
-        let count = move |connection: &Connection| {
-            Ok::<_, StoreError>(connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?)
-        };
+        let count = move |connection: &Connection| connection.one(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)));
         db.read(count).await.unwrap()
     }
 

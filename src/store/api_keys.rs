@@ -1,12 +1,13 @@
 //! The `api_keys` table.
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use uuid::Uuid;
 
 use crate::domain::api_key::ApiKey;
 use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
+use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
+use crate::store::engine::value::{Row, bind};
 use crate::store::user_rows::{self, user_columns};
 
 macro_rules! key_columns {
@@ -16,7 +17,7 @@ macro_rules! key_columns {
     };
 }
 
-fn from_row(row: &Row<'_>, first: usize, user_id: Uuid) -> rusqlite::Result<ApiKey> {
+fn from_row(row: &Row<'_>, first: usize, user_id: Uuid) -> Result<ApiKey, StoreError> {
     Ok(ApiKey {
         id: row.get(first)?,
         user_id,
@@ -40,13 +41,11 @@ pub fn find(connection: &Connection, sha256: &[u8; 32]) -> Result<Option<(User, 
         key_columns!(),
         " FROM api_keys JOIN users ON users.id = api_keys.user_id WHERE api_keys.sha256 = ?"
     );
-    let mut statement = connection.prepare_cached(SQL)?;
-    let found = statement.query_row([sha256.as_slice()], |row| {
+    connection.maybe(SQL, bind![sha256], |row| {
         let user = user_rows::from_row(row)?;
         let key = from_row(row, user_rows::COLUMN_COUNT, user.id)?;
         Ok((user, key))
-    });
-    Ok(found.optional()?)
+    })
 }
 
 /// Returns a user's keys, in order of creation.
@@ -56,8 +55,7 @@ pub fn of_user(connection: &Connection, user_id: Uuid) -> Result<Vec<ApiKey>, St
         key_columns!(),
         " FROM api_keys WHERE user_id = (SELECT id FROM users WHERE uuid = ?) ORDER BY id"
     );
-    let mut statement = connection.prepare_cached(SQL)?;
-    Ok(statement.query_map([user_id], |row| from_row(row, 0, user_id))?.collect::<Result<_, _>>()?)
+    connection.all(SQL, bind![user_id], |row| from_row(row, 0, user_id))
 }
 
 /// Returns all keys with their hashes, in order of creation.
@@ -67,52 +65,45 @@ pub fn all_with_hashes(connection: &Connection) -> Result<Vec<(ApiKey, [u8; 32])
         key_columns!(),
         ", api_keys.sha256, users.uuid FROM api_keys JOIN users ON users.id = api_keys.user_id ORDER BY api_keys.id"
     );
-    let mut statement = connection.prepare(SQL)?;
-    let keys = statement.query_map([], |row| Ok((from_row(row, 0, row.get(10)?)?, row.get(9)?)))?;
-    Ok(keys.collect::<Result<_, _>>()?)
+    connection.all(SQL, &[], |row| Ok((from_row(row, 0, row.get(10)?)?, row.get(9)?)))
 }
 
 /// Reports whether a key with this id exists and is active.
 pub fn is_active(connection: &Connection, id: Uuid) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM api_keys WHERE uuid = ? AND is_active = 1)";
-    Ok(connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))?)
+    connection.one(sql, bind![id], |row| row.get(0))
 }
 
 /// Adds a key.
 pub fn insert(connection: &Connection, key: &ApiKey, sha256: &[u8; 32]) -> Result<(), StoreError> {
-    Ok(insert_new(connection, key, sha256)?)
-}
-
-/// Adds a key that may exist already. The caller distinguishes that error from others.
-pub fn insert_new(connection: &Connection, key: &ApiKey, sha256: &[u8; 32]) -> rusqlite::Result<()> {
-    const SQL: &str = "INSERT INTO api_keys (uuid, user_id, name, sha256, prefix, length, is_active, created_at, expires_at, \
-         last_used_at, total_uses) SELECT :uuid, id, :name, :sha256, :prefix, :length, :active, :created, :expires, \
-         :last_used, :uses FROM users WHERE uuid = :user";
-    connection.prepare_cached(SQL)?.execute(named_params! {
-        ":uuid": key.id,
-        ":user": key.user_id,
-        ":name": key.name,
-        ":sha256": sha256.as_slice(),
-        ":prefix": key.prefix,
-        ":length": key.length,
-        ":active": key.is_active,
-        ":created": key.created_at,
-        ":expires": key.expires_at,
-        ":last_used": key.last_used_at,
-        ":uses": key.total_uses,
-    })?;
-    Ok(())
+    const SQL: &str = "INSERT INTO api_keys (uuid, user_id, name, sha256, prefix, length, is_active, created_at, \
+         expires_at, last_used_at, total_uses) SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 FROM users \
+         WHERE uuid = ?2";
+    let values = bind![
+        key.id,
+        key.user_id,
+        &key.name,
+        sha256,
+        &key.prefix,
+        key.length,
+        key.is_active,
+        key.created_at,
+        key.expires_at,
+        key.last_used_at,
+        key.total_uses,
+    ];
+    connection.run(SQL, values).map(drop)
 }
 
 /// Deletes a key of this owner. Returns false if it doesn't exist.
 pub fn delete(connection: &Connection, owner: Uuid, id: Uuid) -> Result<bool, StoreError> {
     let sql = "DELETE FROM api_keys WHERE uuid = ? AND user_id = (SELECT id FROM users WHERE uuid = ?)";
-    Ok(connection.prepare_cached(sql)?.execute([id, owner])? > 0)
+    Ok(connection.run(sql, bind![id, owner])? > 0)
 }
 
 /// Adds uses that were counted in memory. The key may have been deleted meanwhile.
 pub fn add_uses(connection: &Connection, id: Uuid, uses: u32, last: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE api_keys SET total_uses = total_uses + ?, last_used_at = ? WHERE uuid = ?";
-    connection.prepare_cached(sql)?.execute(params![uses, last, id])?;
+    connection.run(sql, bind![uses, last, id])?;
     Ok(())
 }

@@ -2,24 +2,27 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use r2d2::ManageConnection;
-use rusqlite::{Connection, OptionalExtension, named_params, params};
 use uuid::Uuid;
 
 use crate::domain::audit::Event;
 use crate::domain::clock::Timestamp;
 use crate::store::engine::commit_hooks;
-use crate::store::engine::connection::{ConnectionKind, ConnectionManager};
+use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::time;
+use crate::store::engine::sqlite::open::{ConnectionKind, ConnectionManager};
+use crate::store::engine::value::bind;
 
 /// The most entries kept of successes and of failures. Strangers can cause failures, by failing to sign in; failures
 /// therefore only displace failures.
 const MAX_DONE: i64 = 400_000;
 const MAX_FAILED: i64 = 100_000;
 /// Excess entries are deleted every this many entries.
-const LOOK_EVERY: i64 = 1024;
+const TRIM_INTERVAL: u64 = 1024;
+/// The entries that this process has written.
+static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
 /// Writes an entry in the transaction of the change itself. Its log line follows after the commit.
 pub fn record(connection: &Connection, event: &Event, now: Timestamp) -> Result<(), StoreError> {
@@ -40,18 +43,21 @@ pub fn log_only(event: &Event) {
 pub fn record_without_log(connection: &Connection, event: &Event, now: Timestamp) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO audit (at, action, success, actor, actor_name, address, target, target_name, detail) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    connection.prepare_cached(SQL)?.execute(params![
-        time::text(now),
-        event.action.as_str(),
-        event.success,
-        event.actor.id,
-        event.actor.name,
-        event.actor.address,
-        event.target.as_ref().map(|(id, _)| *id),
-        event.target.as_ref().map(|(_, name)| name),
-        event.detail,
-    ])?;
-    if connection.last_insert_rowid() % LOOK_EVERY == 0 { trim(connection) } else { Ok(()) }
+    connection.run(
+        SQL,
+        bind![
+            now,
+            event.action.as_str(),
+            event.success,
+            event.actor.id,
+            &event.actor.name,
+            &event.actor.address,
+            event.target.as_ref().map(|(id, _)| *id),
+            event.target.as_ref().map(|(_, name)| name.as_str()),
+            &event.detail,
+        ],
+    )?;
+    if WRITTEN.fetch_add(1, Ordering::Relaxed) % TRIM_INTERVAL == TRIM_INTERVAL - 1 { trim(connection) } else { Ok(()) }
 }
 
 /// Deletes the oldest entries beyond the limits.
@@ -59,7 +65,7 @@ pub fn trim(connection: &Connection) -> Result<(), StoreError> {
     const SQL: &str = "DELETE FROM audit WHERE success = ?1 AND id <= \
          (SELECT id FROM audit WHERE success = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
     for (success, most) in [(true, MAX_DONE), (false, MAX_FAILED)] {
-        connection.prepare_cached(SQL)?.execute(params![success, most])?;
+        connection.run(SQL, bind![success, most])?;
     }
     Ok(())
 }
@@ -69,7 +75,7 @@ pub fn record_in_file(path: &Path, event: &Event, now: Timestamp) -> Result<(), 
     let connection = ConnectionManager { path: path.to_owned(), kind: ConnectionKind::Writer, setup: "" }.connect()?;
     record(&connection, event, now)?;
     commit_hooks::run_pending();
-    Ok(connection.close().map_err(|(_, error)| error)?)
+    connection.close()
 }
 
 /// Formats a line that other programs can parse. Texts are quoted and escaped, so that no name can look like another
@@ -98,7 +104,7 @@ fn line(event: &Event) -> String {
 /// Returns the time of the newest entry.
 pub fn newest(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
     let sql = "SELECT at FROM audit ORDER BY id DESC LIMIT 1";
-    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?)
+    connection.maybe(sql, &[], |row| row.get(0))
 }
 
 /// Deletes the entries before `end`.
@@ -106,7 +112,7 @@ pub fn sweep(connection: &Connection, end: Timestamp) -> Result<(), StoreError> 
     // Entries are in order of time, so the first one to keep is found without scanning the others.
     const OLD: &str = "DELETE FROM audit WHERE id < coalesce((SELECT id FROM audit WHERE at >= ? ORDER BY id LIMIT 1), \
          (SELECT max(id) + 1 FROM audit))";
-    connection.prepare_cached(OLD)?.execute([end])?;
+    connection.run(OLD, bind![end])?;
     Ok(())
 }
 
@@ -150,21 +156,15 @@ pub struct AuditFilter {
 
 /// Returns the number of matching entries and a page of them, newest first.
 pub fn list(connection: &Connection, filter: &AuditFilter) -> Result<(i64, Vec<AuditEntry>), StoreError> {
-    const WHERE: &str =
-        "WHERE (:user IS NULL OR actor = :user OR target = :user) AND (:action IS NULL OR action = :action)";
+    const WHERE: &str = "WHERE (?1 IS NULL OR actor = ?1 OR target = ?1) AND (?2 IS NULL OR action = ?2)";
     let count = format!("SELECT count(*) FROM audit {WHERE}");
     let page = format!(
         "SELECT id, at, action, success, actor, actor_name, address, target, target_name, detail FROM audit {WHERE} \
-         ORDER BY id DESC LIMIT :limit OFFSET :skip"
+         ORDER BY id DESC LIMIT ?3 OFFSET ?4"
     );
-    let total = connection
-        .prepare_cached(&count)?
-        .query_row(named_params! { ":user": filter.user, ":action": filter.action }, |row| row.get(0))?;
-    let mut statement = connection.prepare_cached(&page)?;
-    let bound = named_params! {
-        ":user": filter.user, ":action": filter.action, ":limit": filter.limit, ":skip": filter.skip,
-    };
-    let entries = statement.query_map(bound, |row| {
+    let total = connection.one(&count, bind![filter.user, &filter.action], |row| row.get(0))?;
+    let values = bind![filter.user, &filter.action, filter.limit, filter.skip];
+    let entries = connection.all(&page, values, |row| {
         Ok(AuditEntry {
             id: row.get(0)?,
             at: row.get(1)?,
@@ -178,5 +178,5 @@ pub fn list(connection: &Connection, filter: &AuditFilter) -> Result<(i64, Vec<A
             detail: row.get(9)?,
         })
     })?;
-    Ok((total, entries.collect::<Result<_, _>>()?))
+    Ok((total, entries))
 }

@@ -1,10 +1,10 @@
 //! Row counts and file sizes, for metrics.
 
-use rusqlite::Connection;
-
 use crate::domain::clock::Timestamp;
+use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::file::with_suffix;
+use crate::store::engine::sqlite::file::with_suffix;
+use crate::store::engine::value::bind;
 
 /// Row counts and file sizes at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -27,11 +27,10 @@ pub struct DatabaseCounts {
 pub fn count(connection: &Connection, now: Timestamp) -> Result<DatabaseCounts, StoreError> {
     let sql = "SELECT active, waiting, n - active - waiting, (SELECT count(*) FROM sessions WHERE expires_at > ?), \
          (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) FROM user_count";
-    let log = connection.path().map(|path| with_suffix(path.as_ref(), "-wal"));
+    let log = connection.sqlite().path().map(|path| with_suffix(path.as_ref(), "-wal"));
     // A missing log has size 0.
     let log_bytes = log.and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len());
-    let mut statement = connection.prepare_cached(sql)?;
-    Ok(statement.query_row([now], |row| {
+    connection.one(sql, bind![now], |row| {
         Ok(DatabaseCounts {
             active: row.get(0)?,
             waiting: row.get(1)?,
@@ -40,5 +39,5 @@ pub fn count(connection: &Connection, now: Timestamp) -> Result<DatabaseCounts, 
             database_bytes: row.get(4)?,
             log_bytes: i64::try_from(log_bytes).unwrap_or(i64::MAX),
         })
-    })?)
+    })
 }

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension};
-
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Fingerprint;
+use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::file::{self, OpenError};
-use crate::store::engine::readonly_open::{self, ReadonlyDatabase, ReadonlyOpenError};
-use crate::store::engine::schema;
+use crate::store::engine::sqlite::file::{self, OpenError};
+use crate::store::engine::sqlite::readonly_open::{self, ReadonlyDatabase, ReadonlyOpenError};
+use crate::store::engine::sqlite::schema;
+use crate::store::engine::value::bind;
 use crate::store::secret_key::{self, StoreKey};
 
 /// How many of the newest audit entries are searched for the latest time.
@@ -46,27 +46,23 @@ impl Inspection {
 
     /// Returns the schema version.
     pub fn version(&self) -> Result<u32, StoreError> {
-        schema::version(self.connection())
+        schema::version(self.connection().sqlite())
     }
 
     /// Returns at most `most` errors that SQLite and the schema's own rules find.
     pub fn integrity_errors(&self, most: u32) -> Result<Vec<String>, StoreError> {
         let connection = self.connection();
-        let mut statement = connection.prepare(&format!("PRAGMA integrity_check({most})"))?;
-        let found: Result<Vec<String>, _> = statement.query_map([], |row| row.get(0))?.collect();
-        let mut faults: Vec<String> = found?.into_iter().filter(|line| line != "ok").collect();
-        let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
-        let orphans: Result<Vec<String>, _> = statement.query_map([], |row| row.get(0))?.collect();
-        for table in orphans? {
+        let found: Vec<String> = connection.all(&format!("PRAGMA integrity_check({most})"), &[], |row| row.get(0))?;
+        let mut faults: Vec<String> = found.into_iter().filter(|line| line != "ok").collect();
+        let orphans: Vec<String> = connection.all("PRAGMA foreign_key_check", &[], |row| row.get(0))?;
+        for table in orphans {
             faults.push(format!("a row of {table} has no user"));
             if faults.len() >= most as usize {
                 return Ok(faults);
             }
         }
-        let (counted, there): (i64, i64) =
-            connection.query_row("SELECT n, (SELECT count(*) FROM users) FROM user_count", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
+        let sql = "SELECT n, (SELECT count(*) FROM users) FROM user_count";
+        let (counted, there): (i64, i64) = connection.one(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if counted != there {
             faults.push(format!("there are {there} users, but user_count says {counted}"));
         }
@@ -75,19 +71,19 @@ impl Inspection {
 
     /// Returns the number of users.
     pub fn user_count(&self) -> Result<i64, StoreError> {
-        Ok(self.connection().query_row("SELECT count(*) FROM users", [], |row| row.get(0))?)
+        self.connection().one("SELECT count(*) FROM users", &[], |row| row.get(0))
     }
 
     /// Reports whether an active superuser exists.
     pub fn has_superuser(&self) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE is_superuser = 1 AND is_active = 1)";
-        Ok(self.connection().query_row(sql, [], |row| row.get(0))?)
+        self.connection().one(sql, &[], |row| row.get(0))
     }
 
     /// Returns the fingerprint of the database's secret key, if it is stored.
     pub fn fingerprint(&self) -> Result<Option<Fingerprint>, StoreError> {
         let sql = "SELECT 1 FROM sqlite_schema WHERE name = 'secret_key'";
-        if self.connection().query_row(sql, [], |_| Ok(())).optional()?.is_none() {
+        if !self.connection().exists(sql, &[])? {
             return Ok(None);
         }
         secret_key::fingerprint(self.connection())
@@ -104,15 +100,14 @@ impl Inspection {
             "SELECT max(at) FROM (SELECT at FROM (SELECT at FROM audit ORDER BY id DESC LIMIT {NEWEST}) \
              UNION ALL SELECT at FROM heartbeat)"
         );
-        Ok(self.connection().query_row(&sql, [], |row| row.get(0))?)
+        self.connection().one(&sql, &[], |row| row.get(0))
     }
 
     /// Returns what the audit log records about backups.
     pub fn backup_history(&self) -> Result<BackupHistory, StoreError> {
         let last = |success: bool| -> Result<Option<(i64, Timestamp)>, StoreError> {
             let sql = "SELECT id, at FROM audit WHERE action = 'backup' AND success = ? ORDER BY id DESC LIMIT 1";
-            let row = self.connection().query_row(sql, [success], |row| Ok((row.get(0)?, row.get(1)?)));
-            Ok(row.optional()?)
+            self.connection().maybe(sql, bind![success], |row| Ok((row.get(0)?, row.get(1)?)))
         };
         let (made, failed) = (last(true)?, last(false)?);
         let since = failed.filter(|(id, _)| made.is_none_or(|(made, _)| *id > made));

@@ -21,9 +21,9 @@ pub mod user_list;
 mod user_rows;
 pub mod users;
 
+pub use engine::connection::Connection;
 pub use engine::db::{Db, Options};
 pub use engine::error::{StorageCondition, StoreError, WriteError};
-pub use engine::file::{DATABASE_FILE, OpenError, schema_version};
-pub use engine::schema::VERSION as SCHEMA_VERSION;
+pub use engine::sqlite::file::{DATABASE_FILE, OpenError, schema_version};
+pub use engine::sqlite::schema::VERSION as SCHEMA_VERSION;
 pub use engine::thread_liveness::ThreadLiveness;
-pub use rusqlite::Connection;

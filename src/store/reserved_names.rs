@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension};
-
 use crate::domain::username::Username;
+use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
+use crate::store::engine::value::bind;
 
 /// Turns the reservation on or off. While it is off, the names recorded so far are remembered.
 pub fn set_enabled(connection: &Connection, enabled: bool) -> Result<(), StoreError> {
@@ -15,7 +15,7 @@ pub fn set_enabled(connection: &Connection, enabled: bool) -> Result<(), StoreEr
     } else {
         "UPDATE name_keeping SET in_force = 0 WHERE in_force = 1"
     };
-    connection.prepare_cached(sql)?.execute([])?;
+    connection.run(sql, &[])?;
     Ok(())
 }
 
@@ -23,27 +23,27 @@ pub fn set_enabled(connection: &Connection, enabled: bool) -> Result<(), StoreEr
 pub fn holders_of_former_names(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let sql = "SELECT users.username FROM former_names JOIN users USING (username_folded) \
          WHERE users.uuid <> former_names.user_uuid ORDER BY users.id";
-    Ok(connection.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    connection.all(sql, &[], |row| row.get(0))
 }
 
 /// Copies the reserved names of the database at `replaced`, and the names of accounts that exist only there, into the
 /// database that replaces it.
 pub fn copy_from(connection: &Connection, replaced: &Path) -> Result<(), StoreError> {
-    connection.execute("ATTACH ? AS replaced", [replaced.display().to_string()])?;
-    let carried = connection.execute_batch(
+    connection.run("ATTACH ? AS replaced", bind![&replaced.display().to_string()])?;
+    let copied = connection.batch(
         "INSERT OR IGNORE INTO name_keeping SELECT * FROM replaced.name_keeping;
          INSERT OR IGNORE INTO former_names SELECT * FROM replaced.former_names;
          INSERT OR IGNORE INTO former_names SELECT username_folded, uuid FROM replaced.users AS old
          WHERE EXISTS (SELECT 1 FROM replaced.name_keeping) AND NOT EXISTS (
              SELECT 1 FROM main.users AS new WHERE new.uuid = old.uuid AND new.username_folded = old.username_folded)",
     );
-    connection.execute_batch("DETACH replaced")?;
-    Ok(carried?)
+    connection.batch("DETACH replaced")?;
+    copied
 }
 
 /// Returns the former owner of a name, if it is reserved now.
 pub fn former_owner(connection: &Connection, name: &Username) -> Result<Option<uuid::Uuid>, StoreError> {
     let sql = "SELECT user_uuid FROM former_names WHERE username_folded = ? \
          AND EXISTS (SELECT 1 FROM name_keeping WHERE in_force)";
-    Ok(connection.prepare_cached(sql)?.query_row([name.folded()], |row| row.get(0)).optional()?)
+    connection.maybe(sql, bind![name.folded()], |row| row.get(0))
 }

@@ -1,13 +1,14 @@
 //! The `reset_links` table: at most one link per account, stored as a hash.
 
-use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
 use crate::store::audit;
+use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
+use crate::store::engine::value::bind;
 use crate::store::user_rows::{self, user_columns};
 
 /// Stores a link for `user_id` and deletes the previous one. If that has expired, its audit entry is written first.
@@ -21,13 +22,13 @@ pub fn replace(
     const SQL: &str = "INSERT OR REPLACE INTO reset_links (user_id, sha256, created_at, expires_at) \
          SELECT id, ?, ?, ? FROM users WHERE uuid = ?";
     sweep(connection, now)?;
-    connection.prepare_cached(SQL)?.execute(params![sha256, now, end, user_id])?;
+    connection.run(SQL, bind![sha256, now, end, user_id])?;
     Ok(())
 }
 
 /// Deletes all links.
 pub fn delete_all(connection: &Connection) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM reset_links")?.execute([])?;
+    connection.run("DELETE FROM reset_links", &[])?;
     Ok(())
 }
 
@@ -39,7 +40,7 @@ pub fn find(connection: &Connection, sha256: &[u8; 32], now: Timestamp) -> Resul
         " FROM reset_links JOIN users ON users.id = reset_links.user_id \
          WHERE reset_links.sha256 = ? AND reset_links.expires_at > ?"
     );
-    Ok(connection.prepare_cached(SQL)?.query_row(params![sha256, now], user_rows::from_row).optional()?)
+    connection.maybe(SQL, bind![sha256, now], user_rows::from_row)
 }
 
 /// Deletes a user's link. If it has expired, its audit entry is written first.
@@ -50,7 +51,7 @@ pub fn revoke(connection: &Connection, user_id: Uuid, now: Timestamp) -> Result<
 
 fn delete(connection: &Connection, user_id: Uuid) -> Result<(), StoreError> {
     let sql = "DELETE FROM reset_links WHERE user_id = (SELECT id FROM users WHERE uuid = ?)";
-    connection.prepare_cached(sql)?.execute([user_id])?;
+    connection.run(sql, bind![user_id])?;
     Ok(())
 }
 
@@ -58,9 +59,7 @@ fn delete(connection: &Connection, user_id: Uuid) -> Result<(), StoreError> {
 pub fn sweep(connection: &Connection, now: Timestamp) -> Result<usize, StoreError> {
     const EXPIRED: &str = "SELECT users.uuid, users.username FROM reset_links JOIN users \
          ON users.id = reset_links.user_id WHERE reset_links.expires_at <= ? ORDER BY reset_links.id";
-    let mut statement = connection.prepare_cached(EXPIRED)?;
-    let expired: Vec<(Uuid, String)> =
-        statement.query_map([now], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let expired: Vec<(Uuid, String)> = connection.all(EXPIRED, bind![now], |row| Ok((row.get(0)?, row.get(1)?)))?;
     for target in &expired {
         delete(connection, target.0)?;
         let event = Event {

@@ -4,12 +4,13 @@
 use std::path::Path;
 
 use r2d2::ManageConnection;
-use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::domain::secret::Fingerprint;
-use crate::store::engine::connection::{ConnectionKind, ConnectionManager};
+use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
+use crate::store::engine::sqlite::open::{ConnectionKind, ConnectionManager};
+use crate::store::engine::value::bind;
 
 /// An encrypted store key and its owner.
 #[derive(Clone, Debug)]
@@ -24,8 +25,7 @@ pub struct StoreKey {
 
 /// Returns the fingerprint of the database's secret key, or `None` if it isn't stored yet.
 pub fn fingerprint(connection: &Connection) -> Result<Option<Fingerprint>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT fingerprint FROM secret_key")?;
-    Ok(statement.query_row([], |row| row.get(0)).optional()?.map(Fingerprint))
+    Ok(connection.maybe("SELECT fingerprint FROM secret_key", &[], |row| row.get(0))?.map(Fingerprint))
 }
 
 /// Opens the database at `path` and returns its fingerprint and store keys.
@@ -38,26 +38,23 @@ pub fn read_from_file(path: &Path) -> Result<(Option<Fingerprint>, Vec<StoreKey>
 pub fn set_fingerprint(connection: &Connection, fingerprint: &Fingerprint) -> Result<(), StoreError> {
     let sql = "INSERT INTO secret_key (id, fingerprint) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET \
          fingerprint = excluded.fingerprint";
-    connection.prepare_cached(sql)?.execute([fingerprint.0])?;
+    connection.run(sql, bind![&fingerprint.0])?;
     Ok(())
 }
 
 /// Returns all stored store keys.
 pub fn store_keys(connection: &Connection) -> Result<Vec<StoreKey>, StoreError> {
     let sql = "SELECT uuid, username, store_api_key FROM users WHERE store_api_key IS NOT NULL ORDER BY id";
-    let mut statement = connection.prepare(sql)?;
-    let keys = statement
-        .query_map([], |row| Ok(StoreKey { user_id: row.get(0)?, username: row.get(1)?, token: row.get(2)? }))?;
-    Ok(keys.collect::<Result<_, _>>()?)
+    connection.all(sql, &[], |row| Ok(StoreKey { user_id: row.get(0)?, username: row.get(1)?, token: row.get(2)? }))
 }
 
 /// Replaces the ciphertext of a store key. `updated_at` stays.
 pub fn set_store_key(connection: &Connection, user_id: Uuid, token: &str) -> Result<(), StoreError> {
-    connection.prepare_cached("UPDATE users SET store_api_key = ? WHERE uuid = ?")?.execute(params![token, user_id])?;
+    connection.run("UPDATE users SET store_api_key = ? WHERE uuid = ?", bind![token, user_id])?;
     Ok(())
 }
 
 /// Deletes the counts whose keys depend on the secret key. No other key can find them.
 pub fn clear_keyed_counts(connection: &Connection) -> Result<(), StoreError> {
-    Ok(connection.execute_batch("DELETE FROM attempts; DELETE FROM known_places")?)
+    connection.batch("DELETE FROM attempts; DELETE FROM known_places")
 }

@@ -1,14 +1,14 @@
 //! The `sessions` table. Ending a session deletes its row.
 
 use chrono::TimeDelta;
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::session::Session;
 use crate::domain::user::User;
+use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::time;
+use crate::store::engine::value::{Row, bind};
 use crate::store::user_rows::{self, user_columns};
 use crate::store::users;
 
@@ -19,7 +19,7 @@ macro_rules! session_columns {
     };
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<Session> {
+fn from_row(row: &Row<'_>) -> Result<Session, StoreError> {
     Ok(Session {
         id: row.get(0)?,
         user_id: row.get(1)?,
@@ -47,12 +47,10 @@ pub fn authenticate(
         ", sessions.expires_at FROM users LEFT JOIN sessions ON sessions.uuid = ? AND sessions.user_id = users.id \
          WHERE users.uuid = ?"
     );
-    let mut statement = connection.prepare_cached(SQL)?;
-    let found = statement.query_row([id, user_id], |row| {
-        let end = time::maybe(row, user_rows::COLUMN_COUNT)?;
+    connection.maybe(SQL, bind![id, user_id], |row| {
+        let end: Option<Timestamp> = row.get(user_rows::COLUMN_COUNT)?;
         Ok((user_rows::from_row(row)?, end.is_some_and(|end| now < end)))
-    });
-    Ok(found.optional()?)
+    })
 }
 
 /// Returns the session with this id and its user, if it is alive at `now`.
@@ -62,27 +60,27 @@ pub fn find(connection: &Connection, id: Uuid, now: Timestamp) -> Result<Option<
         session_columns!(),
         " FROM sessions JOIN users ON users.id = sessions.user_id WHERE sessions.uuid = ? AND sessions.expires_at > ?"
     );
-    let session = connection.prepare_cached(SESSION)?.query_row(params![id, now], from_row).optional()?;
+    let session = connection.maybe(SESSION, bind![id, now], from_row)?;
     let Some(session) = session else { return Ok(None) };
     Ok(users::find(connection, session.user_id)?.map(|user| (session, user)))
 }
 
 /// Adds a session.
 pub fn insert(connection: &Connection, session: &Session) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO sessions (uuid, user_id, created_at, refreshed_at, expires_at, generation, address, client, \
-         automatic) SELECT :uuid, id, :created, :refreshed, :expires, :generation, :address, :client, :automatic FROM users WHERE uuid = :user";
-    connection.prepare_cached(SQL)?.execute(named_params! {
-        ":uuid": session.id,
-        ":user": session.user_id,
-        ":created": session.created_at,
-        ":refreshed": session.refreshed_at,
-        ":expires": session.expires_at,
-        ":generation": session.generation,
-        ":address": session.address,
-        ":client": session.client,
-        ":automatic": session.automatic,
-    })?;
-    Ok(())
+    const SQL: &str = "INSERT INTO sessions (uuid, user_id, created_at, refreshed_at, expires_at, generation, address, \
+         client, automatic) SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM users WHERE uuid = ?2";
+    let values = bind![
+        session.id,
+        session.user_id,
+        session.created_at,
+        session.refreshed_at,
+        session.expires_at,
+        session.generation,
+        &session.address,
+        &session.client,
+        session.automatic,
+    ];
+    connection.run(SQL, values).map(drop)
 }
 
 /// Ends a user's automatic sessions except the `most` that were refreshed last.
@@ -90,29 +88,23 @@ pub fn end_older_automatic(connection: &Connection, user_id: Uuid, most: u32) ->
     let sql = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
          WHERE user_id = (SELECT id FROM users WHERE uuid = ?) AND automatic = 1 \
          ORDER BY refreshed_at DESC, id DESC LIMIT -1 OFFSET ?)";
-    Ok(connection.prepare_cached(sql)?.execute(params![user_id, most])?)
+    connection.run(sql, bind![user_id, most])
 }
 
 /// Stores the times, generation and address of a session whose refresh token was replaced.
 pub fn rotate(connection: &Connection, session: &Session) -> Result<(), StoreError> {
-    const SQL: &str = "UPDATE sessions SET refreshed_at = :refreshed, expires_at = :expires, generation = :generation, \
-         address = :address WHERE uuid = :uuid";
-    connection.prepare_cached(SQL)?.execute(named_params! {
-        ":uuid": session.id,
-        ":refreshed": session.refreshed_at,
-        ":expires": session.expires_at,
-        ":generation": session.generation,
-        ":address": session.address,
-    })?;
-    Ok(())
+    const SQL: &str =
+        "UPDATE sessions SET refreshed_at = ?2, expires_at = ?3, generation = ?4, address = ?5 WHERE uuid = ?1";
+    let values = bind![session.id, session.refreshed_at, session.expires_at, session.generation, &session.address];
+    connection.run(SQL, values).map(drop)
 }
 
 /// Ends a session and returns its user, or `None` if it doesn't exist.
 pub fn end(connection: &Connection, id: Uuid) -> Result<Option<Uuid>, StoreError> {
     let sql = "SELECT users.uuid FROM sessions JOIN users ON users.id = sessions.user_id WHERE sessions.uuid = ?";
-    let owner = connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?;
+    let owner = connection.maybe(sql, bind![id], |row| row.get(0))?;
     if owner.is_some() {
-        connection.prepare_cached("DELETE FROM sessions WHERE uuid = ?")?.execute([id])?;
+        connection.run("DELETE FROM sessions WHERE uuid = ?", bind![id])?;
     }
     Ok(owner)
 }
@@ -120,18 +112,18 @@ pub fn end(connection: &Connection, id: Uuid) -> Result<Option<Uuid>, StoreError
 /// Ends a session of this owner. Returns false if it doesn't exist.
 pub fn end_own(connection: &Connection, owner: Uuid, id: Uuid) -> Result<bool, StoreError> {
     let sql = "DELETE FROM sessions WHERE uuid = ? AND user_id = (SELECT id FROM users WHERE uuid = ?)";
-    Ok(connection.prepare_cached(sql)?.execute([id, owner])? > 0)
+    Ok(connection.run(sql, bind![id, owner])? > 0)
 }
 
 /// Ends a user's sessions except `keep` and returns their number.
 pub fn end_all_of_user(connection: &Connection, user_id: Uuid, keep: Option<Uuid>) -> Result<usize, StoreError> {
     let sql = "DELETE FROM sessions WHERE user_id = (SELECT id FROM users WHERE uuid = ?) AND uuid IS NOT ?";
-    Ok(connection.prepare_cached(sql)?.execute(params![user_id, keep])?)
+    connection.run(sql, bind![user_id, keep])
 }
 
 /// Ends all sessions and returns their number.
 pub fn end_all(connection: &Connection) -> Result<usize, StoreError> {
-    Ok(connection.prepare_cached("DELETE FROM sessions")?.execute([])?)
+    connection.run("DELETE FROM sessions", &[])
 }
 
 /// Returns a user's sessions that are alive at `now`, newest first.
@@ -142,11 +134,11 @@ pub fn of_user(connection: &Connection, user_id: Uuid, now: Timestamp) -> Result
         " FROM sessions JOIN users ON users.id = sessions.user_id \
          WHERE users.uuid = ? AND sessions.expires_at > ? ORDER BY sessions.id DESC"
     );
-    Ok(connection.prepare_cached(SQL)?.query_map(params![user_id, now], from_row)?.collect::<Result<_, _>>()?)
+    connection.all(SQL, bind![user_id, now], from_row)
 }
 
 /// Deletes sessions that expired more than a day before `now`.
 pub fn sweep(connection: &Connection, now: Timestamp) -> Result<usize, StoreError> {
     let sql = "DELETE FROM sessions WHERE expires_at < ?";
-    Ok(connection.prepare_cached(sql)?.execute([now - TimeDelta::days(1)])?)
+    connection.run(sql, bind![now - TimeDelta::days(1)])
 }

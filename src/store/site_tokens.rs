@@ -1,13 +1,13 @@
 //! The `entry_tokens` table: cookies for sites behind forward auth, found by their hash. They end with their session.
 
 use chrono::TimeDelta;
-use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
+use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::time;
+use crate::store::engine::value::bind;
 use crate::store::user_rows::{self, user_columns};
 
 /// How long a replaced token still works: requests in flight carry it.
@@ -27,28 +27,24 @@ pub fn find(
          JOIN users ON users.id = sessions.user_id WHERE entry_tokens.sha256 = ?1 AND sessions.expires_at > ?2 \
          AND (entry_tokens.ends_at IS NULL OR entry_tokens.ends_at > ?2)"
     );
-    let mut statement = connection.prepare_cached(SQL)?;
-    let found = statement.query_row(params![sha256, time::text(now)], |row| {
-        Ok((user_rows::from_row(row)?, time::get(row, user_rows::COLUMN_COUNT)?))
-    });
-    Ok(found.optional()?)
+    connection.maybe(SQL, bind![sha256, now], |row| Ok((user_rows::from_row(row)?, row.get(user_rows::COLUMN_COUNT)?)))
 }
 
 /// Adds a token to a session. Older tokens end after [`LEEWAY`]. Tokens younger than that belong to another tab that
 /// asked at the same moment, and stay.
 pub fn add(connection: &Connection, session: Uuid, sha256: &[u8; 32], now: Timestamp) -> Result<(), StoreError> {
     let sql = "DELETE FROM entry_tokens WHERE session = ? AND ends_at <= ?";
-    connection.prepare_cached(sql)?.execute(params![session, now])?;
+    connection.run(sql, bind![session, now])?;
     let sql = "UPDATE entry_tokens SET ends_at = ? WHERE session = ? AND ends_at IS NULL AND made_at <= ?";
-    connection.prepare_cached(sql)?.execute(params![now + LEEWAY, session, now - LEEWAY])?;
+    connection.run(sql, bind![now + LEEWAY, session, now - LEEWAY])?;
     let sql = "INSERT INTO entry_tokens (sha256, session, made_at) VALUES (?, ?, ?)";
-    connection.prepare_cached(sql)?.execute(params![sha256, session, now])?;
+    connection.run(sql, bind![sha256, session, now])?;
     Ok(())
 }
 
 /// Deletes a token.
 pub fn end(connection: &Connection, sha256: &[u8; 32]) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM entry_tokens WHERE sha256 = ?")?.execute([sha256])?;
+    connection.run("DELETE FROM entry_tokens WHERE sha256 = ?", bind![sha256])?;
     Ok(())
 }
 
@@ -56,6 +52,6 @@ pub fn end(connection: &Connection, sha256: &[u8; 32]) -> Result<(), StoreError>
 pub fn end_all_of_user(connection: &Connection, user_id: Uuid) -> Result<(), StoreError> {
     let sql = "DELETE FROM entry_tokens WHERE session IN (SELECT sessions.uuid FROM sessions JOIN users \
          ON users.id = sessions.user_id WHERE users.uuid = ?)";
-    connection.prepare_cached(sql)?.execute([user_id])?;
+    connection.run(sql, bind![user_id])?;
     Ok(())
 }

@@ -3,12 +3,13 @@
 //! Statements name their index. SQLite can't know, without statistics that go stale, whether few or many users wait,
 //! and a wrong guess reads a million rows for a page of ten.
 
-use rusqlite::{Connection, named_params};
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use crate::domain::user::User;
 use crate::domain::username::fold_typed;
+use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
+use crate::store::engine::value::bind;
 use crate::store::user_rows::{from_row, user_columns};
 use crate::store::users::count;
 
@@ -68,25 +69,21 @@ pub fn list(connection: &Connection, page: &UserQuery) -> Result<(i64, Vec<User>
         UserSort::LastLogin => format!("last_login_at{order}, id{order}"),
     };
     let condition = page.state.map_or("1", condition);
-    let searched = if needle.is_some() { " AND instr(username_folded, :needle) > 0" } else { "" };
+    let searched = if needle.is_some() { " AND instr(username_folded, ?3) > 0" } else { "" };
     let index = index(page, matching, everybody);
-    let total = if needle.is_some() {
-        let sql = format!("SELECT count(*) FROM users WHERE {condition}{searched}");
-        connection.prepare_cached(&sql)?.query_row(named_params! { ":needle": needle }, |row| row.get(0))?
-    } else {
-        matching
+    let total = match &needle {
+        Some(needle) => {
+            let sql = format!("SELECT count(*) FROM users WHERE {condition} AND instr(username_folded, ?1) > 0");
+            connection.one(&sql, bind![needle], |row| row.get(0))?
+        }
+        None => matching,
     };
     let columns = user_columns!();
-    let sql = format!(
-        "SELECT {columns} FROM users {index} WHERE {condition}{searched} ORDER BY {by} LIMIT :limit OFFSET :skip"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let users = if let Some(needle) = &needle {
-        let bound = named_params! { ":needle": needle, ":limit": page.limit, ":skip": page.skip };
-        statement.query_map(bound, from_row)?.collect::<Result<_, _>>()?
-    } else {
-        let bound = named_params! { ":limit": page.limit, ":skip": page.skip };
-        statement.query_map(bound, from_row)?.collect::<Result<_, _>>()?
+    let sql =
+        format!("SELECT {columns} FROM users {index} WHERE {condition}{searched} ORDER BY {by} LIMIT ?1 OFFSET ?2");
+    let users = match &needle {
+        Some(needle) => connection.all(&sql, bind![page.limit, page.skip, needle], from_row)?,
+        None => connection.all(&sql, bind![page.limit, page.skip], from_row)?,
     };
     Ok((total, users))
 }
@@ -95,34 +92,38 @@ pub fn list(connection: &Connection, page: &UserQuery) -> Result<(i64, Vec<User>
 /// an index from the nearer end of the list and reads only the page's rows.
 pub fn by_last_login(connection: &Connection, page: &UserQuery) -> Result<(i64, Vec<User>), StoreError> {
     // One snapshot, so that a walk from the end matches the count.
-    let view = connection.unchecked_transaction()?;
-    let total = page.state.map_or_else(|| count(&view), |state| count_of(&view, state))?;
-    let limit = page.limit.min(total.saturating_sub(page.skip));
-    if limit <= 0 {
-        return Ok((total, Vec::new()));
-    }
-    let turned = page.skip > total / 2;
-    let skip = if turned { total - page.skip - limit } else { page.skip };
-    let order = if page.descending == turned { "" } else { " DESC" };
-    let index = if page.state.is_some() { "users_by_state" } else { "users_by_last_login" };
-    let condition = page.state.map_or("1", condition);
-    let sql = format!(
-        "SELECT id FROM users INDEXED BY {index} WHERE {condition} ORDER BY last_login_at{order}, id{order} LIMIT ? OFFSET ?"
-    );
-    let mut statement = view.prepare_cached(&sql)?;
-    let mut ids = statement.query_map([limit, skip], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
-    if turned {
-        ids.reverse();
-    }
-    Ok((total, by_rowids(&view, &ids)?))
+    connection.snapshot(|| {
+        let total = page.state.map_or_else(|| count(connection), |state| count_of(connection, state))?;
+        let limit = page.limit.min(total.saturating_sub(page.skip));
+        if limit <= 0 {
+            return Ok((total, Vec::new()));
+        }
+        let from_end = page.skip > total / 2;
+        let skip = if from_end { total - page.skip - limit } else { page.skip };
+        let order = if page.descending == from_end { "" } else { " DESC" };
+        let index = if page.state.is_some() { "users_by_state" } else { "users_by_last_login" };
+        let condition = page.state.map_or("1", condition);
+        let sql = format!(
+            "SELECT id FROM users INDEXED BY {index} WHERE {condition} ORDER BY last_login_at{order}, id{order} \
+             LIMIT ? OFFSET ?"
+        );
+        let mut ids = connection.all(&sql, bind![limit, skip], |row| row.get(0))?;
+        if from_end {
+            ids.reverse();
+        }
+        Ok((total, by_rowids(connection, &ids)?))
+    })
 }
 
 /// Returns the users with these row ids, in this order.
 pub fn by_rowids(connection: &Connection, ids: &[i64]) -> Result<Vec<User>, StoreError> {
     const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id = ?");
-    let mut statement = connection.prepare_cached(SQL)?;
-    let users = ids.iter().map(|id| statement.query_row([id], from_row));
-    Ok(users.collect::<Result<_, _>>()?)
+    let mut users = Vec::with_capacity(ids.len());
+    connection.lookup(SQL, ids, |_, row| {
+        users.extend(row.map(from_row).transpose()?);
+        Ok(())
+    })?;
+    Ok(users)
 }
 
 /// The condition of a state.
@@ -158,7 +159,7 @@ fn count_of(connection: &Connection, state: UserState) -> Result<i64, StoreError
         UserState::Inactive => "SELECT n - active - waiting FROM user_count",
         UserState::Superuser => "SELECT superusers FROM user_count",
     };
-    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    connection.one(sql, &[], |row| row.get(0))
 }
 
 #[cfg(test)]
@@ -167,6 +168,7 @@ mod tests {
     use crate::domain::clock::Timestamp;
     use crate::domain::secret::PasswordHash;
     use crate::domain::username::Username;
+    use crate::store::engine::connection::in_memory;
     use crate::store::users::{delete, insert, update};
     use uuid::Uuid;
 
@@ -186,8 +188,7 @@ mod tests {
     }
 
     fn people() -> (Connection, Vec<User>) {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("../../schema.sql")).unwrap();
+        let connection = in_memory();
         let people = vec![
             user(1, "Dora", true, Some(50)),
             user(2, "anna", false, None),
@@ -267,8 +268,8 @@ mod tests {
     fn every_order_and_state_is_answered_whatever_the_counts_say() {
         // A statement that names an index which does not fit is an error, not merely slow.
         let (connection, _) = people();
-        for n in [5, 10_000] {
-            connection.execute("UPDATE user_count SET n = ?", [n]).unwrap();
+        for n in [5_i64, 10_000] {
+            connection.run("UPDATE user_count SET n = ?", bind![n]).unwrap();
             for sort in [UserSort::Created, UserSort::Name, UserSort::LastLogin] {
                 for state in
                     [UserState::Waiting, UserState::Active, UserState::Inactive, UserState::Superuser].map(Some)

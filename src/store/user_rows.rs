@@ -1,10 +1,9 @@
 //! The columns of the `users` table and their mapping to [`User`], shared by every statement that returns users.
 
-use rusqlite::Row;
-
 use crate::domain::user::User;
 use crate::domain::username::Username;
-use crate::store::engine::time;
+use crate::store::engine::error::StoreError;
+use crate::store::engine::value::Row;
 
 /// The columns that [`from_row`] reads, in its order. A macro, so that statements stay constants.
 macro_rules! user_columns {
@@ -19,7 +18,7 @@ pub(crate) use user_columns;
 pub const COLUMN_COUNT: usize = 10;
 
 /// Maps a row whose first columns are [`user_columns`].
-pub fn from_row(row: &Row<'_>) -> rusqlite::Result<User> {
+pub fn from_row(row: &Row<'_>) -> Result<User, StoreError> {
     Ok(User {
         id: row.get(0)?,
         username: Username::from_stored(row.get(1)?, row.get(2)?),
@@ -27,8 +26,8 @@ pub fn from_row(row: &Row<'_>) -> rusqlite::Result<User> {
         store_api_key: row.get(4)?,
         is_active: row.get(5)?,
         is_superuser: row.get(6)?,
-        create_at: time::get(row, 7)?,
-        updated_at: time::get(row, 8)?,
-        last_login_at: time::maybe(row, 9)?,
+        create_at: row.get(7)?,
+        updated_at: row.get(8)?,
+        last_login_at: row.get(9)?,
     })
 }

@@ -1,76 +1,74 @@
 //! The `users` table.
 
-use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
 use crate::domain::username::fold_typed;
-use crate::store::engine::error::{StoreError, violates_unique};
-use crate::store::engine::time::text;
+use crate::store::engine::connection::Connection;
+use crate::store::engine::error::StoreError;
+use crate::store::engine::value::{Row, bind};
 use crate::store::user_rows::{COLUMN_COUNT, from_row, user_columns};
 use crate::store::{reset_links, site_tokens};
 
 /// Returns the user with this id.
 pub fn find(connection: &Connection, id: Uuid) -> Result<Option<User>, StoreError> {
     const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE uuid = ?");
-    Ok(connection.prepare_cached(SQL)?.query_row([id], from_row).optional()?)
+    connection.maybe(SQL, bind![id], from_row)
 }
 
 /// Returns the user whose name is `typed`, in any case and Unicode form, with the password's hash.
 pub fn find_by_name(connection: &Connection, typed: &str) -> Result<Option<(User, PasswordHash)>, StoreError> {
     const SQL: &str = concat!("SELECT ", user_columns!(), ", users.password_hash FROM users WHERE username_folded = ?");
     let Some(folded) = fold_typed(typed) else { return Ok(None) };
-    let mut statement = connection.prepare_cached(SQL)?;
-    let found = statement
-        .query_row([folded], |row| Ok((from_row(row)?, PasswordHash::new(row.get::<_, String>(COLUMN_COUNT)?))));
-    Ok(found.optional()?)
+    connection.maybe(SQL, bind![&folded], with_hash)
 }
 
 /// Returns all users with their password hashes, in order of creation.
 pub fn all_with_hashes(connection: &Connection) -> Result<Vec<(User, PasswordHash)>, StoreError> {
     const SQL: &str = concat!("SELECT ", user_columns!(), ", users.password_hash FROM users ORDER BY id");
-    let mut statement = connection.prepare_cached(SQL)?;
-    let all =
-        statement.query_map([], |row| Ok((from_row(row)?, PasswordHash::new(row.get::<_, String>(COLUMN_COUNT)?))))?;
-    Ok(all.collect::<Result<_, _>>()?)
+    connection.all(SQL, &[], with_hash)
+}
+
+fn with_hash(row: &Row<'_>) -> Result<(User, PasswordHash), StoreError> {
+    Ok((from_row(row)?, PasswordHash::new(row.get::<String>(COLUMN_COUNT)?)))
 }
 
 /// Returns the hash of this user's password.
 pub fn password_hash(connection: &Connection, id: Uuid) -> Result<Option<PasswordHash>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT password_hash FROM users WHERE uuid = ?")?;
-    Ok(statement.query_row([id], |row| row.get::<_, String>(0)).optional()?.map(PasswordHash::new))
+    let sql = "SELECT password_hash FROM users WHERE uuid = ?";
+    connection.maybe(sql, bind![id], |row| Ok(PasswordHash::new(row.get::<String>(0)?)))
 }
 
 /// Returns the number of users.
 pub fn count(connection: &Connection) -> Result<i64, StoreError> {
-    Ok(connection.prepare_cached("SELECT n FROM user_count")?.query_row([], |row| row.get(0))?)
+    connection.one("SELECT n FROM user_count", &[], |row| row.get(0))
 }
 
 /// Reports whether a superuser exists, active or not.
 pub fn superuser_exists(connection: &Connection) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE is_superuser = 1)";
-    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    connection.one(sql, &[], |row| row.get(0))
 }
 
 /// Reports whether at least `limit` accounts wait for approval.
 pub fn approval_queue_is_full(connection: &Connection, limit: u32) -> Result<bool, StoreError> {
     let sql = "SELECT waiting >= ? FROM user_count";
-    Ok(connection.prepare_cached(sql)?.query_row([limit], |row| row.get(0))?)
+    connection.one(sql, bind![limit], |row| row.get(0))
 }
 
 /// Returns the oldest active superuser.
 pub fn first_superuser(connection: &Connection) -> Result<Option<User>, StoreError> {
     const SQL: &str =
         concat!("SELECT ", user_columns!(), " FROM users WHERE is_superuser = 1 AND is_active = 1 ORDER BY id LIMIT 1");
-    Ok(connection.prepare_cached(SQL)?.query_row([], from_row).optional()?)
+    connection.maybe(SQL, &[], from_row)
 }
 
 /// Reports whether an active superuser other than `id` exists.
 pub fn other_superuser_exists(connection: &Connection, id: Uuid) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE is_superuser = 1 AND is_active = 1 AND uuid <> ?)";
-    Ok(connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))?)
+    connection.one(sql, bind![id], |row| row.get(0))
 }
 
 /// Adds a user.
@@ -81,20 +79,23 @@ pub fn other_superuser_exists(connection: &Connection, id: Uuid) -> Result<bool,
 pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO users (uuid, username, username_folded, password_hash, profile_image, store_api_key, \
          is_active, is_superuser, create_at, updated_at, last_login_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    let done = connection.prepare_cached(SQL)?.execute(params![
-        user.id,
-        user.username.as_str(),
-        user.username.folded(),
-        hash.expose(),
-        user.profile_image,
-        user.store_api_key,
-        user.is_active,
-        user.is_superuser,
-        text(user.create_at),
-        text(user.updated_at),
-        user.last_login_at.map(text),
-    ]);
-    taken_or(done).map(drop)
+    let done = connection.run(
+        SQL,
+        bind![
+            user.id,
+            user.username.as_str(),
+            user.username.folded(),
+            hash.expose(),
+            &user.profile_image,
+            &user.store_api_key,
+            user.is_active,
+            user.is_superuser,
+            user.create_at,
+            user.updated_at,
+            user.last_login_at,
+        ],
+    );
+    name_error(done)
 }
 
 /// Updates the row of `before` to `after`, except for the password and the creation date. Columns with indexes or
@@ -108,38 +109,41 @@ pub fn update(connection: &Connection, before: &User, after: &User) -> Result<()
     const ALL: &str = "UPDATE users SET profile_image = ?2, store_api_key = ?3, updated_at = ?4, username = ?5, \
          username_folded = ?6, is_active = ?7, is_superuser = ?8, last_login_at = ?9 WHERE uuid = ?1";
     let seen_by_indexes = |user: &User| (user.is_active, user.is_superuser, user.last_login_at);
-    let (id, picture, key, updated) = (before.id, &after.profile_image, &after.store_api_key, text(after.updated_at));
+    let (id, picture, key, updated) = (before.id, &after.profile_image, &after.store_api_key, after.updated_at);
     if before.username.as_str() == after.username.as_str() && seen_by_indexes(before) == seen_by_indexes(after) {
-        connection.prepare_cached(PLAIN)?.execute(params![id, picture, key, updated])?;
+        connection.run(PLAIN, bind![id, picture, key, updated])?;
         return Ok(());
     }
-    let done = connection.prepare_cached(ALL)?.execute(params![
-        id,
-        picture,
-        key,
-        updated,
-        after.username.as_str(),
-        after.username.folded(),
-        after.is_active,
-        after.is_superuser,
-        after.last_login_at.map(text),
-    ]);
-    taken_or(done).map(drop)
+    let done = connection.run(
+        ALL,
+        bind![
+            id,
+            picture,
+            key,
+            updated,
+            after.username.as_str(),
+            after.username.folded(),
+            after.is_active,
+            after.is_superuser,
+            after.last_login_at,
+        ],
+    );
+    name_error(done)
 }
 
-fn taken_or(done: rusqlite::Result<usize>) -> Result<usize, StoreError> {
-    done.map_err(|error| match error {
-        taken if violates_unique(&taken, "users.username_folded") => StoreError::UsernameTaken,
+fn name_error(done: Result<usize, StoreError>) -> Result<(), StoreError> {
+    done.map(drop).map_err(|error| match error {
+        taken if taken.violates_unique("users.username_folded") => StoreError::UsernameTaken,
         // The message of the schema's triggers.
-        former if violates_unique(&former, "former_names.username_folded") => StoreError::FormerUsername,
-        other => other.into(),
+        former if former.violates_unique("former_names.username_folded") => StoreError::FormerUsername,
+        other => other,
     })
 }
 
 /// Sets the password's hash, revokes the user's reset link, and ends all forward-auth tokens.
 pub fn set_password(connection: &Connection, id: Uuid, hash: &PasswordHash, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE users SET password_hash = ?, updated_at = ? WHERE uuid = ?";
-    connection.prepare_cached(sql)?.execute(params![hash.expose(), now, id])?;
+    connection.run(sql, bind![hash.expose(), now, id])?;
     site_tokens::end_all_of_user(connection, id)?;
     reset_links::revoke(connection, id, now)
 }
@@ -152,18 +156,18 @@ pub fn replace_hash(
     new: &PasswordHash,
 ) -> Result<(), StoreError> {
     let sql = "UPDATE users SET password_hash = ? WHERE uuid = ? AND password_hash = ?";
-    connection.prepare_cached(sql)?.execute(params![new.expose(), id, old.expose()])?;
+    connection.run(sql, bind![new.expose(), id, old.expose()])?;
     Ok(())
 }
 
 /// Records a sign-in. `updated_at` stays, so that an administrator who edits the account can tell a change by another
 /// administrator from a sign-in.
 pub fn set_last_login(connection: &Connection, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
-    connection.prepare_cached("UPDATE users SET last_login_at = ? WHERE uuid = ?")?.execute(params![now, id])?;
+    connection.run("UPDATE users SET last_login_at = ? WHERE uuid = ?", bind![now, id])?;
     Ok(())
 }
 
 /// Deletes a user with all keys and sessions. Returns false if the user doesn't exist.
 pub fn delete(connection: &Connection, id: Uuid) -> Result<bool, StoreError> {
-    Ok(connection.prepare_cached("DELETE FROM users WHERE uuid = ?")?.execute([id])? > 0)
+    Ok(connection.run("DELETE FROM users WHERE uuid = ?", bind![id])? > 0)
 }

@@ -123,7 +123,7 @@ fn survives(dir: &Path, files: &Files, acknowledged: &[u64]) -> Result<(), Loss>
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(&path, flags).map_err(|error| error.to_string())?;
-    let found = look(&connection)?;
+    let found = look(connection)?;
     for (task, steps) in acknowledged.iter().enumerate() {
         let task = task as u64;
         let mine: BTreeMap<String, String> = found
@@ -139,15 +139,15 @@ fn survives(dir: &Path, files: &Files, acknowledged: &[u64]) -> Result<(), Loss>
     Ok(())
 }
 
-fn look(connection: &Connection) -> Result<BTreeMap<String, String>, Loss> {
+fn look(connection: Connection) -> Result<BTreeMap<String, String>, Loss> {
     let failed = |error: rusqlite::Error| error.to_string();
     connection.execute_batch("PRAGMA synchronous = OFF").map_err(failed)?;
     let verdict: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(failed)?;
     if verdict != "ok" {
         return Err(format!("integrity_check: {verdict}"));
     }
-    let everybody = user_list::UserQuery { limit: -1, ..user_list::UserQuery::default() };
-    let (count, users) = user_list::list(connection, &everybody).map_err(|error| error.described())?;
+    let everybody = user_list::UserQuery { limit: i64::MAX, ..user_list::UserQuery::default() };
+    let (count, users) = user_list::list(&connection.into(), &everybody).map_err(|error| error.described())?;
     if usize::try_from(count).ok() != Some(users.len()) {
         return Err(format!("{count} users are counted, {} are there", users.len()));
     }

@@ -19,7 +19,7 @@ fn overtaken(server: &Server, request: &Request, meanwhile: &'static str) -> Res
             let work = move |connection: &Connection| {
                 started.send(()).unwrap();
                 released.recv().unwrap();
-                connection.execute_batch(meanwhile)?;
+                connection.batch(meanwhile)?;
                 Ok::<_, StoreError>(())
             };
             actix_web::rt::System::new().block_on(db.write(work)).unwrap();

@@ -141,7 +141,7 @@ fn a_data_directory_that_cannot_be_used_stops_the_start_and_is_left_as_it_was() 
     let open =
         |path: &std::path::Path| rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::default()).unwrap();
     open(&foreign.path().join("data/usher.db")).execute_batch("CREATE TABLE user (id)").unwrap();
-    refused(&foreign, &[], &["usher.db", "not one of usher's"]);
+    refused(&foreign, &[], &["usher.db", "another program's SQLite database"]);
 
     let newer = Program::new(&[]).superuser().start();
     let dir = Arc::clone(&newer.dir);
@@ -201,7 +201,7 @@ fn the_command_line_adds_users_beside_a_running_server_and_never_makes_a_databas
     let body = serde_json::json!({"token": token, "username": "second", "password": "quiet-otter-7"});
     server.request("POST", "/api/v1/setup").json(&body).send().refused(403, "Setup is complete: a superuser exists");
     for (input, arguments, words) in [
-        ("quiet-otter-7\n", ["user", "add", "ROOT"], "called"),
+        ("quiet-otter-7\n", ["user", "add", "ROOT"], "is taken"),
         ("password123\n", ["user", "add", "bob"], "most common"),
         ("short\n", ["user", "add", "bob"], "at least 8"),
         ("", ["user", "add", "bob"], "standard input"),

@@ -151,7 +151,7 @@ fn a_server_answers_on_the_sockets_that_it_is_passed_and_a_restart_refuses_no_co
     while !last.ends_with("stopped\n") {
         assert_ne!(log.read_line(&mut last).unwrap(), 0, "{last}");
     }
-    assert!(last.contains("listening on what the service manager listens on"), "{last}");
+    assert!(last.contains("listening on the service manager's sockets"), "{last}");
     assert!(last.contains(&format!("{address}, [::1]:")), "{last}");
     // Nobody runs; the connection is taken all the same, and answered by the next one.
     let mut early = crate::support::client::Connection::open(address);

@@ -1,13 +1,13 @@
 //! The doctor's check of the SQLite that is compiled in.
 
 use crate::cli::doctor::Report;
-use crate::store::engine::sqlite_build;
+use crate::store::engine::sqlite::build;
 
 const CHECK: &str = "sqlite";
 
 /// Reports compile options that differ from those usher is tested with.
 pub(super) fn check(report: &mut Report) {
-    match sqlite_build::missing_options() {
+    match build::missing_options() {
         Ok(missing) if missing.is_empty() => {
             report.ok(CHECK, format!("{} with usher's compile options", rusqlite::version()));
         }

@@ -60,7 +60,7 @@ pub fn resolve(
     connection: &Connection,
     accounts: Vec<ImportedAccount>,
 ) -> Result<(Vec<ImportedAccount>, Vec<ImportNotice>), StoreError> {
-    import::in_read_transaction(connection, || resolve_in_snapshot(connection, accounts))
+    connection.snapshot(|| resolve_in_snapshot(connection, accounts))
 }
 
 fn resolve_in_snapshot(

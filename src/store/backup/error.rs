@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::cancel_flag::CancelFlag;
 use crate::store::engine::error::{StorageCondition, StoreError};
-use crate::store::engine::file::OpenError;
+use crate::store::engine::sqlite::file::OpenError;
 
 /// The stage of a backup or a restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,14 +10,15 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use r2d2::ManageConnection;
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rusqlite::{ErrorCode, OpenFlags, ffi};
 
 use crate::platform;
 use crate::store::backup::error::{BackupError, BackupProgress, BackupStage, StepError, io_error, store_error};
 use crate::store::backup::temporary_file::TemporaryFile;
-use crate::store::engine::connection::{ConnectionKind, ConnectionManager};
-use crate::store::engine::file::{self, OpenError, with_suffix};
-use crate::store::engine::readonly_open::{self, ReadonlyDatabase};
+use crate::store::engine::connection::Connection;
+use crate::store::engine::sqlite::file::{self, OpenError, with_suffix};
+use crate::store::engine::sqlite::open::{ConnectionKind, ConnectionManager};
+use crate::store::engine::sqlite::readonly_open::{self, ReadonlyDatabase};
 
 /// Pages per step: about a megabyte.
 const STEP: i32 = 256;
@@ -64,10 +65,10 @@ enum Source {
 }
 
 impl Source {
-    fn connection(&self) -> &Connection {
+    fn connection(&self) -> &rusqlite::Connection {
         match self {
-            Self::Ours(connection) => connection,
-            Self::Foreign(foreign) => &foreign.connection,
+            Self::Ours(connection) => connection.sqlite(),
+            Self::Foreign(foreign) => foreign.connection.sqlite(),
         }
     }
 }
@@ -77,7 +78,7 @@ fn opened(database: &Path, target: &Path) -> Result<Source, BackupError> {
     let error =
         match (ConnectionManager { path: database.to_owned(), kind: ConnectionKind::Reader, setup: "" }).connect() {
             // One snapshot for all steps. Without it every write of the server would restart the copy.
-            Ok(connection) => match connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema") {
+            Ok(connection) => match connection.sqlite().execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema") {
                 Ok(()) => return Ok(Source::Ours(connection)),
                 Err(error) => error,
             },
@@ -105,8 +106,8 @@ fn free_to_write(target: &Path) -> Result<(), BackupError> {
     }
 }
 
-fn copy_pages(from: &Connection, to: &Path, progress: &mut BackupProgress) -> Result<(), StepError> {
-    let mut copy = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+fn copy_pages(from: &rusqlite::Connection, to: &Path, progress: &mut BackupProgress) -> Result<(), StepError> {
+    let mut copy = rusqlite::Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // An interrupted copy is discarded, so it needs no journal and no sync.
     copy.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF")?;
     {
@@ -132,7 +133,7 @@ fn copy_pages(from: &Connection, to: &Path, progress: &mut BackupProgress) -> Re
 /// Checks the integrity of the database at `path`.
 pub(crate) fn check_integrity(path: &Path, progress: &mut BackupProgress) -> Result<(), StepError> {
     progress.report(BackupStage::Checking, 0, 0)?;
-    let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let mut connection = rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let stop = progress.stop.clone();
     connection.progress_handler(CHECK_STEPS, Some(move || stop.is_cancelled()))?;
     let found: rusqlite::Result<String> = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0));

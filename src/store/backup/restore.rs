@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::OpenFlags;
 
 use crate::domain::audit::Event;
 use crate::domain::clock::Timestamp;
@@ -14,9 +14,10 @@ use crate::store::backup::error::{BackupError, BackupProgress, BackupStage, Step
 use crate::store::backup::make::check_integrity;
 use crate::store::backup::temporary_file::TemporaryFile;
 use crate::store::engine::commit_hooks;
+use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::file::{self, DATABASE_FILE, OpenError, with_suffix};
-use crate::store::engine::schema;
+use crate::store::engine::sqlite::file::{self, DATABASE_FILE, OpenError, with_suffix};
+use crate::store::engine::sqlite::schema;
 use crate::store::{audit, reserved_names, reset_links, sessions};
 
 /// Bytes between two progress reports.
@@ -49,26 +50,27 @@ pub fn restore(
     file::check_header(&unpacked.path).map_err(|error| renamed(error, backup))?;
     check_integrity(&unpacked.path, progress).map_err(step_error)?;
     let failed = |error: StoreError| store_error(&path, &path, error);
-    let connection = Connection::open_with_flags(&unpacked.path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    let connection = rusqlite::Connection::open_with_flags(&unpacked.path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .map_err(|error| failed(error.into()))?;
-    if schema::version(&connection).map_err(failed)? == 0 {
+    let connection = Connection::from(connection);
+    if schema::version(connection.sqlite()).map_err(failed)? == 0 {
         return Err(BackupError::NotABackup(backup.to_owned()));
     }
-    let current = schema::migrate(&connection).and_then(|()| {
+    let current = schema::migrate(connection.sqlite()).and_then(|()| {
         if path.exists()
             && let Err(error) = reserved_names::copy_from(&connection, &path)
         {
             // The replaced database may be unreadable, or older than reserved names.
             log::debug!("No reserved names were copied from {}: {}", path.display(), error.described());
         }
-        connection.execute_batch("BEGIN")?;
+        connection.batch("BEGIN")?;
         sessions::end_all(&connection)?;
         reset_links::delete_all(&connection)?;
         audit::record(&connection, event, now)?;
-        Ok(connection.execute_batch("COMMIT; PRAGMA journal_mode = DELETE")?)
+        connection.batch("COMMIT; PRAGMA journal_mode = DELETE")
     });
     current.map_err(failed)?;
-    connection.close().map_err(|(_, error)| failed(error.into()))?;
+    connection.close().map_err(failed)?;
     File::open(&unpacked.path).and_then(|file| file.sync_all()).map_err(|cause| io_error(&path, cause))?;
 
     let kept = if path.exists() { Some(keep(&path, now).map_err(|cause| io_error(&path, cause))?) } else { None };
@@ -101,7 +103,7 @@ fn renamed(error: OpenError, backup: &Path) -> BackupError {
 /// Gives the replaced database a second name. Its log is checkpointed or, if that fails, kept beside it.
 fn keep(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let kept = with_suffix(path, &format!(".before-restore-{}", now.format("%Y%m%dT%H%M%S%6f")));
-    let folded = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    let folded = rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .and_then(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)));
     let log = with_suffix(path, "-wal");
     if folded.ok() != Some(0) && log.exists() {

@@ -11,7 +11,7 @@ use crate::domain::clock::Timestamp;
 use crate::platform;
 use crate::store::backup::error::{BackupError, BackupProgress, io_error};
 use crate::store::backup::make;
-use crate::store::engine::file::DATABASE_FILE;
+use crate::store::engine::sqlite::file::DATABASE_FILE;
 
 /// The directory's name in the data directory.
 pub const DIRECTORY: &str = "backups";

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::platform;
 use crate::store::backup::error::{BackupError, io_error};
-use crate::store::engine::file::with_suffix;
+use crate::store::engine::sqlite::file::with_suffix;
 
 /// A temporary file, deleted on drop.
 pub(crate) struct TemporaryFile {

@@ -1,90 +1,133 @@
-//! Opens SQLite connections for r2d2. The crate r2d2_sqlite depends on an older rusqlite, and its check on every
-//! checkout costs more than a point read.
+//! The connection that the tables' queries use.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use rusqlite::params_from_iter;
 
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use crate::store::engine::error::StoreError;
+use crate::store::engine::value::{Row, Value};
 
-/// How long SQLite waits for a lock that another process holds, such as a command beside the server.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Room for every statement, so that each connection prepares a statement once.
-const STATEMENTS: usize = 128;
+/// A connection to the database. Each statement is prepared once per connection.
+pub struct Connection(rusqlite::Connection);
 
-/// What a connection is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConnectionKind {
-    /// Opened read-only.
-    Reader,
-    /// Opened for reading and writing.
-    Writer,
-}
+impl Connection {
+    /// Returns what `read` makes of the first row; no row is an error.
+    pub fn one<T>(
+        &self,
+        sql: &str,
+        values: &[Value<'_>],
+        read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.maybe(sql, values, read)?.ok_or_else(|| rusqlite::Error::QueryReturnedNoRows.into())
+    }
 
-/// Opens connections of one kind to one file, for r2d2.
-#[derive(Debug)]
-pub struct ConnectionManager {
-    pub path: PathBuf,
-    pub kind: ConnectionKind,
-    /// SQL that a new writer connection runs last. Empty except in tests.
-    pub setup: &'static str,
-}
+    /// Returns what `read` makes of the first row, if there is one.
+    pub fn maybe<T>(
+        &self,
+        sql: &str,
+        values: &[Value<'_>],
+        read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        let mut rows = statement.query(params_from_iter(values))?;
+        rows.next()?.map(|row| read(&Row(row))).transpose()
+    }
 
-impl r2d2::ManageConnection for ConnectionManager {
-    type Connection = Connection;
-    type Error = rusqlite::Error;
+    /// Returns what `read` makes of each row.
+    pub fn all<T>(
+        &self,
+        sql: &str,
+        values: &[Value<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut all = Vec::new();
+        self.each(sql, values, |row| {
+            all.push(read(row)?);
+            Ok(())
+        })?;
+        Ok(all)
+    }
 
-    fn connect(&self) -> Result<Connection, rusqlite::Error> {
-        // Never CREATE: store/engine/file.rs creates the file with its mode. A file that vanished must not come back
-        // empty.
-        let access = match self.kind {
-            ConnectionKind::Reader => OpenFlags::SQLITE_OPEN_READ_ONLY,
-            ConnectionKind::Writer => OpenFlags::SQLITE_OPEN_READ_WRITE,
-        };
-        let connection = Connection::open_with_flags(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        // With QPSG, plans don't depend on bound values. Otherwise SQLite prepares a statement on a table with a
-        // partial index again whenever it is bound, which takes longer than running it.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        if self.kind == ConnectionKind::Writer {
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-            connection.pragma_update(None, "synchronous", "FULL")?;
-            connection.execute_batch(self.setup)?;
+    /// Calls `read` with each row.
+    pub fn each(
+        &self,
+        sql: &str,
+        values: &[Value<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        let mut rows = statement.query(params_from_iter(values))?;
+        while let Some(row) = rows.next()? {
+            read(&Row(row))?;
         }
-        // SQLite opens the log and its index at the first read. Do that now, before they can be moved away.
-        connection.pragma_query_value(None, "user_version", |_| Ok(()))?;
-        Ok(connection)
+        Ok(())
     }
 
-    fn is_valid(&self, connection: &mut Connection) -> Result<(), rusqlite::Error> {
-        connection.execute_batch("SELECT 1")
+    /// Runs a query with one parameter for each id, and calls `read` with the id and the first row.
+    pub fn lookup(
+        &self,
+        sql: &str,
+        ids: &[i64],
+        mut read: impl FnMut(i64, Option<&Row<'_>>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        for &id in ids {
+            let mut rows = statement.query([id])?;
+            read(id, rows.next()?.map(Row).as_ref())?;
+        }
+        Ok(())
     }
 
-    fn has_broken(&self, _connection: &mut Connection) -> bool {
-        false
+    /// Runs a statement that returns no rows, and returns the number of rows that it changed.
+    pub fn run(&self, sql: &str, values: &[Value<'_>]) -> Result<usize, StoreError> {
+        Ok(self.0.prepare_cached(sql)?.execute(params_from_iter(values))?)
+    }
+
+    /// Reports whether the query returns a row.
+    pub fn exists(&self, sql: &str, values: &[Value<'_>]) -> Result<bool, StoreError> {
+        Ok(self.maybe(sql, values, |_| Ok(()))?.is_some())
+    }
+
+    /// Runs `reads` in one transaction, so that all of them see the same state.
+    pub fn snapshot<T, E: From<StoreError>>(&self, reads: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let _transaction = self.0.unchecked_transaction().map_err(StoreError::from)?;
+        reads()
+    }
+
+    /// Begins a transaction that writes.
+    pub(super) fn begin_write(&self) -> Result<(), StoreError> {
+        self.run("BEGIN IMMEDIATE", &[]).map(drop)
+    }
+
+    /// Reports whether a transaction is open. An error can have ended it.
+    pub(super) fn in_transaction(&self) -> bool {
+        !self.0.is_autocommit()
+    }
+
+    /// Runs statements without parameters, separated by semicolons.
+    pub fn batch(&self, sql: &str) -> Result<(), StoreError> {
+        Ok(self.0.execute_batch(sql)?)
+    }
+
+    /// Returns SQLite's connection, for what only SQLite has: files, backups and pragmas.
+    pub fn sqlite(&self) -> &rusqlite::Connection {
+        &self.0
+    }
+
+    /// Closes the connection, and reports what goes wrong.
+    pub fn close(self) -> Result<(), StoreError> {
+        self.0.close().map_err(|(_, error)| error.into())
     }
 }
 
+impl From<rusqlite::Connection> for Connection {
+    fn from(connection: rusqlite::Connection) -> Self {
+        Self(connection)
+    }
+}
+
+/// Opens an empty database in memory, with the schema.
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use r2d2::ManageConnection;
-    use rusqlite::StatementStatus;
-
-    #[test]
-    fn statements_are_prepared_once_whatever_is_bound_to_them() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("usher.db");
-        super::super::file::create(&path).unwrap();
-        let connection = ConnectionManager { path, kind: ConnectionKind::Writer, setup: "" }.connect().unwrap();
-        super::super::schema::migrate(&connection).unwrap();
-        let sql = "SELECT username FROM users WHERE uuid = ?";
-        for id in [1, 2, 3] {
-            let mut statement = connection.prepare_cached(sql).unwrap();
-            assert!(!statement.exists([uuid::Uuid::from_u128(id)]).unwrap());
-            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
-        }
-    }
+pub(crate) fn in_memory() -> Connection {
+    let connection = rusqlite::Connection::open_in_memory().unwrap();
+    crate::store::engine::sqlite::schema::migrate(&connection).unwrap();
+    connection.into()
 }

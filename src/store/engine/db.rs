@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use r2d2::{ManageConnection, Pool};
-use rusqlite::Connection;
 use scheduled_thread_pool::ScheduledThreadPool;
 use tokio::sync::oneshot;
 
-use crate::store::engine::connection::{ConnectionKind, ConnectionManager};
+use crate::store::engine::connection::Connection;
 use crate::store::engine::error::{StoreError, WriteError};
-use crate::store::engine::file::{self, DATABASE_FILE, OpenError};
-use crate::store::engine::open_files::OpenFiles;
+use crate::store::engine::sqlite::file::{self, DATABASE_FILE, OpenError};
+use crate::store::engine::sqlite::open::{ConnectionKind, ConnectionManager};
+use crate::store::engine::sqlite::open_files::OpenFiles;
 use crate::store::engine::stats::{QueueLengths, WriterStats};
 use crate::store::engine::thread_liveness::{ThreadActivity, ThreadLiveness};
 use crate::store::engine::writer::{self, QueuedWrite, WriteJob};
@@ -83,7 +83,7 @@ impl Db {
         let first = ConnectionManager { path: path.clone(), kind: ConnectionKind::Writer, setup }
             .connect()
             .map_err(|error| failed(error.into()))?;
-        file::migrate(&path, &first)?;
+        file::migrate(&path, first.sqlite())?;
         let opener = Arc::new(ScheduledThreadPool::new(1));
         let pool =
             |kind, size| pool(ConnectionManager { path: path.clone(), kind, setup }, size, &opener).map_err(failed);
@@ -242,8 +242,8 @@ fn checked_out(pool: &Pool<ConnectionManager>, work: impl FnOnce(&Connection)) {
     match pool.get() {
         Ok(mut connection) => {
             work(&connection);
-            if let Ok(placeholder) = Connection::open_in_memory() {
-                drop(std::mem::replace(&mut *connection, placeholder));
+            if let Ok(placeholder) = rusqlite::Connection::open_in_memory() {
+                drop(std::mem::replace(&mut *connection, placeholder.into()));
             }
         }
         Err(error) => log::error!("No connection to the database: {error}"),

@@ -55,12 +55,6 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// Reports whether `error` is a violation of the unique column `table.column`.
-pub fn violates_unique(error: &rusqlite::Error, column: &str) -> bool {
-    matches!(error, rusqlite::Error::SqliteFailure(code, Some(text))
-        if code.code == ErrorCode::ConstraintViolation && text.ends_with(column))
-}
-
 /// The operator's view of a [`StoreError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StorageCondition {
@@ -83,6 +77,13 @@ pub enum StorageCondition {
 }
 
 impl StoreError {
+    /// Reports whether this is a violation of the unique column `table.column`.
+    pub fn violates_unique(&self, column: &str) -> bool {
+        let Self::Sqlite(error) = self else { return false };
+        matches!(&**error, rusqlite::Error::SqliteFailure(code, Some(text))
+            if code.code == ErrorCode::ConstraintViolation && text.ends_with(column))
+    }
+
     /// Returns the condition to show an operator.
     pub fn condition(&self) -> StorageCondition {
         match self {

@@ -1,16 +1,12 @@
-//! The SQLite engine: the file, its connections, the writer thread and the reader threads. It knows the schema, but no
-//! table's queries.
+//! The engine: connections, the writer thread and the reader threads. It knows the schema, but no table's queries.
+//! [`connection`] is what the tables' queries use; [`sqlite`] is below it.
 
 pub mod commit_hooks;
 pub mod connection;
 pub mod db;
 pub mod error;
-pub mod file;
-pub mod open_files;
-pub mod readonly_open;
-pub mod schema;
-pub mod sqlite_build;
+pub mod sqlite;
 pub mod stats;
 pub mod thread_liveness;
-pub mod time;
+pub mod value;
 pub mod writer;

@@ -5,12 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crossbeam_channel::Receiver;
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::store::engine::commit_hooks;
+use crate::store::engine::connection::Connection;
 use crate::store::engine::error::{StoreError, WriteError};
-use crate::store::engine::open_files::OpenFiles;
+use crate::store::engine::sqlite::open_files::OpenFiles;
 use crate::store::engine::stats::WriterStats;
 use crate::store::engine::thread_liveness::ThreadActivity;
 
@@ -100,7 +100,7 @@ pub fn run(
         });
     }
     // The next start then finds one file and nothing to recover.
-    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+    if let Err(error) = connection.sqlite().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
         log::warn!("The write-ahead log couldn't be checkpointed at shutdown: {error}");
     }
 }
@@ -122,9 +122,9 @@ fn write_and_answer(
     if let Err(error) = &outcome {
         stats.failed.inc_by(group.len() as u64);
         log::error!("{} writes failed: {}", group.len(), error.described());
-        if !connection.is_autocommit() {
+        if connection.in_transaction() {
             // Every caller gets the first error.
-            let _ = connection.execute_batch("ROLLBACK");
+            let _ = connection.batch("ROLLBACK");
         }
     }
     if outcome.is_ok() {
@@ -144,7 +144,7 @@ fn write(
     group: &mut Vec<Box<dyn WriteJob>>,
     mut queued: impl FnMut() -> Option<Box<dyn WriteJob>>,
 ) -> Result<(), StoreError> {
-    if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
+    if let Err(error) = connection.begin_write() {
         // Fail the queued jobs, too: they have waited as long for the same lock.
         group.extend(std::iter::from_fn(queued).take(GROUP));
         return Err(error);
@@ -160,25 +160,20 @@ fn write(
     // Check before the COMMIT, so that nothing is written to replaced files, and after it, so that nothing is
     // acknowledged that went to a file that vanished meanwhile.
     files.check()?;
-    execute(connection, "COMMIT")?;
+    connection.run("COMMIT", &[])?;
     files.check()
 }
 
 fn in_savepoint(connection: &Connection, job: &mut dyn WriteJob) -> Result<(), StoreError> {
-    execute(connection, "SAVEPOINT job")?;
+    connection.run("SAVEPOINT job", &[])?;
     let hooks = commit_hooks::pending();
     match job.run(connection) {
         WriteOutcome::Keep => {}
-        WriteOutcome::Failed(error) if connection.is_autocommit() => return Err(error),
+        WriteOutcome::Failed(error) if !connection.in_transaction() => return Err(error),
         WriteOutcome::Undo | WriteOutcome::Failed(_) => {
-            execute(connection, "ROLLBACK TO job")?;
+            connection.run("ROLLBACK TO job", &[])?;
             commit_hooks::roll_back_to(hooks);
         }
     }
-    execute(connection, "RELEASE job")
-}
-
-fn execute(connection: &Connection, sql: &str) -> Result<(), StoreError> {
-    connection.prepare_cached(sql)?.execute([])?;
-    Ok(())
+    connection.run("RELEASE job", &[]).map(drop)
 }

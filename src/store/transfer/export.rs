@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 
-use rusqlite::Connection;
 use uuid::Uuid;
 
+use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::transfer::import::{ImportedAccount, in_read_transaction};
+use crate::store::transfer::import::ImportedAccount;
 use crate::store::{api_keys, users};
 
 /// Returns all accounts, in order of creation.
 pub fn all(connection: &Connection) -> Result<Vec<ImportedAccount>, StoreError> {
-    let (people, keys) = in_read_transaction(connection, || {
-        Ok((users::all_with_hashes(connection)?, api_keys::all_with_hashes(connection)?))
+    let (people, keys) = connection.snapshot(|| {
+        Ok::<_, StoreError>((users::all_with_hashes(connection)?, api_keys::all_with_hashes(connection)?))
     })?;
     let mut of_user: HashMap<Uuid, Vec<_>> = HashMap::new();
     for (key, sha256) in keys {

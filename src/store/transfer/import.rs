@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use r2d2::ManageConnection;
-use rusqlite::Connection;
 use uuid::Uuid;
 
 use crate::domain::api_key::ApiKey;
@@ -13,8 +12,10 @@ use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
 use crate::domain::username::Username;
 use crate::store::engine::commit_hooks;
-use crate::store::engine::connection::{ConnectionKind, ConnectionManager};
-use crate::store::engine::error::{StoreError, violates_unique};
+use crate::store::engine::connection::Connection;
+use crate::store::engine::error::StoreError;
+use crate::store::engine::sqlite::open::{ConnectionKind, ConnectionManager};
+use crate::store::engine::value::bind;
 use crate::store::{api_keys, audit, reserved_names, users};
 
 /// The page cache during an import, in KiB. Ids and names come in random order; with SQLite's default of two megabytes
@@ -45,20 +46,9 @@ pub enum ImportConflict {
     NameReserved,
 }
 
-/// Runs many reads in one transaction: they see one moment, and take the database's locks once.
-pub fn in_read_transaction<T>(
-    connection: &Connection,
-    questions: impl FnOnce() -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    connection.execute_batch("BEGIN")?;
-    let answers = questions();
-    connection.execute_batch("COMMIT")?;
-    answers
-}
-
 /// Returns the conflict of an account with this id and name, if any.
 pub fn find_conflict(connection: &Connection, id: Uuid, username: &Username) -> Result<ImportConflict, StoreError> {
-    if connection.prepare_cached("SELECT 1 FROM users WHERE uuid = ?")?.exists([id])? {
+    if connection.exists("SELECT 1 FROM users WHERE uuid = ?", bind![id])? {
         return Ok(ImportConflict::Exists);
     }
     if let Some((user, _)) = users::find_by_name(connection, username.as_str())? {
@@ -71,7 +61,7 @@ pub fn find_conflict(connection: &Connection, id: Uuid, username: &Username) -> 
 /// Reports whether a key with this id or hash exists.
 pub fn has_key(connection: &Connection, id: Uuid, sha256: &[u8; 32]) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM api_keys WHERE uuid = ?1 UNION ALL SELECT 1 FROM api_keys WHERE sha256 = ?2";
-    Ok(connection.prepare_cached(sql)?.exists(rusqlite::params![id, sha256.as_slice()])?)
+    connection.exists(sql, bind![id, sha256])
 }
 
 /// Runs `work` in one transaction on a dedicated connection with a large page cache. Afterwards the log is checkpointed
@@ -83,21 +73,21 @@ pub fn in_bulk_transaction<T, E: From<StoreError>>(
     let setup = || -> Result<Connection, StoreError> {
         let connection =
             ConnectionManager { path: path.to_owned(), kind: ConnectionKind::Writer, setup: "" }.connect()?;
-        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.sqlite().pragma_update(None, "cache_size", -CACHE_KIB)?;
         // Statement journals go to memory; by default each row would write one to a file.
-        connection.pragma_update(None, "temp_store", "MEMORY")?;
-        connection.execute_batch("BEGIN IMMEDIATE")?;
+        connection.sqlite().pragma_update(None, "temp_store", "MEMORY")?;
+        connection.batch("BEGIN IMMEDIATE")?;
         Ok(connection)
     };
     let connection = setup()?;
     let done = work(&connection).and_then(|done| {
-        connection.execute_batch("COMMIT").map_err(StoreError::from)?;
+        connection.batch("COMMIT")?;
         Ok(done)
     });
     if done.is_err() {
         commit_hooks::roll_back_to(0);
         // Report the first error; a failed ROLLBACK ends with the connection.
-        let _ = connection.execute_batch("ROLLBACK");
+        let _ = connection.batch("ROLLBACK");
         return done;
     }
     commit_hooks::run_pending();
@@ -108,7 +98,7 @@ pub fn in_bulk_transaction<T, E: From<StoreError>>(
 }
 
 fn checkpoint(connection: &Connection) -> Result<(), StoreError> {
-    Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+    connection.one("PRAGMA wal_checkpoint(TRUNCATE)", &[], |_| Ok(()))
 }
 
 /// Inserts an account with its keys. Returns false on a conflict. No log line is written: there may be a hundred
@@ -122,16 +112,16 @@ pub fn insert_account(
     match users::insert(connection, &account.user, &account.hash) {
         Ok(()) => {}
         Err(StoreError::UsernameTaken | StoreError::FormerUsername) => return Ok(false),
-        Err(StoreError::Sqlite(error)) if violates_unique(&error, "users.uuid") => return Ok(false),
+        Err(error) if error.violates_unique("users.uuid") => return Ok(false),
         Err(error) => return Err(error),
     }
     for (key, sha256) in &account.keys {
-        match api_keys::insert_new(connection, key, sha256) {
+        match api_keys::insert(connection, key, sha256) {
             Ok(()) => {}
-            Err(error) if ["api_keys.sha256", "api_keys.uuid"].iter().any(|at| violates_unique(&error, at)) => {
+            Err(error) if ["api_keys.sha256", "api_keys.uuid"].iter().any(|at| error.violates_unique(at)) => {
                 return Ok(false);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
     audit::record_without_log(connection, event, now)?;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::readonly_open::{self, ReadonlyOpenError};
+use crate::store::engine::sqlite::readonly_open::{self, ReadonlyOpenError};
 
 /// Rows between two progress reports.
 const WATCHED: u64 = 1024;
@@ -148,7 +148,7 @@ pub fn read(
         ReadonlyOpenError::Io(cause) => LangflowError::Io { path: path.to_owned(), cause },
         ReadonlyOpenError::Sqlite(error) => unreadable(error),
     })?;
-    let connection = &file.connection;
+    let connection = file.connection.sqlite();
     let mut whole = 0;
     for (table, columns) in [("user", &USER_COLUMNS[..]), ("apikey", &KEY_COLUMNS[..])] {
         let found = columns_of(connection, table).map_err(unreadable)?;

@@ -4,13 +4,13 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rusqlite::{Connection, Row};
-
+use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
 use crate::domain::username::fold_typed;
 use crate::store::Db;
+use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::time;
+use crate::store::engine::value::{Row, bind};
 use crate::store::user_index::{IndexQuery, IndexedUser, NEVER, UserIndex};
 use crate::store::user_list::{self, UserQuery, UserSort, UserState};
 use crate::store::user_rows::{from_row, user_columns};
@@ -79,9 +79,7 @@ fn list_many(
     index.query(
         connection,
         |people| people.select(&wanted),
-        |connection, (total, ids)| {
-            Ok((i64::try_from(total).unwrap_or(i64::MAX), user_list::by_rowids(connection, &ids)?))
-        },
+        |(total, ids)| Ok((i64::try_from(total).unwrap_or(i64::MAX), user_list::by_rowids(connection, &ids)?)),
     )
 }
 
@@ -92,33 +90,30 @@ fn list_all(
 ) -> Result<(i64, Vec<User>), StoreError> {
     const FORWARD: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id >= ? ORDER BY id LIMIT ? OFFSET ?");
     const BACKWARD: &str = concat!("SELECT ", user_columns!(), " FROM users ORDER BY id DESC LIMIT ? OFFSET ?");
-    let forward = |connection: &Connection, from: i64, skip: i64| -> Result<Vec<User>, StoreError> {
-        let mut statement = connection.prepare_cached(FORWARD)?;
-        Ok(statement.query_map([from, page.limit, skip], from_row)?.collect::<Result<_, _>>()?)
-    };
+    let forward = |from: i64, skip: i64| connection.all(FORWARD, bind![from, page.limit, skip], from_row);
     let total = users::count(connection)?;
     if page.limit == 0 || page.skip >= total {
         return Ok((total, Vec::new()));
     }
     if page.skip <= MAX_SCAN {
-        return Ok((total, forward(connection, 0, page.skip)?));
+        return Ok((total, forward(0, page.skip)?));
     }
     if total - page.skip <= MAX_SCAN {
         // One snapshot, so that the walk from the end matches the count.
-        let view = connection.unchecked_transaction()?;
-        let total = users::count(&view)?;
-        let limit = page.limit.min(total - page.skip).max(0);
-        let mut statement = view.prepare_cached(BACKWARD)?;
-        let after = (total - page.skip - limit).max(0);
-        let mut users = statement.query_map([limit, after], from_row)?.collect::<Result<Vec<_>, _>>()?;
-        users.reverse();
-        return Ok((total, users));
+        return connection.snapshot(|| {
+            let total = users::count(connection)?;
+            let limit = page.limit.min(total - page.skip).max(0);
+            let after = (total - page.skip - limit).max(0);
+            let mut users = connection.all(BACKWARD, bind![limit, after], from_row)?;
+            users.reverse();
+            Ok((total, users))
+        });
     }
     index.query(
         connection,
         |people| people.id_at(size(page.skip)),
-        |connection, first| {
-            let users = first.map_or_else(|| Ok(Vec::new()), |first| forward(connection, first, 0))?;
+        |first| {
+            let users = first.map_or_else(|| Ok(Vec::new()), |first| forward(first, 0))?;
             Ok((users::count(connection)?, users))
         },
     )
@@ -144,36 +139,38 @@ impl SharedUserIndex {
         if users::count(connection)? <= SMALL_TABLE {
             return Ok(());
         }
-        self.query(connection, |_| (), |_, ()| Ok(()))
+        self.query(connection, |_| (), |()| Ok(()))
     }
 
     /// Queries the index at its present state, and reads the result's rows in the same snapshot.
+    ///
     /// The snapshot is opened while the index is locked: it is never older than the index, and the index is updated to
     /// it. The next list therefore sees every commit, of any process.
-    ///
-    /// A view is opened while the people are locked: it is never older than they are, and they are brought up to it.
-    /// What any process commits is so seen by the next list.
     fn query<F, T>(
         &self,
         connection: &Connection,
         look: impl Fn(&UserIndex) -> F,
-        read: impl Fn(&Connection, F) -> Result<T, StoreError>,
+        read: impl Fn(F) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let view = connection.unchecked_transaction()?;
-        if known.is_current(&view)? {
-            let found = look(&known.people);
-            drop(known);
-            return read(&view, found);
+        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let current = connection.snapshot(|| {
+            if !state.is_current(connection)? {
+                return Ok(None);
+            }
+            let found = look(&state.people);
+            drop(state);
+            read(found).map(Some)
+        })?;
+        if let Some(result) = current {
+            return Ok(result);
         }
-        drop(view);
-        drop(known);
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let view = connection.unchecked_transaction()?;
-        known.catch_up(&view)?;
-        let found = look(&known.people);
-        drop(known);
-        read(&view, found)
+        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        connection.snapshot(|| {
+            state.catch_up(connection)?;
+            let found = look(&state.people);
+            drop(state);
+            read(found)
+        })
     }
 }
 
@@ -187,9 +184,7 @@ impl IndexState {
         let last = last_change(connection)?;
         // Unset during the update, so that an error causes a full load next time.
         let seen = self.seen.take();
-        let first: i64 = connection
-            .prepare_cached("SELECT coalesce(min(seq), 1) FROM user_changes")?
-            .query_row([], |row| row.get(0))?;
+        let first: i64 = connection.one("SELECT coalesce(min(seq), 1) FROM user_changes", &[], |row| row.get(0))?;
         match seen {
             Some(seen) if seen + 1 >= first && seen <= last => {
                 self.change(connection, seen)?;
@@ -209,37 +204,29 @@ impl IndexState {
     fn change(&mut self, connection: &Connection, seen: i64) -> Result<(), StoreError> {
         const SQL: &str = "SELECT DISTINCT user_id FROM user_changes WHERE seq > ?";
         const ONE: &str = concat!("SELECT ", person_columns!(), " FROM users WHERE id = ?");
-        let mut statement = connection.prepare_cached(SQL)?;
-        let mut one = connection.prepare_cached(ONE)?;
-        for id in statement.query_map([seen], |row| row.get::<_, i64>(0))? {
-            let id = id?;
-            let mut rows = one.query([id])?;
-            match rows.next()? {
-                Some(row) => self.people.change(id, Some(person(row)?)),
-                None => self.people.change(id, None),
-            }
-        }
-        Ok(())
+        let ids = connection.all(SQL, bind![seen], |row| row.get(0))?;
+        connection.lookup(ONE, &ids, |id, row| {
+            self.people.change(id, row.map(person).transpose()?);
+            Ok(())
+        })
     }
 
     fn append(&mut self, connection: &Connection) -> Result<(), StoreError> {
         const SQL: &str = concat!("SELECT ", person_columns!(), " FROM users WHERE id > ? ORDER BY id");
-        let mut statement = connection.prepare_cached(SQL)?;
-        let mut rows = statement.query([self.people.last()])?;
-        while let Some(row) = rows.next()? {
+        connection.each(SQL, bind![self.people.last()], |row| {
             self.people.push(row.get(0)?, person(row)?);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 
-fn person<'a>(row: &'a Row<'_>) -> rusqlite::Result<IndexedUser<'a>> {
-    let name = row.get_ref(1)?.as_str()?;
+fn person<'a>(row: &'a Row<'_>) -> Result<IndexedUser<'a>, StoreError> {
+    let name = row.text(1)?;
     Ok(IndexedUser { name, is_active: row.get(2)?, is_superuser: row.get(3)?, last_login: last_login(row, 4)? })
 }
 
-fn last_login(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
-    Ok(time::maybe(row, column)?.map_or(NEVER, |time| time.timestamp_micros()))
+fn last_login(row: &Row<'_>, column: usize) -> Result<i64, StoreError> {
+    Ok(row.get::<Option<Timestamp>>(column)?.map_or(NEVER, |time| time.timestamp_micros()))
 }
 
 /// Loads the index. Three database indexes hold what it needs in a fifth of the table's pages.
@@ -249,20 +236,18 @@ fn read_all(connection: &Connection) -> Result<UserIndex, StoreError> {
     const STATES: &str = "SELECT id, is_active, last_login_at FROM users INDEXED BY users_by_state";
     const SUPERUSERS: &str = "SELECT id FROM users INDEXED BY users_superusers WHERE is_superuser = 1";
     let (mut text, mut names, mut order) = (String::new(), Vec::new(), Vec::new());
-    let mut statement = connection.prepare(NAMES)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
+    connection.each(NAMES, &[], |row| {
         let (id, start): (i64, _) = (row.get(0)?, text.len());
-        text.push_str(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
+        text.push_str(row.text(1)?);
         names.push((id, start, text.len()));
         order.push(id);
-    }
+        Ok(())
+    })?;
     let mut states = Vec::with_capacity(names.len());
-    let mut statement = connection.prepare(STATES)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        states.push((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?, last_login(row, 2)?));
-    }
+    connection.each(STATES, &[], |row| {
+        states.push((row.get::<i64>(0)?, row.get::<bool>(1)?, last_login(row, 2)?));
+        Ok(())
+    })?;
     names.sort_unstable();
     states.sort_unstable();
     let mut people = UserIndex::default();
@@ -270,27 +255,26 @@ fn read_all(connection: &Connection) -> Result<UserIndex, StoreError> {
     for ((id, start, end), (_, is_active, last_login)) in names.into_iter().zip(states) {
         people.push(id, IndexedUser { name: &text[start..end], is_active, is_superuser: false, last_login });
     }
-    let mut statement = connection.prepare(SUPERUSERS)?;
-    for id in statement.query_map([], |row| row.get(0))? {
-        people.set_superuser(id?);
-    }
+    connection.each(SUPERUSERS, &[], |row| {
+        people.set_superuser(row.get(0)?);
+        Ok(())
+    })?;
     people.set_order(order);
     Ok(people)
 }
 
 fn ids_by_name(connection: &Connection) -> Result<Vec<i64>, StoreError> {
     const SQL: &str = "SELECT id FROM users INDEXED BY sqlite_autoindex_users_2 ORDER BY username_folded";
-    let mut statement = connection.prepare_cached(SQL)?;
-    Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    connection.all(SQL, &[], |row| row.get(0))
 }
 
 fn last_change(connection: &Connection) -> Result<i64, StoreError> {
     let sql = "SELECT coalesce(max(seq), 0) FROM user_changes";
-    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    connection.one(sql, &[], |row| row.get(0))
 }
 
 fn last_id(connection: &Connection) -> Result<i64, StoreError> {
-    Ok(connection.prepare_cached("SELECT coalesce(max(id), 0) FROM users")?.query_row([], |row| row.get(0))?)
+    connection.one("SELECT coalesce(max(id), 0) FROM users", &[], |row| row.get(0))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
 use crate::domain::username::Username;
-use crate::store::engine::schema;
+use crate::store::engine::connection::in_memory;
 use crate::store::user_index::search::*;
 use proptest::prelude::*;
 
@@ -41,12 +41,6 @@ fn user(name: &str) -> User {
     User::new(Username::parse(name).unwrap(), true, false, Timestamp::UNIX_EPOCH)
 }
 
-fn database() -> Connection {
-    let connection = Connection::open_in_memory().unwrap();
-    schema::migrate(&connection).unwrap();
-    connection
-}
-
 fn all_of(connection: &Connection) -> Vec<User> {
     user_list::list(connection, &UserQuery { skip: 0, limit: 1000, ..UserQuery::default() }).unwrap().1
 }
@@ -56,7 +50,7 @@ proptest! {
     fn every_list_is_what_looking_at_every_row_gives_whatever_happened_before(
         steps in prop::collection::vec(step(), 1..80),
     ) {
-        let (connection, index) = (database(), SharedUserIndex::default());
+        let (connection, index) = (in_memory(), SharedUserIndex::default());
         for step in steps {
             let people = all_of(&connection);
             match step {
@@ -84,14 +78,14 @@ proptest! {
 
 #[test]
 fn every_page_of_a_long_list_is_the_same_from_either_end_and_from_memory() {
-    let (connection, index) = (database(), SharedUserIndex::default());
-    connection.execute_batch("BEGIN").unwrap();
+    let (connection, index) = (in_memory(), SharedUserIndex::default());
+    connection.batch("BEGIN").unwrap();
     for number in 0..3 * MAX_SCAN {
         let last_login_at = Timestamp::from_timestamp(number * 7919 % 1000, 0).filter(|_| number % 5 > 0);
         let user = User { last_login_at, is_active: number % 3 > 0, ..user(&format!("{number}")) };
         users::insert(&connection, &user, &PasswordHash::new("x")).unwrap();
     }
-    connection.execute_batch("DELETE FROM users WHERE id % 7 = 3; COMMIT").unwrap();
+    connection.batch("DELETE FROM users WHERE id % 7 = 3; COMMIT").unwrap();
     let total = users::count(&connection).unwrap();
     for skip in [
         0,
@@ -122,7 +116,7 @@ fn every_page_of_a_long_list_is_the_same_from_either_end_and_from_memory() {
 
 #[test]
 fn many_new_people_at_once_are_put_into_the_order_of_names() {
-    let (connection, index) = (database(), SharedUserIndex::default());
+    let (connection, index) = (in_memory(), SharedUserIndex::default());
     let by_name = UserQuery { limit: 5, skip: 100, sort: UserSort::Name, ..UserQuery::default() };
     for from in [0, 1_000] {
         for number in from..from + 600 {
@@ -135,19 +129,19 @@ fn many_new_people_at_once_are_put_into_the_order_of_names() {
 
 #[test]
 fn more_changes_than_are_kept_lead_to_reading_everybody_anew() {
-    let (connection, index) = (database(), SharedUserIndex::default());
+    let (connection, index) = (in_memory(), SharedUserIndex::default());
     for name in ["ada", "bea"] {
         users::insert(&connection, &user(name), &PasswordHash::new("x")).unwrap();
     }
     let page = UserQuery { skip: 0, limit: 5, search: Some("ADA".to_owned()), ..UserQuery::default() };
     assert_eq!(list_many(&connection, &index, &page).unwrap().0, 1);
-    connection.execute_batch("BEGIN").unwrap();
+    connection.batch("BEGIN").unwrap();
     let rename = "UPDATE users SET username = ?1, username_folded = ?1 WHERE id = 1";
     for round in 0..10_100 {
-        connection.prepare_cached(rename).unwrap().execute([format!("cid {round}")]).unwrap();
+        connection.run(rename, bind![&format!("cid {round}")]).unwrap();
     }
-    connection.execute_batch("COMMIT").unwrap();
-    let kept: i64 = connection.query_row("SELECT count(*) FROM user_changes", [], |row| row.get(0)).unwrap();
+    connection.batch("COMMIT").unwrap();
+    let kept: i64 = connection.one("SELECT count(*) FROM user_changes", &[], |row| row.get(0)).unwrap();
     assert_eq!(kept, 10_000);
     assert_eq!(list_many(&connection, &index, &page).unwrap().0, 0);
     let page = UserQuery { search: Some("10099".to_owned()), ..page };

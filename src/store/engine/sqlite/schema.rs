@@ -10,7 +10,7 @@ pub const VERSION: u32 = 6;
 pub const APPLICATION_ID: i32 = 0x7573_4852;
 
 /// The schema of a new file.
-const WHOLE: &str = include_str!("../../../schema.sql");
+const WHOLE: &str = include_str!("../../../../schema.sql");
 /// `STEPS[n]` turns version `n + 1` into version `n + 2`.
 const STEPS: &[&str] = &[
     // To 2: marks sessions that began without a password.
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_file_of_version_1_has_the_columns_of_a_new_one_after_its_steps_and_keeps_its_rows() {
         let older = Connection::open_in_memory().unwrap();
-        older.execute_batch(include_str!("../../../tests/samples/schema-1.sql")).unwrap();
+        older.execute_batch(include_str!("../../../../tests/samples/schema-1.sql")).unwrap();
         older.pragma_update(None, "user_version", 1).unwrap();
         let rows = "INSERT INTO users VALUES (1, zeroblob(16), 'a', 'a', 'h', NULL, NULL, 1, 1, 't', 't', NULL); \
              INSERT INTO sessions VALUES (1, zeroblob(16), 1, 't', 't', 't', 0, '::1', NULL);";

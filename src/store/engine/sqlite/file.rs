@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use crate::store::engine::error::StoreError;
-use crate::store::engine::schema::{self, APPLICATION_ID, VERSION};
+use crate::store::engine::sqlite::schema::{self, APPLICATION_ID, VERSION};
 
 /// The database's name in the data directory.
 pub const DATABASE_FILE: &str = "usher.db";

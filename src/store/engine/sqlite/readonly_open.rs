@@ -6,11 +6,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{ErrorCode, OpenFlags};
 use url::Url;
 
 use crate::platform;
-use crate::store::engine::file::with_suffix;
+use crate::store::engine::connection::Connection;
+use crate::store::engine::sqlite::file::with_suffix;
 
 /// How long SQLite waits for the other program's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -88,7 +89,7 @@ fn uses_log(path: &Path) -> io::Result<bool> {
 
 /// Opens the file with SQLite's locks, beside the program that has it open.
 fn shared(path: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let connection = rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     begun(connection, None)
 }
@@ -99,7 +100,7 @@ fn immutable(path: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
     let mut url = Url::from_file_path(std::path::absolute(path)?).map_err(|()| unusual())?;
     url.set_query(Some("immutable=1"));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    begun(Connection::open_with_flags(url.as_str(), flags)?, None)
+    begun(rusqlite::Connection::open_with_flags(url.as_str(), flags)?, None)
 }
 
 /// Copies the file with its log or journal, and lets SQLite recover the copy.
@@ -114,11 +115,11 @@ fn copied(path: &Path, spare: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenErr
             io::copy(&mut File::open(&from)?, &mut out)?;
         }
     }
-    let connection = Connection::open_with_flags(&copy.0, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection = rusqlite::Connection::open_with_flags(&copy.0, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     begun(connection, Some(copy))
 }
 
-fn begun(connection: Connection, copy: Option<Copy>) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
+fn begun(connection: rusqlite::Connection, copy: Option<Copy>) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
     connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")?;
-    Ok(ReadonlyDatabase { connection, _copy: copy })
+    Ok(ReadonlyDatabase { connection: connection.into(), _copy: copy })
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::platform::{self, FileId};
 use crate::store::engine::error::StoreError;
-use crate::store::engine::file::with_suffix;
+use crate::store::engine::sqlite::file::with_suffix;
 
 /// The identities of the database and its write-ahead log at opening.
 pub struct OpenFiles {

@@ -2,23 +2,15 @@
 //! This module handles the form that usher writes and leaves others to rusqlite.
 
 use chrono::NaiveDate;
-use rusqlite::Row;
+use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 
 use crate::domain::clock::{Timestamp, format_micros};
 
-/// Reads the time in this column.
-pub fn get(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    match row.get_ref(column)?.as_str().ok().and_then(parse) {
+/// Reads the time in a column.
+pub fn parse_column(value: ValueRef<'_>) -> FromSqlResult<Timestamp> {
+    match value.as_str().ok().and_then(parse) {
         Some(time) => Ok(time),
-        None => row.get(column),
-    }
-}
-
-/// Reads the time in this column, which may be NULL.
-pub fn maybe(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
-    match row.get_ref(column)? {
-        rusqlite::types::ValueRef::Null => Ok(None),
-        _ => get(row, column).map(Some),
+        None => FromSql::column_result(value),
     }
 }
 
@@ -72,7 +64,7 @@ mod tests {
             let connection = Connection::open_in_memory().unwrap();
             let time = Timestamp::from_timestamp(seconds, nanos).unwrap();
             let (text, read): (String, _) =
-                connection.query_row("SELECT ?1, ?1", [time], |row| Ok((row.get(0)?, get(row, 1)?))).unwrap();
+                connection.query_row("SELECT ?1, ?1", [time], |row| Ok((row.get(0)?, parse_column(row.get_ref(1)?)?))).unwrap();
             prop_assert_eq!(read, time);
             prop_assert_eq!(parse(&text), Some(time), "{}", text);
             prop_assert_eq!(super::text(time), text);

@@ -1,0 +1,9 @@
+//! SQLite: the database file, its connections, its schema and its form of times.
+
+pub mod build;
+pub mod file;
+pub mod open;
+pub mod open_files;
+pub mod readonly_open;
+pub mod schema;
+pub mod time;

@@ -1,0 +1,92 @@
+//! Opens SQLite connections for r2d2. The crate r2d2_sqlite depends on an older rusqlite, and its check on every
+//! checkout costs more than a point read.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rusqlite::OpenFlags;
+use rusqlite::config::DbConfig;
+
+use crate::store::engine::connection::Connection;
+
+/// How long SQLite waits for a lock that another process holds, such as a command beside the server.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Room for every statement, so that each connection prepares a statement once.
+const STATEMENTS: usize = 128;
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionKind {
+    /// Opened read-only.
+    Reader,
+    /// Opened for reading and writing.
+    Writer,
+}
+
+/// Opens connections of one kind to one file, for r2d2.
+#[derive(Debug)]
+pub struct ConnectionManager {
+    pub path: PathBuf,
+    pub kind: ConnectionKind,
+    /// SQL that a new writer connection runs last. Empty except in tests.
+    pub setup: &'static str,
+}
+
+impl r2d2::ManageConnection for ConnectionManager {
+    type Connection = Connection;
+    type Error = rusqlite::Error;
+
+    fn connect(&self) -> Result<Connection, rusqlite::Error> {
+        // Never CREATE: store/engine/file.rs creates the file with its mode. A file that vanished must not come back
+        // empty.
+        let access = match self.kind {
+            ConnectionKind::Reader => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            ConnectionKind::Writer => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        };
+        let connection = rusqlite::Connection::open_with_flags(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // With QPSG, plans don't depend on bound values. Otherwise SQLite prepares a statement on a table with a
+        // partial index again whenever it is bound, which takes longer than running it.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        if self.kind == ConnectionKind::Writer {
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.execute_batch(self.setup)?;
+        }
+        // SQLite opens the log and its index at the first read. Do that now, before they can be moved away.
+        connection.pragma_query_value(None, "user_version", |_| Ok(()))?;
+        Ok(connection.into())
+    }
+
+    fn is_valid(&self, connection: &mut Connection) -> Result<(), rusqlite::Error> {
+        connection.sqlite().execute_batch("SELECT 1")
+    }
+
+    fn has_broken(&self, _connection: &mut Connection) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use r2d2::ManageConnection;
+    use rusqlite::StatementStatus;
+
+    #[test]
+    fn statements_are_prepared_once_whatever_is_bound_to_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("usher.db");
+        crate::store::engine::sqlite::file::create(&path).unwrap();
+        let connection = ConnectionManager { path, kind: ConnectionKind::Writer, setup: "" }.connect().unwrap();
+        crate::store::engine::sqlite::schema::migrate(connection.sqlite()).unwrap();
+        let sql = "SELECT username FROM users WHERE uuid = ?";
+        for id in [1, 2, 3] {
+            let mut statement = connection.sqlite().prepare_cached(sql).unwrap();
+            assert!(!statement.exists([uuid::Uuid::from_u128(id)]).unwrap());
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+        }
+    }
+}
