@@ -5,6 +5,7 @@ use crate::config::error::{self, ConfigError};
 use crate::config::sources::Sources;
 use crate::config::{Config, CookieSecure, values};
 use crate::domain::forward_auth::{AccessRule, AccessRules, HostPattern, is_subdomain_of};
+use crate::domain::site::Site;
 
 /// Parses all rules.
 pub(super) fn access_rules(text: &str) -> Result<AccessRules, String> {
@@ -31,6 +32,13 @@ pub(super) fn cookie_domain(text: &str) -> Result<String, String> {
     })
 }
 
+/// Returns the site of `public_url`.
+fn own_site(url: &str) -> Option<Site> {
+    let url = url::Url::parse(url).ok()?;
+    let (host, port) = (url.host_str()?.to_owned(), url.port_or_known_default()?);
+    Some(Site { https: url.scheme() == "https", host, port })
+}
+
 /// Checks the rules against the other settings.
 pub(super) fn validate(config: &Config, sources: &Sources<'_>) -> Result<(), ConfigError> {
     let rules = &config.forward_auth;
@@ -44,7 +52,16 @@ pub(super) fn validate(config: &Config, sources: &Sources<'_>) -> Result<(), Con
     if config.trusted_proxies.is_empty() {
         return refused("needs `trusted_proxies`, the addresses of the proxies that ask usher".to_owned());
     }
-    let own = url::Url::parse(url).ok().and_then(|url| url.host_str().map(ToOwned::to_owned)).unwrap_or_default();
+    let site = own_site(url);
+    let own = site.as_ref().map(|site| site.host.clone()).unwrap_or_default();
+    let shares_host = |rule: &&AccessRule| site.as_ref().is_some_and(|site| rule.hosts.includes_another_port(site));
+    if let Some(rule) = rules.iter().find(shares_host).filter(|_| !config.allow_sites_on_own_host) {
+        return refused(format!(
+            "has a rule for {}, which includes the host of `public_url` on another port; browsers send usher's own \
+             cookies there. Give usher a host of its own, or set `allow_sites_on_own_host`",
+            rule.hosts
+        ));
+    }
     let Some(domain) = &config.cookie_domain else {
         return match rules.iter().find(|rule| rule.hosts.subdomains || rule.hosts.name != own) {
             None => Ok(()),

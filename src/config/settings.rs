@@ -163,6 +163,11 @@ settings! {
         /// The domain that contains usher and those sites, such as `example.org`.
         cookie_domain: Option<String> = "" ("the host of `public_url` only"), Text("DOMAIN"),
             optional(forward_auth::cookie_domain);
+
+        /// Allow rules for other ports of usher's own host. Browsers send usher's cookies to those sites, too.
+        ///
+        /// The sample proxy configurations remove them. A site that can be reached without the proxy gets them.
+        allow_sites_on_own_host: bool = "false", Bool, get(values::boolean);
     }
 
     "Backups" {

@@ -223,7 +223,7 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
 #[test]
 fn axe_finds_nothing_on_the_pages_between_here_and_other_sites() {
     let sites = Server::with().set("public_url", "http://127.0.0.1").set("trusted_proxies", "192.0.2.1");
-    let server = sites.set("forward_auth", "127.0.0.1:* = superusers").start();
+    let server = sites.set("forward_auth", "127.0.0.1:* = superusers").set("allow_sites_on_own_host", "true").start();
     server.add_active(&server.admin(), "erika");
     let browser = Browser::open(&format!("{}/?return_to=http%3A%2F%2F127.0.0.1%3A9%2F", server.url));
     browser.sign_in("erika", PASSWORD);

@@ -42,8 +42,9 @@ fn answer(stream: TcpStream) -> Option<()> {
     reader.read_line(&mut line).ok()?;
     let mut headers = Vec::new();
     loop {
-        let mut header = String::new();
-        reader.read_line(&mut header).ok()?;
+        let mut header = Vec::new();
+        reader.read_until(b'\n', &mut header).ok()?;
+        let header = String::from_utf8_lossy(&header);
         let Some((name, value)) = header.split_once(':') else { break };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }

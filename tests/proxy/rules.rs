@@ -162,7 +162,11 @@ fn who_was_let_in_where_and_who_was_not_is_in_the_audit_log() {
 #[test]
 fn where_nothing_speaks_https_and_all_are_at_one_host_the_cookie_says_so() {
     let server = crate::support::Server::with().set("public_url", "http://home.lan:7860");
-    let server = server.set("trusted_proxies", "127.0.0.1").set("forward_auth", "home.lan:* = signed-in").start();
+    let server = server
+        .set("trusted_proxies", "127.0.0.1")
+        .set("forward_auth", "home.lan:* = signed-in")
+        .set("allow_sites_on_own_host", "true")
+        .start();
     let entered = enter(&server, &server.admin(), "http://home.lan:3000/x").expect(200);
     let cookie = entered.set_cookie("usher_entry").unwrap();
     assert!(cookie.ends_with("; Path=/; SameSite=Lax; HttpOnly") && !cookie.contains("Domain"), "{cookie}");

@@ -60,7 +60,7 @@ fn pages_links_and_answers_lead_to_what_is_there(_: &Server, proxy: &Proxy) {
             proxy.get(HOME, &format!("/usher/assets/{}", part.split('"').next().unwrap())).expect(200);
         }
     }
-    assert_eq!(proxy.get(HOME, "/usher/openapi.json").expect(200).json()["servers"], json!([{ "url": "/usher" }]));
+    assert_eq!(proxy.get(HOME, "/usher/openapi.json").expect(200).json()["servers"][0]["url"], "/usher");
     assert_eq!(
         proxy.get(HOME, "/usher/api/v1/users?skip=1").expect(307).header("location"),
         Some("/usher/api/v1/users/?skip=1")

@@ -185,7 +185,8 @@ fn bytes_in_another_applications_cookie_hide_nothing() {
 
 #[test]
 fn a_cookie_for_usher_alone_has_a_name_that_no_other_host_can_set() {
-    let server = guarding().set("cookie_domain", "").set("forward_auth", "auth.example.org:* = signed-in").start();
+    let server = guarding().set("cookie_domain", "").set("forward_auth", "auth.example.org:* = signed-in");
+    let server = server.set("allow_sites_on_own_host", "true").start();
     let (_, alice) = server.member(&server.admin(), "alice");
     let entered = enter(&server, &alice.access, "https://auth.example.org:8443/").expect(200);
     let token = entered.cookie("__Host-usher_entry").unwrap();

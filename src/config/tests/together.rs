@@ -45,6 +45,34 @@ fn the_base_path_is_the_path_of_the_public_url() {
 }
 
 #[test]
+fn a_rule_for_another_port_of_ushers_own_host_is_refused_unless_it_is_allowed() {
+    let with = |rule: &str, url: &str| {
+        let machine = Machine::new().flag("trusted_proxies", "127.0.0.1").flag("cookie_domain", "a.org");
+        machine.flag("forward_auth", &format!("{rule} = signed-in")).flag("public_url", url)
+    };
+    for (rule, url) in [
+        ("auth.a.org:8443", "https://auth.a.org"),
+        ("auth.a.org:*", "https://auth.a.org/usher"),
+        ("*.a.org:*", "https://auth.a.org"),
+        ("*.a.org", "https://auth.a.org:7860"),
+        ("auth.a.org", "http://auth.a.org:7860"),
+    ] {
+        let refusal = with(rule, url).refusal();
+        assert!(refusal.contains("`allow_sites_on_own_host`") && refusal.contains(rule), "{refusal}");
+        with(rule, url).flag("allow_sites_on_own_host", "true").load();
+    }
+    for (rule, url) in [
+        ("*.a.org", "https://auth.a.org"),
+        ("auth.a.org", "https://auth.a.org/usher"),
+        ("auth.a.org:7860", "http://auth.a.org:7860"),
+        ("b.a.org:*", "https://auth.a.org"),
+        ("*.b.a.org:*", "https://auth.a.org"),
+    ] {
+        with(rule, url).load();
+    }
+}
+
+#[test]
 fn forward_auth_is_refused_if_it_would_redirect_in_circles() {
     let with = |rules: &str, url: &str| {
         let machine = Machine::new().flag("forward_auth", rules).flag("trusted_proxies", "127.0.0.1");
@@ -54,7 +82,8 @@ fn forward_auth_is_refused_if_it_would_redirect_in_circles() {
     let config = domain("*.a.org = signed-in, A.org=superusers", "https://auth.a.org", "a.org").load();
     assert_eq!(config.shown("forward_auth"), "a.org = superusers, *.a.org = signed-in");
     assert!(config.entry_by_https());
-    let config = with("home.lan:8080=signed-in", "http://home.lan:7860").load();
+    let shared = with("home.lan:8080=signed-in", "http://home.lan:7860").flag("allow_sites_on_own_host", "true");
+    let config = shared.load();
     assert_eq!((config.forward_auth.is_empty(), config.entry_by_https()), (false, false));
     let config = domain("*.org.a.org = signed-in", "https://a.org/usher", "a.org").load();
     assert!(!config.forward_auth.is_empty());

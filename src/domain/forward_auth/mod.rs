@@ -130,8 +130,21 @@ impl HostPattern {
             PortPattern::Default => site.has_default_port(),
             PortPattern::Exact(port) => port == site.port,
         };
-        let host = if self.subdomains { is_subdomain_of(&site.host, &self.name) } else { site.host == self.name };
-        port && host
+        port && self.match_host(site)
+    }
+
+    fn match_host(&self, site: &Site) -> bool {
+        if self.subdomains { is_subdomain_of(&site.host, &self.name) } else { site.host == self.name }
+    }
+
+    /// Reports whether it includes this site's host on another port. Browsers send the cookies of a host to all of its ports.
+    pub fn includes_another_port(&self, site: &Site) -> bool {
+        let is_other = match self.port {
+            PortPattern::Any => true,
+            PortPattern::Default => !site.has_default_port(),
+            PortPattern::Exact(port) => port != site.port,
+        };
+        is_other && self.match_host(site)
     }
 
     /// Reports whether it is a plain domain name, without wildcard or port.

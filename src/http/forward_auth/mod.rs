@@ -2,5 +2,6 @@
 
 pub mod forwarded_request;
 pub mod return_url;
+pub mod site_cookies;
 pub mod site_token;
 pub mod verify;

@@ -2,7 +2,7 @@
 //! so it costs one indexed read and no write.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, LOCATION, WWW_AUTHENTICATE};
+use actix_web::http::header::{COOKIE, HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use chrono::TimeDelta;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -13,6 +13,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::forward_auth::AccessDenied;
 use crate::domain::user::User;
 use crate::http::forward_auth::forwarded_request::{ForwardedRequest, ForwardedRequestError};
+use crate::http::forward_auth::site_cookies;
 use crate::http::models::Detail;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::BodyKind;
@@ -44,7 +45,7 @@ pub fn routes() -> Vec<Route> {
             .named("Forward auth", "verify_api_v1_verify_get", "Check a request for a proxy")
             .about(
                 "Tells a proxy in `trusted_proxies` whether to pass a request on to its site, and who sent it \
-                 (`Remote-User`, `Remote-User-Id`, `Remote-Groups`). Browsers are redirected to the sign-in page.",
+                 (`Remote-User`, `Remote-User-Id`, `Remote-Groups`), with the cookies for the site (`Cookie`). Browsers are redirected to the sign-in page.",
             )
             .status_alone(200, "Pass the request on.")
             .status_alone(302, "Redirect the browser to the sign-in page.")
@@ -60,6 +61,8 @@ struct VerifyRequest {
     original: Result<ForwardedRequest, ForwardedRequestError>,
     tokens: Vec<[u8; 32]>,
     key: Option<String>,
+    /// What the site gets of the cookies.
+    cookies: Option<HeaderValue>,
 }
 
 impl Input for VerifyRequest {
@@ -71,6 +74,7 @@ impl Input for VerifyRequest {
             original: ForwardedRequest::of(source.request, source.config),
             tokens: cookies::site_tokens(source.config, headers).into_iter().map(sha256).collect(),
             key: caller::api_key_header(headers).map(ToOwned::to_owned),
+            cookies: site_cookies::for_site(headers),
         })
     }
 
@@ -85,7 +89,7 @@ struct Known {
 }
 
 async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: VerifyRequest { original, tokens, key }, .. } = request;
+    let Request { app, now, client, input: VerifyRequest { original, tokens, key, cookies }, .. } = request;
     let rules = &app.config.forward_auth;
     if rules.is_empty() {
         return Err(ApiError::NotFound);
@@ -113,7 +117,7 @@ async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, Api
     if is_old && original.navigates && original.is_safe {
         return Ok(to_sign_in(&app, &original));
     }
-    Ok(let_in(&user))
+    Ok(let_in(&user, cookies))
 }
 
 /// Half of a session, so that sites that are used keep it alive; a day where that is less.
@@ -148,12 +152,16 @@ async fn known(app: &App, tokens: Vec<[u8; 32]>, key: Option<&str>, now: Timesta
     }
 }
 
-fn let_in(user: &User) -> Response {
+fn let_in(user: &User, cookies: Option<HeaderValue>) -> Response {
     let groups = if user.is_superuser { "users,superusers" } else { "users" };
-    Response::empty()
+    let response = Response::empty()
         .header(REMOTE_USER, &utf8_percent_encode(user.username.as_str(), &ESCAPED).to_string())
         .header(REMOTE_USER_ID, &user.id.to_string())
-        .header(REMOTE_GROUPS, groups)
+        .header(REMOTE_GROUPS, groups);
+    match cookies {
+        Some(cookies) => response.replace_header(COOKIE, cookies),
+        None => response,
+    }
 }
 
 /// A browser is led to where one signs in and from there back; a program is told that it must be known.
