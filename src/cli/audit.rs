@@ -12,7 +12,7 @@ pub fn run(config: &Config, json: bool, user: Option<String>, limit: u32) -> Res
     with_context(config, json, async |context| {
         let listed = context.db.read(move |connection| {
             let user = user.map(|name| find_user(connection, &name)).transpose()?.map(|user| user.id);
-            let filter = audit::AuditFilter { skip: 0, limit: limit.into(), user, action: None };
+            let filter = audit::AuditFilter { limit: limit.into(), user, ..audit::AuditFilter::default() };
             Ok::<_, CommandError>(audit::list(connection, &filter)?)
         });
         let (_, entries) = listed.await?;

@@ -72,10 +72,10 @@ async fn delete(context: &Context<'_>, name: String, id: Uuid, yes: bool) -> Res
     require_confirmation(yes, &format!("Delete API key {id} of {}?", user.username))?;
     let now = context.now;
     let deleted = context.write(Action::KeyDeleted, move |connection| {
-        if !api_keys::delete(connection, user.id, id)? {
+        let Some(key) = api_keys::delete(connection, user.id, id)? else {
             return Err(CommandError::Unchanged(format!("{} has no such key", user.username)));
-        }
-        record_change(connection, Action::KeyDeleted, &user, Some(id.to_string()), now)?;
+        };
+        record_change(connection, Action::KeyDeleted, &user, Some(format!("key \"{key}\"")), now)?;
         Ok(())
     });
     deleted.await?;

@@ -80,7 +80,7 @@ async fn end(context: &Context<'_>, name: String, id: Option<Uuid>, yes: bool) -
     let now = context.now;
     let ended = context.write(Action::SessionEnded, move |connection| {
         let ended = match id {
-            Some(id) => usize::from(sessions::end_own(connection, user.id, id)?),
+            Some(id) => usize::from(sessions::end_own(connection, user.id, id)?.is_some()),
             None => sessions::end_all_of_user(connection, user.id, None)?,
         };
         if ended == 0 {

@@ -8,7 +8,7 @@ use crate::cli::output::{format_time, table};
 use crate::cli::prompt::{read_new_password, require_confirmation};
 use crate::cli::{Failure, reset_link};
 use crate::config::Config;
-use crate::domain::audit::Action;
+use crate::domain::audit::{Action, account_changes};
 use crate::domain::policy;
 use crate::domain::user::{User, UserPatch};
 use crate::domain::username::Username;
@@ -224,7 +224,9 @@ async fn change(context: &Context<'_>, name: String, patch: UserPatch, outcome: 
         if !after.is_active {
             sessions::end_all_of_user(connection, after.id, None)?;
         }
-        record_change(connection, Action::UserChanged, &before, Some(patch.fields().join(" ")), now)?;
+        for (action, detail) in account_changes(&before, &after) {
+            record_change(connection, action, &before, Some(detail), now)?;
+        }
         Ok((before, after))
     });
     let (before, after) = changed.await?;

@@ -53,8 +53,19 @@ pub const SIGNED_OUT_SCRIPTS: &[&str] = &[
     "app.js",
 ];
 /// The additional scripts for a signed-in user.
-pub const SIGNED_IN_SCRIPTS: &[&str] =
-    &["shell.js", "users.js", "user_badges.js", "user.js", "profile.js", "credentials.js", "account.js", "audit.js"];
+pub const SIGNED_IN_SCRIPTS: &[&str] = &[
+    "shell.js",
+    "users.js",
+    "user_badges.js",
+    "user.js",
+    "profile.js",
+    "credentials.js",
+    "account.js",
+    "audit.js",
+    "export.js",
+    "bulk.js",
+    "activity.js",
+];
 /// The scripts of the API reference.
 pub const DOCS_SCRIPTS: &[&str] = &[
     "vendor/preact.js",
@@ -119,6 +130,9 @@ pub const FILES: &[File] = &[
     file!("audit.js", "", SCRIPT),
     file!("docs.js", "", SCRIPT),
     file!("texts.js", "", SCRIPT),
+    file!("export.js", "", SCRIPT),
+    file!("bulk.js", "", SCRIPT),
+    file!("activity.js", "", SCRIPT),
     file!("preact.js", "vendor/", SCRIPT),
     file!("hooks.js", "vendor/", SCRIPT),
     file!("htm.js", "vendor/", SCRIPT),

@@ -162,7 +162,32 @@ export const userList = {
   range: (from, to, total) => `${from} to ${to} of ${total} users`,
   empty: { '': 'No users.', waiting: 'No users are waiting for approval.', inactive: 'No inactive users.' },
   noneMatch: 'No users match.',
+  selectUser: (name) => `Select ${name}`,
+  selectAll: 'Select all on this page',
+  exportCsv: 'Export CSV',
+  exportJsonLines: 'Export JSON Lines',
+  exported: (count) => `${count} users were exported.`,
   showAll: 'Show all users',
+};
+
+export const bulk = {
+  label: 'Selected users',
+  selected: (count) => `${count} selected`,
+  actions: { approve: 'Approve', deactivate: 'Deactivate', endSessions: 'End sessions', delete: 'Delete' },
+  titles: {
+    deactivate: (count) => `Deactivate ${count} users?`,
+    endSessions: (count) => `End all sessions of ${count} users?`,
+    delete: (count) => `Delete ${count} users permanently?`,
+  },
+  done: {
+    approve: (count) => `${count} users can sign in now.`,
+    deactivate: (count) => `${count} users were deactivated.`,
+    endSessions: (count) => `The sessions of ${count} users were ended.`,
+    delete: (count) => `${count} users were deleted.`,
+  },
+  failed: (count, list) => `${count} users failed. ${list}`,
+  andMore: (names, count) => `${names} and ${count} more`,
+  clear: 'Clear selection',
 };
 
 export const newUser = {
@@ -313,6 +338,11 @@ export const keys = {
   label: 'API key',
 };
 
+export const activity = {
+  section: 'Recent activity',
+  by: (name) => ['by ', name],
+};
+
 export const lists = {
   more: (count, left) => `Show ${count} more (${left} not shown)`,
   rest: (left) => `Show the rest (${left} not shown)`,
@@ -347,12 +377,19 @@ export const audit = {
   target: 'Target',
   address: 'Address',
   failed: 'Failed',
+  failedOnly: 'Failed only',
+  from: 'From',
+  to: 'To',
+  download: 'Download CSV',
+  downloaded: (count) => `${count} entries were downloaded.`,
   range: (from, to, total) => `${from} to ${to} of ${total} entries`,
   none: 'No entries match.',
   showAll: 'Show all entries',
   actions: {
     login: 'Signed in', logout: 'Signed out', 'session.end': 'Session ended', 'refresh.reuse': 'Refresh token reused',
     'user.add': 'User created', 'user.change': 'User changed', 'user.delete': 'User deleted',
+    'user.approve': 'User approved', 'user.activate': 'User activated', 'user.deactivate': 'User deactivated',
+    'user.promote': 'Superuser rights granted', 'user.demote': 'Superuser rights removed', 'user.rename': 'User renamed',
     'password.change': 'Password changed', 'reset_link.add': 'Reset link created', 'reset_link.use': 'Reset link used',
     'reset_link.expire': 'Reset link expired', 'key.add': 'API key created', 'key.delete': 'API key deleted',
     'store_key.save': 'Store key saved', 'site.enter': 'Site opened', setup: 'First superuser created',

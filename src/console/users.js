@@ -7,6 +7,8 @@ import { go, hashOf } from './routing.js';
 import { request } from './api.js';
 import { Badges, stateOf } from './user_badges.js';
 import { LinkDialog } from './user.js';
+import { BulkBar } from './bulk.js';
+import { BATCH, loadAll, save, toCsv, toJsonLines } from './export.js';
 import { common, newUser, pager, userList as texts } from './texts.js';
 
 const SIZES = [25, 50, 100];
@@ -60,9 +62,30 @@ function NewUser({ onClose, onCreated }) {
   <//>`;
 }
 
-function Row({ user, approve, reject }) {
+/** The columns of an export. */
+const COLUMNS = ['id', 'username', 'is_active', 'is_superuser', 'create_at', 'updated_at', 'last_login_at'];
+
+/** Saves all users that match the filters. */
+function Export({ query }) {
+  const action = useAction(async (format) => {
+    const rows = await loadAll(async (sofar) => (await request('GET', 'users/', {
+      query: { ...query, skip: sofar.length, limit: BATCH },
+    })).users);
+    const content = format === 'csv' ? toCsv(COLUMNS, rows)
+      : toJsonLines(rows.map((row) => Object.fromEntries(COLUMNS.map((column) => [column, row[column]]))));
+    save(`users.${format}`, content);
+    announce(texts.exported(number(rows.length)));
+  });
+  return html`<${Problem} text=${action.error} />
+    <div class="actions start"><button onClick=${() => action.run('csv')}>${texts.exportCsv}</button>
+      <button onClick=${() => action.run('jsonl')}>${texts.exportJsonLines}</button></div>`;
+}
+
+function Row({ user, approve, reject, selected, select }) {
   const waits = stateOf(user) === 'waiting';
   return html`<tr>
+    <td class="tick"><input type="checkbox" checked=${selected} onChange=${(event) => select(event.target.checked)}
+      aria-label=${texts.selectUser(user.username)} /></td>
     <td><a class="person" href="#/users/${user.id}"><${Avatar} user=${user} /><div><${Name} text=${user.username} />
       <div class="narrow"><${Badges} user=${user} /></div></div></a></td>
     <td class="wide"><${Badges} user=${user} /></td>
@@ -82,6 +105,15 @@ export function Users({ query }) {
   const asked = { search, state, sort, order, skip, limit };
   const users = useLoad((signal) => request('GET', 'users/', { query: asked, signal }), JSON.stringify(asked));
   const [creating, setCreating] = useState(false);
+  // Selected users by id; they stay selected on other pages of the same list.
+  const [selected, setSelected] = useState(new Map());
+  useEffect(() => setSelected(new Map()), [search, state]);
+  const select = (some, on) => setSelected((before) => {
+    const next = new Map(before);
+    for (const user of some) if (on) next.set(user.id, user); else next.delete(user.id);
+    return next;
+  });
+  const keepSelected = (ids) => setSelected((before) => new Map(ids.map((id) => [id, before.get(id)])));
   const [rejecting, setRejecting] = useState(null);
   // The row stays if its action fails, and the error names its account.
   const rowAction = (run) => async (user) => {
@@ -133,17 +165,21 @@ export function Users({ query }) {
       }} /></div>
     </div>
     <${Problem} text=${approval.error ?? users.error} retry=${users.error && users.reload} />
+    <${BulkBar} selected=${[...selected.values()]} clear=${keepSelected} onDone=${users.reload} />
     <p class="visually-hidden" role="status">${users.value && !users.loading ? (list.length ? range : texts.noneMatch) : ''}</p>
     ${!(users.error && !users.value) && html`<div class="card flush"><table class="users" aria-busy=${users.loading ? 'true' : 'false'}>
       <caption class="visually-hidden">${texts.title}</caption>
-      <thead><tr>${column('name', texts.name)}<th scope="col" class="wide">${texts.state}</th>${column('last_login', texts.lastLogin, 'wide')}
+      <thead><tr><th scope="col" class="tick"><input type="checkbox" aria-label=${texts.selectAll}
+          checked=${list.length > 0 && list.every((user) => selected.has(user.id))} onChange=${(event) => select(list, event.target.checked)} /></th>${column('name', texts.name)}<th scope="col" class="wide">${texts.state}</th>${column('last_login', texts.lastLogin, 'wide')}
         ${column('created', texts.created, 'wide')}<th scope="col"><span class="visually-hidden">${texts.actions}</span></th></tr></thead>
-      <tbody>${list.map((user) => html`<${Row} key=${user.id} user=${user} approve=${approval.run} reject=${setRejecting} />`)}</tbody>
+      <tbody>${list.map((user) => html`<${Row} key=${user.id} user=${user} approve=${approval.run} reject=${setRejecting}
+        selected=${selected.has(user.id)} select=${(on) => select([user], on)} />`)}</tbody>
     </table>
     ${users.value && !users.error && !list.length && html`<div class="empty"><p class="muted">${search ? texts.noneMatch : texts.empty[state] ?? texts.empty['']}</p>
       ${filtered && html`<button onClick=${() => show({ search: '', state: '' })}>${texts.showAll}</button>`}</div>`}</div>
     <${Pager} skip=${skip} limit=${limit} total=${total} what=${pager.users} go=${(to) => show({ skip: to })}
       sizes=${SIZES} resize=${(size) => show({ limit: size })} />`}
+    <${Export} query=${{ search, state, sort, order }} />
     ${rejecting && html`<${Confirm} title=${texts.rejectTitle(short(rejecting.username))} submit=${texts.reject} danger onClose=${closeRejection}
       action=${{ ...rejection, run: () => rejection.run(rejecting) }}><p>${texts.rejectText(short(rejecting.username))}</p><//>`}
     ${creating && html`<${NewUser} onClose=${() => setCreating(false)} onCreated=${users.reload} />`}`;

@@ -14,7 +14,25 @@ pub enum Action {
     /// An account was created.
     #[strum(serialize = "user.add")]
     UserAdded,
-    /// Fields of an account were changed; the detail names them.
+    /// A user who waited for approval was activated.
+    #[strum(serialize = "user.approve")]
+    UserApproved,
+    /// A deactivated account was activated again.
+    #[strum(serialize = "user.activate")]
+    UserActivated,
+    /// An account was deactivated.
+    #[strum(serialize = "user.deactivate")]
+    UserDeactivated,
+    /// A user became a superuser.
+    #[strum(serialize = "user.promote")]
+    UserPromoted,
+    /// A user is no longer a superuser.
+    #[strum(serialize = "user.demote")]
+    UserDemoted,
+    /// A user name was changed.
+    #[strum(serialize = "user.rename")]
+    UserRenamed,
+    /// Other fields of an account were changed. Until version 0.1.0, any field: the detail names them.
     #[strum(serialize = "user.change")]
     UserChanged,
     /// An account was deleted.
@@ -116,10 +134,44 @@ impl Actor {
     }
 }
 
+/// Returns what changed between two versions of an account: an action with the old and the new value for each. Empty
+/// if nothing did.
+pub fn account_changes(before: &User, after: &User) -> Vec<(Action, String)> {
+    let mut changes = Vec::new();
+    let (old, new) = (before.username.as_str(), after.username.as_str());
+    if old != new {
+        changes.push((Action::UserRenamed, format!("username: \"{old}\" → \"{new}\"")));
+    }
+    if before.is_active != after.is_active {
+        let action = match (after.is_active, before.last_login_at) {
+            (false, _) => Action::UserDeactivated,
+            (true, None) => Action::UserApproved,
+            (true, Some(_)) => Action::UserActivated,
+        };
+        changes.push((action, format!("is_active: {} → {}", before.is_active, after.is_active)));
+    }
+    if before.is_superuser != after.is_superuser {
+        let action = if after.is_superuser { Action::UserPromoted } else { Action::UserDemoted };
+        changes.push((action, format!("is_superuser: {} → {}", before.is_superuser, after.is_superuser)));
+    }
+    let time = |user: &User| user.last_login_at.map_or_else(|| "never".to_owned(), |at| at.to_rfc3339());
+    let others = [
+        // The picture is too long to be repeated.
+        (before.profile_image != after.profile_image).then(|| "profile_image".to_owned()),
+        (before.last_login_at != after.last_login_at)
+            .then(|| format!("last_login_at: {} → {}", time(before), time(after))),
+    ];
+    let others: Vec<String> = others.into_iter().flatten().collect();
+    if !others.is_empty() {
+        changes.push((Action::UserChanged, others.join(", ")));
+    }
+    changes
+}
+
 /// An entry of the audit log. Built from [`Event::new`]:
 ///
 /// ```ignore
-/// Event::new(actor, Action::KeyDeleted).target(&user).detail(format!("key {id}"))
+/// Event::new(actor, Action::KeyDeleted).target(&user).detail(format!("key \"{name}\""))
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

@@ -81,19 +81,4 @@ impl UserPatch {
             last_login_at: self.last_login_at.or(user.last_login_at),
         }
     }
-
-    /// Returns the names of the fields that the patch sets, for the audit log.
-    pub fn fields(&self) -> Vec<&'static str> {
-        [
-            ("username", self.username.is_some()),
-            ("profile_image", self.profile_image.is_some()),
-            ("password", self.password.is_some()),
-            ("is_active", self.is_active.is_some()),
-            ("is_superuser", self.is_superuser.is_some()),
-            ("last_login_at", self.last_login_at.is_some()),
-        ]
-        .into_iter()
-        .filter_map(|(name, set)| set.then_some(name))
-        .collect()
-    }
 }

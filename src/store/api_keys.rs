@@ -95,10 +95,11 @@ pub fn insert(connection: &Connection, key: &ApiKey, sha256: &[u8; 32]) -> Resul
     connection.run(SQL, values).map(drop)
 }
 
-/// Deletes a key of this owner. Returns false if it doesn't exist.
-pub fn delete(connection: &Connection, owner: Uuid, id: Uuid) -> Result<bool, StoreError> {
-    let sql = "DELETE FROM api_keys WHERE uuid = ? AND user_id = (SELECT id FROM users WHERE uuid = ?)";
-    Ok(connection.run(sql, bind![id, owner])? > 0)
+/// Deletes a key of this owner. Returns the name of the key, or its prefix if it has none; `None` if it doesn't exist.
+pub fn delete(connection: &Connection, owner: Uuid, id: Uuid) -> Result<Option<String>, StoreError> {
+    let sql = "DELETE FROM api_keys WHERE uuid = ? AND user_id = (SELECT id FROM users WHERE uuid = ?) \
+         RETURNING coalesce(nullif(name, ''), prefix)";
+    connection.maybe(sql, bind![id, owner], |row| row.get(0))
 }
 
 /// Adds uses that were counted in memory. The key may have been deleted meanwhile.

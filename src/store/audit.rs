@@ -152,18 +152,32 @@ pub struct AuditFilter {
     pub user: Option<Uuid>,
     /// Only entries with this action.
     pub action: Option<String>,
+    /// Only entries from this address.
+    pub address: Option<String>,
+    /// Only entries that succeeded, or only those that failed.
+    pub success: Option<bool>,
+    /// Only entries at or after this time.
+    pub since: Option<Timestamp>,
+    /// Only entries before this time.
+    pub until: Option<Timestamp>,
+    /// Only entries with a smaller id.
+    pub before: Option<i64>,
 }
 
 /// Returns the number of matching entries and a page of them, newest first.
 pub fn list(connection: &Connection, filter: &AuditFilter) -> Result<(i64, Vec<AuditEntry>), StoreError> {
-    const WHERE: &str = "WHERE (?1 IS NULL OR actor = ?1 OR target = ?1) AND (?2 IS NULL OR action = ?2)";
+    const WHERE: &str = "WHERE (?1 IS NULL OR actor = ?1 OR target = ?1) AND (?2 IS NULL OR action = ?2) \
+         AND (?3 IS NULL OR address = ?3) AND (?4 IS NULL OR success = ?4) AND (?5 IS NULL OR at >= ?5) \
+         AND (?6 IS NULL OR at < ?6) AND (?7 IS NULL OR id < ?7)";
     let count = format!("SELECT count(*) FROM audit {WHERE}");
     let page = format!(
         "SELECT id, at, action, success, actor, actor_name, address, target, target_name, detail FROM audit {WHERE} \
-         ORDER BY id DESC LIMIT ?3 OFFSET ?4"
+         ORDER BY id DESC LIMIT ?8 OFFSET ?9"
     );
-    let total = connection.one(&count, bind![filter.user, &filter.action], |row| row.get(0))?;
-    let values = bind![filter.user, &filter.action, filter.limit, filter.skip];
+    let AuditFilter { skip, limit, user, action, address, success, since, until, before } = filter;
+    let values = bind![*user, action, address, *success, *since, *until, *before];
+    let total = connection.one(&count, values, |row| row.get(0))?;
+    let values = bind![*user, action, address, *success, *since, *until, *before, *limit, *skip];
     let entries = connection.all(&page, values, |row| {
         Ok(AuditEntry {
             id: row.get(0)?,

@@ -109,10 +109,11 @@ pub fn end(connection: &Connection, id: Uuid) -> Result<Option<Uuid>, StoreError
     Ok(owner)
 }
 
-/// Ends a session of this owner. Returns false if it doesn't exist.
-pub fn end_own(connection: &Connection, owner: Uuid, id: Uuid) -> Result<bool, StoreError> {
-    let sql = "DELETE FROM sessions WHERE uuid = ? AND user_id = (SELECT id FROM users WHERE uuid = ?)";
-    Ok(connection.run(sql, bind![id, owner])? > 0)
+/// Ends a session of this owner. Returns the address that it was started from; `None` if it doesn't exist.
+pub fn end_own(connection: &Connection, owner: Uuid, id: Uuid) -> Result<Option<String>, StoreError> {
+    let sql = "DELETE FROM sessions WHERE uuid = ? AND user_id = (SELECT id FROM users WHERE uuid = ?) \
+         RETURNING address";
+    connection.maybe(sql, bind![id, owner], |row| row.get(0))
 }
 
 /// Ends a user's sessions except `keep` and returns their number.

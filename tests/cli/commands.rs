@@ -108,12 +108,12 @@ fn the_audit_log_names_the_command_line() {
     done(&server, &["user", "promote", "ada"], "");
     let entries = json(&server, &["audit", "--user", "ada", "--json"]);
     let seen: Vec<_> = entries.as_array().unwrap().iter().map(|entry| entry["action"].as_str().unwrap()).collect();
-    assert_eq!(seen, ["user.change", "user.add"]);
+    assert_eq!(seen, ["user.promote", "user.add"]);
     assert_eq!(
         (entries[0]["actor_name"].as_str(), entries[0]["detail"].as_str()),
-        (Some("command line"), Some("is_superuser"))
+        (Some("command line"), Some("is_superuser: false → true"))
     );
-    assert!(done(&server, &["audit", "--limit", "1"], "").contains("user.change"));
+    assert!(done(&server, &["audit", "--limit", "1"], "").contains("user.promote"));
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod faults;
 mod gate;
 mod keyboard;
 mod links;
+mod lists;
 mod pages;
 mod people;
 mod sign_up;

@@ -152,7 +152,8 @@ async fn create(request: Request<SignedIn, ApiKeyCreate>) -> Result<Response, Ap
     };
     let hash = api_key::sha256(shown);
     let event = Event::new(caller.actor(&client), Action::KeyMade).target(&caller.user);
-    let event = event.detail(format!("key {}", key.id));
+    let event =
+        event.detail(format!("key \"{}\"", key.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&key.prefix)));
     let created = caller.write(&app, move |connection| {
         api_keys::insert(connection, &key, &hash)?;
         audit::record(connection, &event, now)?;
@@ -180,10 +181,8 @@ async fn delete_key<C, I>(
 ) -> Result<Response, ApiError> {
     let (actor, now) = (caller.actor(&request.client), request.now);
     let deleted = caller.write(&request.app, move |connection| {
-        if !api_keys::delete(connection, owner.id, id)? {
-            return Err(ApiError::ApiKeyNotFound);
-        }
-        let event = Event::new(actor, Action::KeyDeleted).target(&owner).detail(format!("key {id}"));
+        let name = api_keys::delete(connection, owner.id, id)?.ok_or(ApiError::ApiKeyNotFound)?;
+        let event = Event::new(actor, Action::KeyDeleted).target(&owner).detail(format!("key \"{name}\""));
         Ok(audit::record(connection, &event, now)?)
     });
     deleted.await?;

@@ -1,21 +1,24 @@
-//! The audit log, for superusers.
+//! The audit log: all of it for superusers, and your own entries for everyone.
 
+use chrono::{DateTime, Utc};
+use serde_json::json;
 use utoipa::IntoParams;
 use utoipa::openapi::ObjectBuilder;
 use uuid::Uuid;
 
 use crate::domain::audit::Action;
+use crate::domain::policy;
 use crate::http::models::user_inputs::{LIMITS, Page};
 use crate::http::models::{AuditRead, AuditResponse, words};
 use crate::http::pipeline::body::BodyKind;
-use crate::http::pipeline::caller::Superuser;
+use crate::http::pipeline::caller::{SignedIn, Superuser};
 use crate::http::pipeline::coerce;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request::{Input, InputSource, Request};
+use crate::http::pipeline::request::{Input, InputSource, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::validation::{FieldErrors, Location};
+use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
 use crate::store::audit::{self, AuditFilter};
 
 pub fn routes() -> Vec<Route> {
@@ -23,6 +26,13 @@ pub fn routes() -> Vec<Route> {
         Route::get("/api/v1/audit", list)
             .named("Audit", "read_audit_api_v1_audit_get", "Read the audit log")
             .about("Returns a page of the audit log, newest first. For superusers.")
+            .gives::<AuditResponse<'_>>(200),
+        Route::get("/api/v1/users/{user_id}/audit", list_of_user)
+            .named("Audit", "read_user_audit_api_v1_users__user_id__audit_get", "Read a user's audit log")
+            .about(
+                "Returns a page of the entries about one user, newest first, for superusers and the user. Addresses of \
+                 other users are hidden from the user.",
+            )
             .gives::<AuditResponse<'_>>(200),
     ]
 }
@@ -35,21 +45,52 @@ struct AuditQuery {
     user: Option<Uuid>,
     #[param(required = false, schema_with = action)]
     action: Option<String>,
+    /// Only entries from this address.
+    #[param(nullable = false)]
+    address: Option<String>,
+    /// Only entries that succeeded (`true`) or failed (`false`).
+    #[param(nullable = false)]
+    success: Option<bool>,
+    /// Only entries at or after this time.
+    #[param(nullable = false)]
+    since: Option<DateTime<Utc>>,
+    /// Only entries before this time.
+    #[param(nullable = false)]
+    until: Option<DateTime<Utc>>,
+    /// Only entries with a smaller id. Faster than `skip` for reading the whole log.
+    #[param(nullable = false)]
+    before: Option<i64>,
 }
 
 fn action() -> ObjectBuilder {
     words::<Action>().description(Some("Only entries about this action."))
 }
 
+/// Reads an optional query parameter. An empty one counts as absent. An invalid one is added to `faults`, which makes the
+/// whole request invalid.
+fn optional<T>(
+    name: &'static str,
+    source: &InputSource<'_>,
+    faults: &mut FieldErrors,
+    check: impl FnOnce(&str) -> Result<T, FieldError>,
+) -> Option<T> {
+    let text = source.query.get(name).filter(|text| !text.is_empty())?;
+    faults.note(Location::Query(name), check(text))
+}
+
 impl AuditQuery {
-    /// Reads the query. An action that doesn't exist matches nothing.
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let user = match source.query.get("user") {
-            Some(text) => Some(faults.note(Location::Query("user"), coerce::uuid_text(text))?),
-            None => None,
-        };
-        let action = source.query.get("action").filter(|action| !action.is_empty()).map(ToOwned::to_owned);
-        Some(Self { user, action })
+    /// Reads the query. An action or address that doesn't exist matches nothing.
+    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Self {
+        let text = |name| source.query.get(name).filter(|text| !text.is_empty()).map(ToOwned::to_owned);
+        Self {
+            user: optional("user", source, faults, coerce::uuid_text),
+            action: text("action"),
+            address: text("address"),
+            success: optional("success", source, faults, |text| coerce::boolean(&json!(text))),
+            since: optional("since", source, faults, |text| coerce::datetime(&json!(text))),
+            until: optional("until", source, faults, |text| coerce::datetime(&json!(text))),
+            before: optional("before", source, faults, coerce::integer_text),
+        }
     }
 }
 
@@ -58,8 +99,9 @@ impl Input for AuditFilter {
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let (page, query) = (Page::read(source, LIMITS, faults), AuditQuery::read(source, faults));
-        let (Page { skip, limit }, AuditQuery { user, action }) = (page?, query?);
-        Some(Self { skip, limit, user, action })
+        let Page { skip, limit } = page?;
+        let AuditQuery { user, action, address, success, since, until, before } = query;
+        Some(Self { skip, limit, user, action, address, success, since, until, before })
     }
 
     fn describe(operation: &mut Operation) {
@@ -71,5 +113,18 @@ impl Input for AuditFilter {
 async fn list(request: Request<Superuser, AuditFilter>) -> Result<Response, ApiError> {
     let filter = request.input;
     let (total_count, entries) = request.app.db.read(move |connection| audit::list(connection, &filter)).await?;
+    Ok(Response::json(&AuditResponse { total_count, entries: entries.iter().map(AuditRead::from).collect() }))
+}
+
+async fn list_of_user(request: Request<SignedIn, (UserId, AuditFilter)>) -> Result<Response, ApiError> {
+    let (UserId(id), filter) = request.input;
+    policy::may_read(&request.caller, id)?;
+    let filter = AuditFilter { user: Some(id), ..filter };
+    let (total_count, mut entries) = request.app.db.read(move |connection| audit::list(connection, &filter)).await?;
+    if !request.caller.user.is_superuser {
+        for entry in entries.iter_mut().filter(|entry| entry.actor.is_some_and(|actor| actor != id)) {
+            entry.address = None;
+        }
+    }
     Ok(Response::json(&AuditResponse { total_count, entries: entries.iter().map(AuditRead::from).collect() }))
 }

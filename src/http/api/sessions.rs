@@ -122,10 +122,8 @@ async fn end_session<C, I>(
     let (actor, now) = (caller.actor(&request.client), request.now);
     let ended = caller.write(&request.app, move |connection| {
         let user = users::find(connection, owner)?.ok_or(ApiError::SessionNotFound)?;
-        if !sessions::end_own(connection, owner, id)? {
-            return Err(ApiError::SessionNotFound);
-        }
-        let event = Event::new(actor, Action::SessionEnded).target(&user).detail(format!("session {id}"));
+        let address = sessions::end_own(connection, owner, id)?.ok_or(ApiError::SessionNotFound)?;
+        let event = Event::new(actor, Action::SessionEnded).target(&user).detail(format!("session from {address}"));
         Ok(audit::record(connection, &event, now)?)
     });
     ended.await?;

@@ -6,7 +6,7 @@ use actix_web::http::header;
 use uuid::Uuid;
 
 use crate::config::Signup;
-use crate::domain::audit::{Action, Event};
+use crate::domain::audit::{Action, Event, account_changes};
 use crate::domain::policy;
 use crate::domain::user::{User, UserPatch};
 use crate::http::models::user_inputs::UserCreate;
@@ -159,9 +159,16 @@ async fn change(request: Request<SignedIn, ((UserId, UserPatch), IfMatch)>) -> R
         if !after.is_active {
             sessions::end_all_of_user(connection, id, None)?;
         }
-        let action = if hash.is_some() { Action::PasswordChanged } else { Action::UserChanged };
-        let event = Event::new(actor, action).target(&before).detail(patch.fields().join(" "));
-        audit::record(connection, &event, now)?;
+        let changes = account_changes(&before, &after);
+        let event = |action| Event::new(actor.clone(), action).target(&before);
+        if hash.is_some() {
+            audit::record(connection, &event(Action::PasswordChanged), now)?;
+        } else if changes.is_empty() {
+            audit::record(connection, &event(Action::UserChanged), now)?;
+        }
+        for (action, detail) in changes {
+            audit::record(connection, &event(action).detail(detail), now)?;
+        }
         Ok(after)
     });
     Ok(tagged(&changed.await?))
