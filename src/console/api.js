@@ -65,7 +65,7 @@ export class NetworkError extends Error {
   }
 }
 
-async function send(method, path, { query, json, form, headers = {}, signal } = {}) {
+async function send(method, path, { query, json, form, headers = {}, signal, credentials } = {}) {
   const url = new URL(path, base);
   for (const [name, value] of Object.entries(query ?? {})) {
     if (value !== '' && value != null) url.searchParams.set(name, value);
@@ -79,7 +79,7 @@ async function send(method, path, { query, json, form, headers = {}, signal } = 
   }
   const timeout = AbortSignal.timeout(TIMEOUT);
   const until = signal ? AbortSignal.any([signal, timeout]) : timeout;
-  const response = await fetch(url, { method, headers, body, signal: until, cache: 'no-store' }).catch((error) => {
+  const response = await fetch(url, { method, headers, body, signal: until, credentials, cache: 'no-store' }).catch((error) => {
     if (error.name === 'AbortError') throw error;
     return null;
   });

@@ -64,7 +64,7 @@ function NewPassword({ action, focus }) {
 /** Creates an account; with `signup = "approval"` a superuser must approve it. */
 function SignUp({ onWaiting, onSignedIn }) {
   const action = usePasswordAction(async ({ username, password }) => {
-    const user = await requestAnonymously('POST', 'users/', { json: { username, password } });
+    const user = await requestAnonymously('POST', 'users/', { json: { username, password }, credentials: 'omit' });
     if (user.is_active) await signIn(username, password);
     return user;
   });

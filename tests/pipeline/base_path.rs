@@ -46,7 +46,7 @@ fn what_leads_somewhere_leads_under_the_prefix_however_the_request_came() {
         let id = made.json()["id"].as_str().unwrap().to_owned();
         assert_eq!(made.header("location"), Some(format!("/usher/api/v1/users/{id}").as_str()));
         let document = server.get(format!("{base}/openapi.json")).send().expect(200).json();
-        assert_eq!(document["servers"], json!([{ "url": "/usher" }]));
+        assert_eq!(document["servers"][0]["url"], "/usher");
         let page = server.get(format!("{base}/")).send().expect(200).text();
         assert!(page.contains(r#"<meta name="usher-base" content="/usher/">"#), "{page}");
     }
@@ -63,7 +63,7 @@ fn what_leads_somewhere_leads_under_the_prefix_however_the_request_came() {
 #[test]
 fn without_a_prefix_nothing_of_this_is_there() {
     let server = Server::start();
-    assert!(server.get("/openapi.json").send().json().get("servers").is_none());
+    assert_eq!(server.get("/openapi.json").send().json()["servers"][0]["url"], "/");
     assert!(server.get("/").send().text().contains(r#"<meta name="usher-base" content="/">"#));
     let cookie = server.try_login(ADMIN.0, ADMIN.1).set_cookie("refresh_token_lf").unwrap().to_owned();
     assert!(cookie.contains("; Path=/;"), "{cookie}");

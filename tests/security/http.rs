@@ -105,14 +105,6 @@ fn a_fault_of_the_servers_own_is_answered_tells_nothing_and_ends_nothing_else() 
 }
 
 #[test]
-fn cookies_alone_authorize_nothing() {
-    let server = start(&[]);
-    let access = server.login(ADMIN.0, ADMIN.1).access;
-    assert_eq!(server.get("/api/v1/users/whoami").cookie("access_token_lf", &access).send().status, 403);
-    assert_eq!(server.get("/api/v1/session").cookie("access_token_lf", &access).send().json()["authenticated"], true);
-}
-
-#[test]
 fn cookies_are_out_of_reach_for_scripts_and_secure_when_the_request_came_by_https() {
     let server = start(&[]);
     for (proto, secure) in [("http", false), ("https", true)] {

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cookies;
 mod document;
 mod http;
 mod limits;

@@ -2,7 +2,7 @@
 
 use crate::http::models::{SessionResponse, UserRead};
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::caller::{self, Authenticate, Credentials, SignedIn};
+use crate::http::pipeline::caller::{self, Authenticate, Credentials, SignedIn, bearer};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::request::{NoInput, Request};
 use crate::http::pipeline::response::Response;
@@ -12,22 +12,23 @@ pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/api/v1/session", session)
             .named("Login", "get_session_api_v1_session_get", "Read the current session")
-            .about("Returns the user who is signed in, by credentials or by the access token's cookie. The status is 200 even if nobody is signed in.")
+            .about("Returns the user who is signed in, by access token, in the header or in the cookie. The status is 200 even if nobody is signed in.")
             .gives::<SessionResponse<'_>>(200),
     ]
 }
 
-/// The caller, if the credentials or the access token cookie are valid. Only for display: it authorizes nothing.
+/// The caller, if an access token is valid. API keys have no session.
 struct CurrentSession(Option<SignedIn>);
 
 impl Authenticate for CurrentSession {
     const NEEDS_CREDENTIALS: bool = false;
 
     async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
-        let mut found = SignedIn::authenticate(app, credentials).await;
-        if matches!(found, Err(ApiError::MissingCredentials)) {
-            found = caller::by_cookie(app, credentials.request.headers(), credentials.now).await;
-        }
+        let headers = credentials.request.headers();
+        let found = match bearer(headers) {
+            Some(token) => caller::by_token(app, token, credentials.now).await,
+            None => caller::by_cookie(app, headers, credentials.now).await,
+        };
         match found {
             Ok(caller) => Ok(Self(Some(caller))),
             Err(error @ ApiError::Store(_)) => Err(error),
@@ -41,6 +42,6 @@ async fn session(request: Request<CurrentSession, NoInput>) -> Result<Response, 
     Ok(Response::json(&SessionResponse {
         authenticated: user.is_some(),
         user: user.map(UserRead::from),
-        store_api_key: user.and_then(|user| user.store_api_key.as_deref()),
+        store_api_key: None,
     }))
 }

@@ -13,7 +13,7 @@ use crate::domain::user::User;
 use crate::http::models::{Message, Token};
 use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
 use crate::http::pipeline::body::{Body, BodyKind};
-use crate::http::pipeline::caller::Anyone;
+use crate::http::pipeline::caller::{Anyone, AnyoneOnOwnSite};
 use crate::http::pipeline::cookies::{self, CookieJar};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::form::FormPairs;
@@ -242,7 +242,7 @@ impl Input for RefreshCookies {
     fn describe(_: &mut Operation) {}
 }
 
-async fn refresh(request: Request<Anyone, RefreshCookies>) -> Result<Response, ApiError> {
+async fn refresh(request: Request<AnyoneOnOwnSite, RefreshCookies>) -> Result<Response, ApiError> {
     let Request { app, now, client, input: RefreshCookies(cookies), .. } = request;
     if cookies.is_empty() {
         return Err(ApiError::MissingRefreshToken);
@@ -323,7 +323,7 @@ impl Input for LogoutTokens {
     fn describe(_: &mut Operation) {}
 }
 
-async fn logout(request: Request<Anyone, LogoutTokens>) -> Result<Response, ApiError> {
+async fn logout(request: Request<AnyoneOnOwnSite, LogoutTokens>) -> Result<Response, ApiError> {
     let Request { app, now, client, input: LogoutTokens(tokens), .. } = request;
     let ids = tokens.sessions(&app);
     let clears_console_cookie = client.is_console || tokens.has_console_cookie;
@@ -348,7 +348,6 @@ async fn logout(request: Request<Anyone, LogoutTokens>) -> Result<Response, ApiE
     if clears_console_cookie {
         reply = reply.cookie(&jar.clear(jar.console_name()));
     }
-    Ok([cookies::REFRESH, cookies::ACCESS, cookies::STORE_KEY]
-        .into_iter()
-        .fold(reply, |reply, name| reply.cookie(&jar.clear(name))))
+    let cleared = [cookies::REFRESH, cookies::STORE_KEY].map(|name| jar.clear(name)).into_iter();
+    Ok(cleared.chain(jar.set_access("", 0)).fold(reply, |reply, cookie| reply.cookie(&cookie)))
 }

@@ -1,5 +1,5 @@
 //! Authentication. The types here are proofs: a value of type [`Superuser`] can't exist without the check.
-//! Cookies alone never authenticate, so other sites can't act through a user's browser.
+//! The first credential of a request counts: bearer token, API key in the header, API key in the query, cookie.
 
 use std::ops::Deref;
 
@@ -19,6 +19,7 @@ use crate::http::pipeline::denied_log;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::form::FormPairs;
 use crate::http::pipeline::generation::Generation;
+use crate::http::pipeline::request_origin::{refuse_other_sites, require_own_site};
 use crate::store::{Connection, api_keys, sessions, users};
 
 /// What credentials are read from.
@@ -43,6 +44,9 @@ pub trait Authenticate: Sized {
 
 /// Any client; credentials are ignored.
 pub struct Anyone;
+
+/// Any client, but no browser on behalf of another site. For routes that read cookies.
+pub struct AnyoneOnOwnSite;
 
 /// A client with valid credentials. Dereferences to [`Caller`].
 pub struct SignedIn {
@@ -130,16 +134,29 @@ impl Authenticate for Anyone {
     }
 }
 
+impl Authenticate for AnyoneOnOwnSite {
+    const NEEDS_CREDENTIALS: bool = false;
+
+    async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
+        refuse_other_sites(credentials.request, &app.config).map(|()| Self)
+    }
+}
+
 impl Authenticate for SignedIn {
     const NEEDS_CREDENTIALS: bool = true;
 
     async fn authenticate(app: &App, Credentials { request, query, now }: Credentials<'_>) -> Result<Self, ApiError> {
         let headers = request.headers();
+        let key = || api_key_header(headers).or_else(|| query.get("x-api-key").filter(|key| !key.is_empty()));
         let caller = if let Some(token) = bearer(headers) {
             by_token(app, token, now).await?
+        } else if let Some(key) = key() {
+            by_api_key(app, key, now).await?
+        } else if cookies::access_tokens(&app.config, headers).is_empty() {
+            return Err(ApiError::MissingCredentials);
         } else {
-            let key = api_key_header(headers).or_else(|| query.get("x-api-key").filter(|key| !key.is_empty()));
-            by_api_key(app, key.ok_or(ApiError::MissingCredentials)?, now).await?
+            require_own_site(request, &app.config)?;
+            by_cookie(app, headers, now).await?
         };
         denied_log::remember_caller(request, &caller.user);
         Ok(caller)
@@ -210,7 +227,7 @@ pub async fn by_token(app: &App, token: &str, now: Timestamp) -> Result<SignedIn
 /// [`ApiError::AmbiguousCookies`] if cookies of two users verify, [`ApiError::MissingCredentials`] without a cookie.
 pub async fn by_cookie(app: &App, headers: &HeaderMap, now: Timestamp) -> Result<SignedIn, ApiError> {
     let (mut found, mut failure): (Option<SignedIn>, _) = (None, ApiError::MissingCredentials);
-    for token in cookies::all(headers, cookies::ACCESS) {
+    for token in cookies::access_tokens(&app.config, headers) {
         match by_token(app, token, now).await {
             Ok(caller) if found.as_ref().is_some_and(|other| other.user.id != caller.user.id) => {
                 return Err(ApiError::AmbiguousCookies);

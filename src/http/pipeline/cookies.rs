@@ -5,8 +5,11 @@ use actix_web::http::header::{COOKIE, HeaderMap};
 use crate::config::{Config, CookieSecure};
 use crate::http::pipeline::client::Client;
 
-/// Langflow's access token cookie, for the client's own use. Only `GET /session` and sign-out accept it.
+/// Langflow's access token cookie.
 pub const ACCESS: &str = "access_token_lf";
+/// The access token once more, out of reach for scripts, if `access_cookie_readable` is on. Clients of Langflow 1.3 read
+/// the other cookie; those of 1.13 delete a readable one when they sign in.
+pub const ACCESS_HTTP_ONLY: &str = "access_token_usher";
 /// Langflow's refresh token cookie.
 pub const REFRESH: &str = "refresh_token_lf";
 /// The encrypted store key.
@@ -60,6 +63,12 @@ impl<'a> CookieJar<'a> {
         }
     }
 
+    /// Returns the `Set-Cookie` values of the access token.
+    pub fn set_access(self, token: &str, seconds: u64) -> impl Iterator<Item = String> {
+        let second = self.access_readable.then(|| self.set(ACCESS_HTTP_ONLY, token, seconds));
+        [self.set(ACCESS, token, seconds)].into_iter().chain(second)
+    }
+
     /// Returns a `Set-Cookie` value.
     pub fn set(self, name: &str, value: &str, seconds: u64) -> String {
         let http_only = if name == ACCESS && self.access_readable { "" } else { "; HttpOnly" };
@@ -94,6 +103,15 @@ pub fn set_site_token(config: &Config, value: &str, seconds: u64) -> String {
 /// Returns the request's site tokens. Any site below `cookie_domain` can add one, so each must be verified.
 pub fn site_tokens<'a>(config: &Config, headers: &'a HeaderMap) -> Vec<&'a str> {
     all(headers, site_token_name(config))
+}
+
+/// Returns the request's access tokens, each of which may authorize it.
+pub fn access_tokens<'a>(config: &Config, headers: &'a HeaderMap) -> Vec<&'a str> {
+    let mut found = all(headers, ACCESS);
+    if config.access_cookie_readable {
+        found.extend(all(headers, ACCESS_HTTP_ONLY));
+    }
+    found
 }
 
 /// Returns the distinct values of all cookies of this name. Cookies of other applications may hold any bytes.

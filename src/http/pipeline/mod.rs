@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod request;
 pub mod request_id;
+pub mod request_origin;
 pub mod response;
 pub mod route;
 pub mod session_tokens;

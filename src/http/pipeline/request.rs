@@ -15,6 +15,7 @@ use crate::http::pipeline::coerce;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::form::FormPairs;
 use crate::http::pipeline::openapi::Operation;
+use crate::http::pipeline::request_origin::refuse_cross_site;
 use crate::http::pipeline::validation::{FieldErrors, Location};
 
 /// A request that passed all checks: a handler's only argument.
@@ -82,22 +83,6 @@ impl<C: Authenticate, I: Input> Request<C, I> {
             _ => Err(ApiError::Validation(faults)),
         }
     }
-}
-
-/// Refuses writes that a browser marks as cross-site, unless the origin is in `cors_origins`. With forward auth,
-/// `same-site` is refused as well: the other sites behind the proxy are same-site, but not trusted.
-fn refuse_cross_site(request: &HttpRequest, config: &Config) -> Result<(), ApiError> {
-    let headers = request.headers();
-    let has_sibling_sites = !config.forward_auth.is_empty();
-    let foreign = headers
-        .get("sec-fetch-site")
-        .is_some_and(|site| site == "cross-site" || has_sibling_sites && site == "same-site");
-    if request.method().is_safe() || !foreign {
-        return Ok(());
-    }
-    let origin = headers.get("origin").and_then(|origin| origin.to_str().ok());
-    let known = origin.is_some_and(|origin| config.cors_origins.iter().any(|known| known == origin));
-    if known { Ok(()) } else { Err(ApiError::CrossSite) }
 }
 
 /// No input.

@@ -20,10 +20,12 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Headers of every response (OWASP ASVS 5, 3.4): no sniffing, framing, referrer or caching. A response shown as a page
 /// can load nothing.
-const ALWAYS: [(HeaderName, HeaderValue); 5] = [
+const ALWAYS: [(HeaderName, HeaderValue); 6] = [
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff")),
     (HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY")),
+    // Other sites can't include a response that a cookie authorizes.
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
     (HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer")),
     (
         HeaderName::from_static("content-security-policy"),

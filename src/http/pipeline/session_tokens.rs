@@ -45,7 +45,8 @@ pub fn leeway(app: &App) -> TimeDelta {
 }
 
 /// Returns the response to a sign-in or refresh: both tokens as JSON, and the client's cookies. Langflow's clients get both
-/// tokens and the user's store key as cookies, the console only its refresh token. The refresh token is made from the session's row alone, so it is the same each time.
+/// tokens and the user's store key as cookies, the console only its refresh token. The refresh token is made from the
+/// session's row alone, so it is the same each time.
 pub fn response(app: &App, session: &Session, user: Option<&User>, jar: CookieJar<'_>, now: Timestamp) -> Response {
     let (access, access_seconds) = access_token(app, session, now);
     let refresh = app.tokens.sign(&Claims {
@@ -62,7 +63,8 @@ pub fn response(app: &App, session: &Session, user: Option<&User>, jar: CookieJa
     if jar.is_console {
         return response;
     }
-    let response = response.cookie(&jar.set(cookies::ACCESS, access.expose(), access_seconds));
+    let access = jar.set_access(access.expose(), access_seconds);
+    let response = access.fold(response, |response, cookie| response.cookie(&cookie));
     match user.and_then(|user| user.store_api_key.as_deref()) {
         Some(key) => response.cookie(&jar.set(cookies::STORE_KEY, key, refresh_seconds)),
         None => response,
@@ -101,7 +103,7 @@ pub struct RequestTokens {
 impl RequestTokens {
     /// Reads the `Authorization` header and all cookies.
     pub fn of(config: &Config, client: &Client, headers: &HeaderMap) -> Self {
-        let access = bearer(headers).into_iter().chain(cookies::all(headers, cookies::ACCESS));
+        let access = bearer(headers).into_iter().chain(cookies::access_tokens(config, headers));
         let console = cookies::all(headers, CookieJar::new(config, client).console_name());
         let has_console_cookie = !console.is_empty();
         let refresh = cookies::all(headers, cookies::REFRESH).into_iter().chain(console);
