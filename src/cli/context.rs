@@ -8,6 +8,7 @@ use crate::cli::Failure;
 use crate::cli::output::{notice, print_result};
 use crate::cli::running_server::{self, ServerLocation};
 use crate::config::Config;
+use crate::domain::actor_names;
 use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::secret::{PasswordHash, Secret};
@@ -150,7 +151,7 @@ pub(super) fn warn_not_recorded(error: &StoreError) {
 
 /// An audit event of the command line, without a target.
 pub(super) fn audit_event(action: Action) -> Event {
-    let actor = Actor { name: Some("command line".to_owned()), ..Actor::default() };
+    let actor = Actor { name: Some(actor_names::COMMAND_LINE.to_owned()), ..Actor::default() };
     Event { actor, action, target: None, success: true, detail: None }
 }
 

@@ -9,6 +9,7 @@ use crate::cli::prompt::{read_new_password, require_confirmation};
 use crate::cli::{Failure, reset_link};
 use crate::config::Config;
 use crate::domain::audit::{Action, account_changes};
+use crate::domain::new_username::check_new;
 use crate::domain::policy;
 use crate::domain::user::{User, UserPatch};
 use crate::domain::username::Username;
@@ -136,8 +137,12 @@ fn superuser(is_superuser: bool) -> UserPatch {
     UserPatch { is_superuser: Some(is_superuser), ..UserPatch::default() }
 }
 
+/// Parses the name of a new account or a new name for an account.
 fn parse_username(name: &str) -> Result<Username, Failure> {
-    Username::parse(name).map_err(|error| format!("{name:?} is not a valid user name: {error}").into())
+    let invalid = |error: &dyn std::fmt::Display| format!("{name:?} is not a valid user name: {error}");
+    let username = Username::parse(name).map_err(|error| invalid(&error))?;
+    check_new(&username).map_err(|error| invalid(&error))?;
+    Ok(username)
 }
 
 async fn add(context: &Context<'_>, name: &str, is_superuser: bool) -> Result<(), Failure> {

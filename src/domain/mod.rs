@@ -1,5 +1,6 @@
 //! The domain model: plain values and pure functions, without HTTP or SQL.
 
+pub mod actor_names;
 pub mod api_key;
 pub mod audit;
 pub mod caller;
@@ -7,6 +8,7 @@ pub mod cancel_flag;
 pub mod client_network;
 pub mod clock;
 pub mod forward_auth;
+pub mod new_username;
 pub mod policy;
 pub mod schedule;
 pub mod secret;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::{Local, TimeDelta};
 use tokio::sync::oneshot;
 
+use crate::domain::actor_names;
 use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::cancel_flag::CancelFlag;
 use crate::domain::clock::Timestamp;
@@ -92,7 +93,7 @@ async fn make(job: &JobContext, now: Timestamp, stop: &CancelFlag) -> Result<(),
             (Err(()), None)
         }
     };
-    let actor = Actor { name: Some("schedule".to_owned()), ..Actor::default() };
+    let actor = Actor { name: Some(actor_names::SCHEDULE.to_owned()), ..Actor::default() };
     let event = Event { actor, action: Action::BackedUp, target: None, success: outcome.is_ok(), detail };
     let noted = job.db.write(move |connection| audit::record(connection, &event, now)).await;
     if let Err::<_, StoreError>(error) = noted {

@@ -9,6 +9,7 @@ use crate::auth::password_policy::{self, WeakPassword};
 use crate::auth::random::{self, RandomnessError};
 use crate::config::Config;
 use crate::domain::audit::{Action, Actor, Event};
+use crate::domain::new_username::{NewUsernameError, check_new};
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::domain::username::{Username, UsernameError};
@@ -33,6 +34,9 @@ pub enum FirstSuperuserError {
     /// The name is none.
     #[error("`superuser` is no user name: {0}")]
     Name(UsernameError),
+    /// No new account can have the name.
+    #[error("`superuser` can't be given to an account: {0}")]
+    NewName(NewUsernameError),
     /// The password breaks a rule.
     #[error("`superuser_password`: {0}")]
     Password(#[from] WeakPassword),
@@ -103,6 +107,7 @@ pub async fn ensure(app: &App, url: &str) -> Result<FirstSuperuser, FirstSuperus
 
 async fn make(app: &App, name: &str, password: &Secret) -> Result<String, FirstSuperuserError> {
     let username = Username::parse(name).map_err(FirstSuperuserError::Name)?;
+    check_new(&username).map_err(FirstSuperuserError::NewName)?;
     password_policy::check_for(password, app.config.password_min_length, &username)?;
     let hash = app.hasher.hash(password, std::net::IpAddr::from([127, 0, 0, 1])).await?;
     let now = app.clock.now();

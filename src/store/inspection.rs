@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Fingerprint;
+use crate::domain::username::Username;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sqlite::file::{self, OpenError};
@@ -72,6 +73,26 @@ impl Inspection {
     /// Returns the number of users.
     pub fn user_count(&self) -> Result<i64, StoreError> {
         self.connection().one("SELECT count(*) FROM users", &[], |row| row.get(0))
+    }
+
+    /// Returns at most `most` user names that `is_listed` selects, and how many it selects.
+    pub fn names(
+        &self,
+        most: usize,
+        is_listed: impl Fn(&Username) -> bool,
+    ) -> Result<(usize, Vec<String>), StoreError> {
+        let (mut count, mut listed) = (0, Vec::new());
+        self.connection().each("SELECT username, username_folded FROM users ORDER BY id", &[], |row| {
+            let name = Username::from_stored(row.get(0)?, row.get(1)?);
+            if is_listed(&name) {
+                count += 1;
+                if listed.len() < most {
+                    listed.push(name.to_string());
+                }
+            }
+            Ok(())
+        })?;
+        Ok((count, listed))
     }
 
     /// Reports whether an active superuser exists.

@@ -223,3 +223,10 @@ fn a_killed_servers_database_is_looked_at_with_what_stands_in_its_log() {
     fs::remove_file(dir.path().join("data/usher.db-shm")).unwrap();
     says(&look(&dir), "database", "ok", &["users: 1"]);
 }
+
+#[test]
+fn names_that_no_new_account_could_have_are_listed() {
+    let dir = left();
+    database(&dir).execute("UPDATE users SET username = 'аdmin', username_folded = 'аdmin'", []).unwrap();
+    says(&look(&dir), "user names", "warning", &["1 could deceive people: \"\\u{430}dmin\"", "usher user rename"]);
+}

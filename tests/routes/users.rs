@@ -1,10 +1,10 @@
 //! Creating, reading, listing and changing users.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::Server;
 use crate::support::requests::start;
-use crate::support::server::ADMIN;
+use crate::support::server::{ADMIN, PASSWORD};
 
 #[test]
 fn who_may_sign_up_is_a_setting() {
@@ -111,6 +111,14 @@ fn names_that_cannot_be_seen_or_would_deceive_are_refused() {
         ("a\u{200b}b", "value_error"),
         ("\u{3164}", "value_error"),
         ("\u{e000}", "value_error"),
+        ("admin \u{3164}", "value_error"),
+        ("admin\u{2800}", "value_error"),
+        ("\u{301}", "value_error"),
+        ("аdmin", "value_error"),
+        ("ad  min", "value_error"),
+        ("ad\u{a0}min", "value_error"),
+        ("Command Line", "value_error"),
+        ("schedule", "value_error"),
     ] {
         let answer = server.post("/api/v1/users/").json(&json!({"username": name, "password": "quiet-otter-7"})).send();
         assert_eq!(answer.faults(), [format!("body.username {kind}")], "{name:?}");
@@ -120,6 +128,20 @@ fn names_that_cannot_be_seen_or_would_deceive_are_refused() {
     };
     assert_eq!(long(256).faults(), ["body.username string_too_long"]);
     long(255).expect(201);
+}
+
+#[test]
+fn an_account_whose_name_is_no_longer_allowed_signs_in_and_is_changed_as_before() {
+    let server = Server::start();
+    let admin = server.admin();
+    let id = server.add_active(&admin, "old");
+    let sql = "UPDATE users SET username = 'аdmin', username_folded = 'аdmin' WHERE username = 'old'";
+    server.database().execute(sql, []).unwrap();
+    let own = server.login("АDMIN", PASSWORD).access;
+    let patch = |body: &Value| server.patch(format!("/api/v1/users/{id}")).bearer(&own).json(body).send();
+    patch(&json!({ "username": "аdmin", "profile_image": "x" })).expect(200);
+    assert_eq!(patch(&json!({ "username": "Аdmin" })).faults(), ["body.username value_error"]);
+    patch(&json!({ "username": "ada" })).expect(200);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::auth::secret_key::{self, NEXT_FILE, SECRET_KEY_FILE, fingerprint};
 use crate::cli::doctor::{Report, format_age};
 use crate::config::Config;
 use crate::domain::clock::Timestamp;
+use crate::domain::new_username::check_new;
 use crate::domain::secret::{Fingerprint, Secret};
 use crate::server::secret_key::unreadable;
 use crate::store::backup::retention;
@@ -87,8 +88,31 @@ fn check_integrity(config: &Config, inspection: &Inspection, report: &mut Report
         }
         Err(_) => {}
     }
+    check_names(inspection, report);
     let users = inspection.user_count().map_or_else(|_| "some".to_owned(), |users| users.to_string());
     report.ok_if_clean(DATABASE, format!("integrity_check passed, schema {SCHEMA_VERSION}, users: {users}"));
+}
+
+/// Lists names that no new account could have.
+fn check_names(inspection: &Inspection, report: &mut Report) {
+    match inspection.names(MAX_NAMES, |name| check_new(name).is_err()) {
+        Ok((0, _)) | Err(_) => {}
+        Ok((count, names)) => {
+            let names: Vec<String> = names.iter().map(|name| format!("\"{}\"", escape(name))).collect();
+            let more = if count > names.len() { ", …" } else { "" };
+            let found = format!("{count} could deceive people: {}{more}", names.join(", "));
+            report.warning(
+                "user names",
+                found,
+                "look at these accounts; `usher user rename NAME NEW_NAME` renames one",
+            );
+        }
+    }
+}
+
+/// Escapes all but ASCII, so that letters that look alike can be told apart.
+fn escape(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() }).collect()
 }
 
 fn check_secret_key(config: &Config, inspection: Option<&Inspection>, report: &mut Report) {

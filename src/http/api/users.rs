@@ -147,6 +147,9 @@ async fn change(request: Request<SignedIn, ((UserId, UserPatch), IfMatch)>) -> R
     let changed = caller.write(&app, move |connection| {
         let before = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
         if_match.check(&before)?;
+        if let Some(name) = patch.username.as_ref().filter(|name| name.as_str() != before.username.as_str()) {
+            fields::check_new_username(name).map_err(|fault| ApiError::field("username", fault))?;
+        }
         let after = patch.applied_to(&before, now);
         // Only a superuser can be the last one.
         let other_superuser_exists = !before.is_superuser || users::other_superuser_exists(connection, id)?;

@@ -43,7 +43,7 @@ impl UserCreate {
     /// Reads both fields. Neither may be absent, and they must differ.
     pub fn from_fields(fields: &Fields<'_>, source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let min = source.config.password_min_length;
-        let username = fields.required("username", faults, fields::username);
+        let username = fields.required("username", faults, fields::new_username);
         let password = fields.required("password", faults, |value| fields::new_password(value, min));
         let (username, password) = (username?, password?);
         faults.note(Location::Field("password"), fields::differs_from_name(&password, &username))?;

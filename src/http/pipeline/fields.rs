@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::auth::password_policy::{self, WeakPassword};
+use crate::domain::new_username::check_new;
 use crate::domain::secret::Secret;
 use crate::domain::user::MAX_PROFILE_IMAGE_CHARS;
 use crate::domain::username::{Username, UsernameError};
@@ -72,6 +73,18 @@ pub fn username(value: &Value) -> Result<Username, FieldError> {
             FieldError::new("value_error", format!("Value error, {error}"))
         }
     })
+}
+
+/// Parses the name of a new account.
+pub fn new_username(value: &Value) -> Result<Username, FieldError> {
+    let name = username(value)?;
+    check_new_username(&name)?;
+    Ok(name)
+}
+
+/// Checks a name that an account doesn't have yet.
+pub fn check_new_username(name: &Username) -> Result<(), FieldError> {
+    check_new(name).map_err(|error| FieldError::new("value_error", format!("Value error, {error}")))
 }
 
 /// Checks a new password.
