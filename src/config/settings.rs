@@ -106,6 +106,9 @@ settings! {
         /// This is the lifetime of a refresh token. It must be at least access_token_seconds.
         refresh_token_seconds: u32 = "604800", Number, get(values::number::<1, MAX_LIFETIME>);
 
+        /// How long a session lives at most, however often it is used.
+        session_max_seconds: u32 = "2592000", Number, get(values::number::<1, MAX_LIFETIME>);
+
         /// How long a replaced refresh token still works, so that two browser tabs can refresh at once.
         refresh_leeway_seconds: u32 = "10", Number, get(values::number::<0, 300>);
     }

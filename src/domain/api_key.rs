@@ -7,6 +7,9 @@ use crate::domain::clock::Timestamp;
 /// How many leading characters of a key are stored and shown.
 pub const SHOWN_CHARS: usize = 8;
 
+/// The most keys of a user.
+pub const MAX_PER_USER: i64 = 100;
+
 /// A key that lets a program act as its owner. The key itself is shown once and never stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {

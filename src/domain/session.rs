@@ -5,6 +5,9 @@ use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
 
+/// The most sessions of a user. A new one ends the one that was refreshed least recently.
+pub const MAX_PER_USER: i64 = 100;
+
 /// A sign-in of a user on a client. Tokens are valid only while their session is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {

@@ -95,6 +95,17 @@ pub fn insert(connection: &Connection, key: &ApiKey, sha256: &[u8; 32]) -> Resul
     connection.run(SQL, values).map(drop)
 }
 
+/// Returns how many keys a user has, valid or not.
+pub fn count_of_user(connection: &Connection, user_id: Uuid) -> Result<i64, StoreError> {
+    let sql = "SELECT count(*) FROM api_keys WHERE user_id = (SELECT id FROM users WHERE uuid = ?)";
+    connection.one(sql, bind![user_id], |row| row.get(0))
+}
+
+/// Deletes all keys of a user, and returns how many there were.
+pub fn delete_all_of_user(connection: &Connection, user_id: Uuid) -> Result<usize, StoreError> {
+    connection.run("DELETE FROM api_keys WHERE user_id = (SELECT id FROM users WHERE uuid = ?)", bind![user_id])
+}
+
 /// Deletes a key of this owner. Returns the name of the key, or its prefix if it has none; `None` if it doesn't exist.
 pub fn delete(connection: &Connection, owner: Uuid, id: Uuid) -> Result<Option<String>, StoreError> {
     let sql = "DELETE FROM api_keys WHERE uuid = ? AND user_id = (SELECT id FROM users WHERE uuid = ?) \

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::session::Session;
+use crate::domain::session::{MAX_PER_USER, Session};
 use crate::domain::user::User;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
@@ -65,8 +65,11 @@ pub fn find(connection: &Connection, id: Uuid, now: Timestamp) -> Result<Option<
     Ok(users::find(connection, session.user_id)?.map(|user| (session, user)))
 }
 
-/// Adds a session.
+/// Adds a session. If the user has too many, those that were refreshed least recently end.
 pub fn insert(connection: &Connection, session: &Session) -> Result<(), StoreError> {
+    const EXCESS: &str = "DELETE FROM sessions WHERE user_id = (SELECT id FROM users WHERE uuid = ?1) AND id NOT IN \
+         (SELECT id FROM sessions WHERE user_id = (SELECT id FROM users WHERE uuid = ?1) \
+         ORDER BY refreshed_at DESC, id DESC LIMIT ?2)";
     const SQL: &str = "INSERT INTO sessions (uuid, user_id, created_at, refreshed_at, expires_at, generation, address, \
          client, automatic) SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM users WHERE uuid = ?2";
     let values = bind![
@@ -80,7 +83,8 @@ pub fn insert(connection: &Connection, session: &Session) -> Result<(), StoreErr
         &session.client,
         session.automatic,
     ];
-    connection.run(SQL, values).map(drop)
+    connection.run(SQL, values)?;
+    connection.run(EXCESS, bind![session.user_id, MAX_PER_USER]).map(drop)
 }
 
 /// Ends a user's automatic sessions except the `most` that were refreshed last.

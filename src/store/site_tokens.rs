@@ -10,6 +10,8 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::value::bind;
 use crate::store::user_rows::{self, user_columns};
 
+/// The most tokens of a session.
+const MAX_PER_SESSION: i64 = 20;
 /// How long a replaced token still works: requests in flight carry it.
 pub const LEEWAY: TimeDelta = TimeDelta::seconds(30);
 
@@ -39,6 +41,9 @@ pub fn add(connection: &Connection, session: Uuid, sha256: &[u8; 32], now: Times
     connection.run(sql, bind![now + LEEWAY, session, now - LEEWAY])?;
     let sql = "INSERT INTO entry_tokens (sha256, session, made_at) VALUES (?, ?, ?)";
     connection.run(sql, bind![sha256, session, now])?;
+    let sql = "DELETE FROM entry_tokens WHERE session = ?1 AND sha256 NOT IN \
+         (SELECT sha256 FROM entry_tokens WHERE session = ?1 ORDER BY made_at DESC LIMIT ?2)";
+    connection.run(sql, bind![session, MAX_PER_SESSION])?;
     Ok(())
 }
 

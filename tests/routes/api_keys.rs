@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::requests::{start, with};
+use crate::support::requests::{ALICE, start, with, with_alice};
 use crate::support::server::ADMIN;
 
 const WHOAMI: &str = "/api/v1/users/whoami";
@@ -150,4 +150,40 @@ fn store_keys_are_kept_encrypted_with_the_secret_key() {
     assert_eq!(server.app.fernet.decrypt(&kept).unwrap().expose(), "store-secret");
     let again = server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1);
     assert_eq!(again.cookie("apikey_tkn_lflw").unwrap(), kept);
+}
+
+#[test]
+fn a_user_has_at_most_100_keys_and_all_are_deleted_at_once() {
+    let (server, admin, id) = with_alice(&[]);
+    let alice = server.login(ALICE.0, ALICE.1).access;
+    let (_, key) = server.create_key(&alice, "first");
+    let create = || server.call("POST", "/api/v1/api_key/", &alice, &json!({"name": "more"}));
+    for _ in 1..100 {
+        create().expect(200);
+    }
+    create().refused(400, "You have 100 API keys; delete one to create another");
+    let count = || server.call("GET", "/api/v1/api_key/", &alice, &Value::Null).json()["total_count"].clone();
+    assert_eq!(count(), 100);
+    server.get("/api/v1/users/whoami").key(&key).send().expect(200);
+    server.call("DELETE", "/api/v1/api_key/", &alice, &Value::Null).expect(200);
+    server.get("/api/v1/users/whoami").key(&key).send().expect(403);
+    create().expect(200);
+    let theirs = format!("/api/v1/users/{id}/api_keys");
+    server.call("DELETE", &theirs, &alice, &Value::Null).expect(403);
+    server.call("DELETE", &theirs, &admin, &Value::Null).expect(200);
+    assert_eq!(count(), 0);
+    assert_eq!(server.audit(&admin, "key.delete")[0]["detail"], "1 keys");
+}
+
+#[test]
+fn a_use_is_shown_before_it_is_written() {
+    let (server, _, _) = with_alice(&[]);
+    let alice = server.login(ALICE.0, ALICE.1).access;
+    let (_, key) = server.create_key(&alice, "script");
+    for uses in 1..4 {
+        server.get("/api/v1/users/whoami").key(&key).send().expect(200);
+        let listed = server.call("GET", "/api/v1/api_key/", &alice, &Value::Null).json()["api_keys"][0].clone();
+        assert_eq!((&listed["total_uses"], listed["last_used_at"].is_string()), (&json!(uses), true), "{listed}");
+        server.wait(2);
+    }
 }

@@ -85,3 +85,36 @@ fn what_a_session_asked_for_is_not_done_once_it_has_ended_however_long_the_hash_
     stolen.read(false).unwrap().refused(401, "Session has ended.");
     assert_eq!(server.try_login(ADMIN.0, ADMIN.1).status, 200);
 }
+
+#[test]
+fn a_user_has_at_most_100_sessions_and_the_one_unused_for_longest_ends() {
+    let (server, _, _) = with_alice(&[("throttle", "false")]);
+    let first = server.login(ALICE.0, ALICE.1);
+    server.wait(1);
+    let second = server.login(ALICE.0, ALICE.1).access;
+    server.wait(1);
+    let refreshed = server.refresh(&first.refresh).field("access_token");
+    for _ in 2..100 {
+        server.login(ALICE.0, ALICE.1);
+    }
+    server.whoami(&second).expect(200);
+    let newest = server.login(ALICE.0, ALICE.1).access;
+    assert_eq!([&refreshed, &second, &newest].map(|token| server.whoami(token).status), [200, 401, 200]);
+    let list = server.call("GET", "/api/v1/sessions", &newest, &Value::Null).json();
+    assert_eq!(list["total_count"], 100);
+}
+
+#[test]
+fn a_session_ends_after_its_longest_time_however_often_it_is_refreshed() {
+    let (server, _, _) = with_alice(&[("session_max_seconds", "86400"), ("refresh_token_seconds", "60000")]);
+    let first = server.login(ALICE.0, ALICE.1).refresh;
+    server.wait(50_000);
+    let second = server.refresh(&first).expect(200);
+    let cookie = second.set_cookie("refresh_token_lf").unwrap();
+    assert!(cookie.contains("; Max-Age=36400;"), "{cookie}");
+    server.wait(36_399);
+    let third = server.refresh(&second.field("refresh_token")).expect(200);
+    server.wait(1);
+    assert_eq!(server.whoami(&third.field("access_token")).status, 401);
+    assert_eq!(server.refresh(&third.field("refresh_token")).status, 401);
+}

@@ -5,13 +5,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::auth::api_key;
-use crate::domain::api_key::{ApiKey, SHOWN_CHARS};
+use crate::domain::api_key::{ApiKey, MAX_PER_USER, SHOWN_CHARS};
 use crate::domain::audit::{Action, Event};
 use crate::domain::clock::Timestamp;
 use crate::domain::policy;
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::http::models::{ApiKeyRead, ApiKeysResponse, Detail, UnmaskedApiKeyRead, nullable_text, text};
+use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::{SignedIn, Superuser};
 use crate::http::pipeline::cookies::{self, CookieJar};
@@ -51,6 +52,15 @@ pub fn routes() -> Vec<Route> {
             .named(TAG, "save_store_api_key_api_v1_api_key_store_post", "Save the store key")
             .about("Saves your key to Langflow's component store, encrypted.")
             .gives::<Detail>(200),
+        Route::delete(ALL, delete_all)
+            .named(TAG, "delete_api_keys_api_v1_api_key__delete", "Delete all API keys")
+            .about("Deletes all of your API keys.")
+            .gives::<Detail>(200),
+        Route::delete("/api/v1/users/{user_id}/api_keys", revoke_all)
+            .named(TAG, "revoke_user_api_keys_api_v1_users__user_id__api_keys_delete", "Revoke all API keys of a user")
+            .about("Deletes all API keys of a user. For superusers.")
+            .gives::<Detail>(200)
+            .refuses(404, "The user doesn't exist."),
         Route::get("/api/v1/users/{user_id}/api_keys", list_of)
             .named(TAG, "read_user_api_keys_api_v1_users__user_id__api_keys_get", "List a user's API keys")
             .about("Returns a user's API keys, masked. For superusers.")
@@ -71,7 +81,7 @@ pub fn routes() -> Vec<Route> {
 async fn list(request: Request<SignedIn, NoInput>) -> Result<Response, ApiError> {
     let user_id = request.caller.user.id;
     let keys = request.app.db.read(move |connection| api_keys::of_user(connection, user_id)).await?;
-    Ok(shown(user_id, &keys))
+    Ok(shown(&request.app, user_id, keys))
 }
 
 async fn list_of(request: Request<Superuser, UserId>) -> Result<Response, ApiError> {
@@ -80,10 +90,12 @@ async fn list_of(request: Request<Superuser, UserId>) -> Result<Response, ApiErr
         users::find(connection, user_id)?.ok_or(ApiError::UserNotFound)?;
         Ok::<_, ApiError>(api_keys::of_user(connection, user_id)?)
     });
-    Ok(shown(user_id, &keys.await?))
+    let keys = keys.await?;
+    Ok(shown(&request.app, user_id, keys))
 }
 
-fn shown(user_id: Uuid, keys: &[ApiKey]) -> Response {
+fn shown(app: &App, user_id: Uuid, mut keys: Vec<ApiKey>) -> Response {
+    app.key_uses.add_to(&mut keys);
     let api_keys: Vec<_> = keys.iter().map(ApiKeyRead::from).collect();
     Response::json(&ApiKeysResponse { total_count: api_keys.len(), user_id, api_keys })
 }
@@ -155,11 +167,34 @@ async fn create(request: Request<SignedIn, ApiKeyCreate>) -> Result<Response, Ap
     let event =
         event.detail(format!("key \"{}\"", key.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&key.prefix)));
     let created = caller.write(&app, move |connection| {
+        if api_keys::count_of_user(connection, key.user_id)? >= MAX_PER_USER {
+            return Err(ApiError::TooManyApiKeys);
+        }
         api_keys::insert(connection, &key, &hash)?;
         audit::record(connection, &event, now)?;
         Ok(key)
     });
     Ok(Response::json(&UnmaskedApiKeyRead::new(&created.await?, shown)))
+}
+
+async fn delete_all(request: Request<SignedIn, NoInput>) -> Result<Response, ApiError> {
+    delete_keys(&request, &request.caller, request.caller.user.id).await
+}
+
+async fn revoke_all(request: Request<Superuser, UserId>) -> Result<Response, ApiError> {
+    delete_keys(&request, &request.caller, request.input.0).await
+}
+
+async fn delete_keys<C, I>(request: &Request<C, I>, caller: &SignedIn, owner: Uuid) -> Result<Response, ApiError> {
+    let (actor, now) = (caller.actor(&request.client), request.now);
+    let deleted = caller.write(&request.app, move |connection| {
+        let user = users::find(connection, owner)?.ok_or(ApiError::UserNotFound)?;
+        let count = api_keys::delete_all_of_user(connection, owner)?;
+        let event = Event::new(actor, Action::KeyDeleted).target(&user).detail(format!("{count} keys"));
+        Ok(audit::record(connection, &event, now)?)
+    });
+    deleted.await?;
+    Ok(Response::json(&Detail { detail: messages::API_KEYS_DELETED }))
 }
 
 async fn delete(request: Request<SignedIn, KeyId>) -> Result<Response, ApiError> {

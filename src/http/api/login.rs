@@ -252,13 +252,19 @@ async fn refresh(request: Request<AnyoneOnOwnSite, RefreshCookies>) -> Result<Re
     if tokens.is_empty() {
         return Err(ApiError::InvalidRefreshToken);
     }
-    let (ends, leeway) = (session_tokens::refresh_expiry(&app, now), session_tokens::leeway(&app));
+    let (state, leeway) = (app.clone(), session_tokens::leeway(&app));
     let jar = CookieJar::new(&app.config, &client);
     let done = app.db.write(move |connection| {
         let found = choose_session(connection, &tokens, now, leeway)?;
         let Some((mut session, user, outcome)) = found else { return Ok(None) };
         match outcome {
             RefreshOutcome::Rotate => {
+                let ends = session_tokens::refresh_expiry(&state, session.created_at, now);
+                // The setting was lowered.
+                if ends <= now {
+                    sessions::end(connection, session.id)?;
+                    return Ok(None);
+                }
                 (session.refreshed_at, session.expires_at) = (now, ends);
                 session.generation += 1;
                 session.address = client.address.to_string();

@@ -49,6 +49,8 @@ pub enum ApiError {
     /// The refresh cookie is missing.
     MissingRefreshToken,
     InvalidRefreshToken,
+    /// The user has as many API keys as a user can have.
+    TooManyApiKeys,
     /// Cookies of the same name belong to two users.
     AmbiguousCookies,
     AutoLoginOff,
@@ -168,6 +170,7 @@ impl ApiError {
             Self::MissingRefreshToken | Self::InvalidRefreshToken => {
                 (StatusCode::UNAUTHORIZED, messages::INVALID_REFRESH_TOKEN)
             }
+            Self::TooManyApiKeys => (StatusCode::BAD_REQUEST, messages::TOO_MANY_API_KEYS),
             Self::AmbiguousCookies => (StatusCode::UNAUTHORIZED, messages::AMBIGUOUS_COOKIES),
             Self::AutoLoginOff => generation.auto_login_off,
             Self::AutoLoginNotLocal => (StatusCode::FORBIDDEN, messages::AUTO_LOGIN_LOCAL),

@@ -15,6 +15,8 @@ pub const NOT_SUPERUSER: &str = "The user doesn't have enough privileges";
 pub const INVALID_LOGIN: &str = "Incorrect username or password";
 pub const APPROVAL_PENDING: &str = "Waiting for approval";
 pub const INVALID_REFRESH_TOKEN: &str = "Invalid refresh token";
+pub const TOO_MANY_API_KEYS: &str = "You have 100 API keys; delete one to create another";
+pub const API_KEYS_DELETED: &str = "API keys deleted";
 pub const AMBIGUOUS_COOKIES: &str =
     "The browser sent cookies of two accounts; delete this site's cookies and sign in again";
 pub const LOGGED_OUT: &str = "Logout successful";

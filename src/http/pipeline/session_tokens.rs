@@ -26,7 +26,7 @@ pub fn new_session(app: &App, user: &User, client: &Client, now: Timestamp) -> S
         user_id: user.id,
         created_at: now,
         refreshed_at: now,
-        expires_at: refresh_expiry(app, now),
+        expires_at: refresh_expiry(app, now, now),
         generation: 0,
         address: client.address.to_string(),
         client: client.agent.clone(),
@@ -34,9 +34,10 @@ pub fn new_session(app: &App, user: &User, client: &Client, now: Timestamp) -> S
     }
 }
 
-/// Returns when a refresh token that is issued now expires.
-pub fn refresh_expiry(app: &App, now: Timestamp) -> Timestamp {
-    now + TimeDelta::seconds(app.config.refresh_token_seconds.into())
+/// Returns when a refresh token expires that is issued now in a session that began at `created_at`.
+pub fn refresh_expiry(app: &App, created_at: Timestamp, now: Timestamp) -> Timestamp {
+    let (unused, whole) = (app.config.refresh_token_seconds, app.config.session_max_seconds);
+    (now + TimeDelta::seconds(unused.into())).min(created_at + TimeDelta::seconds(whole.into()))
 }
 
 /// Returns how long a replaced refresh token still works.
