@@ -65,7 +65,7 @@ export class NetworkError extends Error {
   }
 }
 
-async function send(method, path, { query, json, form, headers = {}, signal, credentials } = {}) {
+async function send(method, path, { query, json, form, headers = {}, signal, credentials, timeout = TIMEOUT } = {}) {
   const url = new URL(path, base);
   for (const [name, value] of Object.entries(query ?? {})) {
     if (value !== '' && value != null) url.searchParams.set(name, value);
@@ -77,8 +77,8 @@ async function send(method, path, { query, json, form, headers = {}, signal, cre
   } else if (form) {
     body = new URLSearchParams(form);
   }
-  const timeout = AbortSignal.timeout(TIMEOUT);
-  const until = signal ? AbortSignal.any([signal, timeout]) : timeout;
+  const deadline = AbortSignal.timeout(timeout);
+  const until = signal ? AbortSignal.any([signal, deadline]) : deadline;
   const response = await fetch(url, { method, headers, body, signal: until, credentials, cache: 'no-store' }).catch((error) => {
     if (error.name === 'AbortError') throw error;
     return null;
@@ -230,6 +230,11 @@ export async function request(method, path, options = {}) {
   const body = await read(response);
   if (method !== 'GET' && path.startsWith('users/')) emit('users-changed');
   return body;
+}
+
+/** Returns the result of the server's health check, whether or not it is healthy. */
+export async function healthCheck(signal) {
+  return (await send('GET', 'health_check', { signal })).json();
 }
 
 /** Sends a request to any path and returns the unread response. */

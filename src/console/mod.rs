@@ -65,6 +65,7 @@ pub const SIGNED_IN_SCRIPTS: &[&str] = &[
     "export.js",
     "bulk.js",
     "activity.js",
+    "server.js",
 ];
 /// The scripts of the API reference.
 pub const DOCS_SCRIPTS: &[&str] = &[
@@ -133,6 +134,7 @@ pub const FILES: &[File] = &[
     file!("export.js", "", SCRIPT),
     file!("bulk.js", "", SCRIPT),
     file!("activity.js", "", SCRIPT),
+    file!("server.js", "", SCRIPT),
     file!("preact.js", "vendor/", SCRIPT),
     file!("hooks.js", "vendor/", SCRIPT),
     file!("htm.js", "vendor/", SCRIPT),

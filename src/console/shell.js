@@ -7,10 +7,12 @@ import { Users } from './users.js';
 import { UserPage } from './user.js';
 import { Account } from './account.js';
 import { Audit } from './audit.js';
+import { Server } from './server.js';
 import { discard, session, shell } from './texts.js';
 
 function Page({ at, me, setMe }) {
   if (at.page === 'account' || !me.is_superuser) return html`<${Account} me=${me} setMe=${setMe} />`;
+  if (at.page === 'server') return html`<${Server} />`;
   if (at.page === 'audit') return html`<${Audit} query=${at.query} />`;
   if (at.page === 'users' && at.id) return html`<${UserPage} key=${at.id} id=${at.id} me=${me} setMe=${setMe} />`;
   if (!at.page || at.page === 'users') return html`<${Users} query=${at.query} />`;
@@ -118,6 +120,6 @@ export function Shell({ me, setMe, onLeave }) {
       <button onClick=${leave}>${shell.signOut}</button></div>
   </header>
   <main id="main"><${Page} at=${at} me=${me} setMe=${setMe} /></main>
-  <footer class="muted small"><span>${shell.version(version)}</span><a href=${new URL('docs', base)}>${shell.api}</a><${Theme} /></footer>
+  <footer class="muted small"><span>${shell.version(version)}</span>${me.is_superuser && html`<a href="#/server" aria-current=${current(page === 'server')}>${shell.server}</a>`}<a href=${new URL('docs', base)}>${shell.api}</a><${Theme} /></footer>
   <${DiscardDialog} />`;
 }

@@ -25,6 +25,8 @@ pub enum Denied {
     PasswordByApiKey,
     /// An API key can't list or end sessions.
     SessionsByApiKey,
+    /// An API key can't download backups, which contain password hashes.
+    BackupsByApiKey,
     /// An API key can't get the cookie for other sites.
     SiteAccessByApiKey,
     /// Sites behind the proxy identify users by name, so users can't rename themselves.
@@ -97,6 +99,11 @@ pub fn may_reset_password(caller: &Caller, target: Uuid) -> Result<(), Denied> {
 /// Whether `caller` may list and end sessions.
 pub fn may_manage_sessions(caller: &Caller) -> Result<(), Denied> {
     needs_session(caller, Denied::SessionsByApiKey).map(drop)
+}
+
+/// Whether the superuser `caller` may download backups.
+pub fn may_download_backups(caller: &Caller) -> Result<(), Denied> {
+    needs_session(caller, Denied::BackupsByApiKey).map(drop)
 }
 
 /// Returns the session that a cookie for the sites behind the proxy belongs to.

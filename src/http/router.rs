@@ -10,8 +10,8 @@ use actix_web::{HttpRequest, HttpResponse, Resource};
 use serde_json::Value;
 
 use crate::http::api::{
-    api_keys, audit, auto_login, current_session, health, login, metrics, openapi, passwords, reset_links, sessions,
-    setup, users,
+    api_keys, audit, auto_login, current_session, health, login, metrics, openapi, passwords, reset_links, server,
+    sessions, setup, users,
 };
 use crate::http::forward_auth::{site_token, verify};
 use crate::http::pages;
@@ -37,6 +37,7 @@ fn all() -> Vec<Route> {
         current_session::routes(),
         sessions::routes(),
         audit::routes(),
+        server::routes(),
         api_keys::routes(),
         setup::routes(),
         reset_links::routes(),

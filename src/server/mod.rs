@@ -4,6 +4,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -177,6 +178,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         key_uses: Arc::default(),
         pages: Pages::default(),
         metrics,
+        backup_running: AtomicBool::new(false),
         setup_token: Mutex::new(None),
         description: ApiDescription::new(http::describe_routes, Generation::of(&config)),
         config,

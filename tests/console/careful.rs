@@ -286,3 +286,28 @@ fn the_sign_in_page_names_the_site_that_asks_for_it() {
     browser.is_at("Sign in");
     browser.sees("Sign in to open app.example.org.");
 }
+
+#[needs(browser)]
+#[test]
+fn the_server_page_shows_settings_and_health_and_makes_and_downloads_a_backup() {
+    let server = Server::with().set("audit_days", "30").start();
+    let browser = Browser::open(&server.url);
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    browser.click("Server");
+    browser.is_at("Server");
+    browser.sees("Healthy");
+    browser.meets("//dl[@class=\"settings\"]/dt[.=\"audit_days\"]/following-sibling::dd[1][contains(., \"30\")]");
+    browser.run(
+        "window.sizes = []; const make = URL.createObjectURL;
+        URL.createObjectURL = (blob) => { window.sizes.push(blob.size); return make.call(URL, blob); }",
+    );
+    browser.click("Make backup");
+    browser.is_told("was made.");
+    browser.press_on("//button[.=\"Download\"]");
+    let look = "return new Promise((done) => { const look = () => window.sizes.length ? done(window.sizes.pop())
+        : setTimeout(look, 10); look(); })";
+    let file = std::fs::read_dir(server.data_dir().join("backups")).unwrap().next().unwrap().unwrap();
+    assert_eq!(browser.run(look), file.metadata().unwrap().len());
+    assert_eq!(browser.complaints(), [""; 0]);
+}

@@ -154,11 +154,12 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
     for (path, heading, name) in [
         (format!("users/{id}"), "erika", "user"),
         ("audit".to_owned(), "Audit log", "audit"),
+        ("server".to_owned(), "Server", "server"),
         ("account".to_owned(), "My account", "account"),
     ] {
         browser.go(&format!("{}/#/{path}", server.url));
         browser.is_at(heading);
-        browser.meets("//table/tbody/tr | //ul/li");
+        browser.meets("//table/tbody/tr | //ul/li | //dl/dd");
         inspect(&browser, name);
     }
     browser.click("Change password");

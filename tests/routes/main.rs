@@ -16,6 +16,7 @@ mod pages;
 mod passwords;
 mod reset_links;
 mod schema;
+mod server;
 mod sessions;
 mod setup;
 mod users;

@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod passwords;
 pub mod reset_links;
+pub mod server;
 pub mod sessions;
 pub mod setup;
 pub mod users;

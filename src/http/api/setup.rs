@@ -1,5 +1,6 @@
 //! One-time setup: the link shown at startup creates the first superuser.
 
+use std::io;
 use std::sync::PoisonError;
 
 use utoipa::ToSchema;
@@ -99,18 +100,17 @@ async fn set_up(request: Request<Anyone, Setup>) -> Result<Response, ApiError> {
     });
     let user = made.await?;
     *app.setup_token.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    delete_link_file(&app.config).await;
+    delete_link_file(&app.config);
     Ok(Response::json(&UserRead::from(&user)).created(&format!("/api/v1/users/{}", user.id)))
 }
 
 /// Deletes the file with the setup link. The link no longer works, so a failure is only logged.
-async fn delete_link_file(config: &Config) {
+fn delete_link_file(config: &Config) {
     let path = config.setup_link_file();
-    let deleted =
-        actix_web::rt::task::spawn_blocking(move || std::fs::remove_file(&path).map_err(|error| (path, error)));
-    if let Ok(Err((path, error))) = deleted.await
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        log::warn!("{} can't be deleted: {error}", path.display());
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            log::warn!("{} can't be deleted: {error}", path.display());
+        }
+        _ => {}
     }
 }

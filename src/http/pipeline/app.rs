@@ -1,5 +1,6 @@
 //! The state that all requests share: settings, database, keys and counters.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use crate::auth::fernet::Fernet;
@@ -47,6 +48,8 @@ pub struct App {
     pub description: ApiDescription,
     /// Counters for `/metrics`.
     pub metrics: Metrics,
+    /// Whether a superuser's backup is being made.
+    pub backup_running: AtomicBool,
     /// The token of the setup link, until the first superuser exists.
     pub setup_token: Mutex<Option<Secret>>,
 }

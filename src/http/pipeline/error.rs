@@ -75,6 +75,10 @@ pub enum ApiError {
     /// The cookie needs HTTPS, and the site uses HTTP.
     SiteNeedsHttps,
     SetupComplete,
+    /// Another backup is being made.
+    BackupRunning,
+    /// A backup can't be made. The cause is in the log.
+    BackupFailed,
     InvalidSetupToken,
     /// Too many attempts; retry after this many seconds.
     TooManyRequests(u64),
@@ -187,6 +191,8 @@ impl ApiError {
             Self::SiteForbidden => (StatusCode::FORBIDDEN, messages::SITE_FORBIDDEN),
             Self::InvalidReturnUrl => (StatusCode::FORBIDDEN, messages::INVALID_RETURN_URL),
             Self::SiteNeedsHttps => (StatusCode::FORBIDDEN, messages::SITE_NEEDS_HTTPS),
+            Self::BackupRunning => (StatusCode::CONFLICT, messages::BACKUP_RUNNING),
+            Self::BackupFailed => (StatusCode::INTERNAL_SERVER_ERROR, messages::BACKUP_FAILED),
             Self::SetupComplete => (StatusCode::FORBIDDEN, messages::SETUP_COMPLETE),
             Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, messages::TOO_MANY_REQUESTS),
             Self::InvalidResetToken => (StatusCode::FORBIDDEN, messages::RESET_TOKEN),
@@ -248,6 +254,7 @@ fn denied_message(denied: Denied, generation: &Generation) -> (StatusCode, &'sta
         Denied::AnothersPassword => (generation.anothers_password, messages::ANOTHERS_PASSWORD),
         Denied::PasswordByApiKey => (StatusCode::FORBIDDEN, messages::PASSWORD_BY_API_KEY),
         Denied::SessionsByApiKey => (StatusCode::FORBIDDEN, messages::SESSIONS_BY_API_KEY),
+        Denied::BackupsByApiKey => (StatusCode::FORBIDDEN, messages::BACKUPS_BY_API_KEY),
         Denied::SiteAccessByApiKey => (StatusCode::FORBIDDEN, messages::SITE_ACCESS_BY_API_KEY),
         Denied::RenameSelf => (StatusCode::FORBIDDEN, messages::RENAME_SELF),
         Denied::DeleteSelf => (StatusCode::BAD_REQUEST, messages::DELETE_SELF),

@@ -57,6 +57,9 @@ pub const SITE_ACCESS_BY_API_KEY: &str = "An API key can't open other sites in a
 pub const RENAME_SELF: &str =
     "You can't change your user name, because other sites identify you by it; ask an administrator";
 
+pub const BACKUP_RUNNING: &str = "Another backup is being made";
+pub const BACKUP_FAILED: &str = "The backup failed; the server's log has the cause";
+pub const BACKUPS_BY_API_KEY: &str = "An API key can't download backups; sign in instead";
 pub const SETUP_COMPLETE: &str = "Setup is complete: a superuser exists";
 pub const SETUP_LINK_VALID: &str = "The setup link is valid";
 pub const SETUP_TOKEN: &str = "The setup link isn't valid; restart the server to get a new one";

@@ -10,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 
 use crate::auth::password_hasher::HashError;
+use crate::domain::clock::Timestamp;
 use crate::http::pipeline::error::ApiError;
 
 /// The labels of requests that match no route.
@@ -59,6 +60,11 @@ impl Metrics {
             logins,
             started_at,
         }
+    }
+
+    /// When the server started.
+    pub fn started_at(&self) -> Timestamp {
+        Timestamp::from_timestamp(self.started_at, 0).unwrap_or_default()
     }
 
     /// Counts a sign-in attempt by its outcome.

@@ -11,6 +11,7 @@ pub mod denied_log;
 pub mod error;
 pub mod exposition;
 pub mod fields;
+pub mod file_body;
 pub mod form;
 pub mod generation;
 pub mod if_match;

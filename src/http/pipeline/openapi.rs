@@ -24,7 +24,7 @@ use crate::http::pipeline::validation::ValidationErrorBody;
 const JSON: &str = "application/json";
 
 /// The groups of operations, in the order in which they are shown.
-const TAGS: [(&str, &str); 11] = [
+const TAGS: [(&str, &str); 12] = [
     ("Users", "User accounts."),
     ("Login", "Sign-in, refresh and sign-out."),
     ("APIKey", "API keys for programs."),
@@ -34,6 +34,7 @@ const TAGS: [(&str, &str); 11] = [
     ("Audit", "Who changed what, and when."),
     ("Forward auth", "Access to the sites behind a reverse proxy."),
     ("Health Check", "Whether the server works."),
+    ("Server", "The server's state and its backups."),
     ("Monitoring", "Metrics for Prometheus."),
     ("Documentation", "This description."),
 ];
@@ -88,6 +89,12 @@ impl Operation {
         let uuid =
             Object::builder().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
         self.parameter(name, ParameterIn::Path, Required::True, uuid, description);
+    }
+
+    /// Adds a path parameter that is any text.
+    pub fn path_text(&mut self, name: &str, description: &str) {
+        let text = Object::builder().schema_type(Type::String);
+        self.parameter(name, ParameterIn::Path, Required::True, text, description);
     }
 
     /// Adds the fields of `T` as query parameters.

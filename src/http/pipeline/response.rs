@@ -1,5 +1,7 @@
 //! Responses: JSON bodies, the headers that every response has, and the access log.
 
+use std::fs::File;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::domain::audit::RequestId;
 use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::file_body::FileBody;
 use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::request_id;
 
@@ -33,10 +36,16 @@ const ALWAYS: [(HeaderName, HeaderValue); 6] = [
     ),
 ];
 
+/// The body of a response.
+enum ResponseBody {
+    Bytes(Bytes),
+    File(FileBody),
+}
+
 /// A response that isn't an error.
 pub struct Response {
     status: StatusCode,
-    body: Bytes,
+    body: ResponseBody,
     content_type: HeaderValue,
     headers: Vec<(HeaderName, HeaderValue)>,
     /// Headers that replace the default ones.
@@ -49,7 +58,7 @@ impl Response {
         let body = serde_json::to_vec(value).expect("replies are plain data with string keys");
         Self {
             status: StatusCode::OK,
-            body: body.into(),
+            body: ResponseBody::Bytes(body.into()),
             content_type: JSON,
             headers: Vec::new(),
             replaced: Vec::new(),
@@ -60,7 +69,7 @@ impl Response {
     pub fn empty() -> Self {
         Self {
             status: StatusCode::OK,
-            body: Bytes::new(),
+            body: ResponseBody::Bytes(Bytes::new()),
             content_type: JSON,
             headers: Vec::new(),
             replaced: Vec::new(),
@@ -70,7 +79,23 @@ impl Response {
     /// 200 with a file or text of this content type.
     pub fn file(body: impl Into<Bytes>, content_type: &'static str) -> Self {
         let content_type = HeaderValue::from_static(content_type);
-        Self { status: StatusCode::OK, body: body.into(), content_type, headers: Vec::new(), replaced: Vec::new() }
+        Self {
+            status: StatusCode::OK,
+            body: ResponseBody::Bytes(body.into()),
+            content_type,
+            headers: Vec::new(),
+            replaced: Vec::new(),
+        }
+    }
+
+    /// 200 with a file that is read while it is sent.
+    ///
+    /// # Errors
+    /// When the file's length can't be read, or the system has no thread.
+    pub fn stream(file: File, content_type: &'static str) -> io::Result<Self> {
+        let body = ResponseBody::File(FileBody::new(file)?);
+        let content_type = HeaderValue::from_static(content_type);
+        Ok(Self { status: StatusCode::OK, body, content_type, headers: Vec::new(), replaced: Vec::new() })
     }
 
     /// Sets the status.
@@ -115,7 +140,10 @@ pub fn send(request: &HttpRequest, config: &Config, outcome: Result<Response, Ap
             for header in response.replaced {
                 builder.insert_header(header);
             }
-            builder.body(response.body)
+            match response.body {
+                ResponseBody::Bytes(bytes) => builder.body(bytes),
+                ResponseBody::File(file) => builder.body(file),
+            }
         }
         Err(error) => send_error(request, &error, id, Generation::of(config)),
     };

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use chrono::NaiveDateTime;
 
@@ -57,6 +58,9 @@ pub fn newest(kept: &[StoredBackup], now: Timestamp) -> Option<Timestamp> {
 
 /// Makes a backup and returns its path and size in bytes.
 pub fn make(data_dir: &Path, now: Timestamp, progress: &mut BackupProgress) -> Result<(PathBuf, u64), BackupError> {
+    // Two at once would delete each other's temporary files.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = data_dir.join(DIRECTORY);
     platform::create_private_dir(&dir).map_err(|cause| io_error(&dir, cause))?;
     delete_temporary_files(&dir).map_err(|cause| io_error(&dir, cause))?;
