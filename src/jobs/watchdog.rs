@@ -14,11 +14,11 @@ use crate::store::{Db, StoreError, ThreadLiveness};
 
 /// The turns of every worker, counted by each as long as it lives.
 #[derive(Clone, Debug, Default)]
-pub struct Workers(Arc<Mutex<Vec<Arc<AtomicU64>>>>);
+pub struct WorkerTicks(Arc<Mutex<Vec<Arc<AtomicU64>>>>);
 
-impl Workers {
+impl WorkerTicks {
     /// Begins to count the turns of the worker on whose thread it is called, at least `period` apart.
-    pub fn count_this_one(&self, period: Duration) {
+    pub fn count_this_worker(&self, period: Duration) {
         let turns = Arc::new(AtomicU64::new(0));
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&turns));
         // Dropped with its worker, and the count with it.
@@ -40,7 +40,7 @@ impl Workers {
 }
 
 /// Gives a sign of life for as long as there is one, twice within the manager's patience.
-pub async fn watch(job: JobContext, workers: Workers, patience: Duration) {
+pub async fn watch(job: JobContext, workers: WorkerTicks, patience: Duration) {
     let period = patience / 2;
     let mut check = Check::begin(job.db.clone(), workers);
     loop {
@@ -55,13 +55,13 @@ pub async fn watch(job: JobContext, workers: Workers, patience: Duration) {
 /// What was found last.
 struct Check {
     db: Db,
-    workers: Workers,
+    workers: WorkerTicks,
     pulse: Option<ThreadLiveness>,
     turns: Vec<(usize, u64)>,
 }
 
 impl Check {
-    fn begin(db: Db, workers: Workers) -> Self {
+    fn begin(db: Db, workers: WorkerTicks) -> Self {
         let (pulse, turns) = (db.thread_liveness(), workers.turns());
         Self { db, workers, pulse, turns }
     }
@@ -116,7 +116,7 @@ mod tests {
     #[actix_web::test]
     async fn a_server_at_rest_is_alive_and_one_whose_database_has_stopped_is_not() {
         let (_dir, db) = database();
-        let mut check = Check::begin(db.clone(), Workers::default());
+        let mut check = Check::begin(db.clone(), WorkerTicks::default());
         assert_eq!(look(&mut check, true).await, Ok(()));
         assert_eq!(look(&mut check, true).await, Ok(()));
         db.close();
@@ -126,7 +126,7 @@ mod tests {
     #[actix_web::test]
     async fn a_database_that_another_program_has_locked_is_bad_news_and_no_death() {
         let (dir, db) = database();
-        let mut check = Check::begin(db, Workers::default());
+        let mut check = Check::begin(db, WorkerTicks::default());
         let path = dir.path().join(crate::store::DATABASE_FILE);
         #[expect(clippy::disallowed_methods, reason = "another program, which has the database open")]
         let other = rusqlite::Connection::open(path).unwrap();
@@ -137,7 +137,7 @@ mod tests {
     #[actix_web::test]
     async fn one_reader_of_several_or_the_writer_that_hangs_is_found() {
         let (_dir, db) = database();
-        let mut check = Check::begin(db.clone(), Workers::default());
+        let mut check = Check::begin(db.clone(), WorkerTicks::default());
         for write in [false, true] {
             let ((working, begun), (go_on, held)) = (mpsc::channel(), mpsc::channel::<()>());
             let hang = move || {
@@ -164,7 +164,7 @@ mod tests {
     #[actix_web::test]
     async fn a_worker_that_does_not_turn_is_found_and_one_that_is_gone_is_not_missed() {
         let (_dir, db) = database();
-        let workers = Workers::default();
+        let workers = WorkerTicks::default();
         let (turn, turns) = (Arc::new(AtomicU64::new(1)), workers.0.clone());
         turns.lock().unwrap().push(Arc::clone(&turn));
         let mut check = Check::begin(db, workers);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
+pub mod client_socket;
 pub mod inspect;
 pub mod parent;
 pub mod service;
@@ -139,14 +140,14 @@ pub fn allow_open_files() -> u64 {
     u64::MAX
 }
 
-/// Lets more connections wait to be accepted than the 128 of the standard library: many may come at once.
-pub fn widen_backlog(listener: &std::net::TcpListener) {
+/// Lets `connections` wait to be accepted. The standard library allows 128.
+pub fn set_backlog(listener: &std::net::TcpListener, connections: i32) {
     #[cfg(unix)]
-    if let Err(error) = rustix::net::listen(listener, 1024) {
-        log::warn!("128 connections may wait to be accepted: {error}");
+    if let Err(error) = rustix::net::listen(listener, connections) {
+        log::warn!("the listen backlog stays at 128: {error}");
     }
     #[cfg(not(unix))]
-    let _ = listener;
+    let _ = (listener, connections);
 }
 
 /// Lets everything else go before this thread, as far as the system can tell threads apart.

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use actix_web::dev::{Server as HttpServer, ServerHandle};
+use actix_web::dev::ServerHandle;
 use actix_web::web;
 use serde_json::json;
 
@@ -28,82 +28,31 @@ use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::metrics::Metrics;
 use crate::http::pipeline::openapi::ApiDescription;
 use crate::http::pipeline::throttle::Throttle;
+use crate::jobs::watchdog::WorkerTicks;
 use crate::jobs::{JobContext, api_key_uses, scheduled_backups, sweep, watchdog};
 use crate::platform::{self, DirLock, service};
 use crate::store::user_index::search::SharedUserIndex;
-use crate::store::{Db, OpenError, Options, StoreError};
+use crate::store::{Db, Options};
 
 mod connection;
+mod connection_limits;
 mod first_superuser;
-mod head;
-mod lane;
-mod leave;
-mod listen;
-mod peers;
+mod http_server;
 pub mod port_file;
 mod reserved_names;
 pub mod secret_key;
+mod start_error;
 
 pub use first_superuser::{FirstSuperuser, FirstSuperuserError};
 pub use port_file::PortFileError;
+pub use start_error::StartError;
 
-use crate::jobs::watchdog::Workers;
+use connection_limits::ConnectionLimits;
 use port_file::PortFile;
 
 /// How often the lock on the data directory is tried again, and after how long.
 const LOCK_TRIES: u32 = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
-
-/// Why the server does not start. Each reads as one sentence.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The data directory cannot be made or locked.
-    #[error("{path}: {cause}; usher must be able to make and write its data directory, see `data_dir`")]
-    DataDir {
-        /// The directory.
-        path: PathBuf,
-        /// The system's reason.
-        cause: io::Error,
-    },
-    /// Another server has the data directory.
-    #[error("another usher is running on {0}; stop it first, or choose another `data_dir`")]
-    Running(PathBuf),
-    /// The database is not opened.
-    #[error(transparent)]
-    Database(#[from] OpenError),
-    /// There is no secret key.
-    #[error(transparent)]
-    SecretKey(#[from] secret_key::SecretKeyStartError),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {bind}: {cause}; choose another address or port with `bind`, or stop what uses it")]
-    Bind {
-        /// The setting.
-        bind: String,
-        /// The system's reason.
-        cause: io::Error,
-    },
-    /// `auto_login` where others could use it.
-    #[error("`auto_login` signs in whoever asks, so it needs a loopback `bind` and no `trusted_proxies`")]
-    AutoLoginExposed,
-    /// Where the server listens cannot be written down.
-    #[error(transparent)]
-    PortFile(#[from] PortFileError),
-    /// The prefix could not be told from a route.
-    #[error("`base_path` is {0}, which begins as paths of usher's own do; choose another one, such as /usher")]
-    BasePathTaken(String),
-    /// How far the clock was believed could not be read or written.
-    #[error("what the database knows of the clock cannot be used: {}", .0.described())]
-    Clock(StoreError),
-    /// Whether names are kept could not be read or written.
-    #[error("what forward auth knows of names cannot be used: {}", .0.described())]
-    Names(StoreError),
-    /// The first superuser cannot be made.
-    #[error(transparent)]
-    FirstSuperuser(#[from] first_superuser::FirstSuperuserError),
-    /// The system gave no thread.
-    #[error("the server's threads cannot be started: {0}")]
-    Threads(io::Error),
-}
 
 /// A server that listens, but does not answer until it is run.
 pub struct Server {
@@ -115,9 +64,10 @@ pub struct Server {
     pub first_superuser: FirstSuperuser,
     app: web::Data<App>,
     job: JobContext,
-    server: HttpServer,
-    /// What the service manager waits for a sign of life from, and for how long.
-    watched: Option<(Workers, Duration)>,
+    server: actix_web::dev::Server,
+    limits: Arc<ConnectionLimits>,
+    /// The workers' ticks, and the service manager's watchdog timeout, if it has one.
+    watchdog: Option<(WorkerTicks, Duration)>,
     // Given up before the lock, so that the next server on this directory finds its place free.
     _port_file: Option<PortFile>,
     _lock: DirLock,
@@ -189,12 +139,14 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     let first_superuser = first_superuser::ensure(&app, &url).await?;
     reserved_names::look(&app).await.map_err(StartError::Names)?;
     app.user_index.load_in_background(&app.db);
-    let watched = service::patience().map(|patience| (Workers::default(), patience));
-    let server = listen::listen(&app, listeners, watched.clone()).map_err(StartError::Threads)?;
+    let watchdog = service::patience().map(|timeout| (WorkerTicks::default(), timeout));
+    let limits = http_server::connection_limits(&app);
+    let ticks = watchdog.clone().map(|(ticks, timeout)| (ticks, timeout / 4));
+    let server = http_server::listen(&app, listeners, &limits, ticks).map_err(StartError::Threads)?;
     if let Some(file) = &mut port_file {
         file.publish(ready_line(address))?;
     }
-    Ok(Server { address, url, first_superuser, app, job, server, watched, _port_file: port_file, _lock: lock })
+    Ok(Server { address, url, first_superuser, app, job, server, limits, watchdog, _port_file: port_file, _lock: lock })
 }
 
 /// Takes the lock on the data directory. A command that only asks whether a server runs has it for a moment, too.
@@ -255,9 +207,10 @@ impl Server {
     pub async fn run(self) -> io::Result<()> {
         let flusher = actix_web::rt::spawn(api_key_uses::run(self.job.clone(), Arc::clone(&self.app.key_uses)));
         let sweeper = actix_web::rt::spawn(sweep::run(self.job.clone()));
+        let connections = actix_web::rt::spawn(connection_limits::run_sweep(self.limits));
         let watchdog = self
-            .watched
-            .map(|(workers, patience)| actix_web::rt::spawn(watchdog::watch(self.job.clone(), workers, patience)));
+            .watchdog
+            .map(|(ticks, timeout)| actix_web::rt::spawn(watchdog::watch(self.job.clone(), ticks, timeout)));
         let stop = CancelFlag::default();
         let backups = actix_web::rt::spawn(scheduled_backups::run(self.job, stop.clone()));
         let outcome = self.server.await;
@@ -267,6 +220,7 @@ impl Server {
         }
         flusher.abort();
         sweeper.abort();
+        connections.abort();
         if let Some(watchdog) = watchdog {
             watchdog.abort();
         }

@@ -3,6 +3,7 @@
 
 use std::env;
 use std::fs;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -35,6 +36,7 @@ fn main() {
         ("postgres", has_postgres || is_installed("initdb"), "PostgreSQL is not installed"),
         ("libfaketime", Path::new(FAKETIME).is_file(), "libfaketime is not installed"),
         ("root", can_mount(&[]), "only root can run this, on Linux"),
+        ("network", has_network(), "this machine has no address but loopback"),
         ("namespaces", can_mount(&["--map-root-user"]), "this system has no user namespaces"),
     ] {
         needs.push((name, is_there, otherwise.to_owned()));
@@ -53,4 +55,13 @@ fn can_mount(options: &[&str]) -> bool {
     let mut unshare = Command::new("unshare");
     unshare.args(options).args(["--mount", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]);
     unshare.output().is_ok_and(|ended| ended.status.success())
+}
+
+/// Whether this machine has an address other than loopback. Connecting a UDP socket sends nothing.
+fn has_network() -> bool {
+    let connected = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect("192.0.2.1:9")?;
+        socket.local_addr()
+    });
+    connected.is_ok_and(|address| !address.ip().is_loopback() && !address.ip().is_unspecified())
 }

@@ -18,7 +18,6 @@ mod peers;
 mod power_cuts;
 mod real_disk;
 mod router;
-mod sockets;
 mod vfs;
 
 use std::path::Path;

@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::messages::field;
-use crate::http::pipeline::turn::Turn;
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
 
 /// The size limit of a body.
@@ -51,10 +50,7 @@ pub async fn read(kind: BodyKind, request: &HttpRequest, payload: Payload) -> Re
         drain(request, payload).await;
         return Ok(Body::None);
     }
-    if let Some(turn) = Turn::of(request) {
-        turn.take_body(request);
-    }
-    let bytes = collect(request, payload).await?;
+    let bytes = collect(payload).await?;
     if bytes.is_empty() {
         return Ok(Body::None);
     }
@@ -68,41 +64,25 @@ pub async fn drain(request: &HttpRequest, mut payload: Payload) {
     if !request.headers().contains_key(CONTENT_LENGTH) && !request.chunked().unwrap_or(false) {
         return;
     }
-    if let Some(turn) = Turn::of(request) {
-        turn.take_body(request);
-    }
     let mut left = MAX_DRAINED;
     let all = async {
         while let Some(chunk) = payload.next().await {
-            let Ok(chunk) = chunk else { return ended(request, true) };
+            let Ok(chunk) = chunk else { return };
             let Some(rest) = left.checked_sub(chunk.len()) else { return };
             left = rest;
         }
-        ended(request, false);
     };
     // What does not come in time is cut off with the connection.
     let _ = tokio::time::timeout(TIMEOUT, all).await;
 }
 
-/// Tells the connection that nothing of the body is left to come, or nothing that could be understood.
-fn ended(request: &HttpRequest, broken: bool) {
-    match Turn::of(request) {
-        Some(turn) if broken => turn.body_broke(),
-        Some(turn) => turn.body_ended(),
-        None => {}
-    }
-}
-
-async fn collect(request: &HttpRequest, mut payload: Payload) -> Result<Vec<u8>, ApiError> {
+async fn collect(mut payload: Payload) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::new();
     let mut seen = 0;
     let all = async {
         while let Some(chunk) = payload.next().await {
             // The peer broke off or sent no valid chunks.
-            let Ok(chunk) = chunk else {
-                ended(request, true);
-                return Err(ApiError::UnparsableBody);
-            };
+            let Ok(chunk) = chunk else { return Err(ApiError::UnparsableBody) };
             seen += chunk.len();
             if seen <= MAX_BYTES {
                 bytes.extend_from_slice(&chunk);
@@ -110,7 +90,6 @@ async fn collect(request: &HttpRequest, mut payload: Payload) -> Result<Vec<u8>,
                 return Err(ApiError::BodyTooLarge);
             }
         }
-        ended(request, false);
         if seen > MAX_BYTES { Err(ApiError::BodyTooLarge) } else { Ok(()) }
     };
     tokio::time::timeout(TIMEOUT, all).await.map_err(|_| ApiError::BodyTooSlow)??;

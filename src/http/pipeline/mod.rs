@@ -28,5 +28,4 @@ pub mod response;
 pub mod route;
 pub mod session_tokens;
 pub mod throttle;
-pub mod turn;
 pub mod validation;
