@@ -12,12 +12,14 @@ use sha2::Sha256;
 use crate::auth::random::{self, RandomnessError};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::{Fingerprint, Secret};
-use crate::platform;
+use crate::platform::files::{self, NewFile};
 
 /// The key's file in the data directory.
 pub const SECRET_KEY_FILE: &str = "secret_key";
 /// The next key during a rotation, until the database uses it.
 pub const NEXT_FILE: &str = "secret_key.next";
+/// More than any key has. Bounds the reading of a wrong file.
+const MAX_BYTES: u64 = 64 << 10;
 /// The minimum length in characters.
 pub const MIN_CHARS: usize = 32;
 
@@ -69,11 +71,11 @@ pub fn load_or_create(
     let path = data_dir.join(SECRET_KEY_FILE);
     let failed = |cause| SecretKeyError::Io { path: path.clone(), cause };
     if let Some(key) = read(&path)? {
-        platform::make_private(&path).map_err(failed)?;
+        files::make_private(&path).map_err(failed)?;
         return Ok(LoadedKey { key, is_new: false });
     }
     let key = new_key()?;
-    write(&path, &data_dir.join("secret_key.new"), &key).map_err(failed)?;
+    write(&path, &key).map_err(failed)?;
     log::info!("Generated a new secret key: {}", path.display());
     Ok(LoadedKey { key, is_new: true })
 }
@@ -92,9 +94,10 @@ pub fn complete_rotation(data_dir: &Path, known: Option<Fingerprint>, now: Times
 
 /// Reads the key in this file; `None` if the file doesn't exist.
 pub fn read(path: &Path) -> Result<Option<Secret>, SecretKeyError> {
-    match fs::read_to_string(path) {
-        Ok(text) if text.trim().chars().count() < MIN_CHARS => Err(SecretKeyError::TooShort(path.to_owned())),
-        Ok(text) => Ok(Some(Secret::new(text.trim()))),
+    let read = || Secret::from_file(files::read_regular(path, MAX_BYTES)?).map_err(io::Error::other);
+    match read() {
+        Ok(key) if key.expose().chars().count() < MIN_CHARS => Err(SecretKeyError::TooShort(path.to_owned())),
+        Ok(key) => Ok(Some(key)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(cause) => Err(SecretKeyError::Io { path: path.to_owned(), cause }),
     }
@@ -103,7 +106,7 @@ pub fn read(path: &Path) -> Result<Option<Secret>, SecretKeyError> {
 /// Generates the next key and syncs it to disk beside the present one.
 pub fn make_next(data_dir: &Path) -> Result<Secret, SecretKeyError> {
     let (key, path) = (new_key()?, data_dir.join(NEXT_FILE));
-    write(&path, &data_dir.join("secret_key.new"), &key).map_err(|cause| SecretKeyError::Io { path, cause })?;
+    write(&path, &key).map_err(|cause| SecretKeyError::Io { path, cause })?;
     Ok(key)
 }
 
@@ -113,15 +116,12 @@ pub fn promote_next(data_dir: &Path, now: Timestamp) -> Result<Option<PathBuf>, 
     let failed = |cause| SecretKeyError::Io { path: path.clone(), cause };
     let before = data_dir.join(format!("{SECRET_KEY_FILE}.until-{}", now.format("%Y%m%dT%H%M%S%6f")));
     let kept = if path.exists() {
-        platform::make_private(&path).map_err(failed)?;
-        // Some file systems have no hard links.
-        fs::hard_link(&path, &before).or_else(|_| fs::copy(&path, &before).map(drop)).map_err(failed)?;
-        platform::give_to_owner_of_dir(&before).map_err(failed)?;
-        Some(before)
+        files::make_private(&path).map_err(failed)?;
+        Some(files::keep_copy(&path, &before).map_err(failed)?)
     } else {
         None
     };
-    fs::rename(&next, &path).and_then(|()| platform::sync_dir(data_dir)).map_err(failed)?;
+    fs::rename(&next, &path).and_then(|()| files::sync_dir(data_dir)).map_err(failed)?;
     Ok(kept)
 }
 
@@ -130,14 +130,10 @@ fn new_key() -> Result<Secret, RandomnessError> {
 }
 
 /// Writes a temporary file and renames it, so that an interrupted start leaves no partial key.
-fn write(path: &Path, temporary: &Path, key: &Secret) -> io::Result<()> {
-    let mut file = platform::create_private(temporary)?;
-    file.set_len(0)?;
-    file.write_all(key.expose().as_bytes())?;
-    file.sync_all()?;
-    platform::give_to_owner_of_dir(temporary)?;
-    fs::rename(temporary, path)?;
-    path.parent().map_or(Ok(()), platform::sync_dir)
+fn write(path: &Path, key: &Secret) -> io::Result<()> {
+    let file = NewFile::create(path)?;
+    file.file().write_all(key.expose().as_bytes())?;
+    file.publish()
 }
 
 #[cfg(test)]
@@ -155,7 +151,7 @@ mod tests {
         assert_eq!((first.key.expose().len(), first.is_new), (44, true));
         let again = load(dir.path(), Some(fingerprint(&first.key))).unwrap();
         assert!(again.key == first.key && !again.is_new);
-        assert!(!dir.path().join("secret_key.new").exists());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The commands, their arguments and their help.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::import::ImportSource;
 use crate::cli::keys::KeyCommand;
+use crate::cli::output_file::HELPER_COMMAND;
 use crate::cli::sessions::SessionCommand;
 use crate::cli::users::UserCommand;
 use crate::config;
@@ -111,7 +112,7 @@ Examples:
   usher backup /mnt/usb/usher-monday.db.gz
   usher backup \"/mnt/usb/usher-$(date +%F).db.gz\" --json")]
     Backup {
-        /// The new file, such as usher.db.gz.
+        /// The new file, such as usher.db.gz, or - for standard output.
         file: PathBuf,
     },
     /// Replace the database with a backup and end all sessions. Stop the server first.
@@ -143,7 +144,7 @@ Examples:
   usher export users.jsonl
   usher --data-dir /srv/other import usher users.jsonl")]
     Export {
-        /// The new file, with one JSON object per line.
+        /// The new file, with one JSON object per line, or - for standard output.
         file: PathBuf,
     },
     /// Replace the secret key and end all sessions. Stop the server first.
@@ -185,6 +186,14 @@ Examples:
         /// The server's address, such as 127.0.0.1:7860 [default: the address in the settings]
         url: Option<String>,
     },
+    /// Finish the file of a command that has dropped root's privileges.
+    #[command(name = HELPER_COMMAND, hide = true)]
+    FinishFile {
+        /// The file.
+        temporary: PathBuf,
+        /// Its name when it is complete.
+        target: PathBuf,
+    },
     /// Print the completion script of a shell.
     #[command(after_long_help = "\
 Examples:
@@ -195,6 +204,18 @@ Examples:
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+impl Command {
+    /// The files that the command reads, apart from the data directory.
+    pub fn input_files(&self) -> Vec<&Path> {
+        match self {
+            Self::Restore { file, .. } => vec![file],
+            Self::Import { source } => source.input_files(),
+            Self::RotateSecret { old_secret_key_file: Some(file), .. } => vec![file],
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// The command line, with a flag for every setting.

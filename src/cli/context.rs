@@ -19,6 +19,8 @@ use crate::store::{self, Connection, Db, Options, SCHEMA_VERSION, StoreError, Wr
 pub(super) struct Context<'a> {
     pub config: &'a Config,
     pub db: Db,
+    /// Where the server runs.
+    pub server: ServerLocation,
     pub now: Timestamp,
     /// Whether results are printed as JSON.
     pub json: bool,
@@ -95,7 +97,7 @@ impl<'a> Context<'a> {
             return Err("the running server is older than this program; restart it first".into());
         }
         let db = Db::open(&Options { data_dir: config.data_dir.clone(), readers: 1, create: false })?;
-        Ok(Self { config, db, now: Clock::system().now(), json })
+        Ok(Self { config, db, server, now: Clock::system().now(), json })
     }
 
     /// Runs `work` in a write transaction. A refusal that concerns a user is recorded in the audit log.

@@ -7,7 +7,8 @@ use url::Url;
 
 use crate::cli::output::{AlreadyPrinted, print_result};
 use crate::cli::{Failure, http_client};
-use crate::config::Config;
+use crate::config::{Config, ServerRecord};
+use crate::platform;
 use crate::server::{local_url, port_file};
 
 /// How long a healthy server can take.
@@ -40,8 +41,12 @@ pub fn run(config: &Config, url: Option<&str>, json: bool) -> Result<(), Failure
     Err(AlreadyPrinted(fault).into())
 }
 
-/// The address of the server with these settings.
+/// The address of the server on the data directory, or else the one in the settings.
 fn configured_url(config: &Config) -> Result<String, Failure> {
+    let is_running = matches!(platform::lock_dir(&config.data_dir), Ok(None));
+    if let Some(server) = ServerRecord::read(&config.data_dir).filter(|_| is_running) {
+        return Ok(server.local_url);
+    }
     let address = config.bind.resolve()?.into_iter().next().ok_or("`bind` has no address")?;
     if address.port() == 0 {
         let written = config.port_file.as_deref().and_then(port_file::url);

@@ -14,6 +14,7 @@ mod import;
 mod interrupt;
 mod keys;
 mod output;
+mod output_file;
 mod progress;
 mod prompt;
 mod reset_link;
@@ -24,13 +25,18 @@ mod serve;
 mod sessions;
 mod users;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, FromArgMatches};
 
-use crate::config::{Config, Inputs, ValueSource};
+use crate::config::{Config, ConfigError, ConfigSearch, Inputs, ValueSource};
+use crate::platform::privileges::{self, DirOwner};
+use crate::platform::{files, inspect};
 use args::{Cli, Command};
 use output::{AlreadyPrinted, notice, print_result};
+use output_file::OutputFile;
+use serve::Sockets;
 
 /// The failure of a command: one sentence.
 type Failure = Box<dyn std::error::Error>;
@@ -58,24 +64,28 @@ pub fn run() -> ExitCode {
 }
 
 fn run_command(cli: Cli, matches: &ArgMatches) -> Result<(), Failure> {
-    if let Some(Command::Completions { shell }) = cli.command {
-        return completions::run(shell, args::command());
+    match cli.command {
+        Some(Command::Completions { shell }) => return completions::run(shell, args::command()),
+        Some(Command::FinishFile { temporary, target }) => return Ok(files::finish_for(&temporary, &target)?),
+        _ => {}
     }
     let mut inputs = Inputs::from_process(matches)?;
     // `import --secret-key-file` names the other server's key.
     if matches!(cli.command, Some(Command::Import { .. })) {
         inputs.flags.remove("secret_key");
     }
-    let config = match Config::load(&inputs) {
-        Err(error) if matches!(cli.command, Some(Command::Doctor)) => {
-            return doctor::run_without_settings(&error, cli.json);
+    let (json, command) = (cli.json, cli.command.unwrap_or(Command::Serve));
+    let mut files = OpenedFiles::default();
+    let config = match load(&inputs, &command, &mut files) {
+        Err(failure) if matches!(command, Command::Doctor) && failure.is::<ConfigError>() => {
+            return doctor::run_without_settings(&failure.to_string(), json);
         }
         loaded => loaded?,
     };
-    let (json, command) = (cli.json, cli.command.unwrap_or(Command::Serve));
     start_log(&config, &command)?;
+    let OpenedFiles { output, sockets } = files;
     match command {
-        Command::Serve => serve::run(config),
+        Command::Serve => serve::run(config, sockets.unwrap_or_default()),
         Command::User { command } => users::run(&config, json, command),
         Command::Session { command } => sessions::run(&config, json, command),
         Command::Key { command } => keys::run(&config, json, command),
@@ -83,16 +93,65 @@ fn run_command(cli: Cli, matches: &ArgMatches) -> Result<(), Failure> {
         Command::Doctor => doctor::run(&config, json),
         Command::Config => config::run(&config, json),
         Command::Healthcheck { url } => healthcheck::run(&config, url.as_deref(), json),
-        // Handled above: it needs no settings.
-        Command::Completions { .. } => Ok(()),
-        Command::Backup { file } => backup::run(&config, &file, json),
+        // Handled above: they need no settings.
+        Command::Completions { .. } | Command::FinishFile { .. } => Ok(()),
+        Command::Backup { .. } => output.map_or(Ok(()), |output| backup::run(&config, output, json)),
         Command::Restore { file, yes } => restore::run(&config, &file, yes, json),
         Command::Import { source } => import::run(&config, source, json),
-        Command::Export { file } => export::run(&config, &file, json),
+        Command::Export { .. } => output.map_or(Ok(()), |output| export::run(&config, output, json)),
         Command::RotateSecret { old_secret_key_file, yes } => {
             rotate_secret::run(&config, old_secret_key_file.as_deref(), yes, json)
         }
     }
+}
+
+/// What must be opened before root's privileges are dropped.
+#[derive(Default)]
+struct OpenedFiles {
+    output: Option<OutputFile>,
+    sockets: Option<Sockets>,
+}
+
+/// Reads the settings. Drops root's privileges before it reads a file in a data directory of another user.
+fn load(inputs: &Inputs, command: &Command, files: &mut OpenedFiles) -> Result<Config, Failure> {
+    let search = ConfigSearch::start(inputs)?;
+    if let Some(dir) = search.next_dir() {
+        files.open(dir, command, None)?;
+    }
+    let config = search.finish(!matches!(command, Command::Serve))?;
+    config.notices.iter().for_each(|line| notice(format_args!("{line}")));
+    files.open(&config.data_dir, command, Some(&config))?;
+    Ok(config)
+}
+
+impl OpenedFiles {
+    /// Opens what the command needs, and drops the privileges if another user owns the data directory.
+    fn open(&mut self, dir: &Path, command: &Command, config: Option<&Config>) -> Result<(), Failure> {
+        let owner = privileges::owner_to_become(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        match (command, config) {
+            (Command::Backup { file }, _) if self.output.is_none() => {
+                self.output = Some(OutputFile::prepare(file, "usher.db.gz", owner.is_some())?);
+            }
+            (Command::Export { file }, _) if self.output.is_none() => {
+                self.output = Some(OutputFile::prepare(file, "users.jsonl", owner.is_some())?);
+            }
+            (Command::Serve, Some(config)) => self.sockets = Some(Sockets::open(config, owner.is_some())?),
+            _ => {}
+        }
+        owner.map_or(Ok(()), |owner| become_owner(owner, dir, command))
+    }
+}
+
+/// Drops root's privileges, because the owner of the data directory controls the files in it.
+fn become_owner(owner: DirOwner, dir: &Path, command: &Command) -> Result<(), Failure> {
+    let refused = |cause: &dyn std::fmt::Display| {
+        let (dir, uid) = (dir.display(), owner.uid);
+        let remedy = format!("run `sudo -u '#{uid}' usher …` instead");
+        Failure::from(format!("{dir} belongs to user {uid}, and root can't work there as that user: {cause}; {remedy}"))
+    };
+    owner.assume(dir, &command.input_files()).map_err(|error| refused(&error))?;
+    let only_looks = matches!(command, Command::Doctor | Command::Config | Command::Healthcheck { .. });
+    if only_looks || inspect::may_write(dir) { Ok(()) } else { Err(refused(&"that user can't write to it")) }
 }
 
 fn start_log(config: &Config, command: &Command) -> Result<(), Failure> {

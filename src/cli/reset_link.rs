@@ -4,9 +4,9 @@ use serde_json::json;
 
 use crate::auth::api_key::sha256;
 use crate::auth::random;
-use crate::cli::Failure;
 use crate::cli::context::{CommandError, Context, find_user, record_change};
 use crate::cli::output::notice;
+use crate::cli::{Failure, running_server};
 use crate::domain::audit::Action;
 use crate::domain::clock::rfc3339;
 use crate::domain::secret::Secret;
@@ -27,7 +27,8 @@ pub(super) async fn run(context: &Context<'_>, name: String) -> Result<(), Failu
     });
     let username = made.await?;
     let config = context.config;
-    let url = config.public_url.clone().unwrap_or_else(|| {
+    let running = running_server::record(config, &context.server).map(|server| server.public_url);
+    let url = config.public_url.clone().or(running).unwrap_or_else(|| {
         let address = config.bind.resolve().ok().and_then(|found| found.into_iter().next());
         let url = address.map_or_else(|| format!("http://{}", config.bind), local_url);
         format!("{url}{}", config.base_path)

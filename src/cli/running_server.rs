@@ -8,7 +8,7 @@ use url::Url;
 use crate::cli::Failure;
 use crate::cli::http_client;
 use crate::cli::output::notice;
-use crate::config::Config;
+use crate::config::{Config, ServerRecord};
 use crate::platform::inspect::{self, OtherServer};
 use crate::platform::{self, DirLock};
 use crate::server::local_url;
@@ -77,6 +77,11 @@ pub(super) fn locate_server(config: &Config) -> ServerLocation {
     let addresses = config.bind.resolve().unwrap_or_default();
     let url = addresses.iter().filter(|at| at.port() != 0).map(|at| local_url(*at)).find(|url| is_usher(url));
     url.map_or(ServerLocation::NotFound, ServerLocation::UnknownDirectory)
+}
+
+/// What the server in the command's data directory has written about itself.
+pub(super) fn record(config: &Config, server: &ServerLocation) -> Option<ServerRecord> {
+    ServerRecord::read(&config.data_dir).filter(|_| *server == ServerLocation::SameDirectory)
 }
 
 /// Locks the data directory, so that no server can start.

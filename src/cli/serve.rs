@@ -13,14 +13,35 @@ use crate::server::{self, FirstSuperuser, Server};
 /// The longest time from accepting a connection to its arrival at a worker.
 const ACCEPT_DELAY: Duration = Duration::from_millis(100);
 
-/// Runs the server until it is told to stop.
-pub fn run(config: Config) -> Result<(), Failure> {
-    let passed =
-        service::sockets().map_err(|error| format!("a socket passed by the service manager can't be used: {error}"))?;
-    actix_web::rt::System::new().block_on(serve(config, passed))
+/// The sockets that the server listens on, if they are open before it starts.
+#[derive(Debug, Default)]
+pub(super) struct Sockets {
+    listeners: Vec<TcpListener>,
+    /// Whether the service manager keeps them open when the server stops.
+    are_passed: bool,
 }
 
-async fn serve(config: Config, passed: Vec<TcpListener>) -> Result<(), Failure> {
+impl Sockets {
+    /// Takes the service manager's sockets. If this process is about to drop its privileges, else opens `bind`, whose
+    /// port may be below 1024.
+    pub fn open(config: &Config, drops_privileges: bool) -> Result<Self, Failure> {
+        let passed = service::sockets();
+        let listeners =
+            passed.map_err(|error| format!("a socket passed by the service manager can't be used: {error}"))?;
+        if !listeners.is_empty() || !drops_privileges {
+            return Ok(Self { are_passed: !listeners.is_empty(), listeners });
+        }
+        Ok(Self { listeners: vec![server::bind(config)?], are_passed: false })
+    }
+}
+
+/// Runs the server until it is told to stop.
+pub fn run(config: Config, sockets: Sockets) -> Result<(), Failure> {
+    actix_web::rt::System::new().block_on(serve(config, sockets))
+}
+
+async fn serve(config: Config, sockets: Sockets) -> Result<(), Failure> {
+    let Sockets { listeners, are_passed: sockets_passed } = sockets;
     match &config.file {
         Some(file) => log::info!("settings are read from {}", file.display()),
         None => log::info!("no configuration file; settings come from flags, the environment and defaults"),
@@ -31,13 +52,12 @@ async fn serve(config: Config, passed: Vec<TcpListener>) -> Result<(), Failure> 
     let parent = watch(config.exit_with_parent)?;
     // Handled before the server is announced as ready.
     let stop = platform::StopSignals::listen()?;
-    let sockets_passed = !passed.is_empty();
     if sockets_passed {
-        let addresses = passed.iter().map(|socket| socket.local_addr().map(|at| at.to_string()));
+        let addresses = listeners.iter().map(|socket| socket.local_addr().map(|at| at.to_string()));
         let addresses = addresses.collect::<Result<Vec<_>, _>>()?.join(", ");
         log::info!("listening on the service manager's sockets instead of `bind`: {addresses}");
     }
-    let built = server::build_on(config, Clock::system(), passed).await?;
+    let built = server::build_on(config, Clock::system(), listeners).await?;
     if let FirstSuperuser::Link(link) = &built.first_superuser
         && !io::stdout().is_terminal()
     {

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use crate::auth::password_policy;
 use crate::cli::context::{CommandError, Context, find_user, record_change, with_context};
-use crate::cli::output::{format_time, table};
+use crate::cli::output::{format_time, notice, table};
 use crate::cli::prompt::{read_new_password, require_confirmation};
 use crate::cli::{Failure, reset_link};
 use crate::config::Config;
@@ -160,6 +160,12 @@ async fn add(context: &Context<'_>, name: &str, is_superuser: bool) -> Result<()
         Ok::<_, CommandError>(user)
     });
     let user = added.await?;
+    if user.is_superuser
+        && let Err(error) = std::fs::remove_file(context.config.setup_link_file())
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        notice(format_args!("warning: the setup link couldn't be deleted: {error}"));
+    }
     let kind = if user.is_superuser { "superuser" } else { "user" };
     context.print(&UserRead::from(&user), || format!("added {kind} {} ({})", user.username, user.id))
 }

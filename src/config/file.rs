@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -11,9 +11,12 @@ use crate::config::error::{self, ConfigError, Origin, ValueSource};
 use crate::config::inputs::Inputs;
 use crate::config::setting::{self, ValueType};
 use crate::config::values;
+use crate::platform::files;
 
-/// The name of the file if none is given.
+/// The file's name in the data directory.
 const FILE_NAME: &str = "config.toml";
+/// The file's name in the working directory, where another program may have a config.toml.
+const WORKING_DIR_FILE: &str = "usher.toml";
 /// More than a configuration needs. Bounds the reading of a wrong file, such as /dev/zero.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -28,22 +31,51 @@ pub(super) struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads the file named by `--config`, else by `USHER_CONFIG`, else `config.toml` in the working directory, else in
-    /// `data_dir`. Only the last two can be missing.
-    pub(super) fn find(inputs: &Inputs, data_dir: Option<&Path>) -> Result<Option<Self>, ConfigError> {
+    /// Reads the file named by `--config`, else by `USHER_CONFIG`, else `usher.toml` in the working directory, if that
+    /// belongs to the user.
+    pub(super) fn find_named(inputs: &Inputs, notices: &mut Vec<String>) -> Result<Option<Self>, ConfigError> {
         let from_here = |path: &Path| values::absolute(path, &inputs.working_dir);
         if let Some(path) = &inputs.config_flag {
-            return Self::read(from_here(path), "named by --config", false).map(Some);
+            return Self::read(from_here(path), "named by --config").map(Some);
         }
         if let Some(path) = inputs.variable("USHER_CONFIG") {
-            return Self::read(from_here(Path::new(path)), "named by USHER_CONFIG", false).map(Some);
+            return Self::read(from_here(Path::new(path)), "named by USHER_CONFIG").map(Some);
         }
-        let here = from_here(Path::new(FILE_NAME));
-        if exists(&here) {
-            return Self::read(here, "found in the working directory", false).map(Some);
+        let here = from_here(Path::new(WORKING_DIR_FILE));
+        if !exists(&here) {
+            return Ok(None);
         }
-        match data_dir.map(|dir| dir.join(FILE_NAME)).filter(|path| exists(path)) {
-            Some(path) => Self::read(path, "found in the data directory", true).map(Some),
+        // Anyone may have put a file into a shared directory.
+        if !files::belongs_to_this_user(&here) {
+            notices.push(format!("{} is ignored, because it belongs to another user", error::shown_path(&here)));
+            return Ok(None);
+        }
+        Self::read(here, "found in the working directory").map(Some)
+    }
+
+    /// Reads the `recorded` file, which the server has read, else `config.toml` in `data_dir`, else the file for the
+    /// whole machine.
+    pub(super) fn find_unnamed(
+        inputs: &Inputs,
+        data_dir: Option<&Path>,
+        recorded: Option<PathBuf>,
+        notices: &mut Vec<String>,
+    ) -> Result<Option<Self>, ConfigError> {
+        if let Some(path) = recorded {
+            let shown = error::shown_path(&path);
+            if exists(&path) {
+                notices.push(format!("settings: {shown}, as the server"));
+                let in_data_dir = data_dir.is_some_and(|dir| path == dir.join(FILE_NAME));
+                return Self::read(path, "used by the server").map(|file| Some(Self { in_data_dir, ..file }));
+            }
+            notices.push(format!("the server's settings file {shown} doesn't exist any more"));
+        }
+        if let Some(path) = data_dir.map(|dir| dir.join(FILE_NAME)).filter(|path| exists(path)) {
+            let file = Self::read(path, "found in the data directory")?;
+            return Ok(Some(Self { in_data_dir: true, ..file }));
+        }
+        match inputs.system_file.clone().filter(|path| exists(path)) {
+            Some(path) => Self::read(path, "found there").map(Some),
             None => Ok(None),
         }
     }
@@ -58,7 +90,7 @@ impl ConfigFile {
         self.path.parent().unwrap_or(&self.path)
     }
 
-    fn read(path: PathBuf, why_this: &'static str, in_data_dir: bool) -> Result<Self, ConfigError> {
+    fn read(path: PathBuf, why_this: &'static str) -> Result<Self, ConfigError> {
         let bytes = read_whole(&path, MAX_BYTES).map_err(|error| ConfigError::File {
             file: error::shown_path(&path),
             why_this,
@@ -66,7 +98,7 @@ impl ConfigFile {
         })?;
         let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotUtf8 { what: error::shown_path(&path) })?;
         let texts = texts(&text, &path)?;
-        Ok(Self { path, in_data_dir, texts })
+        Ok(Self { path, in_data_dir: false, texts })
     }
 }
 
@@ -89,13 +121,7 @@ pub(super) fn read_whole(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     if file.metadata()?.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    let mut bytes = Vec::new();
-    // The metadata of a pipe or device doesn't tell the length.
-    file.take(max_bytes + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > max_bytes {
-        return Err(io::Error::other(format!("it is larger than {max_bytes} bytes")));
-    }
-    Ok(bytes)
+    files::read_at_most(file, max_bytes)
 }
 
 /// Parses the text of a file.

@@ -13,7 +13,7 @@ pub fn flags() -> Vec<Arg> {
     let config = Arg::new("config")
         .long("config")
         .value_name("PATH")
-        .help("The configuration file [default: config.toml in the working directory, else in the data directory]");
+        .help("The configuration file [default: see docs/settings.md]");
     std::iter::once(config)
         .chain(SETTINGS.iter().map(flag))
         .map(|arg| arg.global(true).help_heading("Settings").value_parser(clap::value_parser!(OsString)))

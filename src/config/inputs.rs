@@ -19,12 +19,14 @@ pub struct Inputs {
     pub flags: BTreeMap<&'static str, String>,
     /// The environment: every `USHER_*` variable and `STATE_DIRECTORY`.
     pub env: BTreeMap<String, String>,
-    /// Where relative paths start, and where `config.toml` is searched first.
+    /// Where relative paths start, and where `usher.toml` is searched.
     pub working_dir: PathBuf,
     /// The platform's data directory for usher.
     pub platform_data_dir: Option<PathBuf>,
     /// The path given with `--config`.
     pub config_flag: Option<PathBuf>,
+    /// The file for the whole machine, which is searched last.
+    pub system_file: Option<PathBuf>,
 }
 
 impl Inputs {
@@ -41,6 +43,7 @@ impl Inputs {
             working_dir,
             platform_data_dir: platform::data_dir(),
             config_flag: given(matches, "config").and_then(|mut paths| paths.pop()).map(PathBuf::from),
+            system_file: cfg!(unix).then(|| PathBuf::from("/etc/usher/config.toml")),
         })
     }
 
@@ -59,6 +62,7 @@ impl fmt::Debug for Inputs {
             .field("working_dir", &self.working_dir)
             .field("platform_data_dir", &self.platform_data_dir)
             .field("config_flag", &self.config_flag)
+            .field("system_file", &self.system_file)
             .finish()
     }
 }

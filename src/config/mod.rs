@@ -6,6 +6,7 @@ mod file;
 mod flags;
 mod forward_auth;
 mod inputs;
+mod server_record;
 mod setting;
 mod settings;
 mod sources;
@@ -17,42 +18,89 @@ pub use documentation::{example_file, markdown_tables};
 pub use error::{ConfigError, Origin, ValueSource};
 pub use flags::flags;
 pub use inputs::Inputs;
+pub use server_record::{SERVER_RECORD_FILE, ServerRecord};
 pub use setting::{Setting, ValueType};
 pub use settings::{Config, SETTINGS};
 pub use values::{Bind, CookieSecure, ExitWith, LangflowApi, Signup};
 
+use std::path::{Path, PathBuf};
+
 use file::ConfigFile;
 use sources::Sources;
 
-impl Config {
-    /// The file that holds the setup link until it is used.
-    pub fn setup_link_file(&self) -> std::path::PathBuf {
-        self.data_dir.join("setup-link")
-    }
+/// The search for the configuration file, before a file in the data directory is read.
+pub struct ConfigSearch<'a> {
+    inputs: &'a Inputs,
+    file: Option<ConfigFile>,
+    notices: Vec<String>,
+    /// The data directory, if anything but a file names it.
+    known_dir: Option<PathBuf>,
+}
 
-    /// Reads and validates every setting.
+impl<'a> ConfigSearch<'a> {
+    /// Reads the file that is named, or is in the working directory.
     ///
     /// # Errors
     /// The first fault.
-    pub fn load(inputs: &Inputs) -> Result<Self, ConfigError> {
+    pub fn start(inputs: &'a Inputs) -> Result<Self, ConfigError> {
         sources::check_variables(inputs)?;
-        // The file can be in the data directory, and can name the data directory: search with what is known without it.
+        let quoted = |name: &str| format!("the value of {name} begins and ends with quotes, which are part of it");
+        let mut notices: Vec<String> = sources::quoted_variables(inputs).map(quoted).collect();
+        let file = ConfigFile::find_named(inputs, &mut notices)?;
         let known_dir = Sources::new(inputs, None).find_data_dir("data_dir")?;
-        let file = ConfigFile::find(inputs, known_dir.as_deref())?;
-        let sources = &mut Sources::new(inputs, file.as_ref());
-        let mut config = Self::read(sources)?;
-        if let Some(file) =
-            file.as_ref().filter(|file| file.in_data_dir && known_dir.as_ref() != Some(&config.data_dir))
-        {
+        Ok(Self { inputs, file, notices, known_dir })
+    }
+
+    /// The data directory, if the search goes on there.
+    pub fn next_dir(&self) -> Option<&Path> {
+        self.known_dir.as_deref().filter(|_| self.file.is_none())
+    }
+
+    /// Finds the file and reads and validates every setting. `beside_server` is for commands, which use the settings of
+    /// the server that runs or ran on the data directory.
+    ///
+    /// # Errors
+    /// The first fault.
+    pub fn finish(mut self, beside_server: bool) -> Result<Config, ConfigError> {
+        if self.file.is_none() {
+            let record = self.known_dir.as_deref().filter(|_| beside_server).and_then(ServerRecord::read);
+            let recorded = record.and_then(|record| record.config_file);
+            let dir = self.known_dir.as_deref();
+            self.file = ConfigFile::find_unnamed(self.inputs, dir, recorded, &mut self.notices)?;
+        }
+        let sources = &mut Sources::new(self.inputs, self.file.as_ref());
+        let mut config = Config::read(sources)?;
+        let file = self.file.as_ref();
+        if let Some(file) = file.filter(|file| file.in_data_dir && self.known_dir.as_ref() != Some(&config.data_dir)) {
             let file = error::shown_path(&file.path);
             return Err(ConfigError::DataDirMoved { file, named: error::shown_path(&config.data_dir) });
         }
         config.resolve_base_path(sources)?;
         forward_auth::validate(&config, sources)?;
         config.validate(sources)?;
+        // SQLite refuses links in the path.
+        if let Ok(path) = config.data_dir.canonicalize() {
+            config.data_dir = path;
+        }
         config.sources = std::mem::take(&mut sources.used);
-        config.file = file.map(|file| file.path);
+        config.file = self.file.map(|file| file.path);
+        config.notices = self.notices;
         Ok(config)
+    }
+}
+
+impl Config {
+    /// The file that holds the setup link until it is used.
+    pub fn setup_link_file(&self) -> PathBuf {
+        self.data_dir.join("setup-link")
+    }
+
+    /// Finds the file and reads and validates every setting, as a server does.
+    ///
+    /// # Errors
+    /// The first fault.
+    pub fn load(inputs: &Inputs) -> Result<Self, ConfigError> {
+        ConfigSearch::start(inputs)?.finish(false)
     }
 
     /// Derives `base_path` from `public_url` if it isn't set. If both are set, they must agree.

@@ -113,6 +113,8 @@ macro_rules! settings {
             $($( $(#[doc = $doc])+ pub $name: $type, )*)*
             /// The configuration file that was read.
             pub file: Option<std::path::PathBuf>,
+            /// What the person who runs a command should know about the search for the file.
+            pub notices: Vec<String>,
             /// Where each setting's value comes from. Has every setting's name.
             pub sources: std::collections::BTreeMap<&'static str, ValueSource>,
         }
@@ -135,6 +137,7 @@ macro_rules! settings {
                 Ok(Self {
                     $($( $name: sources.$method(stringify!($name) $(, $parser)?)?, )*)*
                     file: None,
+                    notices: Vec::new(),
                     sources: std::collections::BTreeMap::new(),
                 })
             }

@@ -174,6 +174,13 @@ pub(super) fn check_variables(inputs: &Inputs) -> Result<(), ConfigError> {
     }
 }
 
+/// The variables whose values are in quotes, which some readers of environment files keep.
+pub(super) fn quoted_variables(inputs: &Inputs) -> impl Iterator<Item = &str> {
+    let is_quoted =
+        |value: &str| ['"', '\''].into_iter().any(|q| value.len() > 1 && value.starts_with(q) && value.ends_with(q));
+    inputs.env.iter().filter(move |(_, value)| is_quoted(value)).map(|(name, _)| name.as_str())
+}
+
 /// The declaration of a setting. The tests read every setting, so the error can't happen.
 fn declared(name: &str) -> Result<&'static Setting, ConfigError> {
     setting::find(name).ok_or_else(|| ConfigError::UnknownKey {
@@ -193,13 +200,11 @@ fn one_of(direct: Option<RawValue<'_>>, file: Option<RawValue<'_>>) -> Result<Op
     }
 }
 
-/// The secret in the file that a setting names, without one line ending.
+/// The secret in the file that a setting names.
 fn read_secret(value: &RawValue<'_>) -> Result<Secret, ConfigError> {
     let path = value.parse(|text| values::path(text, value.base))?;
     let refused =
         |fault: String| ConfigError::SecretFile { origin: value.origin.clone(), path: error::shown_path(&path), fault };
     let bytes = file::read_whole(&path, MAX_SECRET_FILE_BYTES).map_err(|error| refused(error::io_fault(&error)))?;
-    let text = String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8".to_owned()))?;
-    let secret = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    if secret.is_empty() { Err(refused("it is empty".to_owned())) } else { Ok(Secret::new(secret)) }
+    Secret::from_file(bytes).map_err(|fault| refused(fault.to_owned()))
 }

@@ -362,11 +362,21 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
 
 /// Parses a network, or an address as a network of one.
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
-    let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map(canonical);
     // Bits after the prefix have no meaning. Clear them, so that `usher config` shows what matches.
     network
         .map(|network| network.trunc())
         .map_err(|_| "addresses or networks, such as 127.0.0.1 or 10.0.0.0/8".to_owned())
+}
+
+/// An IPv4 network, if this is one that is written as IPv6. Addresses of clients are compared as IPv4.
+fn canonical(network: IpNet) -> IpNet {
+    match (network.addr().to_canonical(), network.prefix_len().checked_sub(96)) {
+        (IpAddr::V4(address), Some(length)) if network.addr().is_ipv6() => {
+            IpNet::new(address.into(), length).unwrap_or(network)
+        }
+        _ => network,
+    }
 }
 
 /// Parses a comma-separated list and drops duplicates.

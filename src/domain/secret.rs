@@ -14,6 +14,21 @@ impl Secret {
         Self(text.into())
     }
 
+    /// Takes the secret from the bytes of a file, without a byte order mark and white space at the end, which editors
+    /// write.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn from_file(bytes: Vec<u8>) -> Result<Self, &'static str> {
+        let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
+        let secret = text.trim_start_matches('\u{feff}').trim_end();
+        match secret {
+            "" => Err("it is empty"),
+            _ if secret.chars().any(char::is_control) => Err("it has a control character or a second line"),
+            _ => Ok(Self::new(secret)),
+        }
+    }
+
     /// Returns the text.
     pub fn expose(&self) -> &str {
         &self.0
@@ -67,6 +82,17 @@ impl fmt::Debug for PasswordHash {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_in_a_file_ends_before_the_white_space_and_has_one_line() {
+        for text in ["secret", "secret\n", "secret\r\n", "\u{feff}secret\n\n", "secret \t\n"] {
+            assert!(Secret::from_file(text.into()).unwrap().expose() == "secret", "{text:?}");
+        }
+        for bytes in [&b"\n"[..], b"", b"\xff", b"two\nlines", b"a\0b", b"\xef\xbb\xbf"] {
+            assert!(Secret::from_file(bytes.to_vec()).is_err(), "{bytes:?}");
+        }
+        assert!(Secret::from_file(b" two words ".to_vec()).unwrap().expose() == " two words");
+    }
 
     #[test]
     fn secrets_do_not_print() {

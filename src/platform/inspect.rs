@@ -143,7 +143,7 @@ mod tests {
     fn a_file_has_an_owner_a_mode_and_room_beside_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
-        crate::platform::create_private(&path).unwrap();
+        crate::platform::files::create_private(&path).unwrap();
         let found = access(&path).unwrap().unwrap();
         assert_eq!((Some(found.owner), found.mode), (user(), 0o600));
         assert!(may_write(&path) && !may_write(&dir.path().join("nothing")));

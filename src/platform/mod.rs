@@ -1,81 +1,23 @@
 //! Owns what one operating system does differently from another: file modes, locks, priorities, signals.
 //! Nothing else in usher asks which system it runs on.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
 pub mod client_socket;
+pub mod files;
 pub mod inspect;
 pub mod parent;
+pub mod privileges;
 pub mod service;
 
 /// Where this platform keeps a program's data for the current user: `$XDG_DATA_HOME/usher` or `~/.local/share/usher` on
 /// Linux, `~/Library/Application Support/usher` on macOS, `%APPDATA%\usher` on Windows. `None` without a home directory.
 pub fn data_dir() -> Option<PathBuf> {
     etcetera::base_strategy::choose_native_strategy().ok().map(|strategy| strategy.data_dir().join("usher"))
-}
-
-/// Makes a file that only its owner can read and write; one that exists is left as it is, but for its mode.
-pub fn create_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    make_private(path)?;
-    Ok(file)
-}
-
-/// Takes reading and writing a file from everybody but its owner.
-pub fn make_private(path: &Path) -> io::Result<()> {
-    set_mode(path, 0o600)
-}
-
-/// Gives a file to whoever owns the directory that it is in, when root made it there: a command that root runs must not
-/// leave a service files that it cannot open.
-pub fn give_to_owner_of_dir(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{MetadataExt, chown};
-        let dir = fs::metadata(path.parent().unwrap_or(path))?;
-        if rustix::process::geteuid().is_root() && dir.uid() != 0 {
-            return chown(path, Some(dir.uid()), Some(dir.gid()));
-        }
-    }
-    let _ = path;
-    Ok(())
-}
-
-/// Makes a directory, and those above it, that only its owner can enter; one that exists is left as it is but for
-/// its mode. One that is made lasts through a power cut, so that what is written into it does.
-pub fn create_private_dir(path: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = path.ancestors().take_while(|dir| !dir.exists()).collect();
-    fs::create_dir_all(path)?;
-    set_mode(path, 0o700)?;
-    for parent in missing.iter().filter_map(|dir| dir.parent()) {
-        sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let present = fs::metadata(path)?.permissions();
-    // Asked for only when something changes: who may use a directory is not always who may change its mode.
-    if present.mode() & 0o7777 & !mode == 0 {
-        return Ok(());
-    }
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
-}
-
-/// Elsewhere a file belongs to its user by where it stands: the platform's data directory is private.
-#[cfg(not(unix))]
-fn set_mode(_path: &Path, _mode: u32) -> io::Result<()> {
-    Ok(())
 }
 
 /// What tells a file from another one that takes its place under the same name.
@@ -90,7 +32,7 @@ pub struct FileId {
 /// Which file stands at `path`. Elsewhere than on Unix all are the same one: there the system itself refuses to
 /// delete or replace a file that SQLite has open.
 pub fn file_id(path: &Path) -> io::Result<FileId> {
-    let found = fs::metadata(path)?;
+    let found = fs::symlink_metadata(path)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
@@ -103,11 +45,6 @@ pub fn file_id(path: &Path) -> io::Result<FileId> {
     }
 }
 
-/// Makes a rename in this directory last through a power cut, where the system lets one ask for that.
-pub fn sync_dir(dir: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
-}
-
 /// Holds a directory for one process, until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub struct DirLock {
@@ -117,7 +54,11 @@ pub struct DirLock {
 /// Takes the lock on a directory; `None` when another process has it. Unix can lock the directory itself, which
 /// leaves no file behind.
 pub fn lock_dir(dir: &Path) -> io::Result<Option<DirLock>> {
-    let file = if cfg!(unix) { File::open(dir)? } else { create_private(&dir.join("usher.lock"))? };
+    let file = if cfg!(unix) {
+        File::open(dir)?
+    } else {
+        File::options().create(true).append(true).open(dir.join("usher.lock"))?
+    };
     match file.try_lock() {
         Ok(()) => Ok(Some(DirLock { _held: file })),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -158,13 +99,22 @@ pub fn lower_thread_priority() {
     }
 }
 
-/// What asks the process to stop: SIGTERM and SIGINT, or Ctrl-C where there are no signals. (Not SIGHUP: who starts it
-/// with `nohup` wants it to go on, and what was acknowledged is on the disk however the process ends.)
+/// The signals that stop the process: SIGTERM, SIGINT and SIGHUP, or Ctrl-C where there are no signals.
 pub struct StopSignals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hangup: Option<tokio::signal::unix::Signal>,
+}
+
+/// Whether SIGHUP is ignored, as `nohup` arranges. Listening would undo that. Systems that don't tell count as ignoring it.
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask & 1 != 0)
 }
 
 impl StopSignals {
@@ -173,7 +123,9 @@ impl StopSignals {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
-            Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+            let hangup = (!ignores_hangup()).then(|| signal(SignalKind::hangup())).transpose()?;
+            let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+            Ok(Self { terminate, interrupt, hangup })
         }
         #[cfg(not(unix))]
         Ok(Self {})
@@ -183,10 +135,17 @@ impl StopSignals {
     pub async fn received(self) {
         #[cfg(unix)]
         {
-            let Self { mut terminate, mut interrupt } = self;
+            let Self { mut terminate, mut interrupt, hangup } = self;
+            let hung_up = async {
+                match hangup {
+                    Some(mut hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                _ = hung_up => {}
             }
         }
         #[cfg(not(unix))]

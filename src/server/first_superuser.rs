@@ -14,7 +14,7 @@ use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::domain::username::{Username, UsernameError};
 use crate::http::pipeline::app::App;
-use crate::platform;
+use crate::platform::files::NewFile;
 use crate::store::{StoreError, audit, users};
 
 /// How things stand with the first superuser.
@@ -136,9 +136,9 @@ async fn make(app: &App, name: &str, password: &Secret) -> Result<String, FirstS
 pub fn keep_link(config: &Config, link: &Secret) -> Result<PathBuf, FirstSuperuserError> {
     let path = config.setup_link_file();
     let write = || {
-        let mut file = platform::create_private(&path)?;
-        file.set_len(0)?;
-        writeln!(file, "{}", link.expose())
+        let file = NewFile::create(&path)?;
+        writeln!(file.file(), "{}", link.expose())?;
+        file.publish()
     };
     write().map_err(|cause| FirstSuperuserError::Link { path: path.clone(), cause })?;
     Ok(path)

@@ -16,7 +16,7 @@ use crate::auth::fernet::Fernet;
 use crate::auth::password_hasher::PasswordHasher;
 use crate::auth::throttle_keys::ThrottleKeys;
 use crate::auth::token::TokenSigner;
-use crate::config::Config;
+use crate::config::{Config, SERVER_RECORD_FILE, ServerRecord};
 use crate::console::pages::Pages;
 use crate::domain::cancel_flag::CancelFlag;
 use crate::domain::clock::Clock;
@@ -28,6 +28,7 @@ use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::metrics::Metrics;
 use crate::http::pipeline::openapi::ApiDescription;
 use crate::http::pipeline::throttle::Throttle;
+use crate::http::pipeline::untrusted_proxy::UntrustedProxy;
 use crate::jobs::watchdog::WorkerTicks;
 use crate::jobs::{JobContext, api_key_uses, scheduled_backups, sweep, watchdog};
 use crate::platform::{self, DirLock, service};
@@ -86,10 +87,9 @@ pub async fn build(config: Config, clock: Clock) -> Result<Server, StartError> {
 /// # Errors
 /// As [`build`].
 pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) -> Result<Server, StartError> {
-    let config = Arc::new(config);
-    let dir = &config.data_dir;
-    let failed = |cause| StartError::DataDir { path: dir.clone(), cause };
-    let no_bind = |cause| StartError::Bind { bind: config.bind.to_string(), cause };
+    let mut config = config;
+    let bind = config.bind.to_string();
+    let no_bind = |cause| StartError::Bind { bind: bind.clone(), cause };
     let addresses = match &*passed {
         [] => config.bind.resolve().map_err(no_bind)?,
         passed => passed.iter().map(TcpListener::local_addr).collect::<Result<_, _>>().map_err(no_bind)?,
@@ -100,17 +100,22 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     if !config.base_path.is_empty() && http::conflicts_with(&config.base_path) {
         return Err(StartError::BasePathTaken(config.base_path.clone()));
     }
-    platform::create_private_dir(dir).map_err(failed)?;
-    let lock = lock(dir).await.map_err(failed)?.ok_or_else(|| StartError::Running(dir.clone()))?;
+    let dir = config.data_dir.clone();
+    let failed = |cause| StartError::DataDir { path: dir.clone(), cause };
+    platform::files::create_private_dir(&dir).map_err(failed)?;
+    // SQLite refuses links in the path.
+    config.data_dir = dir.canonicalize().map_err(failed)?;
+    let (config, dir) = (Arc::new(config), dir.as_path());
+    let lock = lock(dir).await.map_err(failed)?.ok_or_else(|| StartError::Running(dir.to_owned()))?;
     // Before anything is written: a port that is taken leaves the directory as it was.
     let listeners = match passed {
-        passed if passed.is_empty() => vec![TcpListener::bind(addresses.as_slice()).map_err(no_bind)?],
+        passed if passed.is_empty() => vec![self::bind(&config)?],
         passed => passed,
     };
     let address = listeners[0].local_addr().map_err(no_bind)?;
     let mut port_file = config.port_file.clone().map(PortFile::claim).transpose()?;
 
-    let db = Db::open(&Options { data_dir: dir.clone(), readers: config.workers.max(2), create: true })?;
+    let db = Db::open(&Options { data_dir: config.data_dir.clone(), readers: config.workers.max(2), create: true })?;
     let secret = secret_key::in_force(&config, &db, clock.now()).await?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let url = config.public_url.clone().unwrap_or_else(|| local_url(address) + &config.base_path);
@@ -125,6 +130,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         fernet: Fernet::new(&secret),
         throttle: Throttle::new(ThrottleKeys::new(&secret)),
         denied: DeniedLog::new(Generation::of(&config)),
+        untrusted_proxy: UntrustedProxy::default(),
         key_uses: Arc::default(),
         pages: Pages::default(),
         metrics,
@@ -143,10 +149,30 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     let limits = http_server::connection_limits(&app);
     let ticks = watchdog.clone().map(|(ticks, timeout)| (ticks, timeout / 4));
     let server = http_server::listen(&app, listeners, &limits, ticks).map_err(StartError::Threads)?;
+    let record = ServerRecord {
+        pid: std::process::id(),
+        local_url: local_url(address),
+        public_url: url.clone(),
+        config_file: app.config.file.clone(),
+        untrusted_proxy: None,
+    };
+    if let Err(error) = record.write(&app.config.data_dir) {
+        log::warn!("Commands won't find this server: {SERVER_RECORD_FILE} can't be written: {error}");
+    }
     if let Some(file) = &mut port_file {
         file.publish(ready_line(address))?;
     }
     Ok(Server { address, url, first_superuser, app, job, server, limits, watchdog, _port_file: port_file, _lock: lock })
+}
+
+/// Listens on `bind`.
+///
+/// # Errors
+/// If the address can't be resolved or is in use.
+pub fn bind(config: &Config) -> Result<TcpListener, StartError> {
+    let failed = |cause| StartError::Bind { bind: config.bind.to_string(), cause };
+    let addresses = config.bind.resolve().map_err(failed)?;
+    TcpListener::bind(addresses.as_slice()).map_err(failed)
 }
 
 /// Takes the lock on the data directory. A command that only asks whether a server runs has it for a moment, too.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::platform;
+use crate::platform::files::{self, NewFile};
 
 /// Longer than any port file; what is longer is something else.
 const LONGEST: u64 = 4096;
@@ -49,8 +49,7 @@ impl PortFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
         }
-        let beside = beside(&path);
-        platform::create_private(&beside).and_then(|_| fs::remove_file(&beside)).map_err(failed)?;
+        NewFile::create(&path).map(drop).map_err(failed)?;
         Ok(Self { path, text: None })
     }
 
@@ -59,12 +58,10 @@ impl PortFile {
     /// # Errors
     /// When it cannot be written.
     pub fn publish(&mut self, text: String) -> Result<(), PortFileError> {
-        let beside = beside(&self.path);
         let write = || {
-            let mut file = platform::create_private(&beside)?;
-            file.set_len(0)?;
-            file.write_all(text.as_bytes())?;
-            fs::rename(&beside, &self.path)
+            let file = NewFile::create(&self.path)?;
+            file.file().write_all(text.as_bytes())?;
+            file.publish()
         };
         write().map_err(|cause| PortFileError::Io { path: self.path.clone(), cause })?;
         self.text = Some(text);
@@ -84,20 +81,13 @@ impl Drop for PortFile {
     }
 }
 
-fn beside(path: &Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".new");
-    path.with_file_name(name)
-}
-
 /// The text of a small file; `None` for what is none.
 fn read(path: &Path) -> io::Result<Option<String>> {
-    let found = fs::metadata(path)?;
-    if !found.is_file() || found.len() > LONGEST {
+    if !fs::symlink_metadata(path)?.is_file() {
         return Ok(None);
     }
-    Ok(String::from_utf8(fs::read(path)?).ok())
+    let bytes = files::read_at_most(files::open_regular(path)?, LONGEST);
+    Ok(bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok()))
 }
 
 /// Where the server listens whose file this is; `None` where no server has written one.

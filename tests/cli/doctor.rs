@@ -113,12 +113,12 @@ fn settings_that_cannot_be_read_and_settings_that_leave_a_door_open_are_told() {
         assert!(text.contains(words), "{words}: {text}");
     }
     let dir = Arc::new(TempDir::new().unwrap());
-    let file = dir.path().join("config.toml");
+    let file = dir.path().join("usher.toml");
     fs::write(&file, "secret_key = \"0123456789abcdef0123456789abcdef\"").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     let ended = usher(&dir, &["doctor", "--json"]);
     assert!(!ended.stdout.contains("0123456789abcdef"), "{ended:?}");
-    says(&report(&ended), "settings", "warning", &["config.toml", "chmod 600"]);
+    says(&report(&ended), "settings", "warning", &["usher.toml", "chmod 600"]);
 }
 
 #[test]
@@ -211,8 +211,8 @@ fn what_a_cut_off_command_left_is_told_and_what_is_kept_on_purpose_is_no_fault()
     let dir = left();
     fs::write(dir.path().join("data/usher.db.before-restore-20260101T000000000000"), [0; 2048]).unwrap();
     says(&look(&dir), "leftovers", "ok", &["1 (2.0 KiB)"]);
-    fs::write(dir.path().join("data/usher.db.restored"), "").unwrap();
-    says(&look(&dir), "leftovers", "warning", &["usher.db.restored", "delete"]);
+    fs::write(dir.path().join("data/usher.db.0123456789abcdef.tmp"), "").unwrap();
+    says(&look(&dir), "leftovers", "warning", &["usher.db.0123456789abcdef.tmp", "delete"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod as_root;
 mod backup;
 mod commands;
 mod desk;
@@ -19,4 +20,5 @@ mod programs;
 mod reset_links;
 mod rotate;
 mod schedule;
+mod settings;
 mod stopping;

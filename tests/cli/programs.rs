@@ -67,8 +67,12 @@ fn a_healthcheck_finds_the_server_as_people_write_it_and_by_its_port_file() {
     // The port was left to the system.
     let found = Program::in_dir(&server.dir, &["healthcheck"]).env("USHER_PORT_FILE", "port.json").finish();
     assert_eq!((found.status.code(), found.stdout), (Some(0), format!("http://{address}/ is healthy\n")));
-    assert!(refused(&server.dir, &["healthcheck"]).contains("name the URL"));
+    // The server has recorded its address.
+    assert!(usher(&server.dir, &["healthcheck"]).status.success());
     let missing = failure(Program::in_dir(&server.dir, &["healthcheck", &format!("{address}/nothing"), "--json"]));
     assert_eq!((&missing["healthy"], missing["url"].as_str().is_some()), (&Value::Bool(false), true));
     assert!(missing["error"].as_str().unwrap().contains("status 404"), "{missing}");
+    let dir = server.dir.clone();
+    server.stop();
+    assert!(refused(&dir, &["healthcheck"]).contains("name the URL"));
 }

@@ -57,8 +57,9 @@ fn links_made_and_used_are_in_the_audit_log_and_their_tokens_are_in_no_log() {
 #[test]
 fn a_link_carries_the_address_that_people_type_or_else_one_that_works_on_the_machine() {
     let server = Program::new(&[]).superuser().start();
+    let dir = server.dir.clone();
     let make = |settings: &[(&str, &str)]| {
-        let mut program = Program::in_dir(&server.dir, &["user", "reset-link", "admin"]);
+        let mut program = Program::in_dir(&dir, &["user", "reset-link", "admin"]);
         for (name, value) in settings {
             program = program.env(name, value);
         }
@@ -66,6 +67,9 @@ fn a_link_carries_the_address_that_people_type_or_else_one_that_works_on_the_mac
         assert!(ended.status.success(), "{ended:?}");
         ended.stdout.split_once("/reset#token=").unwrap().0.to_owned()
     };
+    assert_eq!(make(&[("USHER_BIND", "0.0.0.0:8080")]), format!("http://{}", server.address));
+    assert_eq!(make(&[("USHER_PUBLIC_URL", "https://home.example.org")]), "https://home.example.org");
+    server.stop();
     assert_eq!(make(&[("USHER_BIND", "0.0.0.0:8080")]), "http://127.0.0.1:8080");
     assert_eq!(make(&[("USHER_BIND", "[::]:8080"), ("USHER_BASE_PATH", "/usher")]), "http://[::1]:8080/usher");
     assert_eq!(make(&[("USHER_PUBLIC_URL", "https://home.example.org/usher")]), "https://home.example.org/usher");

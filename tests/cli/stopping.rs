@@ -21,10 +21,10 @@ fn large() -> Arc<TempDir> {
     dir
 }
 
-/// Stops a command as soon as `path` is there.
+/// Stops a command as soon as it has made a temporary file whose name begins so.
 #[track_caller]
-fn stopped_at(mut command: Begun, path: &Path) -> Ended {
-    while !path.exists() {
+fn stopped_at(mut command: Begun, dir: &Path, start: &str) -> Ended {
+    while !names(dir).iter().any(|name| name.starts_with(start) && name.contains(".tmp")) {
         assert!(!command.is_over(), "it ended before it could be stopped: {:?}", command.ended());
         std::thread::yield_now();
     }
@@ -42,7 +42,7 @@ fn says_so(ended: &Ended) {
 fn a_backup_that_is_stopped_leaves_no_file() {
     let dir = large();
     let before = names(dir.path());
-    says_so(&stopped_at(Program::in_dir(&dir, &["backup", "b.gz"]).begin(), &dir.path().join("b.gz.copy")));
+    says_so(&stopped_at(Program::in_dir(&dir, &["backup", "b.gz"]).begin(), dir.path(), "copy."));
     assert_eq!(names(dir.path()), before);
     done(&dir, &["backup", "b.gz"]);
 }
@@ -54,7 +54,7 @@ fn a_restore_that_is_stopped_leaves_the_database() {
     let (before, database) =
         (names(&dir.path().join("data")), std::fs::read(dir.path().join("data/usher.db")).unwrap());
     let restore = Program::in_dir(&dir, &["restore", "b.gz", "--yes"]).begin();
-    says_so(&stopped_at(restore, &dir.path().join("data/usher.db.restored")));
+    says_so(&stopped_at(restore, &dir.path().join("data"), "usher.db."));
     assert_eq!(names(&dir.path().join("data")), before);
     assert!(std::fs::read(dir.path().join("data/usher.db")).unwrap() == database);
 }
@@ -100,7 +100,7 @@ fn an_export_that_is_stopped_leaves_no_file() {
     done(&dir, &["import", "usher", "many.jsonl"]);
     let before = names(dir.path());
     let export = Program::in_dir(&dir, &["export", "all.jsonl"]).begin();
-    says_so(&stopped_at(export, &dir.path().join("all.jsonl.new")));
+    says_so(&stopped_at(export, dir.path(), "all.jsonl."));
     assert_eq!(names(dir.path()), before);
     done(&dir, &["export", "all.jsonl"]);
 }

@@ -123,7 +123,9 @@ impl Disk {
 
     /// The store makes a new database beside, syncs it, renames it and syncs the directory, unseen by SQLite.
     fn renamed(&mut self, name: &str) -> Option<usize> {
-        let inode = self.names.remove(&format!("{name}.new"))?;
+        let temporary = |known: &&String| known.starts_with(&format!("{name}.")) && known.contains(".tmp");
+        let temporary = self.names.keys().find(temporary)?.clone();
+        let inode = self.names.remove(&temporary)?;
         let content = &mut self.inodes[inode];
         content.synced.clone_from(&content.now);
         content.unsynced.clear();

@@ -96,14 +96,14 @@ fn settings_that_are_wrong_stop_the_start() {
     refused(&dir, &["--bind", "nowhere"], &["--bind"]);
     refused(&dir, &["--bcrypt-cost", "9"], &["--bcrypt-cost", "10"]);
     refused(&dir, &["--config", "absent.toml"], &["absent.toml"]);
-    fs::write(dir.path().join("config.toml"), "sekret_key = \"hunter2hunter2\"\n").unwrap();
-    refused(&dir, &[], &["config.toml", "sekret_key", "secret_key"]);
-    fs::write(dir.path().join("config.toml"), "bind = 7\n").unwrap();
-    refused(&dir, &[], &["config.toml", "bind"]);
-    fs::write(dir.path().join("config.toml"), "secret_key = \"hunter2\n").unwrap();
-    refused(&dir, &[], &["config.toml", "line 1"]);
-    fs::write(dir.path().join("config.toml"), "secret_key = \"hunter2\"\n").unwrap();
-    refused(&dir, &[], &["config.toml", "secret_key", "32 characters"]);
+    fs::write(dir.path().join("usher.toml"), "sekret_key = \"hunter2hunter2\"\n").unwrap();
+    refused(&dir, &[], &["usher.toml", "sekret_key", "secret_key"]);
+    fs::write(dir.path().join("usher.toml"), "bind = 7\n").unwrap();
+    refused(&dir, &[], &["usher.toml", "bind"]);
+    fs::write(dir.path().join("usher.toml"), "secret_key = \"hunter2\n").unwrap();
+    refused(&dir, &[], &["usher.toml", "line 1"]);
+    fs::write(dir.path().join("usher.toml"), "secret_key = \"hunter2\"\n").unwrap();
+    refused(&dir, &[], &["usher.toml", "secret_key", "32 characters"]);
     let ended = Program::in_dir(&dir, &[]).finish();
     assert!(!ended.stderr.contains("hunter2"), "{ended:?}");
 }
@@ -111,9 +111,9 @@ fn settings_that_are_wrong_stop_the_start() {
 #[test]
 fn the_settings_file_in_the_working_directory_is_read_and_named() {
     let dir = dir();
-    fs::write(dir.path().join("config.toml"), "signup = \"closed\"\n").unwrap();
+    fs::write(dir.path().join("usher.toml"), "signup = \"closed\"\n").unwrap();
     let server = Program::in_dir(&dir, &[]).superuser().start();
-    let file = dir.path().join("config.toml");
+    let file = dir.path().join("usher.toml");
     let body = serde_json::json!({"username": "a", "password": "quiet-otter-7"});
     server.request("POST", "/api/v1/users/").json(&body).send().expect(403);
     let ended = server.stop();

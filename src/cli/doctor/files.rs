@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::doctor::{Report, format_size};
 use crate::config::Config;
+use crate::platform::files;
 use crate::platform::inspect::{self, Access};
 use crate::store::DATABASE_FILE;
 
@@ -122,7 +123,7 @@ fn check_leftovers(dir: &Path, listed: &[PathBuf], report: &mut Report) {
             || name.starts_with("usher.db.version-")
             || name.starts_with("secret_key.until-")
     };
-    let temporary = |name: &str| name == "usher.db.restored" || name == "secret_key.new" || name.starts_with("import-");
+    let temporary = |name: &str| files::target_of_temporary(name).is_some();
     let of = |test: &dyn Fn(&str) -> bool| {
         let found: Vec<&PathBuf> = listed.iter().filter(|path| named(path, test)).collect();
         let bytes: u64 = found.iter().filter_map(|path| fs::metadata(path).ok()).map(|found| found.len()).sum();

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::cli::output::{AlreadyPrinted, notice, print_result};
 use crate::cli::{Failure, running_server};
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::domain::clock::Clock;
 
 /// The severity of a finding.
@@ -82,9 +82,9 @@ pub fn run(config: &Config, json: bool) -> Result<(), Failure> {
 }
 
 /// Reports invalid settings, without which nothing else can be checked.
-pub fn run_without_settings(error: &ConfigError, json: bool) -> Result<(), Failure> {
+pub fn run_without_settings(error: &str, json: bool) -> Result<(), Failure> {
     let mut report = Report::default();
-    report.problem("settings", error.to_string(), "correct it; nothing else can be checked before");
+    report.problem("settings", error, "correct it; nothing else can be checked before");
     print_report(&report, None, json)
 }
 

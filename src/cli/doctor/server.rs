@@ -2,7 +2,7 @@
 
 use crate::cli::doctor::Report;
 use crate::cli::running_server::{ServerLocation, mismatch_warning};
-use crate::cli::{healthcheck, http_client};
+use crate::cli::{healthcheck, http_client, running_server};
 use crate::config::Config;
 use crate::server::local_url;
 
@@ -18,12 +18,14 @@ pub(super) fn check(config: &Config, server: &ServerLocation, report: &mut Repor
         report.ok(CHECK, "no server uses this database");
         return;
     }
-    let address = config.bind.resolve().ok().and_then(|found| found.into_iter().next()).filter(|at| at.port() != 0);
-    let Some(address) = address else {
+    let configured = || {
+        let address = config.bind.resolve().ok().and_then(|found| found.into_iter().next());
+        address.filter(|at| at.port() != 0).map(local_url)
+    };
+    let Some(url) = running_server::record(config, server).map(|server| server.local_url).or_else(configured) else {
         report.ok(CHECK, "a server uses this database; these settings don't say where it listens");
         return;
     };
-    let url = local_url(address);
     let response = url::Url::parse(&url)
         .map_err(std::io::Error::other)
         .and_then(|url| http_client::health_status(&url, healthcheck::TIMEOUT));

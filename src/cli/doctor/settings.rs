@@ -1,9 +1,10 @@
 //! Checks the settings for values that stop the server from starting or are unsafe.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use crate::cli::doctor::Report;
-use crate::config::{Config, CookieSecure, ValueSource};
+use crate::config::{Config, CookieSecure, ServerRecord, ValueSource};
 use crate::platform::inspect;
 
 const CHECK: &str = "settings";
@@ -36,6 +37,18 @@ pub(super) fn check(config: &Config, report: &mut Report) {
     }
     if !config.throttle {
         report.warning(CHECK, "`throttle` is off: passwords can be guessed at any speed", "remove `throttle`");
+    }
+    let trusted = config.trusted_proxies.iter().find(|network| network.prefix_len() == 0);
+    if let Some(network) = trusted {
+        let found =
+            format!("`trusted_proxies` contains {network}: every client can choose the address that usher sees");
+        report.warning(CHECK, found, "list the addresses of your proxies");
+    }
+    if let Some(proxy) = ServerRecord::read(&config.data_dir).and_then(|server| server.untrusted_proxy)
+        && proxy.parse().is_ok_and(|address: IpAddr| !config.trusted_proxies.iter().any(|net| net.contains(&address)))
+    {
+        let found = format!("{proxy} sends X-Forwarded-For, but isn't trusted: all its clients count as one address");
+        report.warning(CHECK, found, "if it is your proxy, add it to `trusted_proxies` and restart the server");
     }
     for (key, source) in &config.sources {
         if let (true, ValueSource::File(path)) = (["secret_key", "superuser_password"].contains(key), source) {

@@ -93,6 +93,14 @@ Examples:
     },
 }
 
+impl ImportSource {
+    /// The files that the import reads.
+    pub fn input_files(&self) -> Vec<&Path> {
+        let (Self::Langflow { file, other_key, .. } | Self::Usher { file, other_key, .. }) = self;
+        std::iter::once(file.as_path()).chain(other_key.as_ref().map(Path::new)).collect()
+    }
+}
+
 /// The options of an import.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct ImportOptions {
@@ -171,6 +179,8 @@ async fn read_langflow(
     let (data_dir, now) = (context.config.data_dir.clone(), context.now);
     let read = run_blocking(move || {
         let mut progress = Progress::new();
+        // The database is opened without following links, and the name can be one.
+        let file = file.canonicalize().unwrap_or(file);
         let rows = langflow_db::read(&file, &data_dir, |done, total| {
             progress.show("reading", done, total);
             !cancel.is_cancelled()
@@ -206,11 +216,10 @@ fn langflow_key(file: &Path, named: Option<&Path>) -> Result<Option<Fernet>, Fai
 
 /// Reads the other server's secret key.
 fn read_key(path: &Path) -> Result<Fernet, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    if text.trim().is_empty() {
-        return Err(format!("{} is empty; it must contain the other server's secret key", path.display()).into());
-    }
-    Ok(Fernet::new(&Secret::new(text.trim())))
+    let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let key = Secret::from_file(bytes)
+        .map_err(|fault| format!("{}: {fault}; the file must contain the other server's secret key", path.display()))?;
+    Ok(Fernet::new(&key))
 }
 
 fn report(outcome: &ImportOutcome, options: ImportOptions, json: bool) -> Result<(), Failure> {

@@ -74,7 +74,7 @@ impl Machine {
 type Change = fn(&mut Machine);
 
 fn from_file(text: &str) -> Machine {
-    Machine::new().file("work/config.toml", text)
+    Machine::new().file("work/usher.toml", text)
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn flags_beat_the_environment_beats_the_file_beats_defaults() {
     assert_eq!((config.bcrypt_cost, config.throttle, config.signup), (15, false, Signup::Closed));
     // An empty variable counts as unset.
     assert_eq!(config.log, "debug");
-    let file = machine.path("work/config.toml");
+    let file = machine.path("work/usher.toml");
     assert_eq!(config.sources["bcrypt_cost"], ValueSource::Flag("bcrypt-cost".into()));
     assert_eq!(config.sources["signup"], ValueSource::Environment("USHER_SIGNUP".into()));
     assert_eq!(config.sources["throttle"], ValueSource::File(file.clone()));
@@ -112,26 +112,53 @@ fn flags_beat_the_environment_beats_the_file_beats_defaults() {
 }
 
 #[test]
-fn the_file_is_searched_in_four_places_in_order() {
+fn the_file_is_searched_in_six_places_in_order() {
     let mut machine = Machine::new()
         .file("etc/flag.toml", "workers = 1")
         .file("work/env.toml", "workers = 2")
-        .file("work/config.toml", "workers = 3")
-        .file("data/config.toml", "workers = 4")
+        .file("work/usher.toml", "workers = 3")
+        .file("etc/recorded.toml", "workers = 4")
+        .file("data/config.toml", "workers = 5")
+        .file("etc/system.toml", "workers = 6")
         .env("USHER_CONFIG", "env.toml")
         .config("../etc/flag.toml");
+    machine.inputs.system_file = Some(machine.path("etc/system.toml"));
+    let record = |config_file| ServerRecord {
+        pid: 1,
+        local_url: String::new(),
+        public_url: String::new(),
+        config_file,
+        untrusted_proxy: None,
+    };
+    record(Some(machine.path("etc/recorded.toml"))).write(&machine.path("data")).unwrap();
     assert_eq!(machine.load().workers, 1);
     machine.inputs.config_flag = None;
     assert_eq!(machine.load().workers, 2);
     machine.inputs.env.clear();
     assert_eq!(machine.load().workers, 3);
-    fs::remove_file(machine.path("work/config.toml")).unwrap();
-    assert_eq!(machine.load().workers, 4);
+    fs::remove_file(machine.path("work/usher.toml")).unwrap();
+    // A server decides by itself; commands follow the server.
+    assert_eq!(machine.load().workers, 5);
+    let command = ConfigSearch::start(&machine.inputs).unwrap().finish(true).unwrap();
+    assert_eq!((command.workers, command.notices.len()), (4, 1));
+    assert!(command.notices[0].ends_with("/etc/recorded.toml, as the server"), "{:?}", command.notices);
+    fs::remove_file(machine.path("etc/recorded.toml")).unwrap();
+    let command = ConfigSearch::start(&machine.inputs).unwrap().finish(true).unwrap();
+    assert_eq!(command.workers, 5);
+    assert!(command.notices[0].contains("doesn't exist any more"), "{:?}", command.notices);
     fs::remove_file(machine.path("data/config.toml")).unwrap();
+    assert_eq!(machine.load().workers, 6);
+    fs::remove_file(machine.path("etc/system.toml")).unwrap();
     assert_eq!(machine.load().file, None);
     // The data directory can come from a flag or the environment.
     let machine = machine.file("etc/config.toml", "workers = 5").env("USHER_DATA_DIR", "../etc/./");
     assert_eq!(machine.load().workers, 5);
+}
+
+#[test]
+fn another_programs_config_toml_in_the_working_directory_is_ignored() {
+    let machine = Machine::new().file("work/config.toml", "baseURL = 'https://example.org'");
+    assert_eq!(machine.load().file, None);
 }
 
 #[test]
@@ -142,12 +169,10 @@ fn an_unreadable_file_is_refused() {
          it must be a readable TOML file"
     );
     assert!(Machine::new().env("USHER_CONFIG", "none.toml").refusal().contains("(named by USHER_CONFIG)"));
-    for dir in ["work/config.toml", "data/config.toml"] {
-        let machine = Machine::new();
-        fs::create_dir(machine.path(dir)).unwrap();
-        assert!(machine.refusal().contains("can't be read: it is a directory"), "{dir}");
-    }
-    assert!(Machine::new().file("work/config.toml", b"log = '\xff'").refusal().contains("is not UTF-8"));
+    let machine = Machine::new();
+    fs::create_dir(machine.path("data/config.toml")).unwrap();
+    assert!(machine.refusal().contains("can't be read: it is a directory"));
+    assert!(Machine::new().file("work/usher.toml", b"log = '\xff'").refusal().contains("is not UTF-8"));
     assert!(from_file(&"#".repeat(2 << 20)).refusal().contains("larger than"));
 }
 
@@ -157,13 +182,13 @@ fn the_data_directory_has_five_sources() {
         .flag("data_dir", "by-flag")
         .env("USHER_DATA_DIR", "/by/./env")
         .env("STATE_DIRECTORY", "/var/lib/usher:/var/lib/other");
-    let file = ValueSource::File(machine.path("work/config.toml"));
+    let file = ValueSource::File(machine.path("work/usher.toml"));
     let environment = |name: &str| ValueSource::Environment(name.to_owned());
     // Each step removes the strongest source.
     let steps: [(&str, ValueSource, Change); 5] = [
         ("work/by-flag", ValueSource::Flag("data-dir".into()), |m| m.inputs.flags.clear()),
         ("/by/env", environment("USHER_DATA_DIR"), |m| drop(m.inputs.env.remove("USHER_DATA_DIR"))),
-        ("work/by-file", file, |m| fs::write(m.path("work/config.toml"), "data_dir = ''").unwrap()),
+        ("work/by-file", file, |m| fs::write(m.path("work/usher.toml"), "data_dir = ''").unwrap()),
         ("/var/lib/usher", environment("STATE_DIRECTORY"), |m| m.inputs.env.clear()),
         ("data", ValueSource::Default, |m| m.inputs.platform_data_dir = None),
     ];
@@ -206,9 +231,9 @@ fn relative_paths_start_at_the_file_or_else_at_the_working_directory() {
 fn unknown_settings_are_refused_in_every_source() {
     assert_eq!(
         from_file("bnid = '127.0.0.1:1'").refusal(),
-        "\"bnid\" in /work/config.toml is not a setting; did you mean `bind`?"
+        "\"bnid\" in /work/usher.toml is not a setting; did you mean `bind`?"
     );
-    assert!(from_file("[server]\nbind = 1").refusal().contains("\"server\" in /work/config.toml is not a setting"));
+    assert!(from_file("[server]\nbind = 1").refusal().contains("\"server\" in /work/usher.toml is not a setting"));
     assert!(from_file("bind_file = 'x'").refusal().contains("\"bind_file\" in"));
     assert_eq!(
         Machine::new().env("USHER_SECRET_KEY_FIEL", SENTINEL).refusal(),
@@ -222,11 +247,10 @@ fn unknown_settings_are_refused_in_every_source() {
 
 #[test]
 fn secrets_come_from_a_file_or_a_source_but_not_from_both() {
-    for (text, secret) in [("{}\n", ""), ("{}\r\n", ""), ("{}", ""), ("{}\n\n", "\n"), (" {} ", "  ")] {
+    for text in ["{}\n", "{}\r\n", "{}", "{}\n\n", "\u{feff}{} "] {
         let machine = Machine::new().file("work/k", text.replace("{}", SENTINEL)).flag("secret_key", "k");
-        let expected = if secret == "  " { format!(" {SENTINEL} ") } else { format!("{SENTINEL}{secret}") };
         let config = machine.load();
-        assert!(config.secret_key == Some(Secret::new(expected)), "{text:?}");
+        assert!(config.secret_key == Some(Secret::new(SENTINEL)), "{text:?}");
         assert_eq!(config.sources["secret_key"], ValueSource::Flag("secret-key-file".into()));
         assert_eq!(config.shown("secret_key"), "***");
         assert!(!format!("{config:?} {:?}", machine.inputs).contains("hunter2"));
@@ -235,12 +259,14 @@ fn secrets_come_from_a_file_or_a_source_but_not_from_both() {
     assert_eq!(both.refusal(), "both USHER_SECRET_KEY and USHER_SECRET_KEY_FILE are set; keep one of them");
     let both = from_file(&format!("secret_key = '{SENTINEL}'\nsecret_key_file = 'k'"));
     assert!(
-        both.refusal().starts_with("both `secret_key` in /work/config.toml and `secret_key_file` in /work/config.toml")
+        both.refusal().starts_with("both `secret_key` in /work/usher.toml and `secret_key_file` in /work/usher.toml")
     );
     // In different sources the stronger one counts.
     let stronger = from_file("secret_key_file = 'none'").env("USHER_SECRET_KEY", SENTINEL);
     assert!(stronger.load().secret_key.is_some());
-    for (text, fault) in [(&b"\n"[..], "it is empty"), (b"", "it is empty"), (b"\xff", "it is not UTF-8")] {
+    for (text, fault) in
+        [(&b"\n"[..], "it is empty"), (b"", "it is empty"), (b"\xff", "it is not UTF-8"), (b"a\nb", "a second line")]
+    {
         let refusal = Machine::new().file("work/k", text).env("USHER_SUPERUSER_PASSWORD_FILE", "k").refusal();
         assert!(refusal.starts_with("USHER_SUPERUSER_PASSWORD_FILE names the file /work/k, but"), "{refusal}");
         assert!(refusal.contains(fault), "{refusal}");

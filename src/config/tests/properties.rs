@@ -9,7 +9,7 @@ proptest! {
 
     #[test]
     fn no_bytes_in_the_file_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Config::load(&Machine::new().file("work/config.toml", bytes).inputs);
+        let _ = Config::load(&Machine::new().file("work/usher.toml", bytes).inputs);
     }
 
     #[test]

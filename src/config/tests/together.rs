@@ -8,7 +8,7 @@ fn settings_must_fit_together() {
     let key = "0123456789012345678901234567890";
     assert_eq!(Machine::new().env("USHER_SECRET_KEY", key).refusal(), format!("USHER_SECRET_KEY {short}"));
     let file = from_file("secret_key_file = 'k'").file("work/k", "short\n");
-    assert_eq!(file.refusal(), format!("`secret_key_file` in /work/config.toml {short}"));
+    assert_eq!(file.refusal(), format!("`secret_key_file` in /work/usher.toml {short}"));
     assert!(Machine::new().env("USHER_SECRET_KEY", &format!("{key}é")).load().secret_key.is_some());
     assert_eq!(
         Machine::new().env("USHER_SUPERUSER", "ann").refusal(),
@@ -16,7 +16,7 @@ fn settings_must_fit_together() {
     );
     assert_eq!(
         from_file(&format!("superuser_password = '{SENTINEL}'")).refusal(),
-        "`superuser_password` in /work/config.toml is set, but `superuser` is not; set both or neither"
+        "`superuser_password` in /work/usher.toml is set, but `superuser` is not; set both or neither"
     );
     assert_eq!(
         Machine::new().env("USHER_LAUNCH_SECRET", SENTINEL).refusal(),

@@ -24,6 +24,7 @@ fn valid_values_are_parsed() {
         ),
         ("cors_origins", "", ""),
         ("trusted_proxies", "10.1.2.3/8,::1,127.0.0.1", "10.0.0.0/8, ::1/128, 127.0.0.1/32"),
+        ("trusted_proxies", "::ffff:127.0.0.1, ::ffff:10.0.0.0/104", "127.0.0.1/32, 10.0.0.0/8"),
         ("cookie_domain", " .Bücher.Example. ", "xn--bcher-kva.example"),
         ("log", "warn,usher::http=debug/x", "warn,usher::http=debug/x"),
         ("bcrypt_cost", " 20", "20"),
@@ -125,7 +126,7 @@ fn invalid_values_are_refused_with_the_remedy() {
     );
     assert_eq!(
         from_file("bcrypt_cost = -4").refusal(),
-        "`bcrypt_cost` in /work/config.toml is \"-4\"; it must be a whole number from 10 to 20"
+        "`bcrypt_cost` in /work/usher.toml is \"-4\"; it must be a whole number from 10 to 20"
     );
     for setting in SETTINGS.iter().filter(|setting| setting.value_type != ValueType::List) {
         let refusal = Machine::new().flag(setting.name, "").refusal();
@@ -153,7 +154,7 @@ fn values_of_another_toml_type_are_refused() {
     ];
     for (text, fault) in cases {
         let refusal = from_file(text).refusal();
-        assert!(refusal.contains("` in /work/config.toml ") && refusal.contains(fault), "{text}: {refusal}");
+        assert!(refusal.contains("` in /work/usher.toml ") && refusal.contains(fault), "{text}: {refusal}");
     }
 }
 

@@ -231,9 +231,10 @@ mod tests {
     fn people_are_listed_by_name_in_any_spelling_or_by_id() {
         let (anna, other) = (person("Anna B", false), person("other", false));
         let id = other.id;
-        let rules = rules(&[&format!("a = users: ANNA B ; {id}"), "b=users:x"]);
+        let upper = id.to_string().to_uppercase();
+        let rules = rules(&[&format!("a = users: ANNA B ; {id}"), "b=users:x", &format!("c = users: {upper}")]);
         let may = |host: &str, user: &User| rules.may_enter(&site(&format!("https://{host}")), user);
-        assert_eq!((may("a", &anna), may("a", &other)), (Ok(()), Ok(())));
+        assert_eq!((may("a", &anna), may("a", &other), may("c", &other)), (Ok(()), Ok(()), Ok(())));
         assert_eq!(may("a", &person("other", false)), Err(AccessDenied::NotForYou), "another of the same name");
         assert_eq!(may("b", &anna), Err(AccessDenied::NotForYou));
         assert_eq!(rules.names().map(Username::as_str).collect::<Vec<_>>(), ["ANNA B", "x"]);

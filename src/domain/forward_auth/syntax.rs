@@ -65,8 +65,8 @@ impl FromStr for UserMatch {
     type Err = RuleError;
 
     fn from_str(text: &str) -> Result<Self, RuleError> {
-        // Only the hyphenated lowercase form is an id; other forms may be names.
-        let id = Uuid::try_parse(text.trim()).ok().filter(|id| id.to_string() == text.trim());
+        // Only the hyphenated form is an id; other forms may be names.
+        let id = Uuid::try_parse(text.trim()).ok().filter(|id| id.to_string().eq_ignore_ascii_case(text.trim()));
         match id {
             Some(id) => Ok(Self::Id(id)),
             None => Username::parse(text).map(Self::Name).map_err(|_| RuleError),

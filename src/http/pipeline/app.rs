@@ -14,6 +14,7 @@ use crate::http::pipeline::denied_log::DeniedLog;
 use crate::http::pipeline::metrics::Metrics;
 use crate::http::pipeline::openapi::ApiDescription;
 use crate::http::pipeline::throttle::Throttle;
+use crate::http::pipeline::untrusted_proxy::UntrustedProxy;
 use crate::store::Db;
 use crate::store::api_key_uses::ApiKeyUses;
 use crate::store::user_index::search::SharedUserIndex;
@@ -46,6 +47,8 @@ pub struct App {
     pub pages: Pages,
     /// The API description.
     pub description: ApiDescription,
+    /// Reports a proxy that isn't trusted.
+    pub untrusted_proxy: UntrustedProxy,
     /// Counters for `/metrics`.
     pub metrics: Metrics,
     /// Whether a superuser's backup is being made.

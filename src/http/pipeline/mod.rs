@@ -28,4 +28,5 @@ pub mod response;
 pub mod route;
 pub mod session_tokens;
 pub mod throttle;
+pub mod untrusted_proxy;
 pub mod validation;

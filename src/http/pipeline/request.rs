@@ -10,7 +10,7 @@ use crate::domain::clock::Timestamp;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::{self, Body};
 use crate::http::pipeline::caller::{Authenticate, Credentials};
-use crate::http::pipeline::client::Client;
+use crate::http::pipeline::client::{Client, peer};
 use crate::http::pipeline::coerce;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::form::FormPairs;
@@ -69,6 +69,7 @@ impl<C: Authenticate, I: Input> Request<C, I> {
         now: Timestamp,
     ) -> Result<Self, ApiError> {
         let client = Client::of(request, &app.config.trusted_proxies);
+        app.untrusted_proxy.check(peer(request), request.headers(), &app.config);
         if let Err(refusal) = refuse_cross_site(request, &app.config) {
             body::drain(request, payload).await;
             return Err(refusal);

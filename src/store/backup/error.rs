@@ -50,18 +50,9 @@ pub enum BackupError {
         "the disk is full: {0} needs the database's size again until it is compressed; free some space, or choose another place"
     )]
     NoRoom(PathBuf),
-    /// The target exists.
-    #[error("{0} exists; move it away, or choose another name")]
-    Exists(PathBuf),
     /// The path is a directory.
     #[error("{0} is a directory; name a file in it, such as {example}", example = .0.join("usher.db.gz").display())]
     Directory(PathBuf),
-    /// The target's directory doesn't exist.
-    #[error("{0} is not a directory; create it, or choose another place")]
-    NoDirectory(PathBuf),
-    /// Another process is making the same backup.
-    #[error("another backup to {0} is running")]
-    UnderWay(PathBuf),
     /// The database is damaged.
     #[error("{path} is damaged ({fault}); no backup was made; restore one, and see `usher doctor`")]
     Unsound {

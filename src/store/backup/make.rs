@@ -1,8 +1,8 @@
-//! Makes a checked, compressed copy of a database that may be in use. The copy appears complete or not at all. It uses
-//! connections of its own, so the server's reads and writes don't wait for it.
+//! Makes a checked, compressed copy of a database that may be in use. It uses connections of its own, so the server's
+//! reads and writes don't wait for it.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use flate2::Compression;
@@ -12,13 +12,12 @@ use r2d2::ManageConnection;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{ErrorCode, OpenFlags, ffi};
 
-use crate::platform;
 use crate::store::backup::error::{BackupError, BackupProgress, BackupStage, StepError, io_error, store_error};
-use crate::store::backup::temporary_file::TemporaryFile;
 use crate::store::engine::connection::Connection;
-use crate::store::engine::sqlite::file::{self, OpenError, with_suffix};
-use crate::store::engine::sqlite::open::{ConnectionKind, ConnectionManager};
+use crate::store::engine::sqlite::file::{self, OpenError};
+use crate::store::engine::sqlite::open::{self, ConnectionKind, ConnectionManager};
 use crate::store::engine::sqlite::readonly_open::{self, ReadonlyDatabase};
+use crate::store::engine::sqlite::temporary_database::TemporaryDatabase;
 
 /// Pages per step: about a megabyte.
 const STEP: i32 = 256;
@@ -28,34 +27,35 @@ const SYNC_EVERY: usize = 8 << 20;
 /// SQLite virtual machine instructions between two checks for cancellation.
 const CHECK_STEPS: i32 = 100_000;
 
-/// Copies the database at `database` as it is at this moment to the new file `target`, checks and compresses the copy,
-/// and returns its size in bytes. A server may be writing the database, and it may have an older schema.
-pub fn make(database: &Path, target: &Path, progress: &mut BackupProgress) -> Result<u64, BackupError> {
-    free_to_write(target)?;
+/// The name of the uncompressed copy, before its random part.
+pub(crate) const COPY_NAME: &str = "copy";
+
+/// Copies the database at `database` as it is at this moment, checks and compresses the copy, writes it to `output`, and
+/// returns its size in bytes. A server may be writing the database, and it may have an older schema. Errors name
+/// `target`; `scratch` is a directory for the uncompressed copy.
+pub fn make(
+    database: &Path,
+    output: &File,
+    target: &Path,
+    scratch: &Path,
+    progress: &mut BackupProgress,
+) -> Result<u64, BackupError> {
     let failed = |error: rusqlite::Error| store_error(database, target, error);
     if !file::check_header(database)? {
         return Err(OpenError::Missing(database.to_owned()).into());
     }
-    let source = opened(database, target)?;
-    let connection = source.connection();
-    let packed = TemporaryFile::new(with_suffix(target, ".new"), target, true)?;
-    let copy = TemporaryFile::new(with_suffix(target, ".copy"), target, false)?;
+    let source = opened(database, target, scratch)?;
+    let copy = TemporaryDatabase::create(&scratch.join(COPY_NAME)).map_err(|cause| io_error(target, cause))?;
     let step_error = |fault| match fault {
         StepError::Stopped => BackupError::Stopped,
         StepError::Damaged(fault) => BackupError::Unsound { path: database.to_owned(), fault },
         StepError::Sqlite(error) => failed(error),
         StepError::Io(cause) => io_error(target, cause),
     };
-    copy_pages(connection, &copy.path, progress).map_err(step_error)?;
+    copy_pages(source.connection(), copy.path(), progress).map_err(step_error)?;
     drop(source);
-    check_integrity(&copy.path, progress).map_err(step_error)?;
-    let bytes = pack(&copy.path, &packed.path, progress).map_err(step_error)?;
-    let place = || -> io::Result<()> {
-        fs::rename(&packed.path, target)?;
-        std::path::absolute(target)?.parent().map_or(Ok(()), platform::sync_dir)
-    };
-    place().map_err(|cause| io_error(target, cause))?;
-    Ok(bytes)
+    check_integrity(copy.path(), progress).map_err(step_error)?;
+    pack(&copy, output, progress).map_err(step_error)
 }
 
 /// The open source database.
@@ -74,7 +74,7 @@ impl Source {
 }
 
 /// Opens the database as the server does. If this user can't write beside it, opens it like another program's database.
-fn opened(database: &Path, target: &Path) -> Result<Source, BackupError> {
+fn opened(database: &Path, target: &Path, scratch: &Path) -> Result<Source, BackupError> {
     let error =
         match (ConnectionManager { path: database.to_owned(), kind: ConnectionKind::Reader, setup: "" }).connect() {
             // One snapshot for all steps. Without it every write of the server would restart the copy.
@@ -85,29 +85,14 @@ fn opened(database: &Path, target: &Path) -> Result<Source, BackupError> {
             Err(error) => error,
         };
     let closed = matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen));
-    let beside = target.parent().unwrap_or(target);
-    match closed.then(|| readonly_open::open(database, beside)) {
+    match closed.then(|| readonly_open::open(database, scratch)) {
         Some(Ok(foreign)) => Ok(Source::Foreign(foreign)),
         _ => Err(store_error(database, target, error)),
     }
 }
 
-fn free_to_write(target: &Path) -> Result<(), BackupError> {
-    if target.is_dir() {
-        return Err(BackupError::Directory(target.to_owned()));
-    }
-    if target.symlink_metadata().is_ok() {
-        return Err(BackupError::Exists(target.to_owned()));
-    }
-    let parent = std::path::absolute(target).ok().and_then(|path| path.parent().map(Path::to_owned));
-    match parent {
-        Some(parent) if !parent.is_dir() => Err(BackupError::NoDirectory(parent)),
-        _ => Ok(()),
-    }
-}
-
 fn copy_pages(from: &rusqlite::Connection, to: &Path, progress: &mut BackupProgress) -> Result<(), StepError> {
-    let mut copy = rusqlite::Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let mut copy = open::open(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // An interrupted copy is discarded, so it needs no journal and no sync.
     copy.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF")?;
     {
@@ -133,7 +118,7 @@ fn copy_pages(from: &rusqlite::Connection, to: &Path, progress: &mut BackupProgr
 /// Checks the integrity of the database at `path`.
 pub(crate) fn check_integrity(path: &Path, progress: &mut BackupProgress) -> Result<(), StepError> {
     progress.report(BackupStage::Checking, 0, 0)?;
-    let mut connection = rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let mut connection = open::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let stop = progress.stop.clone();
     connection.progress_handler(CHECK_STEPS, Some(move || stop.is_cancelled()))?;
     let found: rusqlite::Result<String> = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0));
@@ -148,11 +133,11 @@ pub(crate) fn check_integrity(path: &Path, progress: &mut BackupProgress) -> Res
     }
 }
 
-fn pack(copy: &Path, packed: &Path, progress: &mut BackupProgress) -> Result<u64, StepError> {
-    let mut input = File::open(copy)?;
-    let whole = input.metadata()?.len();
-    let out = File::options().write(true).open(packed)?;
-    let mut encoder = GzEncoder::new(BufWriter::with_capacity(CHUNK, &out), Compression::fast());
+fn pack(copy: &TemporaryDatabase, mut output: &File, progress: &mut BackupProgress) -> Result<u64, StepError> {
+    let mut input = copy.file();
+    let whole = input.seek(SeekFrom::End(0))?;
+    input.rewind()?;
+    let mut encoder = GzEncoder::new(BufWriter::with_capacity(CHUNK, output), Compression::fast());
     let mut chunk = vec![0; CHUNK];
     let (mut done, mut synced) = (0, 0);
     loop {
@@ -164,16 +149,17 @@ fn pack(copy: &Path, packed: &Path, progress: &mut BackupProgress) -> Result<u64
         done += read;
         if done - synced >= SYNC_EVERY {
             synced = done;
-            out.sync_data()?;
+            output.sync_data()?;
         }
         progress.report(BackupStage::Packing, done as u64, whole)?;
     }
     encoder.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
-    out.sync_all()?;
+    output.sync_all()?;
     // Read it back: gzip's checksum tells whether it holds what was written.
-    let mut unpacked = GzDecoder::new(BufReader::with_capacity(CHUNK, File::open(packed)?));
+    output.rewind()?;
+    let mut unpacked = GzDecoder::new(BufReader::with_capacity(CHUNK, output));
     if io::copy(&mut unpacked, &mut io::sink())? != whole {
         return Err(io::Error::other("the compressed file doesn't hold what was written").into());
     }
-    Ok(out.metadata()?.len())
+    Ok(output.seek(SeekFrom::End(0))?)
 }

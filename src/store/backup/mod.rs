@@ -4,4 +4,3 @@ pub mod error;
 pub mod make;
 pub mod restore;
 pub mod retention;
-mod temporary_file;

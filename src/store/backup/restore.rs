@@ -9,15 +9,16 @@ use rusqlite::OpenFlags;
 
 use crate::domain::audit::Event;
 use crate::domain::clock::Timestamp;
-use crate::platform;
+use crate::platform::files;
 use crate::store::backup::error::{BackupError, BackupProgress, BackupStage, StepError, io_error, store_error};
 use crate::store::backup::make::check_integrity;
-use crate::store::backup::temporary_file::TemporaryFile;
 use crate::store::engine::commit_hooks;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sqlite::file::{self, DATABASE_FILE, OpenError, with_suffix};
+use crate::store::engine::sqlite::open;
 use crate::store::engine::sqlite::schema;
+use crate::store::engine::sqlite::temporary_database::TemporaryDatabase;
 use crate::store::{audit, reserved_names, reset_links, sessions};
 
 /// Bytes between two progress reports.
@@ -36,7 +37,7 @@ pub fn restore(
     if backup.is_dir() {
         return Err(BackupError::Directory(backup.to_owned()));
     }
-    let unpacked = TemporaryFile::new(with_suffix(&path, ".restored"), &path, false)?;
+    let unpacked = TemporaryDatabase::create(&path).map_err(|cause| io_error(&path, cause))?;
     let step_error = |fault| match fault {
         StepError::Stopped => BackupError::Stopped,
         StepError::Damaged(fault) => BackupError::Damaged { path: backup.to_owned(), fault },
@@ -44,14 +45,13 @@ pub fn restore(
         StepError::Io(cause) if cause.kind() == io::ErrorKind::StorageFull => BackupError::NoRoom(path.clone()),
         StepError::Io(cause) => io_error(backup, cause),
     };
-    unpack(backup, &unpacked.path, progress).map_err(step_error)?;
-    platform::give_to_owner_of_dir(&unpacked.path).map_err(|cause| io_error(&path, cause))?;
+    unpack(backup, &unpacked, progress).map_err(step_error)?;
     // Check the header first, with errors that name the backup.
-    file::check_header(&unpacked.path).map_err(|error| renamed(error, backup))?;
-    check_integrity(&unpacked.path, progress).map_err(step_error)?;
+    file::check_header(unpacked.path()).map_err(|error| renamed(error, backup))?;
+    check_integrity(unpacked.path(), progress).map_err(step_error)?;
     let failed = |error: StoreError| store_error(&path, &path, error);
-    let connection = rusqlite::Connection::open_with_flags(&unpacked.path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-        .map_err(|error| failed(error.into()))?;
+    let connection =
+        open::open(unpacked.path(), OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| failed(error.into()))?;
     let connection = Connection::from(connection);
     if schema::version(connection.sqlite()).map_err(failed)? == 0 {
         return Err(BackupError::NotABackup(backup.to_owned()));
@@ -71,7 +71,6 @@ pub fn restore(
     });
     current.map_err(failed)?;
     connection.close().map_err(failed)?;
-    File::open(&unpacked.path).and_then(|file| file.sync_all()).map_err(|cause| io_error(&path, cause))?;
 
     let kept = if path.exists() { Some(keep(&path, now).map_err(|cause| io_error(&path, cause))?) } else { None };
     let place = || -> io::Result<()> {
@@ -82,8 +81,7 @@ pub fn restore(
                 _ => {}
             }
         }
-        fs::rename(&unpacked.path, &path)?;
-        platform::sync_dir(data_dir)
+        unpacked.publish()
     };
     place().map_err(|cause| io_error(&path, cause))?;
     commit_hooks::run_pending();
@@ -103,28 +101,23 @@ fn renamed(error: OpenError, backup: &Path) -> BackupError {
 /// Gives the replaced database a second name. Its log is checkpointed or, if that fails, kept beside it.
 fn keep(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let kept = with_suffix(path, &format!(".before-restore-{}", now.format("%Y%m%dT%H%M%S%6f")));
-    let folded = rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    let folded = open::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .and_then(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)));
     let log = with_suffix(path, "-wal");
     if folded.ok() != Some(0) && log.exists() {
         let kept = with_suffix(&kept, "-wal");
-        fs::copy(&log, &kept)?;
-        platform::give_to_owner_of_dir(&kept)?;
-        File::open(&kept)?.sync_all()?;
+        files::copy_private(&log, &kept)?;
     }
-    // Some file systems have no hard links.
-    fs::hard_link(path, &kept).or_else(|_| fs::copy(path, &kept).map(drop))?;
-    platform::give_to_owner_of_dir(&kept)?;
-    Ok(kept)
+    files::keep_copy(path, &kept)
 }
 
 /// Unpacks the backup to `to`: a compressed database, or a plain one with the log beside it.
-fn unpack(backup: &Path, to: &Path, progress: &mut BackupProgress) -> Result<(), StepError> {
+fn unpack(backup: &Path, to: &TemporaryDatabase, progress: &mut BackupProgress) -> Result<(), StepError> {
     let file = File::open(backup)?;
     let whole = file.metadata()?.len();
     let mut input = BufReader::with_capacity(CHUNK, file);
     let packed = input.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-    let mut out = File::options().write(true).open(to)?;
+    let mut out = to.file();
     let mut reader: Box<dyn Read> = if packed { Box::new(GzDecoder::new(input)) } else { Box::new(input) };
     let mut chunk = vec![0; CHUNK];
     let mut done = 0;
@@ -144,7 +137,7 @@ fn unpack(backup: &Path, to: &Path, progress: &mut BackupProgress) -> Result<(),
     }
     let log = with_suffix(backup, "-wal");
     if !packed && log.exists() {
-        fs::copy(log, with_suffix(to, "-wal"))?;
+        io::copy(&mut File::open(log)?, &mut files::create_private(&with_suffix(to.path(), "-wal"))?)?;
     }
     Ok(())
 }

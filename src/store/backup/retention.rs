@@ -1,6 +1,7 @@
 //! The directory of scheduled backups: file names, which contain the time, and deletion of old ones. Other files in it
 //! are left alone.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use chrono::NaiveDateTime;
 
 use crate::domain::clock::Timestamp;
-use crate::platform;
+use crate::platform::files::{self, NewFile};
 use crate::store::backup::error::{BackupError, BackupProgress, io_error};
 use crate::store::backup::make;
 use crate::store::engine::sqlite::file::DATABASE_FILE;
@@ -62,10 +63,12 @@ pub fn make(data_dir: &Path, now: Timestamp, progress: &mut BackupProgress) -> R
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = data_dir.join(DIRECTORY);
-    platform::create_private_dir(&dir).map_err(|cause| io_error(&dir, cause))?;
+    files::create_private_dir(&dir).map_err(|cause| io_error(&dir, cause))?;
     delete_temporary_files(&dir).map_err(|cause| io_error(&dir, cause))?;
     let path = dir.join(format!("{PREFIX}{}{SUFFIX}", now.format(FORMAT)));
-    let bytes = make::make(&data_dir.join(DATABASE_FILE), &path, progress)?;
+    let file = NewFile::create(&path).map_err(|cause| io_error(&path, cause))?;
+    let bytes = make::make(&data_dir.join(DATABASE_FILE), file.file(), &path, &dir, progress)?;
+    file.publish().map_err(|cause| io_error(&path, cause))?;
     Ok((path, bytes))
 }
 
@@ -73,11 +76,8 @@ pub fn make(data_dir: &Path, now: Timestamp, progress: &mut BackupProgress) -> R
 fn delete_temporary_files(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
-        let step = ["new", "copy", "copy-journal", "copy-wal", "copy-shm"].into_iter().any(|step| {
-            let whole = path.to_str().and_then(|path| path.strip_suffix(step)?.strip_suffix('.'));
-            whole.is_some_and(|whole| time_of(Path::new(whole)).is_some())
-        });
-        if step {
+        let target = path.file_name().and_then(OsStr::to_str).and_then(files::target_of_temporary);
+        if target.is_some_and(|target| target == make::COPY_NAME || time_of(Path::new(target)).is_some()) {
             fs::remove_file(path)?;
         }
     }
@@ -138,12 +138,14 @@ mod tests {
     #[test]
     fn only_an_interrupted_backups_temporary_files_are_deleted() {
         let dir = tempfile::tempdir().unwrap();
-        let (whole, step) = ("usher-20270101T000000Z.db.gz", "usher-20270101T000000Z.db.gz.copy");
-        for name in [whole, step, "usher-monday.db.gz.new"] {
+        let kept =
+            ["usher-20270101T000000Z.db.gz", "usher-monday.db.gz.0123456789abcdef.tmp", "copy.0123456789abcdef.txt"];
+        let deleted = ["usher-20270101T000000Z.db.gz.0123456789abcdef.tmp", "copy.0123456789abcdef.tmp-journal"];
+        for name in kept.iter().chain(&deleted) {
             fs::write(dir.path().join(name), "").unwrap();
         }
         delete_temporary_files(dir.path()).unwrap();
-        let left = |name: &str| dir.path().join(name).exists();
-        assert_eq!([left(whole), left(step), left("usher-monday.db.gz.new")], [true, false, true]);
+        let exists = |name: &&str| dir.path().join(name).exists();
+        assert!(kept.iter().all(exists) && !deleted.iter().any(exists));
     }
 }

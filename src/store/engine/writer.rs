@@ -2,7 +2,7 @@
 //! answers each after the COMMIT has synced the log: one sync serves all of them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use tokio::sync::oneshot;
@@ -16,6 +16,9 @@ use crate::store::engine::thread_liveness::ThreadActivity;
 
 /// The most writes in one transaction, which bounds the wait of the first.
 const GROUP: usize = 256;
+
+/// How long the last checkpoint waits for other programs.
+const LAST_CHECKPOINT: Duration = Duration::from_millis(200);
 
 /// A queued write.
 pub trait WriteJob: Send {
@@ -99,7 +102,11 @@ pub fn run(
             });
         });
     }
-    // The next start then finds one file and nothing to recover.
+    // The next start then finds one file and nothing to recover. A program that reads all the time, such as Litestream,
+    // holds a lock that this waits for, here and when the connection closes.
+    if let Err(error) = connection.sqlite().busy_timeout(LAST_CHECKPOINT) {
+        log::warn!("The timeout of the last checkpoint couldn't be set: {error}");
+    }
     if let Err(error) = connection.sqlite().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
         log::warn!("The write-ahead log couldn't be checkpointed at shutdown: {error}");
     }

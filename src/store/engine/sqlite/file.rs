@@ -1,12 +1,13 @@
 //! The database file: creates it with its mode, refuses files of other programs without touching them, and migrates it.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
+use crate::platform::files::{self, NewFile};
 use crate::store::engine::error::StoreError;
+use crate::store::engine::sqlite::open;
 use crate::store::engine::sqlite::schema::{self, APPLICATION_ID, VERSION};
 
 /// The database's name in the data directory.
@@ -59,7 +60,7 @@ pub enum OpenError {
 /// 1.3): a file that isn't ours must not be touched, not even by a lock.
 pub fn check_header(path: &Path) -> Result<bool, OpenError> {
     let failed = |cause| OpenError::Io { path: path.to_owned(), cause };
-    let mut file = match File::open(path) {
+    let mut file = match files::open_regular(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(failed(error)),
@@ -91,8 +92,7 @@ pub fn check_header(path: &Path) -> Result<bool, OpenError> {
 }
 
 fn is_without_tables(path: &Path) -> bool {
-    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-    Connection::open_with_flags(path, flags)
+    open::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .and_then(|connection| connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)))
         .is_ok_and(|tables: i64| tables == 0)
 }
@@ -100,28 +100,22 @@ fn is_without_tables(path: &Path) -> bool {
 /// Creates a database that only its owner can read; SQLite gives the log and its index the same mode. The file is
 /// completed under another name and then renamed, so that a power cut leaves either no database or a complete one.
 pub fn create(path: &Path) -> Result<(), OpenError> {
-    let temporary = path.with_file_name(format!("{DATABASE_FILE}.new"));
     let failed = |cause| OpenError::Io { path: path.to_owned(), cause };
-    // Remove what an earlier start left, and a log without a database: SQLite would apply it to the new one.
-    for old in
-        [&temporary, &with_suffix(&temporary, "-journal"), &with_suffix(path, "-wal"), &with_suffix(path, "-journal")]
-    {
+    // Remove a log without a database: SQLite would apply it to the new one.
+    for old in [with_suffix(path, "-wal"), with_suffix(path, "-journal")] {
         match std::fs::remove_file(old) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
     }
-    let file = crate::platform::create_private(&temporary).map_err(failed)?;
-    write_schema(&temporary).map_err(|cause| OpenError::Store { path: path.to_owned(), cause })?;
-    file.sync_all().map_err(failed)?;
-    std::fs::rename(&temporary, path).map_err(failed)?;
-    path.parent().map_or(Ok(()), crate::platform::sync_dir).map_err(failed)
+    let file = NewFile::create(path).map_err(failed)?;
+    write_schema(file.temporary_path()).map_err(|cause| OpenError::Store { path: path.to_owned(), cause })?;
+    file.publish().map_err(failed)
 }
 
 /// Writes the schema into a temporary file. A crash discards the file, so nothing needs a journal or a sync.
 fn write_schema(path: &Path) -> Result<(), StoreError> {
-    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    let connection = open::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.pragma_update(None, "journal_mode", "MEMORY")?;
     connection.pragma_update(None, "synchronous", "OFF")?;
     schema::migrate(&connection)?;
@@ -139,7 +133,7 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// Restricts the database and its log to their owner. They may have been copied here with another mode.
 pub fn make_private(path: &Path) -> Result<(), OpenError> {
     for file in [path.to_owned(), with_suffix(path, "-wal"), with_suffix(path, "-shm")] {
-        match crate::platform::make_private(&file) {
+        match files::make_private(&file) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(OpenError::Io { path: file, cause }),
             _ => {}
         }
@@ -149,7 +143,7 @@ pub fn make_private(path: &Path) -> Result<(), OpenError> {
 
 /// Returns the schema version of the database at `path`, which another process may have open.
 pub fn schema_version(path: &Path) -> Result<u32, StoreError> {
-    schema::version(&Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+    schema::version(&open::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
 }
 
 /// Migrates the open database at `path` to the present schema. A copy of an older file is kept beside it, named after
@@ -162,12 +156,12 @@ pub fn migrate(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     }
     if (1..VERSION).contains(&found) {
         let copy = path.with_file_name(format!("{DATABASE_FILE}.version-{found}"));
-        crate::platform::create_private(&copy)
-            .and_then(|_| crate::platform::give_to_owner_of_dir(&copy))
-            .map_err(|cause| OpenError::Io { path: copy.clone(), cause })?;
+        let unwritable = |cause| OpenError::Io { path: copy.clone(), cause };
+        let file = NewFile::create(&copy).map_err(unwritable)?;
         connection
-            .backup("main", &copy, None::<fn(rusqlite::backup::Progress)>)
+            .backup("main", file.temporary_path(), None::<fn(rusqlite::backup::Progress)>)
             .map_err(|error| failed(error.into()))?;
+        file.publish().map_err(unwritable)?;
         log::info!("Kept a copy of the database from before the migration: {}", copy.display());
     }
     schema::migrate(connection).map_err(failed)

@@ -6,4 +6,5 @@ pub mod open;
 pub mod open_files;
 pub mod readonly_open;
 pub mod schema;
+pub mod temporary_database;
 pub mod time;

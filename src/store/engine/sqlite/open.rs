@@ -1,7 +1,7 @@
 //! Opens SQLite connections for r2d2. The crate r2d2_sqlite depends on an older rusqlite, and its check on every
 //! checkout costs more than a point read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::OpenFlags;
@@ -32,6 +32,12 @@ pub struct ConnectionManager {
     pub setup: &'static str,
 }
 
+/// Opens a database in the data directory. Another user may control the directory, so links are not followed.
+pub fn open(path: &Path, access: OpenFlags) -> rusqlite::Result<rusqlite::Connection> {
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    rusqlite::Connection::open_with_flags(path, flags)
+}
+
 impl r2d2::ManageConnection for ConnectionManager {
     type Connection = Connection;
     type Error = rusqlite::Error;
@@ -43,7 +49,7 @@ impl r2d2::ManageConnection for ConnectionManager {
             ConnectionKind::Reader => OpenFlags::SQLITE_OPEN_READ_ONLY,
             ConnectionKind::Writer => OpenFlags::SQLITE_OPEN_READ_WRITE,
         };
-        let connection = rusqlite::Connection::open_with_flags(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let connection = open(&self.path, access)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         // With QPSG, plans don't depend on bound values. Otherwise SQLite prepares a statement on a table with a

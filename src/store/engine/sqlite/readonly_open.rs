@@ -1,17 +1,19 @@
 //! Opens another program's SQLite database without writing anything there, not even the files that SQLite creates
 //! beside a database to read it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{ErrorCode, OpenFlags};
 use url::Url;
 
-use crate::platform;
+use crate::platform::files;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::sqlite::file::with_suffix;
+use crate::store::engine::sqlite::open;
+use crate::store::engine::sqlite::temporary_database::TemporaryDatabase;
 
 /// How long SQLite waits for the other program's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,7 +22,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct ReadonlyDatabase {
     pub connection: Connection,
     /// Deleted on drop.
-    _copy: Option<Copy>,
+    _copy: Option<TemporaryDatabase>,
 }
 
 /// Why a database couldn't be opened.
@@ -42,31 +44,16 @@ impl From<rusqlite::Error> for ReadonlyOpenError {
     }
 }
 
-/// A private copy, deleted on drop.
-struct Copy(PathBuf);
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        for suffix in ["", "-wal", "-shm", "-journal"] {
-            // Some of these don't exist.
-            let _ = fs::remove_file(with_suffix(&self.0, suffix));
-        }
-    }
-}
-
-/// Opens the database at `path` and starts a read transaction, so that all reads see one moment. `spare` is a directory
-/// for a copy, if one is needed.
+/// Opens the database at `path` and starts a read transaction, so that all reads see one moment. The path must not
+/// contain links. `spare` is a directory for a copy, if one is needed.
 pub fn open(path: &Path, spare: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
-    // Opening a pipe would block.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file").into());
-    }
+    let uses_log = uses_log(path)?;
     let log = with_suffix(path, "-wal");
     let has = |suffix: &str| with_suffix(path, suffix).exists();
     let logged = fs::metadata(&log).is_ok_and(|found| found.len() > 0);
     // A program that has a WAL database open keeps the `-shm` file beside it. Without that file no program has it open:
     // if there is no log, the file is complete; if there is one, the last program crashed.
-    if uses_log(path)? && !has("-shm") {
+    if uses_log && !has("-shm") {
         return if logged { copied(path, spare) } else { immutable(path) };
     }
     shared(path).or_else(|error| match error {
@@ -83,13 +70,13 @@ fn may_be_copied(error: &rusqlite::Error) -> bool {
 /// Reports whether the header says WAL mode (file format, section 1.3).
 fn uses_log(path: &Path) -> io::Result<bool> {
     let mut header = Vec::with_capacity(20);
-    File::open(path)?.take(20).read_to_end(&mut header)?;
+    files::open_regular(path)?.take(20).read_to_end(&mut header)?;
     Ok(header.get(18..20) == Some(&[2, 2]))
 }
 
 /// Opens the file with SQLite's locks, beside the program that has it open.
 fn shared(path: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
-    let connection = rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let connection = open::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     begun(connection, None)
 }
@@ -100,26 +87,27 @@ fn immutable(path: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
     let mut url = Url::from_file_path(std::path::absolute(path)?).map_err(|()| unusual())?;
     url.set_query(Some("immutable=1"));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    begun(rusqlite::Connection::open_with_flags(url.as_str(), flags)?, None)
+    begun(open::open(Path::new(url.as_str()), flags)?, None)
 }
 
 /// Copies the file with its log or journal, and lets SQLite recover the copy.
 fn copied(path: &Path, spare: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
-    let copy = Copy(spare.join(format!("import-{}.copy", std::process::id())));
-    for suffix in ["", "-wal", "-journal"] {
-        let (from, to) = (with_suffix(path, suffix), with_suffix(&copy.0, suffix));
+    let copy = TemporaryDatabase::create(&spare.join("copy"))?;
+    io::copy(&mut files::open_regular(path)?, &mut copy.file())?;
+    for suffix in ["-wal", "-journal"] {
+        let from = with_suffix(path, suffix);
         if from.exists() {
-            // fs::copy would copy the mode as well.
-            let mut out = platform::create_private(&to)?;
-            out.set_len(0)?;
-            io::copy(&mut File::open(&from)?, &mut out)?;
+            files::copy_private(&from, &with_suffix(copy.path(), suffix))?;
         }
     }
-    let connection = rusqlite::Connection::open_with_flags(&copy.0, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection = open::open(copy.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     begun(connection, Some(copy))
 }
 
-fn begun(connection: rusqlite::Connection, copy: Option<Copy>) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
+fn begun(
+    connection: rusqlite::Connection,
+    copy: Option<TemporaryDatabase>,
+) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
     connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")?;
     Ok(ReadonlyDatabase { connection: connection.into(), _copy: copy })
 }

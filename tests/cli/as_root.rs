@@ -1,0 +1,198 @@
+//! Root works on a data directory that another user owns, and that user plants links in it.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use needs::needs;
+use tempfile::TempDir;
+
+use crate::desk::{PASSWORD, done, names, server, token, usher};
+use crate::support::Program;
+use crate::support::process::Ended;
+
+/// A user who isn't root.
+const OWNER: u32 = 65_534;
+
+/// A data directory of `OWNER`, in a directory that only root can enter.
+fn owned() -> Arc<TempDir> {
+    let server = server();
+    token(&server, "admin", "adminpw123");
+    let dir = Arc::clone(&server.dir);
+    server.stop();
+    give(&dir.path().join("data"));
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    dir
+}
+
+/// Makes `OWNER` the owner of a directory and its files.
+fn give(dir: &Path) {
+    for entry in fs::read_dir(dir).unwrap() {
+        chown(entry.unwrap().path(), Some(OWNER), Some(OWNER)).unwrap();
+    }
+    chown(dir, Some(OWNER), Some(OWNER)).unwrap();
+}
+
+/// All files in the data directory belong to its owner.
+#[track_caller]
+fn all_are_the_owners(dir: &Path) {
+    for name in names(dir) {
+        let path = dir.join(&name);
+        let found = fs::symlink_metadata(&path).unwrap();
+        assert_eq!((found.uid(), found.mode() & 0o077), (OWNER, 0), "{name}");
+        if found.is_dir() {
+            all_are_the_owners(&path);
+        }
+    }
+}
+
+/// Content, mode and owner of a file, and the names in a directory.
+fn state(victims: &Path) -> (Vec<u8>, u32, u32, u32, Vec<String>) {
+    let (file, dir) = (fs::metadata(victims.join("file")).unwrap(), fs::metadata(victims.join("dir")).unwrap());
+    let content = fs::read(victims.join("file")).unwrap();
+    (content, file.mode(), file.uid(), dir.mode(), [names(victims), names(&victims.join("dir"))].concat())
+}
+
+#[needs(root)]
+#[test]
+fn links_in_the_data_directory_lead_no_command_of_root_elsewhere() {
+    let dir = owned();
+    let (data, victims) = (dir.path().join("data"), dir.path().join("victims"));
+    done(&dir, &["backup", "b.gz"]);
+    done(&dir, &["export", "e.jsonl"]);
+    fs::create_dir_all(victims.join("dir")).unwrap();
+    fs::write(victims.join("file"), "root's own").unwrap();
+    fs::set_permissions(victims.join("file"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(victims.join("dir"), fs::Permissions::from_mode(0o755)).unwrap();
+    let before = state(&victims);
+    let links = [
+        ("usher.db-shm", "file"),
+        ("usher.db-wal", "file"),
+        ("usher.db-journal", "file"),
+        ("usher.db.version-5", "file"),
+        ("usher.db.restored", "file"),
+        ("usher.db.new", "file"),
+        ("secret_key", "file"),
+        ("secret_key.new", "file"),
+        ("secret_key.next", "file"),
+        ("setup-link", "file"),
+        ("config.toml", "file"),
+        ("usher.db", "file"),
+        ("usher.db", "absent"),
+        ("secret_key", "absent"),
+        ("secret_key.next", "absent"),
+        ("usher.db-wal", "absent"),
+        ("usher.db-shm", "absent"),
+        ("backups", "dir"),
+    ];
+    for (name, victim) in links {
+        let (link, aside) = (data.join(name), dir.path().join("aside"));
+        let moved = fs::rename(&link, &aside).is_ok();
+        symlink(victims.join(victim), &link).unwrap();
+        for arguments in [
+            &["user", "list"][..],
+            &["backup", "again.gz"],
+            &["export", "again.jsonl"],
+            &["import", "usher", "e.jsonl"],
+            &["doctor"],
+            &["rotate-secret", "--yes"],
+            &["restore", "b.gz", "--yes"],
+        ] {
+            let ended = Program::in_dir(&dir, arguments).finish();
+            assert_eq!(state(&victims), before, "{name} -> {victim}: {arguments:?}: {ended:?}");
+            for file in ["again.gz", "again.jsonl"] {
+                let _ = fs::remove_file(dir.path().join(file));
+            }
+        }
+        let started = Program::in_dir(&dir, &[]).env("USHER_BACKUP_SCHEDULE", "daily").try_start();
+        drop(started.map(crate::support::process::Running::stop));
+        assert_eq!(state(&victims), before, "{name} -> {victim}: serve");
+        // Some commands replace the link.
+        let _ = fs::remove_dir_all(&link).or_else(|_| fs::remove_file(&link));
+        if moved {
+            fs::rename(&aside, &link).unwrap();
+        }
+        // What replaced the database is of no interest.
+        if name.starts_with("usher.db") || name.starts_with("secret_key") {
+            fs::remove_dir_all(&data).unwrap();
+            let fresh = owned();
+            fs::rename(fresh.path().join("data"), &data).unwrap();
+        }
+    }
+}
+
+#[needs(root)]
+#[test]
+fn root_works_as_the_owner_and_files_elsewhere_are_roots() {
+    let dir = owned();
+    let data = dir.path().join("data");
+    assert!(done(&dir, &["user", "list"]).contains("admin"));
+    Program::in_dir(&dir, &["user", "add", "ann"]).input(PASSWORD).finish();
+    all_are_the_owners(&data);
+    done(&dir, &["backup", "b.gz"]);
+    done(&dir, &["export", "e.jsonl"]);
+    for name in ["b.gz", "e.jsonl"] {
+        let found = fs::metadata(dir.path().join(name)).unwrap();
+        assert_eq!((found.uid(), found.mode() & 0o777), (0, 0o600), "{name}");
+    }
+    assert_eq!(names(dir.path()), ["b.gz", "data", "e.jsonl"]);
+    // Root alone can read these.
+    done(&dir, &["restore", "b.gz", "--yes"]);
+    done(&dir, &["rotate-secret", "--yes"]);
+    Program::in_dir(&dir, &["user", "delete", "ann", "--yes"]).finish();
+    assert!(done(&dir, &["import", "usher", "e.jsonl"]).contains("imported: 1 user"));
+    all_are_the_owners(&data);
+    assert!(usher(&dir, &["doctor"]).status.success());
+}
+
+#[needs(root)]
+#[test]
+fn a_command_of_root_that_fails_leaves_no_file() {
+    let dir = owned();
+    fs::remove_file(dir.path().join("data/usher.db")).unwrap();
+    for arguments in [["backup", "b.gz"], ["export", "e.jsonl"]] {
+        let ended = usher(&dir, &arguments);
+        assert!(ended.stderr.contains("doesn't exist") || ended.stderr.contains("does not exist"), "{ended:?}");
+        assert_eq!(names(dir.path()), ["data"]);
+    }
+}
+
+#[needs(root)]
+#[test]
+fn a_server_that_root_starts_runs_as_the_owner_of_its_data() {
+    let dir = owned();
+    let server = Program::in_dir(&dir, &[]).start();
+    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let owner = OWNER.to_string();
+    assert_eq!((field("Uid:"), field("Gid:")), (vec![owner.clone(); 4], vec![owner.clone(); 4]));
+    assert_eq!((field("Groups:"), field("NoNewPrivs:")), (Vec::new(), vec!["1".to_owned()]));
+    // Only root can enter the directory above, so the process keeps CAP_DAC_READ_SEARCH, and nothing else.
+    assert_eq!(
+        (field("CapEff:"), field("CapPrm:")),
+        (vec!["0000000000000004".into()], vec!["0000000000000004".into()])
+    );
+    token(&server, "admin", "adminpw123");
+    server.stop();
+    all_are_the_owners(&dir.path().join("data"));
+
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let server = Program::in_dir(&dir, &[]).start();
+    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    assert!(status.contains("CapEff:\t0000000000000000"), "{status}");
+}
+
+#[needs(root)]
+#[test]
+fn a_directory_that_its_owner_cannot_write_is_refused_with_the_command_to_run() {
+    let dir = owned();
+    let data: PathBuf = dir.path().join("data");
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o500)).unwrap();
+    let ended: Ended = usher(&dir, &["user", "list"]);
+    assert!(!ended.status.success() && ended.stderr.contains("sudo -u '#65534' usher"), "{ended:?}");
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
+}
