@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::cli::import::ImportSource;
 use crate::cli::keys::KeyCommand;
 use crate::cli::output_file::HELPER_COMMAND;
+use crate::cli::restore::RestoreOptions;
 use crate::cli::sessions::SessionCommand;
 use crate::cli::users::UserCommand;
 use crate::config;
@@ -125,9 +126,8 @@ Examples:
     Restore {
         /// The backup, or a copy of a database.
         file: PathBuf,
-        /// Don't ask for confirmation.
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        options: RestoreOptions,
     },
     /// Import users from Langflow or another usher.
     #[command(after_long_help = "\

@@ -25,12 +25,14 @@ mod serve;
 mod sessions;
 mod users;
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, FromArgMatches};
 
 use crate::config::{Config, ConfigError, ConfigSearch, Inputs, ValueSource};
+use crate::domain::printable::printable;
 use crate::platform::privileges::{self, DirOwner};
 use crate::platform::{files, inspect};
 use args::{Cli, Command};
@@ -96,7 +98,7 @@ fn run_command(cli: Cli, matches: &ArgMatches) -> Result<(), Failure> {
         // Handled above: they need no settings.
         Command::Completions { .. } | Command::FinishFile { .. } => Ok(()),
         Command::Backup { .. } => output.map_or(Ok(()), |output| backup::run(&config, output, json)),
-        Command::Restore { file, yes } => restore::run(&config, &file, yes, json),
+        Command::Restore { file, options } => restore::run(&config, &file, options, json),
         Command::Import { source } => import::run(&config, source, json),
         Command::Export { .. } => output.map_or(Ok(()), |output| export::run(&config, output, json)),
         Command::RotateSecret { old_secret_key_file, yes } => {
@@ -163,5 +165,11 @@ fn start_log(config: &Config, command: &Command) -> Result<(), Failure> {
     let mut builder = env_logger::Builder::new();
     builder.filter_module("actix_server", log::LevelFilter::Warn).filter_module("actix_http", log::LevelFilter::Off);
     builder.parse_filters(filter);
-    builder.format_timestamp_millis().try_init().map_err(Failure::from)
+    // Names, paths and headers are part of messages. None of them can write a line of its own or control a terminal.
+    builder.format(|out, record| {
+        let (time, style) = (out.timestamp_millis(), out.default_level_style(record.level()));
+        let (level, target) = (record.level(), record.target());
+        writeln!(out, "[{time} {style}{level:<5}{style:#} {target}] {}", printable(&record.args().to_string()))
+    });
+    builder.try_init().map_err(Failure::from)
 }

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
 use crate::cli::Failure;
+use crate::domain::printable::printable;
 use crate::domain::secret::Secret;
 
 /// How much of a password line is read, in bytes. More than a valid password has, so that a longer one is refused.
@@ -16,7 +17,7 @@ pub(super) fn require_confirmation(yes: bool, question: &str) -> Result<(), Fail
     if !io::stdin().is_terminal() {
         return Err("this can't be undone; pass --yes to confirm".into());
     }
-    let _ = write!(io::stderr(), "{question} [y/N] ").and_then(|()| io::stderr().flush());
+    let _ = write!(io::stderr(), "{} [y/N] ", printable(question)).and_then(|()| io::stderr().flush());
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     match answer.trim().to_lowercase().as_str() {
@@ -36,7 +37,7 @@ pub(super) fn read_new_password(prompt: &str) -> Result<Secret, Failure> {
         // Some shells and editors write a byte order mark, which nobody can type when signing in.
         return Ok(Secret::new(line.trim_start_matches('\u{feff}').trim_end_matches(['\n', '\r'])));
     }
-    let typed = |prompt: &str| match rpassword::prompt_password(prompt) {
+    let typed = |prompt: &str| match rpassword::prompt_password(printable(prompt)) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err("no password was typed".into()),
         typed => typed.map(Secret::new).map_err(Failure::from),
     };

@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::domain::printable::printable;
+
 /// How many characters of a bad value a message repeats.
 const MAX_QUOTE_CHARS: usize = 80;
 
@@ -117,31 +119,14 @@ pub enum ConfigError {
 
 /// A value for a message: quoted, escaped and truncated.
 pub(super) fn quoted(text: &str) -> String {
-    let mut shown: String = escaped(text.chars().take(MAX_QUOTE_CHARS));
-    if text.chars().nth(MAX_QUOTE_CHARS).is_some() {
-        shown.push('…');
-    }
-    format!("\"{shown}\"")
+    let start: String = text.chars().take(MAX_QUOTE_CHARS).collect();
+    let more = if text.chars().nth(MAX_QUOTE_CHARS).is_some() { "…" } else { "" };
+    format!("\"{}{more}\"", printable(&start).replace('"', "\\\""))
 }
 
 /// A path for a message. It isn't truncated, so that people can find the file.
 pub(super) fn shown_path(path: &Path) -> String {
-    escaped(path.to_string_lossy().chars())
-}
-
-/// Escapes what could write lines or colors of its own to a terminal or log.
-fn escaped(text: impl Iterator<Item = char>) -> String {
-    text.fold(String::new(), |mut shown, c| {
-        // These aren't control characters, but they hide or reorder the text beside them.
-        let invisible =
-            matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if c.is_control() || invisible || c == '"' {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-        shown
-    })
+    printable(&path.to_string_lossy())
 }
 
 /// An I/O error for somebody who wrote a path.

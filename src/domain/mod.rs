@@ -10,6 +10,7 @@ pub mod clock;
 pub mod forward_auth;
 pub mod new_username;
 pub mod policy;
+pub mod printable;
 pub mod schedule;
 pub mod secret;
 pub mod session;

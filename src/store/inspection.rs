@@ -13,9 +13,6 @@ use crate::store::engine::sqlite::schema;
 use crate::store::engine::value::bind;
 use crate::store::secret_key::{self, StoreKey};
 
-/// How many of the newest audit entries are searched for the latest time.
-const NEWEST: u32 = 1000;
-
 /// A database that is open for inspection.
 pub struct Inspection(ReadonlyDatabase);
 
@@ -115,13 +112,11 @@ impl Inspection {
         secret_key::store_keys(self.connection())
     }
 
-    /// Returns the latest time in recent audit entries and the heartbeat.
+    /// Returns the time of the newest audit entry by order of writing, or else of the heartbeat. Older entries with later
+    /// times were written while the clock was wrong.
     pub fn latest_timestamp(&self) -> Result<Option<Timestamp>, StoreError> {
-        let sql = format!(
-            "SELECT max(at) FROM (SELECT at FROM (SELECT at FROM audit ORDER BY id DESC LIMIT {NEWEST}) \
-             UNION ALL SELECT at FROM heartbeat)"
-        );
-        self.connection().one(&sql, &[], |row| row.get(0))
+        let sql = "SELECT coalesce((SELECT at FROM audit ORDER BY id DESC LIMIT 1), (SELECT at FROM heartbeat))";
+        self.connection().one(sql, &[], |row| row.get(0))
     }
 
     /// Returns what the audit log records about backups.

@@ -207,3 +207,89 @@ fn the_database_itself_is_no_backup_of_it() {
     }
     assert_eq!(crate::desk::names(&dir.path().join("data")), before);
 }
+
+/// An API key of admin, and its id.
+fn add_key(server: &Running) -> (String, String) {
+    let bearer = crate::desk::token(server, "admin", "adminpw123");
+    let made = server.request("POST", "/api/v1/api_key/").bearer(&bearer).json(&json!({ "name": "k" })).send();
+    let made = made.expect(200).json();
+    (made["api_key"].as_str().unwrap().to_owned(), made["id"].as_str().unwrap().to_owned())
+}
+
+fn key_status(server: &Running, key: &str) -> u16 {
+    server.request("GET", "/api/v1/users/whoami").key(key).send().status
+}
+
+#[test]
+fn an_api_key_that_was_revoked_since_the_backup_stays_revoked() {
+    let server = Program::new(&[]).superuser().start();
+    let dir = Arc::clone(&server.dir);
+    let ((kept, _), (revoked, id)) = (add_key(&server), add_key(&server));
+    crate::desk::done(&dir, &["backup", "b.gz"]);
+    crate::desk::done(&dir, &["key", "delete", "admin", &id, "--yes"]);
+    server.stop();
+    let said = crate::desk::json(&dir, &["restore", "b.gz", "--yes"]);
+    assert_eq!(
+        (&said["users"], &said["api_keys_revoked"], &said["api_keys_disabled"]),
+        (&json!(1), &json!(1), &json!(0))
+    );
+    let server = Program::in_dir(&dir, &[]).start();
+    assert_eq!((key_status(&server, &kept), key_status(&server, &revoked)), (200, 403));
+}
+
+#[test]
+fn without_the_database_of_the_backup_api_keys_are_disabled_unless_they_are_kept() {
+    let server = Program::new(&[]).superuser().start();
+    let dir = Arc::clone(&server.dir);
+    let (key, _) = add_key(&server);
+    crate::desk::done(&dir, &["backup", "b.gz"]);
+    server.stop();
+    let lost = |name: &str| std::fs::remove_file(dir.path().join("data").join(name)).unwrap();
+    for (option, status) in [("--yes", 403), ("--keep-keys", 200)] {
+        lost("usher.db");
+        let said = crate::desk::json(&dir, &["restore", "b.gz", option]);
+        assert_eq!(said["api_keys_disabled"], json!(i32::from(option == "--yes")), "{said}");
+        let server = Program::in_dir(&dir, &[]).start();
+        assert_eq!(key_status(&server, &key), status, "{option}");
+        server.stop();
+    }
+    // Another server's database says nothing about the keys.
+    let other = Program::new(&[]).superuser().start();
+    let other_dir = Arc::clone(&other.dir);
+    other.stop();
+    std::fs::copy(other_dir.path().join("data/usher.db"), dir.path().join("data/usher.db")).unwrap();
+    assert_eq!(crate::desk::json(&dir, &["restore", "b.gz", "--yes"])["api_keys_disabled"], json!(1));
+}
+
+#[test]
+fn a_backup_without_users_is_refused_unless_that_is_wanted() {
+    let server = Program::new(&[]).superuser().start();
+    // What is committed is still in the log.
+    let dir = server.kill();
+    std::fs::copy(dir.path().join("data/usher.db"), dir.path().join("half.db")).unwrap();
+    let said = crate::desk::refused(&dir, &["restore", "half.db", "--yes"]);
+    assert!(said.contains("has no users") && said.contains("usher.db-wal"), "{said}");
+    assert_eq!(crate::desk::json(&dir, &["user", "list"]).as_array().unwrap().len(), 1);
+    crate::desk::done(&dir, &["restore", "half.db", "--yes", "--allow-empty"]);
+}
+
+#[test]
+fn a_backup_and_an_export_go_to_standard_output() {
+    let server = Program::new(&[]).superuser().start();
+    let dir = Arc::clone(&server.dir);
+    let before = crate::desk::names(dir.path());
+    let ended = beside(&dir, &["export", "-"]);
+    assert!(ended.status.success() && ended.stdout.lines().count() == 1, "{ended:?}");
+    assert!(ended.stdout.starts_with("{\"id\"") && ended.stderr.contains("exported 1 user"), "{ended:?}");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_usher"))
+        .args(["backup", "-"])
+        .env_clear()
+        .env("USHER_DATA_DIR", dir.path().join("data"))
+        .output()
+        .unwrap();
+    assert!(output.status.success() && output.stdout.starts_with(&[0x1f, 0x8b]), "{}", output.stdout.len());
+    assert_eq!(crate::desk::names(dir.path()), before);
+    std::fs::write(dir.path().join("b.gz"), output.stdout).unwrap();
+    server.stop();
+    assert!(crate::desk::done(&dir, &["restore", "b.gz", "--yes"]).contains("with 1 user"));
+}

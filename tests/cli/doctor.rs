@@ -185,6 +185,11 @@ fn a_clock_that_was_set_back_and_a_server_without_superuser_are_told() {
     let dir = left();
     database(&dir).execute_batch("UPDATE audit SET at = '2999-01-01 00:00:00+00:00'").unwrap();
     says(&look(&dir), "clock", "problem", &["2999-01-01", "set the clock"]);
+    // An entry with the right time since then says that the clock was corrected.
+    database(&dir)
+        .execute_batch("INSERT INTO audit (at, action, success) VALUES ('2026-01-02 00:00:00+00:00', 'login', 1)")
+        .unwrap();
+    says(&look(&dir), "clock", "ok", &[]);
     database(&dir).execute_batch("UPDATE users SET is_active = 0").unwrap();
     says(&look(&dir), "superuser", "warning", &["usher user add NAME --superuser"]);
 }

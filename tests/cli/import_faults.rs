@@ -103,7 +103,7 @@ fn every_kind_of_broken_row_is_told_in_words_and_a_dry_run_tells_the_same() {
         ("dan (", "is not a bcrypt hash"),
         ("eve (", "is not a bcrypt hash"),
         ("fay (", "imported without"),
-        ("\u{fffd}[31mred", "the name is not valid"),
+        ("\\u{1b}[31mred", "the name is not valid"),
         ("yyy", "the name is not valid"),
         ("gil (", "`id` is not a UUID"),
         ("API key key23", "`api_key_hash` is not a SHA-256"),

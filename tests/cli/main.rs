@@ -16,6 +16,7 @@ mod import_faults;
 mod langflow;
 mod lines;
 mod names;
+mod printing;
 mod programs;
 mod reset_links;
 mod rotate;

@@ -192,12 +192,13 @@ fn the_command_line_adds_users_beside_a_running_server_and_never_makes_a_databas
 
     let server = Program::new(&[]).start();
     let add = |input: &str, arguments: &[&str]| Program::in_dir(&server.dir, arguments).input(input).finish();
+    let token = fs::read_to_string(server.data_dir().join("setup-link")).unwrap();
+    let token = token.trim().split_once("#token=").unwrap().1.to_owned();
     let added = add("quiet-otter-7\n", &["user", "add", "root", "--superuser"]);
     assert!(added.status.success() && added.stderr.contains("usher.db"), "{added:?}");
     let form = [("username", "root"), ("password", "quiet-otter-7")];
     server.request("POST", "/api/v1/login").form(&form).send().expect(200);
-    let token = fs::read_to_string(server.data_dir().join("setup-link")).unwrap();
-    let token = token.trim().split_once("#token=").unwrap().1.to_owned();
+    assert!(!server.data_dir().join("setup-link").exists(), "the link is useless now");
     let body = serde_json::json!({"token": token, "username": "second", "password": "quiet-otter-7"});
     server.request("POST", "/api/v1/setup").json(&body).send().refused(403, "Setup is complete: a superuser exists");
     for (input, arguments, words) in [
@@ -210,4 +211,36 @@ fn the_command_line_adds_users_beside_a_running_server_and_never_makes_a_databas
         assert_eq!(refused.status.code(), Some(1), "{refused:?}");
         assert!(refused.stderr.contains(words), "{refused:?}");
     }
+}
+
+#[test]
+fn a_hangup_stops_the_server_in_order_unless_it_is_ignored() {
+    let server = Program::new(&[]).superuser().start();
+    hang_up(server.id());
+    let ended = server.ended();
+    assert!(ended.status.success() && ended.stderr.contains("stopped"), "{ended:?}");
+    let server = Program::new(&[]).superuser().ignoring_hangup().start();
+    hang_up(server.id());
+    server.request("GET", "/health").send().expect(200);
+    assert!(server.stop().status.success());
+}
+
+fn hang_up(id: u32) {
+    let id = rustix::process::Pid::from_raw(id.cast_signed()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::HUP).unwrap();
+}
+
+/// As Litestream does, another program reads the database all the time.
+#[test]
+fn a_stop_does_not_wait_for_another_programs_long_read() {
+    let server = Program::new(&[]).superuser().start();
+    #[expect(clippy::disallowed_methods, reason = "another program opens the database as it likes")]
+    let reader = rusqlite::Connection::open(server.data_dir().join("usher.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM users").unwrap();
+    let body = serde_json::json!({"username": "ann", "password": "quiet-otter-7"});
+    server.request("POST", "/api/v1/users/").json(&body).send().expect(201);
+    let began = std::time::Instant::now();
+    assert!(server.stop().status.success());
+    let took = began.elapsed();
+    assert!(took < std::time::Duration::from_secs(4), "{took:?}");
 }

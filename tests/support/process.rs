@@ -109,6 +109,22 @@ impl Program {
         self
     }
 
+    /// Started by `nohup`.
+    #[cfg(unix)]
+    pub fn ignoring_hangup(mut self) -> Self {
+        let program = self.command.get_program().to_owned();
+        let mut ignoring = Command::new("sh");
+        ignoring.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(program);
+        ignoring.args(self.command.get_args()).env_clear().current_dir(self.dir.path());
+        for (name, value) in self.command.get_envs() {
+            if let Some(value) = value {
+                ignoring.env(name, value);
+            }
+        }
+        self.command = ignoring;
+        self
+    }
+
     fn spawn(&mut self) -> Child {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap();

@@ -16,6 +16,7 @@ use crate::cli::output::{AlreadyPrinted, notice, print_result};
 use crate::cli::{Failure, running_server};
 use crate::config::Config;
 use crate::domain::clock::Clock;
+use crate::domain::printable::printable;
 
 /// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -100,9 +101,9 @@ fn print_report(report: &Report, database: Option<&str>, json: bool) -> Result<(
                 Severity::Problem => "PROBLEM",
             };
             // Writing to a String can't fail.
-            let _ = writeln!(text, "{word:<8} {check:<15} {found}");
+            let _ = writeln!(text, "{word:<8} {check:<15} {}", printable(found));
             if !remedy.is_empty() {
-                let _ = writeln!(text, "{:<24} -> {remedy}", "");
+                let _ = writeln!(text, "{:<24} -> {}", "", printable(remedy));
             }
         }
         text

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::domain::printable::printable;
 use crate::store::transfer::import::{self, ImportConflict, ImportedAccount};
 use crate::store::{Connection, StoreError};
 
@@ -30,11 +31,7 @@ impl ImportNotice {
 
 /// Makes a text from a file printable, and truncates it.
 pub fn shown(text: &str) -> String {
-    let mut shown: String = text
-        .chars()
-        .take(MAX_SHOWN_CHARS)
-        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
-        .collect();
+    let mut shown = printable(&text.chars().take(MAX_SHOWN_CHARS).collect::<String>());
     if text.chars().nth(MAX_SHOWN_CHARS).is_some() {
         shown.push('…');
     }

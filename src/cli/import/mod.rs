@@ -20,7 +20,7 @@ use crate::auth::secret_key::fingerprint;
 use crate::cli::Failure;
 use crate::cli::context::Context;
 use crate::cli::interrupt::{Interrupted, run_blocking, run_interruptible};
-use crate::cli::output::{AlreadyPrinted, counted, print_result, write_stdout};
+use crate::cli::output::{AlreadyPrinted, counted, print_result};
 use crate::cli::progress::Progress;
 use crate::config::Config;
 use crate::domain::cancel_flag::CancelFlag;
@@ -242,7 +242,7 @@ fn report(outcome: &ImportOutcome, options: ImportOptions, json: bool) -> Result
         }
         let keys = [counted(keys, "API key"), counted(store_keys, "store key")].join(" and ");
         lines.push(format!("{verb}: {} with {keys}\n", counted(imported.len(), "user")));
-        write_stdout(lines.join("\n").as_bytes())?;
+        print_result(false, &(), || lines.join("\n"))?;
     }
     if imported.is_empty() {
         let existing = notices.iter().filter(|notice| notice.exists).count();

@@ -4,3 +4,4 @@ pub mod error;
 pub mod make;
 pub mod restore;
 pub mod retention;
+pub mod revocations;

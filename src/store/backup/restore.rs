@@ -12,6 +12,7 @@ use crate::domain::clock::Timestamp;
 use crate::platform::files;
 use crate::store::backup::error::{BackupError, BackupProgress, BackupStage, StepError, io_error, store_error};
 use crate::store::backup::make::check_integrity;
+use crate::store::backup::revocations::{KeyRevocation, revoke_keys};
 use crate::store::engine::commit_hooks;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
@@ -24,15 +25,27 @@ use crate::store::{audit, reserved_names, reset_links, sessions};
 /// Bytes between two progress reports.
 const CHUNK: usize = 1 << 20;
 
-/// Replaces the database in `data_dir` by a backup and returns the path under which the old one was kept. The caller
-/// holds the directory's lock. Sessions and reset links of the backup are deleted: they may have been ended since.
-pub fn restore(
-    backup: &Path,
-    data_dir: &Path,
-    event: &Event,
-    now: Timestamp,
-    progress: &mut BackupProgress,
-) -> Result<Option<PathBuf>, BackupError> {
+/// A checked backup of the present schema, in the data directory.
+pub struct PreparedBackup {
+    unpacked: TemporaryDatabase,
+    connection: Connection,
+    /// The database that it will replace.
+    path: PathBuf,
+    /// How many users it has.
+    pub users: i64,
+}
+
+/// What a restore did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoreOutcome {
+    /// The path of the database that was replaced.
+    pub kept: Option<PathBuf>,
+    /// What became of the API keys.
+    pub keys: KeyRevocation,
+}
+
+/// Unpacks, checks and migrates a backup for the data directory. Dropping it changes nothing.
+pub fn prepare(backup: &Path, data_dir: &Path, progress: &mut BackupProgress) -> Result<PreparedBackup, BackupError> {
     let path = data_dir.join(DATABASE_FILE);
     if backup.is_dir() {
         return Err(BackupError::Directory(backup.to_owned()));
@@ -56,36 +69,50 @@ pub fn restore(
     if schema::version(connection.sqlite()).map_err(failed)? == 0 {
         return Err(BackupError::NotABackup(backup.to_owned()));
     }
-    let current = schema::migrate(connection.sqlite()).and_then(|()| {
-        if path.exists()
-            && let Err(error) = reserved_names::copy_from(&connection, &path)
-        {
-            // The replaced database may be unreadable, or older than reserved names.
-            log::debug!("No reserved names were copied from {}: {}", path.display(), error.described());
-        }
-        connection.batch("BEGIN")?;
-        sessions::end_all(&connection)?;
-        reset_links::delete_all(&connection)?;
-        audit::record(&connection, event, now)?;
-        connection.batch("COMMIT; PRAGMA journal_mode = DELETE")
-    });
-    current.map_err(failed)?;
-    connection.close().map_err(failed)?;
+    schema::migrate(connection.sqlite()).map_err(failed)?;
+    let users = connection.one("SELECT count(*) FROM users", &[], |row| row.get(0)).map_err(failed)?;
+    Ok(PreparedBackup { unpacked, connection, path, users })
+}
 
-    let kept = if path.exists() { Some(keep(&path, now).map_err(|cause| io_error(&path, cause))?) } else { None };
-    let place = || -> io::Result<()> {
-        // A log must never be applied to another database.
-        for beside in ["-wal", "-shm"].map(|suffix| with_suffix(&path, suffix)) {
-            match fs::remove_file(&beside) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+impl PreparedBackup {
+    /// Replaces the database, whose directory's lock the caller holds. Sessions and reset links of the backup are
+    /// deleted: they may have been ended since. So are API keys that were revoked since.
+    pub fn replace(self, keep_keys: bool, event: &Event, now: Timestamp) -> Result<RestoreOutcome, BackupError> {
+        let Self { unpacked, connection, path, .. } = self;
+        let failed = |error: StoreError| store_error(&path, &path, error);
+        let replaced = Some(path.as_path()).filter(|path| path.exists());
+        let current = || -> Result<KeyRevocation, StoreError> {
+            if let Some(replaced) = replaced
+                && let Err(error) = reserved_names::copy_from(&connection, replaced)
+            {
+                // The replaced database may be unreadable, or older than reserved names.
+                log::debug!("No reserved names were copied from {}: {}", path.display(), error.described());
             }
-        }
-        unpacked.publish()
-    };
-    place().map_err(|cause| io_error(&path, cause))?;
-    commit_hooks::run_pending();
-    Ok(kept)
+            let keys = revoke_keys(&connection, replaced, keep_keys)?;
+            connection.batch("BEGIN")?;
+            sessions::end_all(&connection)?;
+            reset_links::delete_all(&connection)?;
+            audit::record(&connection, event, now)?;
+            connection.batch("COMMIT; PRAGMA journal_mode = DELETE")?;
+            Ok(keys)
+        };
+        let keys = current().map_err(failed)?;
+        connection.close().map_err(failed)?;
+        let kept = replaced.map(|path| keep(path, now)).transpose().map_err(|cause| io_error(&path, cause))?;
+        let place = || -> io::Result<()> {
+            // A log must never be applied to another database.
+            for beside in ["-wal", "-shm"].map(|suffix| with_suffix(&path, suffix)) {
+                match fs::remove_file(&beside) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+            unpacked.publish()
+        };
+        place().map_err(|cause| io_error(&path, cause))?;
+        commit_hooks::run_pending();
+        Ok(RestoreOutcome { kept, keys })
+    }
 }
 
 fn renamed(error: OpenError, backup: &Path) -> BackupError {

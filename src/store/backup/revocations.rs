@@ -1,0 +1,64 @@
+//! What was revoked since a backup was made stays revoked after its restore.
+
+use std::path::Path;
+
+use crate::store::engine::connection::Connection;
+use crate::store::engine::error::StoreError;
+use crate::store::engine::value::bind;
+
+/// What a restore does with the API keys of the backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyRevocation {
+    /// This many keys that were revoked since the backup stay revoked.
+    CarriedOver(usize),
+    /// There was nothing to compare with, and this many keys are disabled.
+    Disabled(usize),
+    /// There was nothing to compare with, and all keys are kept.
+    Kept,
+}
+
+/// Deletes the keys of the restored database that the `replaced` one doesn't have any more, and disables those that it
+/// has disabled. If there is no replaced database, or it is another server's, disables all keys, unless `keep_keys`.
+pub fn revoke_keys(
+    connection: &Connection,
+    replaced: Option<&Path>,
+    keep_keys: bool,
+) -> Result<KeyRevocation, StoreError> {
+    let carried = replaced.map(|path| carry_over(connection, path)).transpose();
+    match carried {
+        Ok(Some(Some(revoked))) => Ok(KeyRevocation::CarriedOver(revoked)),
+        _ if keep_keys => Ok(KeyRevocation::Kept),
+        Ok(_) => disable(connection),
+        Err(error) => {
+            // The replaced database may be damaged, which can be why it is replaced.
+            log::warn!("Revoked API keys can't be read from the replaced database: {}", error.described());
+            disable(connection)
+        }
+    }
+}
+
+fn disable(connection: &Connection) -> Result<KeyRevocation, StoreError> {
+    let sql = "UPDATE main.api_keys SET is_active = 0 WHERE is_active = 1";
+    Ok(KeyRevocation::Disabled(connection.run(sql, &[])?))
+}
+
+/// Returns how many keys were revoked, or `None` if the replaced database has no user of this one.
+fn carry_over(connection: &Connection, replaced: &Path) -> Result<Option<usize>, StoreError> {
+    connection.run("ATTACH ? AS revoking", bind![&replaced.display().to_string()])?;
+    let carried = compare(connection);
+    connection.batch("DETACH revoking")?;
+    carried
+}
+
+fn compare(connection: &Connection) -> Result<Option<usize>, StoreError> {
+    let same = "SELECT EXISTS (SELECT 1 FROM main.users JOIN revoking.users AS replaced USING (uuid, create_at))";
+    if !connection.one(same, &[], |row| row.get(0))? {
+        return Ok(None);
+    }
+    // A key that is newer than the replaced database can't have been revoked in it.
+    let deleted = "DELETE FROM main.api_keys WHERE uuid NOT IN (SELECT uuid FROM revoking.api_keys) \
+         AND created_at <= (SELECT max(at) FROM revoking.audit)";
+    let disabled = "UPDATE main.api_keys SET is_active = 0 WHERE is_active = 1 \
+         AND uuid IN (SELECT uuid FROM revoking.api_keys WHERE is_active = 0)";
+    Ok(Some(connection.run(deleted, &[])? + connection.run(disabled, &[])?))
+}
