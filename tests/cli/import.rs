@@ -30,7 +30,10 @@ fn after_the_sample_is_imported_alice_logs_in_with_her_old_password_and_her_old_
     let path = "/api/v1/session";
     let session = server.request("GET", path).bearer(token).send().expect(200).json();
     assert_eq!(session["user"]["username"], "alice");
-    assert!(session["store_api_key"].as_str().is_some_and(|key| !key.is_empty()), "{session}");
+    let secret = std::fs::read_to_string(server.data_dir().join("secret_key")).unwrap();
+    let fernet = usher::auth::fernet::Fernet::new(&usher::domain::secret::Secret::new(secret.trim()));
+    let key = fernet.decrypt(session["user"]["store_api_key"].as_str().unwrap());
+    assert!(key.is_some_and(|key| !key.expose().is_empty()), "{session}");
     // The name in two spellings belongs to the superuser.
     login(&server, "ADMIN", "adminpw123").expect(200);
 }

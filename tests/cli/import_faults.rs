@@ -261,3 +261,39 @@ fn a_directory_or_a_device_is_no_database_and_is_not_waited_for() {
         assert!(said.contains(words), "{said}");
     }
 }
+
+#[test]
+fn a_second_import_with_the_right_secret_key_adds_what_the_first_could_not_read() {
+    let server = server();
+    let dir = TempDir::new().unwrap();
+    let (path, langflow) = newer(&dir);
+    let now = usher::domain::clock::Clock::system().now();
+    let fernet = usher::auth::fernet::Fernet::new(&usher::domain::secret::Secret::new("x".repeat(43)));
+    add_user(&langflow, 1, "ann", HASH);
+    add_key(&langflow, 11, &fernet.encrypt("sk-of-1.8", now).unwrap(), None, None);
+    langflow.execute("UPDATE user SET store_api_key = ?", [fernet.encrypt("of the store", now).unwrap()]).unwrap();
+    let path = path.display().to_string();
+    let import = |letter: &str| {
+        let key = dir.path().join(letter);
+        std::fs::write(&key, letter.repeat(43)).unwrap();
+        let key = key.display().to_string();
+        beside(&server.dir, &["import", "langflow", &path, "--secret-key-file", &key, "--json"])
+    };
+    let whoami = || server.request("GET", "/api/v1/users/whoami").key("sk-of-1.8").send().status;
+    let first = outcome(&import("y"));
+    assert_eq!((&first["api_keys"], &first["store_keys"], &first["completed"]), (&json!(0), &json!(0), &json!([])));
+    assert_eq!(whoami(), 403);
+    let second = outcome(&import("x"));
+    assert_eq!(second["imported"], json!([]));
+    let completed = &second["completed"][0];
+    assert_eq!(
+        (&completed["username"], &completed["api_keys"], &completed["store_key"]),
+        (&json!("ann"), &json!(1), &json!(true))
+    );
+    assert_eq!(whoami(), 200);
+    // What was deleted since stays deleted.
+    let id = crate::desk::json(&server.dir, &["key", "list", "ann"])[0]["id"].as_str().unwrap().to_owned();
+    crate::desk::done(&server.dir, &["key", "delete", "ann", &id, "--yes"]);
+    assert_eq!(import("x").status.code(), Some(1));
+    assert_eq!(whoami(), 403);
+}

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::domain::printable::printable;
-use crate::store::transfer::import::{self, ImportConflict, ImportedAccount};
+use crate::store::transfer::import::{self, Completion, ImportConflict, ImportedAccount, STORE_KEY_PART};
+use crate::store::users;
 use crate::store::{Connection, StoreError};
 
 /// How many characters of a text from the file a notice repeats.
@@ -52,19 +53,32 @@ fn not_imported(account: &ImportedAccount, why: &str) -> ImportNotice {
     ImportNotice::new(label(account), format!("not imported{keys}: {why}"))
 }
 
+/// What an import will do.
+#[derive(Debug, Default)]
+pub struct ImportPlan {
+    /// The new accounts.
+    pub accounts: Vec<ImportedAccount>,
+    /// What is added to accounts of earlier imports.
+    pub completions: Vec<Completion>,
+    /// What isn't imported.
+    pub notices: Vec<ImportNotice>,
+}
+
+impl ImportPlan {
+    /// Whether nothing is imported.
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.completions.is_empty()
+    }
+}
+
 /// Returns the accounts and API keys to import, and notices about the others.
-pub fn resolve(
-    connection: &Connection,
-    accounts: Vec<ImportedAccount>,
-) -> Result<(Vec<ImportedAccount>, Vec<ImportNotice>), StoreError> {
+pub fn resolve(connection: &Connection, accounts: Vec<ImportedAccount>) -> Result<ImportPlan, StoreError> {
     connection.snapshot(|| resolve_in_snapshot(connection, accounts))
 }
 
-fn resolve_in_snapshot(
-    connection: &Connection,
-    accounts: Vec<ImportedAccount>,
-) -> Result<(Vec<ImportedAccount>, Vec<ImportNotice>), StoreError> {
+fn resolve_in_snapshot(connection: &Connection, accounts: Vec<ImportedAccount>) -> Result<ImportPlan, StoreError> {
     let mut notices = Vec::new();
+    let mut completions = Vec::new();
     let mut free: Vec<ImportedAccount> = Vec::with_capacity(accounts.len());
     let mut ids = HashSet::new();
     for account in accounts {
@@ -75,6 +89,10 @@ fn resolve_in_snapshot(
         match import::find_conflict(connection, account.user.id, &account.user.username)? {
             ImportConflict::Free => free.push(account),
             ImportConflict::Exists => {
+                if let Some(completion) = completion(connection, &account)? {
+                    completions.push(completion);
+                    continue;
+                }
                 let text = "exists already and stays unchanged, with its API keys".to_owned();
                 notices.push(ImportNotice { subject: label(&account), text, exists: true });
             }
@@ -115,7 +133,26 @@ fn resolve_in_snapshot(
         }
     }
     drop_duplicate_keys(connection, &mut accepted, &mut notices)?;
-    Ok((accepted, notices))
+    Ok(ImportPlan { accounts: accepted, completions, notices })
+}
+
+/// What an earlier import couldn't decrypt of an account, if it can be read now.
+fn completion(connection: &Connection, account: &ImportedAccount) -> Result<Option<Completion>, StoreError> {
+    let missing = import::unreadable_parts(connection, account.user.id)?;
+    let Some(user) = users::find(connection, account.user.id)?.filter(|_| !missing.is_empty()) else {
+        return Ok(None);
+    };
+    let is_missing = |part: &str| missing.iter().any(|missing| missing == part);
+    let store_api_key =
+        account.user.store_api_key.clone().filter(|_| user.store_api_key.is_none() && is_missing(STORE_KEY_PART));
+    let mut keys = Vec::new();
+    for (key, sha256) in account.keys.iter().filter(|(key, _)| is_missing(&key.id.to_string())) {
+        if !import::has_key(connection, key.id, sha256)? {
+            keys.push((key.clone(), *sha256));
+        }
+    }
+    let is_useful = store_api_key.is_some() || !keys.is_empty();
+    Ok(is_useful.then_some(Completion { user, store_api_key, keys }))
 }
 
 /// Decides between two accounts with one name. The smaller rank wins.

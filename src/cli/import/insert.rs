@@ -1,6 +1,8 @@
 //! The transaction that inserts the imported users. A running server's writes wait for it, so it does nothing else.
 
 use crate::cli::context::{Context, audit_event};
+use crate::cli::import::UnreadableParts;
+use crate::cli::import::conflicts::ImportPlan;
 use crate::cli::interrupt::{Interrupted, run_blocking};
 use crate::cli::progress::Progress;
 use crate::cli::{Failure, running_server};
@@ -8,7 +10,7 @@ use crate::domain::audit::{Action, Event};
 use crate::domain::cancel_flag::CancelFlag;
 use crate::domain::secret::Fingerprint;
 use crate::store::transfer::import as store_import;
-use crate::store::transfer::import::ImportedAccount;
+use crate::store::transfer::import::STORE_KEY_PART;
 use crate::store::{Connection, StoreError, audit, secret_key};
 
 /// The number of users that are inserted between two checks for an interrupt.
@@ -18,6 +20,8 @@ const BATCH: usize = 256;
 pub struct ImportRecord {
     /// The kind of source.
     pub source: &'static str,
+    /// What can't be decrypted.
+    pub unreadable: UnreadableParts,
     /// The detail of the entry about the whole import.
     pub summary: String,
     /// The fingerprint of the secret key that the imported store keys are encrypted with.
@@ -37,20 +41,20 @@ enum InsertError {
     Store(#[from] StoreError),
 }
 
-/// Inserts all accounts or none.
+/// Carries out the plan, as a whole or not at all.
 pub async fn insert_all(
     context: &Context<'_>,
-    accounts: Vec<ImportedAccount>,
+    plan: ImportPlan,
     import: ImportRecord,
     cancel: CancelFlag,
-) -> Result<Vec<ImportedAccount>, Failure> {
+) -> Result<ImportPlan, Failure> {
     let (now, mut progress) = (context.now, Progress::new());
     let path = running_server::database_path(context.config);
     let work = move |connection: &Connection| {
         if secret_key::fingerprint(connection)? != Some(import.fingerprint) {
             return Err(InsertError::KeyReplaced);
         }
-        let detail = format!("import {}", import.source);
+        let accounts = &plan.accounts;
         for (index, account) in accounts.iter().enumerate() {
             if index % BATCH == 0 {
                 progress.show("importing", index as u64, accounts.len() as u64);
@@ -59,15 +63,29 @@ pub async fn insert_all(
                 }
             }
             let target = Some((account.user.id, account.user.username.to_string()));
-            let event = Event { target, detail: Some(detail.clone()), ..audit_event(Action::UserAdded) };
+            let unreadable = import.unreadable.get(&account.user.id).map_or(&[][..], Vec::as_slice);
+            let detail = Some(store_import::import_detail(import.source, unreadable, &[]));
+            let event = Event { target, detail, ..audit_event(Action::UserAdded) };
             if !store_import::insert_account(connection, account, &event, now)? {
+                return Err(InsertError::Conflict);
+            }
+        }
+        for completion in &plan.completions {
+            let user = &completion.user;
+            let store_key = completion.store_api_key.iter().map(|_| STORE_KEY_PART.to_owned());
+            let parts: Vec<String> =
+                store_key.chain(completion.keys.iter().map(|(key, _)| key.id.to_string())).collect();
+            let target = Some((user.id, user.username.to_string()));
+            let detail = Some(store_import::import_detail(import.source, &[], &parts));
+            let event = Event { target, detail, ..audit_event(Action::Imported) };
+            if !store_import::complete_account(connection, completion, &event, now)? {
                 return Err(InsertError::Conflict);
             }
         }
         progress.show("importing", accounts.len() as u64, accounts.len() as u64);
         let event = Event { detail: Some(import.summary), ..audit_event(Action::Imported) };
         audit::record(connection, &event, now)?;
-        Ok(accounts)
+        Ok(plan)
     };
     let inserted = run_blocking(move || store_import::in_bulk_transaction(&path, work)).await?;
     inserted.map_err(|error| if matches!(error, InsertError::Interrupted) { Interrupted.into() } else { error.into() })

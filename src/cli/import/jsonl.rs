@@ -9,6 +9,7 @@ use crate::auth::random::RandomnessError;
 use crate::cli::import::conflicts::{self, ImportNotice, shown};
 use crate::cli::import::hex::{from_hex, to_hex};
 use crate::cli::import::secrets::Secrets;
+use crate::cli::import::{ReadAccounts, UnreadableParts};
 use crate::domain::api_key::ApiKey;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
@@ -79,11 +80,7 @@ pub fn to_line(account: &ImportedAccount) -> serde_json::Result<String> {
 }
 
 /// Reads the users of a file in order. Invalid lines become notices.
-pub fn accounts(
-    bytes: &[u8],
-    secrets: &Secrets,
-    now: Timestamp,
-) -> Result<(Vec<ImportedAccount>, Vec<ImportNotice>), RandomnessError> {
+pub fn accounts(bytes: &[u8], secrets: &Secrets, now: Timestamp) -> Result<ReadAccounts, RandomnessError> {
     let (mut accounts, mut notices) = (Vec::new(), Vec::new());
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         if line.iter().all(u8::is_ascii_whitespace) {
@@ -100,7 +97,7 @@ pub fn accounts(
             Err(why) => notices.push(ImportNotice::new(format!("line {}", index + 1), format!("not imported: {why}"))),
         }
     }
-    Ok((accounts, notices))
+    Ok(ReadAccounts { accounts, notices, unreadable: UnreadableParts::default() })
 }
 
 /// Parses a line. The store key stays encrypted.

@@ -9,12 +9,13 @@ use crate::auth::{api_key, password_hasher};
 use crate::cli::import::conflicts::{ImportNotice, shown};
 use crate::cli::import::hex::from_hex;
 use crate::cli::import::secrets::Secrets;
+use crate::cli::import::{ReadAccounts, UnreadableParts};
 use crate::domain::api_key::{ApiKey, SHOWN_CHARS};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, User};
 use crate::domain::username::Username;
-use crate::store::transfer::import::ImportedAccount;
+use crate::store::transfer::import::{ImportedAccount, STORE_KEY_PART};
 use crate::store::transfer::langflow::{LangflowAccounts, LangflowKey, LangflowUser};
 
 /// The prefix of a Fernet token: its version, and the zero bytes of a time before 2106.
@@ -23,12 +24,9 @@ const FERNET_PREFIX: &str = "gAAAAA";
 const KEY_LENGTH: u32 = 46;
 
 /// Converts the users of a database with their API keys, oldest first. Invalid rows become notices.
-pub fn accounts(
-    rows: LangflowAccounts,
-    secrets: &Secrets,
-    now: Timestamp,
-) -> Result<(Vec<ImportedAccount>, Vec<ImportNotice>), RandomnessError> {
+pub fn accounts(rows: LangflowAccounts, secrets: &Secrets, now: Timestamp) -> Result<ReadAccounts, RandomnessError> {
     let mut notices = Vec::new();
+    let mut unreadable = UnreadableParts::default();
     let mut accounts: Vec<ImportedAccount> = Vec::with_capacity(rows.users.len());
     let mut indexes: HashMap<Uuid, usize> = HashMap::new();
     for row in rows.users {
@@ -40,8 +38,12 @@ pub fn accounts(
             }
         };
         let label = format!("{} ({})", shown(&user.username), user.id);
+        let has_store_key = user.store_api_key.is_some();
         match convert_user(user, secrets, now, &label, &mut notices)? {
             Ok(account) => {
+                if has_store_key && account.user.store_api_key.is_none() {
+                    unreadable.entry(account.user.id).or_default().push(STORE_KEY_PART.to_owned());
+                }
                 indexes.entry(account.user.id).or_insert(accounts.len());
                 accounts.push(account);
             }
@@ -54,20 +56,33 @@ pub fn accounts(
             Ok(row) => {
                 let label = format!("{} ({})", shown(row.name.as_deref().unwrap_or("unnamed")), row.id);
                 let owner = indexes.get(&row.user_id).and_then(|&index| accounts.get_mut(index));
-                (
-                    label,
-                    owner.ok_or_else(|| "its owner is not imported".to_owned()).and_then(|owner| {
-                        owner.keys.push(convert_key(row, secrets, now)?);
+                let (id, user_id) = (row.id, row.user_id);
+                let outcome = match (owner, convert_key(row, secrets, now)) {
+                    (None, _) => Err("its owner is not imported".to_owned()),
+                    (Some(owner), Ok(key)) => {
+                        owner.keys.push(key);
                         Ok(())
-                    }),
-                )
+                    }
+                    (Some(_), Err(KeyFault::Encrypted)) => {
+                        unreadable.entry(user_id).or_default().push(id.to_string());
+                        Err("it is encrypted, and this secret key can't decrypt it; see --secret-key-file".to_owned())
+                    }
+                    (Some(_), Err(KeyFault::Invalid)) => Err("`api_key_hash` is not a SHA-256 hash".to_owned()),
+                };
+                (label, outcome)
             }
         };
         if let Err(why) = outcome {
             notices.push(ImportNotice::new(format!("API key {label}"), format!("not imported: {why}")));
         }
     }
-    Ok((accounts, notices))
+    Ok(ReadAccounts { accounts, notices, unreadable })
+}
+
+/// Why an API key can't be imported.
+enum KeyFault {
+    Encrypted,
+    Invalid,
 }
 
 fn convert_user(
@@ -106,7 +121,7 @@ fn convert_user(
     Ok(Ok(ImportedAccount { user, hash: PasswordHash::new(row.password), keys: Vec::new() }))
 }
 
-fn convert_key(row: LangflowKey, secrets: &Secrets, now: Timestamp) -> Result<(ApiKey, [u8; 32]), String> {
+fn convert_key(row: LangflowKey, secrets: &Secrets, now: Timestamp) -> Result<(ApiKey, [u8; 32]), KeyFault> {
     let decrypt = |text: String| {
         if !text.starts_with(FERNET_PREFIX) {
             return Some(text);
@@ -115,11 +130,9 @@ fn convert_key(row: LangflowKey, secrets: &Secrets, now: Timestamp) -> Result<(A
     };
     let plain = row.api_key.and_then(decrypt);
     let sha256 = match (&row.api_key_hash, &plain) {
-        (Some(hash), _) => from_hex(hash).ok_or("`api_key_hash` is not a SHA-256 hash")?,
+        (Some(hash), _) => from_hex(hash).ok_or(KeyFault::Invalid)?,
         (None, Some(plain)) => api_key::sha256(plain),
-        (None, None) => {
-            return Err("it is encrypted, and this secret key can't decrypt it; see --secret-key-file".to_owned());
-        }
+        (None, None) => return Err(KeyFault::Encrypted),
     };
     let key = ApiKey {
         id: row.id,

@@ -6,13 +6,16 @@ pub(super) mod hex;
 mod insert;
 pub(super) mod jsonl;
 mod langflow;
+mod report;
 mod secrets;
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
+use uuid::Uuid;
 
 use crate::auth::fernet::Fernet;
 use crate::auth::random;
@@ -20,7 +23,6 @@ use crate::auth::secret_key::fingerprint;
 use crate::cli::Failure;
 use crate::cli::context::Context;
 use crate::cli::interrupt::{Interrupted, run_blocking, run_interruptible};
-use crate::cli::output::{AlreadyPrinted, counted, print_result};
 use crate::cli::progress::Progress;
 use crate::config::Config;
 use crate::domain::cancel_flag::CancelFlag;
@@ -30,7 +32,7 @@ use crate::server::secret_key;
 use crate::store::secret_key as store_key;
 use crate::store::transfer::import::ImportedAccount;
 use crate::store::transfer::langflow as langflow_db;
-use conflicts::ImportNotice;
+use conflicts::{ImportNotice, ImportPlan};
 use insert::ImportRecord;
 use secrets::Secrets;
 
@@ -109,10 +111,14 @@ pub struct ImportOptions {
     dry_run: bool,
 }
 
-/// The result of an import.
-struct ImportOutcome {
-    imported: Vec<ImportedAccount>,
+/// The parts of each account that the other server's secret key can't decrypt.
+type UnreadableParts = HashMap<Uuid, Vec<String>>;
+
+/// What a file contains.
+pub struct ReadAccounts {
+    accounts: Vec<ImportedAccount>,
     notices: Vec<ImportNotice>,
+    unreadable: UnreadableParts,
 }
 
 /// Runs an import.
@@ -121,17 +127,17 @@ pub fn run(config: &Config, source: ImportSource, json: bool) -> Result<(), Fail
     let outcome = run_interruptible(async |cancel| import(&context, source, cancel).await);
     context.db.close();
     let (outcome, options) = outcome?;
-    report(&outcome, options, json)
+    report::print(&outcome, options, json)
 }
 
 async fn import(
     context: &Context<'_>,
     source: ImportSource,
     cancel: CancelFlag,
-) -> Result<(ImportOutcome, ImportOptions), Failure> {
+) -> Result<(ImportPlan, ImportOptions), Failure> {
     // The database's key can differ from the current key, which encrypts the imported store keys.
     let recorded = context.db.read(store_key::fingerprint).await.map_err(describe)?;
-    let (from, options, key, (accounts, mut notices)) = match source {
+    let (from, options, key, read) = match source {
         ImportSource::Langflow { file, other_key, options } => {
             let theirs = langflow_key(&file, other_key.as_deref().map(Path::new))?;
             let key = own_key(context, options).await?;
@@ -146,17 +152,17 @@ async fn import(
             ("usher", options, key, run_blocking(move || read_lines(&file, &secrets, now)).await??)
         }
     };
-    let (accepted, more) =
-        context.db.read(move |connection| conflicts::resolve(connection, accounts)).await.map_err(describe)?;
-    notices.extend(more);
-    let imported = if options.dry_run || accepted.is_empty() {
-        accepted
-    } else {
-        let summary = format!("{from}: users {}, findings {}", accepted.len(), notices.len());
-        let fingerprint = recorded.unwrap_or_else(|| fingerprint(&key));
-        insert::insert_all(context, accepted, ImportRecord { source: from, summary, fingerprint }, cancel).await?
-    };
-    Ok((ImportOutcome { imported, notices }, options))
+    let ReadAccounts { accounts, mut notices, unreadable } = read;
+    let plan = context.db.read(move |connection| conflicts::resolve(connection, accounts)).await.map_err(describe)?;
+    notices.extend(plan.notices);
+    let plan = ImportPlan { notices, ..plan };
+    if options.dry_run || plan.is_empty() {
+        return Ok((plan, options));
+    }
+    let summary = format!("{from}: users {}, findings {}", plan.accounts.len(), plan.notices.len());
+    let fingerprint = recorded.unwrap_or_else(|| fingerprint(&key));
+    let record = ImportRecord { source: from, unreadable, summary, fingerprint };
+    Ok((insert::insert_all(context, plan, record, cancel).await?, options))
 }
 
 /// This server's secret key. A dry run doesn't create one, because it discards what it encrypts.
@@ -175,7 +181,7 @@ async fn read_langflow(
     file: PathBuf,
     secrets: Secrets,
     cancel: CancelFlag,
-) -> Result<(Vec<ImportedAccount>, Vec<ImportNotice>), Failure> {
+) -> Result<ReadAccounts, Failure> {
     let (data_dir, now) = (context.config.data_dir.clone(), context.now);
     let read = run_blocking(move || {
         let mut progress = Progress::new();
@@ -194,11 +200,7 @@ async fn read_langflow(
     }
 }
 
-fn read_lines(
-    file: &Path,
-    secrets: &Secrets,
-    now: Timestamp,
-) -> Result<(Vec<ImportedAccount>, Vec<ImportNotice>), String> {
+fn read_lines(file: &Path, secrets: &Secrets, now: Timestamp) -> Result<ReadAccounts, String> {
     let bytes = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     jsonl::accounts(&bytes, secrets, now).map_err(|error| error.to_string())
 }
@@ -220,48 +222,4 @@ fn read_key(path: &Path) -> Result<Fernet, Failure> {
     let key = Secret::from_file(bytes)
         .map_err(|fault| format!("{}: {fault}; the file must contain the other server's secret key", path.display()))?;
     Ok(Fernet::new(&key))
-}
-
-fn report(outcome: &ImportOutcome, options: ImportOptions, json: bool) -> Result<(), Failure> {
-    let ImportOutcome { imported, notices } = outcome;
-    let keys: usize = imported.iter().map(|account| account.keys.len()).sum();
-    let store_keys = imported.iter().filter(|account| account.user.store_api_key.is_some()).count();
-    let verb = if options.dry_run { "would be imported" } else { "imported" };
-    if json {
-        let user = |a: &ImportedAccount| serde_json::json!({ "id": a.user.id, "username": a.user.username.as_str(), "api_keys": a.keys.len() });
-        let shown = serde_json::json!({
-            "dry_run": options.dry_run, "imported": imported.iter().map(user).collect::<Vec<_>>(), "api_keys": keys,
-            "store_keys": store_keys, "findings": notices,
-        });
-        print_result(true, &shown, String::new)?;
-    } else {
-        let mut lines: Vec<String> =
-            notices.iter().map(|notice| format!("{}: {}", notice.subject, notice.text)).collect();
-        if options.dry_run {
-            lines.extend(imported.iter().map(|a| format!("{}: would be imported{}", conflicts::label(a), details(a))));
-        }
-        let keys = [counted(keys, "API key"), counted(store_keys, "store key")].join(" and ");
-        lines.push(format!("{verb}: {} with {keys}\n", counted(imported.len(), "user")));
-        print_result(false, &(), || lines.join("\n"))?;
-    }
-    if imported.is_empty() {
-        let existing = notices.iter().filter(|notice| notice.exists).count();
-        let would = if options.dry_run { "would be" } else { "was" };
-        let others = notices.len() - existing;
-        let text = format!("nothing {would} imported; existing users: {existing}, other findings: {others}");
-        return Err(AlreadyPrinted(text).into());
-    }
-    Ok(())
-}
-
-/// What a dry run prints about an account.
-fn details(account: &ImportedAccount) -> String {
-    let user = &account.user;
-    let facts = [
-        (user.is_superuser, "a superuser".to_owned()),
-        (!user.is_active, "inactive".to_owned()),
-        (!account.keys.is_empty(), format!("API keys: {}", account.keys.len())),
-        (user.store_api_key.is_some(), "with the store key".to_owned()),
-    ];
-    facts.into_iter().filter(|(applies, _)| *applies).fold(String::new(), |text, (_, fact)| format!("{text}, {fact}"))
 }

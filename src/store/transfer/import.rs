@@ -16,7 +16,7 @@ use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sqlite::open::{ConnectionKind, ConnectionManager};
 use crate::store::engine::value::bind;
-use crate::store::{api_keys, audit, reserved_names, users};
+use crate::store::{api_keys, audit, reserved_names, secret_key, users};
 
 /// The page cache during an import, in KiB. Ids and names come in random order; with SQLite's default of two megabytes
 /// most pages would be written many times.
@@ -31,6 +31,60 @@ pub struct ImportedAccount {
     pub hash: PasswordHash,
     /// The keys, each with its hash.
     pub keys: Vec<(ApiKey, [u8; 32])>,
+}
+
+/// What an import adds to an account of an earlier import.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    /// The account.
+    pub user: User,
+    /// The encrypted store key.
+    pub store_api_key: Option<String>,
+    /// The keys, each with its hash.
+    pub keys: Vec<(ApiKey, [u8; 32])>,
+}
+
+/// The name of a store key among the parts that couldn't be decrypted. API keys have their ids.
+pub const STORE_KEY_PART: &str = "store key";
+
+/// Returns the detail of an audit entry about an imported account.
+pub fn import_detail(source: &str, unreadable: &[String], completed: &[String]) -> String {
+    let list = |word: &str, parts: &[String]| match parts {
+        [] => String::new(),
+        parts => format!("; {word}: {}", parts.join(", ")),
+    };
+    format!("import {source}{}{}", list("unreadable", unreadable), list("completed", completed))
+}
+
+/// Returns the parts of an account that earlier imports couldn't decrypt, and no import has added since. They are in
+/// the audit log.
+pub fn unreadable_parts(connection: &Connection, user_id: Uuid) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT detail FROM audit WHERE target = ? AND detail LIKE 'import %' ORDER BY id";
+    let mut missing: Vec<String> = Vec::new();
+    let details: Vec<String> = connection.all(sql, bind![user_id], |row| row.get(0))?;
+    for part in details.iter().flat_map(|detail| detail.split("; ")) {
+        if let Some(parts) = part.strip_prefix("unreadable: ") {
+            missing.extend(parts.split(", ").map(str::to_owned));
+        } else if let Some(parts) = part.strip_prefix("completed: ") {
+            missing.retain(|missing| !parts.split(", ").any(|part| part == missing));
+        }
+    }
+    Ok(missing)
+}
+
+/// Adds what was missing. Returns false on a conflict.
+pub fn complete_account(
+    connection: &Connection,
+    completion: &Completion,
+    event: &Event,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if let Some(token) = &completion.store_api_key {
+        secret_key::set_store_key(connection, completion.user.id, token)?;
+    }
+    let inserted = insert_keys(connection, &completion.keys)?;
+    audit::record_without_log(connection, event, now)?;
+    Ok(inserted)
 }
 
 /// Why an account can't be imported.
@@ -115,7 +169,16 @@ pub fn insert_account(
         Err(error) if error.violates_unique("users.uuid") => return Ok(false),
         Err(error) => return Err(error),
     }
-    for (key, sha256) in &account.keys {
+    if !insert_keys(connection, &account.keys)? {
+        return Ok(false);
+    }
+    audit::record_without_log(connection, event, now)?;
+    Ok(true)
+}
+
+/// Inserts API keys. Returns false on a conflict.
+fn insert_keys(connection: &Connection, keys: &[(ApiKey, [u8; 32])]) -> Result<bool, StoreError> {
+    for (key, sha256) in keys {
         match api_keys::insert(connection, key, sha256) {
             Ok(()) => {}
             Err(error) if ["api_keys.sha256", "api_keys.uuid"].iter().any(|at| error.violates_unique(at)) => {
@@ -124,6 +187,5 @@ pub fn insert_account(
             Err(error) => return Err(error),
         }
     }
-    audit::record_without_log(connection, event, now)?;
     Ok(true)
 }
