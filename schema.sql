@@ -1,4 +1,4 @@
--- The whole schema of usher's database, version 6 (PRAGMA user_version). It is applied to an empty file on the first
+-- The whole schema of usher's database, version 7 (PRAGMA user_version). It is applied to an empty file on the first
 -- start. src/store/engine/sqlite/schema.rs holds the migrations of older files.
 --
 -- Two conventions hold in all tables. Every row has an integer `id`, SQLite's rowid: it gives the order of creation,
@@ -95,7 +95,10 @@ CREATE TABLE sessions (
     address      TEXT NOT NULL,
     client       TEXT,
     -- Started by `auto_login`, without a password. Only the newest few of these are kept.
-    automatic    INTEGER NOT NULL DEFAULT 0 CHECK (automatic IN (0, 1))
+    automatic    INTEGER NOT NULL DEFAULT 0 CHECK (automatic IN (0, 1)),
+    -- When its owner last proved who they are, and when last with a passkey.
+    authenticated_at TEXT NOT NULL DEFAULT '1970-01-01 00:00:00+00:00',
+    passkey_at       TEXT
 ) STRICT;
 CREATE INDEX sessions_of_user ON sessions (user_id);
 CREATE INDEX sessions_by_end ON sessions (expires_at);
@@ -217,3 +220,50 @@ CREATE TABLE secret_key (
     id          INTEGER PRIMARY KEY CHECK (id = 1),
     fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 16)
 ) STRICT;
+
+-- Authenticator apps and passkeys.
+CREATE TABLE factors (
+    id            INTEGER PRIMARY KEY,
+    uuid          BLOB NOT NULL UNIQUE CHECK (length(uuid) = 16),
+    user_id       INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    kind          TEXT NOT NULL CHECK (kind IN ('totp', 'passkey')),
+    name          TEXT NOT NULL,
+    -- totp: the shared secret, Fernet-encrypted under the secret key. passkey: the public key and counter, as JSON.
+    data          TEXT NOT NULL,
+    -- passkey: its id, and the domain that it belongs to.
+    credential_id BLOB UNIQUE,
+    rp_id         TEXT,
+    -- totp: the newest step whose code was accepted. It and all before it are refused from then on.
+    last_step     INTEGER,
+    -- An authenticator app counts from its first right code on.
+    is_confirmed  INTEGER NOT NULL CHECK (is_confirmed IN (0, 1)),
+    created_at    TEXT NOT NULL,
+    last_used_at  TEXT
+) STRICT;
+CREATE INDEX factors_of_user ON factors (user_id);
+
+-- Codes that each stand in once for a second factor. They are random and long, so that a fast hash is enough.
+CREATE TABLE recovery_codes (
+    id      INTEGER PRIMARY KEY,
+    user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    sha256  BLOB NOT NULL CHECK (length(sha256) = 32),
+    used_at TEXT
+) STRICT;
+CREATE INDEX recovery_codes_of_user ON recovery_codes (user_id);
+
+-- What clients were asked and haven't answered yet: a second factor after a right password, a passkey. Only a hash of
+-- the token is kept.
+CREATE TABLE challenges (
+    id         INTEGER PRIMARY KEY,
+    sha256     BLOB NOT NULL UNIQUE CHECK (length(sha256) = 32),
+    purpose    TEXT NOT NULL,
+    user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    -- The network that the answer must come from.
+    network    TEXT NOT NULL,
+    -- The state of a passkey ceremony, as JSON.
+    state      TEXT NOT NULL,
+    tries      INTEGER NOT NULL,
+    expires_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX challenges_of_user ON challenges (user_id);
+CREATE INDEX challenges_by_end ON challenges (expires_at);

@@ -1,13 +1,16 @@
 //! `usher key`.
 
 use clap::Subcommand;
+use serde_json::json;
 use uuid::Uuid;
 
+use crate::auth::api_key;
 use crate::cli::Failure;
 use crate::cli::context::{CommandError, Context, find_user, record_change, with_context};
 use crate::cli::output::{format_time, table};
 use crate::cli::prompt::require_confirmation;
 use crate::config::Config;
+use crate::domain::api_key::ApiKey;
 use crate::domain::audit::Action;
 use crate::http::ApiKeyRead;
 use crate::store::api_keys;
@@ -22,6 +25,18 @@ Examples:
     List {
         /// The user's name or id.
         user: String,
+    },
+    /// Make an API key for a user and print it. The key isn't shown again.
+    #[command(after_long_help = "\
+Examples:
+  usher key add alice
+  usher key add ci --name deploy --json | jq -r .api_key")]
+    Add {
+        /// The user's name or id.
+        user: String,
+        /// What to call the key.
+        #[arg(long)]
+        name: Option<String>,
     },
     /// Delete an API key of a user.
     #[command(after_long_help = "\
@@ -42,6 +57,7 @@ Examples:
 pub fn run(config: &Config, json: bool, command: KeyCommand) -> Result<(), Failure> {
     with_context(config, json, async |context| match command {
         KeyCommand::List { user } => list(context, user).await,
+        KeyCommand::Add { user, name } => add(context, user, name).await,
         KeyCommand::Delete { user, id, yes } => delete(context, user, id, yes).await,
     })
 }
@@ -65,6 +81,21 @@ async fn list(context: &Context<'_>, name: String) -> Result<(), Failure> {
         });
         table(&["ID", "NAME", "PREFIX", "USES", "LAST USED", "EXPIRES"], &rows.collect::<Vec<_>>())
     })
+}
+
+async fn add(context: &Context<'_>, user: String, name: Option<String>) -> Result<(), Failure> {
+    let unmasked = api_key::generate()?;
+    let (now, hash, text) = (context.now, api_key::sha256(unmasked.expose()), unmasked.clone());
+    let added = context.write(Action::KeyMade, move |connection| {
+        let user = find_user(connection, &user)?;
+        let key = ApiKey::new(user.id, &text, name, None, now);
+        api_keys::insert(connection, &key, &hash)?;
+        record_change(connection, Action::KeyMade, &user, Some(format!("key {}", key.id)), now)?;
+        Ok(key)
+    });
+    let key = added.await?;
+    let shown = json!({ "id": key.id, "name": key.name, "api_key": unmasked.expose() });
+    context.print(&shown, || unmasked.expose().to_owned())
 }
 
 async fn delete(context: &Context<'_>, name: String, id: Uuid, yes: bool) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ mod config;
 mod context;
 mod doctor;
 mod export;
+mod factors;
 mod healthcheck;
 mod http_client;
 mod import;

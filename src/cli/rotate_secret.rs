@@ -19,7 +19,7 @@ use crate::domain::audit::{Action, Event};
 use crate::domain::secret::Secret;
 use crate::server::secret_key::unreadable;
 use crate::store::secret_key::StoreKey;
-use crate::store::{audit, secret_key as stored_key, sessions};
+use crate::store::{audit, factors, secret_key as stored_key, sessions};
 
 /// What the transaction changed.
 struct Rotation {
@@ -27,6 +27,8 @@ struct Rotation {
     encrypted: usize,
     /// The users whose store keys can't be decrypted.
     lost: Vec<String>,
+    /// How many authenticator apps can't be decrypted. Their users need `usher user reset-factors`.
+    unreadable_factors: usize,
 }
 
 /// Runs the command.
@@ -61,12 +63,12 @@ async fn rotate(context: &Context<'_>, old: Option<&Path>, yes: bool) -> Result<
         Some(key) => (key.clone(), false),
         None => (secret_key::make_next(dir)?, true),
     };
-    let Rotation { sessions, encrypted, lost } = reencrypt(context, new, olds).await?;
+    let Rotation { sessions, encrypted, lost, unreadable_factors } = reencrypt(context, new, olds).await?;
     let kept: Option<PathBuf> = if next { secret_key::promote_next(dir, context.now)? } else { None };
     let kept = kept.map(|path| path.display().to_string());
     let shown = json!({
         "sessions_ended": sessions, "store_keys_encrypted": encrypted, "store_keys_unreadable_of": lost,
-        "kept": kept,
+        "authenticator_apps_unreadable": unreadable_factors, "kept": kept,
     });
     context.print(&shown, || {
         let mut lines = vec![format!("secret key rotated; sessions ended: {sessions}")];
@@ -80,6 +82,12 @@ async fn rotate(context: &Context<'_>, old: Option<&Path>, yes: bool) -> Result<
                  save them again"
                     .to_owned(),
             );
+        }
+        if unreadable_factors > 0 {
+            lines.push(format!(
+                "authenticator apps that can't be read: {unreadable_factors}; pass the key that encrypted them with \
+                 --old-secret-key-file, or remove them with `usher user reset-factors`"
+            ));
         }
         if let Some(kept) = kept {
             lines.push(format!(
@@ -111,12 +119,21 @@ async fn reencrypt(context: &Context<'_>, new: Secret, olds: Vec<Secret>) -> Res
         let all: Vec<&Secret> = std::iter::once(&new).chain(&olds).collect();
         let lost: Vec<String> = unreadable(&stored, &all).into_iter().map(|key| key.username.clone()).collect();
         let (new_fernet, old_fernets) = (Fernet::new(&new), olds.iter().map(Fernet::new).collect::<Vec<_>>());
-        let mut encrypted = 0;
+        let (mut encrypted, mut unreadable_factors) = (0, 0);
         for StoreKey { user_id, token, .. } in stored.iter().filter(|key| new_fernet.decrypt(&key.token).is_none()) {
             let Some(text) = old_fernets.iter().find_map(|fernet| fernet.decrypt(token)) else { continue };
             let token = new_fernet.encrypt(text.expose(), now)?;
             stored_key::set_store_key(connection, *user_id, &token)?;
             encrypted += 1;
+        }
+        for (id, secret) in factors::encrypted_secrets(connection)? {
+            if new_fernet.decrypt(&secret).is_some() {
+                continue;
+            }
+            match old_fernets.iter().find_map(|fernet| fernet.decrypt(&secret)) {
+                Some(text) => factors::set_encrypted_secret(connection, id, &new_fernet.encrypt(text.expose(), now)?)?,
+                None => unreadable_factors += 1,
+            }
         }
         let sessions = sessions::end_all(connection)?;
         stored_key::clear_keyed_counts(connection)?;
@@ -124,7 +141,7 @@ async fn reencrypt(context: &Context<'_>, new: Secret, olds: Vec<Secret>) -> Res
         let detail = format!("sessions {sessions}, store keys {encrypted}, unreadable {}", lost.len());
         let event = Event { detail: Some(detail), ..audit_event(Action::SecretRotated) };
         audit::record(connection, &event, now)?;
-        Ok::<_, CommandError>(Rotation { sessions, encrypted, lost })
+        Ok::<_, CommandError>(Rotation { sessions, encrypted, lost, unreadable_factors })
     });
     Ok(done.await?)
 }

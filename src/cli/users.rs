@@ -6,7 +6,7 @@ use crate::auth::password_policy;
 use crate::cli::context::{CommandError, Context, find_user, record_change, with_context};
 use crate::cli::output::{format_time, notice, table};
 use crate::cli::prompt::{read_new_password, require_confirmation};
-use crate::cli::{Failure, reset_link};
+use crate::cli::{Failure, factors, reset_link};
 use crate::config::Config;
 use crate::domain::audit::{Action, account_changes};
 use crate::domain::new_username::check_new;
@@ -91,6 +91,23 @@ Examples:
 Examples:
   usher user demote alice")]
     Demote(UserArgument),
+    /// List a user's second factors.
+    #[command(after_long_help = "\
+Examples:
+  usher user factors alice")]
+    Factors(UserArgument),
+    /// Remove all second factors of a user who lost them. The password alone then signs in.
+    #[command(after_long_help = "\
+Examples:
+  usher user reset-factors alice
+  usher user reset-factors alice --yes        don't ask for confirmation")]
+    ResetFactors {
+        /// The user's name or id.
+        name: String,
+        /// Don't ask for confirmation.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Delete a user, with all API keys and sessions.
     #[command(after_long_help = "\
 Examples:
@@ -125,6 +142,8 @@ pub fn run(config: &Config, json: bool, command: UserCommand) -> Result<(), Fail
         UserCommand::Deactivate(UserArgument { name }) => change(context, name, active(false), "inactive").await,
         UserCommand::Promote(UserArgument { name }) => change(context, name, superuser(true), "a superuser").await,
         UserCommand::Demote(UserArgument { name }) => change(context, name, superuser(false), "not a superuser").await,
+        UserCommand::Factors(UserArgument { name }) => factors::list(context, name).await,
+        UserCommand::ResetFactors { name, yes } => factors::reset(context, name, yes).await,
         UserCommand::Delete { name, yes } => delete(context, name, yes).await,
     })
 }

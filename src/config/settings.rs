@@ -13,6 +13,7 @@ use crate::config::values::{self, Bind, CookieSecure, ExitWith, LangflowApi, Sig
 use crate::config::{forward_auth, sources};
 use crate::domain::forward_auth::AccessRules;
 use crate::domain::schedule::Schedule;
+use crate::domain::second_factor::SecondFactorPolicy;
 use crate::domain::secret::Secret;
 
 /// Ten years, so that every expiry is a date that clients can read.
@@ -128,6 +129,18 @@ settings! {
         /// Langflow's clients don't send it, so they can't set passwords if this is true.
         require_current_password: bool = "false" ("because Langflow's clients don't send it"), Bool,
             get(values::boolean);
+
+        /// Who needs a second factor: nobody (`optional`), `superusers`, or `everybody`. `off` neither offers nor asks.
+        ///
+        /// Users set it up in the console. Until then, a user who needs one can do nothing else.
+        second_factor: SecondFactorPolicy = "optional", Choice("optional|superusers|everybody|off"),
+            get(values::choice);
+
+        /// Ask for the password again when a session is older than this, before actions that a thief would take first.
+        ///
+        /// These are: a new API key, a new second factor, a new password, a promotion, a reset link for another user. 0
+        /// never asks. Langflow's clients can't ask again, so those actions fail there when it is on.
+        recent_sign_in_minutes: u32 = "0" ("never ask again"), Number, get(values::number::<0, 525_600>);
 
         /// Slow down repeated failed sign-ins and sign-ups.
         ///

@@ -12,6 +12,7 @@ use url::Url;
 use crate::config::error;
 use crate::domain::forward_auth::AccessRules;
 use crate::domain::schedule::Schedule;
+use crate::domain::second_factor::SecondFactorPolicy;
 use crate::domain::secret::Secret;
 
 /// An enum that is written as one of a few words.
@@ -46,7 +47,7 @@ macro_rules! shown_by_word {
         }
     )* };
 }
-shown_by_word!(Signup, CookieSecure, LangflowApi);
+shown_by_word!(Signup, CookieSecure, LangflowApi, SecondFactorPolicy);
 
 impl Shown for PathBuf {
     fn shown(&self) -> String {
@@ -106,6 +107,15 @@ pub enum LangflowApi {
 
 impl Word for LangflowApi {
     const WORDS: &'static [(&'static str, Self)] = &[("1.3", Self::V1_3), ("1.13", Self::V1_13)];
+}
+
+impl Word for SecondFactorPolicy {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("optional", Self::Optional),
+        ("superusers", Self::Superusers),
+        ("everybody", Self::Everybody),
+        ("off", Self::Off),
+    ];
 }
 
 /// When cookies carry `Secure`.

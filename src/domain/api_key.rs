@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
+use crate::domain::secret::Secret;
 
 /// How many leading characters of a key are stored and shown.
 pub const SHOWN_CHARS: usize = 8;
@@ -36,6 +37,29 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
+    /// Returns a new key, of which the whole text is `unmasked`.
+    pub fn new(
+        user_id: Uuid,
+        unmasked: &Secret,
+        name: Option<String>,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Self {
+        let text = unmasked.expose();
+        Self {
+            id: Uuid::new_v4(),
+            user_id,
+            name,
+            prefix: text.chars().take(SHOWN_CHARS).collect(),
+            length: u32::try_from(text.chars().count()).unwrap_or(u32::MAX),
+            is_active: true,
+            created_at: now,
+            expires_at,
+            last_used_at: None,
+            total_uses: 0,
+        }
+    }
+
     /// Returns the prefix and a `*` for each hidden character, as Langflow shows keys.
     pub fn masked(&self) -> String {
         let hidden = (self.length as usize).saturating_sub(self.prefix.chars().count());

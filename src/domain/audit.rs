@@ -92,6 +92,15 @@ pub enum Action {
     /// The secret key was replaced.
     #[strum(serialize = "secret.rotate")]
     SecretRotated,
+    /// A second factor was added.
+    #[strum(serialize = "factor.add")]
+    FactorAdded,
+    /// A second factor was removed.
+    #[strum(serialize = "factor.remove")]
+    FactorRemoved,
+    /// Recovery codes were made in place of those before.
+    #[strum(serialize = "recovery_codes.add")]
+    RecoveryCodesMade,
     /// A request was denied.
     #[strum(serialize = "access.refuse")]
     Refused,

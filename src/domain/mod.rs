@@ -12,6 +12,7 @@ pub mod new_username;
 pub mod policy;
 pub mod printable;
 pub mod schedule;
+pub mod second_factor;
 pub mod secret;
 pub mod session;
 pub mod site;

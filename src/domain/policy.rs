@@ -37,6 +37,10 @@ pub enum Denied {
     LastSuperuser,
     /// An API key can't create a key that expires after it.
     KeyOutlivesKey,
+    /// An API key can't manage second factors.
+    FactorsByApiKey,
+    /// Users manage their own second factors only. A superuser can remove those of others.
+    AnothersFactors,
 }
 
 /// Whether `caller` may apply `patch` to the user `target`, who may not exist. The first rule that applies decides.
@@ -128,6 +132,17 @@ pub fn may_create_reset_link(caller: &Caller, target: Uuid) -> Result<(), Denied
 pub fn may_create_api_key(caller: &Caller, expires_at: Option<Timestamp>) -> Result<(), Denied> {
     let Credential::ApiKey { expires_at: Some(own), .. } = caller.credential else { return Ok(()) };
     if expires_at.is_some_and(|wanted| wanted <= own) { Ok(()) } else { Err(Denied::KeyOutlivesKey) }
+}
+
+/// Whether `caller` may add and rename second factors of `target`. Returns the session.
+pub fn may_manage_factors(caller: &Caller, target: Uuid) -> Result<Uuid, Denied> {
+    if caller.is(target) { needs_session(caller, Denied::FactorsByApiKey) } else { Err(Denied::AnothersFactors) }
+}
+
+/// Whether `caller` may remove second factors of another user.
+pub fn may_remove_factors_of_others(caller: &Caller) -> Result<(), Denied> {
+    needs_session(caller, Denied::FactorsByApiKey)?;
+    if caller.user.is_superuser { Ok(()) } else { Err(Denied::AnothersFactors) }
 }
 
 fn needs_session(caller: &Caller, denied: Denied) -> Result<Uuid, Denied> {

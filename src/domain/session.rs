@@ -29,6 +29,10 @@ pub struct Session {
     pub client: Option<String>,
     /// Whether it began through `auto_login`, without a password.
     pub automatic: bool,
+    /// When its owner last proved who they are: at sign-in, or again later.
+    pub authenticated_at: Timestamp,
+    /// When its owner last used a passkey.
+    pub passkey_at: Option<Timestamp>,
 }
 
 /// What to do with a refresh token of a live session.
@@ -76,6 +80,8 @@ mod tests {
             address: String::new(),
             client: None,
             automatic: false,
+            authenticated_at: at,
+            passkey_at: None,
         };
         let leeway = TimeDelta::seconds(10);
         assert_eq!(session.refresh(3, at, leeway), RefreshOutcome::Rotate);

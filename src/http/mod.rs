@@ -9,6 +9,7 @@ pub(crate) mod pipeline;
 mod router;
 
 // What the command line prints as JSON is what the API answers.
+pub use models::factors::FactorsResponse;
 pub use models::{ApiKeyRead, AuditRead, SessionRead, UserRead};
 
 pub use pipeline::app::App;

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use crate::domain::clock::Timestamp;
 use crate::domain::throttle::COUNT_LIFETIME;
 use crate::jobs::JobContext;
-use crate::store::{Connection, StoreError, audit, heartbeat, reset_links, sessions, throttle};
+use crate::store::{Connection, StoreError, audit, challenges, heartbeat, reset_links, sessions, throttle};
 
 /// How often it is done.
 const PERIOD: Duration = Duration::from_mins(10);
@@ -101,6 +101,7 @@ fn sweep(connection: &Connection, now: Timestamp, steady: Duration, audit_days: 
     sessions::sweep(connection, now)?;
     reset_links::sweep(connection, now)?;
     throttle::sweep(connection, now - COUNT_LIFETIME)?;
+    challenges::sweep(connection, now)?;
     audit::sweep(connection, now - TimeDelta::days(audit_days.into()))?;
     heartbeat::set_trusted_until(connection, now)?;
     Ok(Outcome::Done)

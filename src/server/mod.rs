@@ -13,6 +13,7 @@ use actix_web::web;
 use serde_json::json;
 
 use crate::auth::fernet::Fernet;
+use crate::auth::passkey::RelyingParty;
 use crate::auth::password_hasher::PasswordHasher;
 use crate::auth::throttle_keys::ThrottleKeys;
 use crate::auth::token::TokenSigner;
@@ -128,6 +129,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         hasher: PasswordHasher::start(config.bcrypt_cost, cores).map_err(StartError::Threads)?,
         tokens: TokenSigner::new(&secret),
         fernet: Fernet::new(&secret),
+        relying_party: RelyingParty::new("usher", &url),
         throttle: Throttle::new(ThrottleKeys::new(&secret)),
         denied: DeniedLog::new(Generation::of(&config)),
         untrusted_proxy: UntrustedProxy::default(),

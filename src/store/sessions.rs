@@ -15,7 +15,8 @@ use crate::store::users;
 macro_rules! session_columns {
     () => {
         "sessions.uuid, users.uuid, sessions.created_at, sessions.refreshed_at, sessions.expires_at, \
-         sessions.generation, sessions.address, sessions.client, sessions.automatic"
+         sessions.generation, sessions.address, sessions.client, sessions.automatic, sessions.authenticated_at, \
+         sessions.passkey_at"
     };
 }
 
@@ -30,6 +31,8 @@ fn from_row(row: &Row<'_>) -> Result<Session, StoreError> {
         address: row.get(6)?,
         client: row.get(7)?,
         automatic: row.get(8)?,
+        authenticated_at: row.get(9)?,
+        passkey_at: row.get(10)?,
     })
 }
 
@@ -71,7 +74,7 @@ pub fn insert(connection: &Connection, session: &Session) -> Result<(), StoreErr
          (SELECT id FROM sessions WHERE user_id = (SELECT id FROM users WHERE uuid = ?1) \
          ORDER BY refreshed_at DESC, id DESC LIMIT ?2)";
     const SQL: &str = "INSERT INTO sessions (uuid, user_id, created_at, refreshed_at, expires_at, generation, address, \
-         client, automatic) SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM users WHERE uuid = ?2";
+         client, automatic, authenticated_at, passkey_at) SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 FROM users WHERE uuid = ?2";
     let values = bind![
         session.id,
         session.user_id,
@@ -82,9 +85,23 @@ pub fn insert(connection: &Connection, session: &Session) -> Result<(), StoreErr
         &session.address,
         &session.client,
         session.automatic,
+        session.authenticated_at,
+        session.passkey_at,
     ];
     connection.run(SQL, values)?;
     connection.run(EXCESS, bind![session.user_id, MAX_PER_USER]).map(drop)
+}
+
+/// Notes that the session's owner proved again who they are, perhaps with a passkey.
+pub fn set_authenticated(
+    connection: &Connection,
+    id: Uuid,
+    by_passkey: bool,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE sessions SET authenticated_at = ?1, passkey_at = CASE WHEN ?2 THEN ?1 ELSE passkey_at END \
+         WHERE uuid = ?3";
+    connection.run(sql, bind![now, by_passkey, id]).map(drop)
 }
 
 /// Ends a user's automatic sessions except the `most` that were refreshed last.

@@ -25,6 +25,12 @@ pub fn find_by_name(connection: &Connection, typed: &str) -> Result<Option<(User
     connection.maybe(SQL, bind![&folded], with_hash)
 }
 
+/// Returns the user with this id, with the hash of the password.
+pub fn find_with_hash(connection: &Connection, id: Uuid) -> Result<Option<(User, PasswordHash)>, StoreError> {
+    const SQL: &str = concat!("SELECT ", user_columns!(), ", users.password_hash FROM users WHERE uuid = ?");
+    connection.maybe(SQL, bind![id], with_hash)
+}
+
 /// Returns all users with their password hashes, in order of creation.
 pub fn all_with_hashes(connection: &Connection) -> Result<Vec<(User, PasswordHash)>, StoreError> {
     const SQL: &str = concat!("SELECT ", user_columns!(), ", users.password_hash FROM users ORDER BY id");

@@ -14,6 +14,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails the test")]
 
 pub mod client;
+pub mod factors;
 pub mod process;
 pub mod requests;
 pub mod server;

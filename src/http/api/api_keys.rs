@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::auth::api_key;
-use crate::domain::api_key::{ApiKey, MAX_PER_USER, SHOWN_CHARS};
+use crate::domain::api_key::{ApiKey, MAX_PER_USER};
 use crate::domain::audit::{Action, Event};
 use crate::domain::clock::Timestamp;
 use crate::domain::policy;
@@ -149,20 +149,8 @@ async fn create(request: Request<SignedIn, ApiKeyCreate>) -> Result<Response, Ap
     let Request { app, now, client, caller, input } = request;
     policy::may_create_api_key(&caller, input.expires_at)?;
     let unmasked = api_key::generate()?;
-    let shown = unmasked.expose();
-    let key = ApiKey {
-        id: Uuid::new_v4(),
-        user_id: caller.user.id,
-        name: input.name,
-        prefix: shown.chars().take(SHOWN_CHARS).collect(),
-        length: u32::try_from(shown.chars().count()).unwrap_or(u32::MAX),
-        is_active: true,
-        created_at: now,
-        expires_at: input.expires_at,
-        last_used_at: None,
-        total_uses: 0,
-    };
-    let hash = api_key::sha256(shown);
+    let key = ApiKey::new(caller.user.id, &unmasked, input.name, input.expires_at, now);
+    let hash = api_key::sha256(unmasked.expose());
     let event = Event::new(caller.actor(&client), Action::KeyMade).target(&caller.user);
     let event =
         event.detail(format!("key \"{}\"", key.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&key.prefix)));
@@ -174,7 +162,7 @@ async fn create(request: Request<SignedIn, ApiKeyCreate>) -> Result<Response, Ap
         audit::record(connection, &event, now)?;
         Ok(key)
     });
-    Ok(Response::json(&UnmaskedApiKeyRead::new(&created.await?, shown)))
+    Ok(Response::json(&UnmaskedApiKeyRead::new(&created.await?, unmasked.expose())))
 }
 
 async fn delete_all(request: Request<SignedIn, NoInput>) -> Result<Response, ApiError> {

@@ -7,13 +7,14 @@ use uuid::Uuid;
 use crate::auth::password_hasher::PasswordCheck;
 use crate::domain::audit::{Action, Event};
 use crate::domain::clock::Timestamp;
-use crate::domain::secret::{PasswordHash, Secret};
+use crate::domain::secret::Secret;
 use crate::domain::session::{RefreshOutcome, Session};
 use crate::domain::user::User;
 use crate::http::models::{Message, Token};
 use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
 use crate::http::pipeline::body::{Body, BodyKind};
 use crate::http::pipeline::caller::{Anyone, AnyoneOnOwnSite};
+use crate::http::pipeline::challenge_offer::SignInRefused;
 use crate::http::pipeline::cookies::{self, CookieJar};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::form::FormPairs;
@@ -23,8 +24,11 @@ use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
+use crate::http::pipeline::second_factor::{self, TypedPassword};
 use crate::http::pipeline::session_tokens::{self, RequestTokens};
+use crate::http::pipeline::sign_in::{self, NotStarted, Proof};
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
+use crate::store::challenges::ChallengePurpose;
 use crate::store::{Connection, audit, sessions, site_tokens, users};
 
 const TAG: &str = "Login";
@@ -35,7 +39,7 @@ pub fn routes() -> Vec<Route> {
             .named(TAG, "login_to_get_access_token_api_v1_login_post", "Sign in")
             .about("Starts a session with a user name and password, and sets the session's cookies.")
             .gives::<Token<'_>>(200)
-            .refuses(401, "The user name or password is wrong, or the user is inactive.")
+            .gives::<SignInRefused<'_>>(401)
             .refuses(429, "Too many failed attempts. `Retry-After` says when to try again."),
         Route::post("/api/v1/refresh", refresh)
             .named(TAG, "refresh_token_api_v1_refresh_post", "Refresh the session")
@@ -133,79 +137,56 @@ async fn try_login(
     attempt: Option<&Attempt>,
 ) -> Result<Option<Response>, ApiError> {
     let keys = attempt.and_then(Attempt::keys);
+    let (app, now) = (&request.app, request.now);
     let LoginForm { username, password } = &request.input;
-    let (typed, now) = (username.clone(), request.now);
-    let found = request.app.db.read(move |connection| {
-        let found = users::find_by_name(connection, &typed)?;
+    let (state, name, typed) = (app.clone(), username.clone(), password.clone());
+    let found = app.db.read(move |connection| {
+        let found = users::find_by_name(connection, &name)?;
         let id = found.as_ref().map(|(user, _)| user.id);
-        keys.map_or(Ok(()), |keys| keys.check(connection, id, now)).map(|()| found)
+        keys.map_or(Ok(()), |keys| keys.check(connection, id, now))?;
+        let Some((user, hash)) = found else { return Ok((None, TypedPassword::whole(typed))) };
+        let typed = second_factor::read_typed_password(connection, &state, user.id, typed, now)?;
+        let required = second_factor::required_factors(connection, &state, user.id)?;
+        Ok::<_, ApiError>((Some((user, hash, required)), typed))
     });
-    let (user, hash) = found.await?.unzip();
-    let verification = request.app.hasher.verify(password, hash.clone(), request.client.address);
+    let (account, TypedPassword { password, factor }) = found.await?;
+    let hash = account.as_ref().map(|(_, hash, _)| hash.clone());
+    let verification = app.hasher.verify(&password, hash, request.client.address);
     let check = Attempt::verify(attempt, verification).await?;
-    match (user, hash, check) {
-        (Some(user), Some(hash), PasswordCheck::Correct | PasswordCheck::CorrectNeedsRehash) => {
-            if let Some(refusal) = not_active(&user) {
-                record_failure(request, None, Some(&user), "inactive").await?;
-                return Err(refusal);
-            }
-            let renewed = match check {
-                PasswordCheck::CorrectNeedsRehash => {
-                    Some(request.app.hasher.hash(password, request.client.address).await?)
-                }
-                _ => None,
-            };
-            sign_in(request, keys, user, hash, renewed).await
+    let Some((user, verified, required)) = account else {
+        record_failure(request, keys, None, "").await?;
+        return Err(ApiError::InvalidLogin);
+    };
+    if check == PasswordCheck::Wrong {
+        record_failure(request, keys, Some(&user), "wrong password").await?;
+        return Err(ApiError::InvalidLogin);
+    }
+    if let Some(refusal) = sign_in::refusal_of_inactive(&user) {
+        record_failure(request, None, Some(&user), "inactive").await?;
+        return Err(refusal);
+    }
+    if let (Some(available), None) = (required, &factor) {
+        let purpose = ChallengePurpose::SecondFactor;
+        let offer = second_factor::open_challenge(app, &request.client, &user, available, purpose, now).await?;
+        return Err(ApiError::SecondFactorRequired(Box::new(offer)));
+    }
+    let renewed = match check {
+        PasswordCheck::CorrectNeedsRehash => Some(app.hasher.hash(&password, request.client.address).await?),
+        _ => None,
+    };
+    let proof = Proof { verified: Some(verified), renewed, factor, ..Proof::default() };
+    match sign_in::start_session(app, &request.client, &user, proof, keys, now).await? {
+        Ok((session, user)) => {
+            let jar = CookieJar::new(&app.config, &request.client);
+            Ok(Some(session_tokens::response(app, &session, Some(&user), jar, now)))
         }
-        (user, _, _) => {
-            record_failure(request, keys, user.as_ref(), "wrong password").await?;
+        Err(NotStarted::PasswordChanged) => Ok(None),
+        // The code was used by another request a moment ago.
+        Err(NotStarted::FactorUsed) => {
+            record_failure(request, keys, Some(&user), "used second factor").await?;
             Err(ApiError::InvalidLogin)
         }
     }
-}
-
-/// Returns the error for an inactive user who gave the right password.
-fn not_active(user: &User) -> Option<ApiError> {
-    match (user.is_active, user.last_login_at) {
-        (true, _) => None,
-        (false, None) => Some(ApiError::ApprovalPending),
-        (false, Some(_)) => Some(ApiError::InactiveUser),
-    }
-}
-
-async fn sign_in(
-    request: &Request<Anyone, LoginForm>,
-    keys: Option<AttemptKeys>,
-    user: User,
-    verified: PasswordHash,
-    renewed: Option<PasswordHash>,
-) -> Result<Option<Response>, ApiError> {
-    let (session, now) = (session_tokens::new_session(&request.app, &user, &request.client, request.now), request.now);
-    let actor = request.client.actor_for(&user);
-    let started = session.clone();
-    let done = request.app.db.write(move |connection| {
-        // The user may have been deactivated, deleted or renamed while the password was verified.
-        let (user, hash) = users::find_by_name(connection, user.username.as_str())?
-            .filter(|(current, _)| current.id == user.id)
-            .ok_or(ApiError::InvalidLogin)?;
-        if hash != verified {
-            return Ok(None);
-        }
-        if let Some(refusal) = not_active(&user) {
-            return Err(refusal);
-        }
-        if let Some(renewed) = &renewed {
-            users::replace_hash(connection, user.id, &hash, renewed)?;
-        }
-        users::set_last_login(connection, user.id, now)?;
-        sessions::insert(connection, &started)?;
-        keys.map_or(Ok(()), |keys| keys.succeeded(connection, user.id, now))?;
-        audit::record(connection, &Event::new(actor, Action::LoggedIn), now)?;
-        Ok(Some(user))
-    });
-    let Some(user) = done.await? else { return Ok(None) };
-    let jar = CookieJar::new(&request.app.config, &request.client);
-    Ok(Some(session_tokens::response(&request.app, &session, Some(&user), jar, now)))
 }
 
 /// Records a failed sign-in with the account's name, but never with the typed name: users type passwords there.

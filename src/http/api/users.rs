@@ -12,7 +12,7 @@ use crate::domain::user::{User, UserPatch};
 use crate::http::models::user_inputs::UserCreate;
 use crate::http::models::{UserDeleted, UserRead, UsersResponse};
 use crate::http::pipeline::attempt::{SignUp, SignUpKey};
-use crate::http::pipeline::caller::{Deleter, MaybeSignedIn, SignedIn, Superuser};
+use crate::http::pipeline::caller::{Deleter, MaybeSignedIn, SignedIn, SignedInWithoutFactor, Superuser};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields;
 use crate::http::pipeline::generation::Generation;
@@ -118,7 +118,7 @@ async fn list(request: Request<Superuser, UserQuery>) -> Result<Response, ApiErr
     }))
 }
 
-async fn whoami(request: Request<SignedIn, NoInput>) -> Result<Response, ApiError> {
+async fn whoami(request: Request<SignedInWithoutFactor, NoInput>) -> Result<Response, ApiError> {
     Ok(Response::json(&UserRead::from(&request.caller.user)))
 }
 

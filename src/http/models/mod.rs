@@ -1,6 +1,7 @@
 //! The JSON that clients send and receive. Field names, order and forms are the original's.
 
 mod activity;
+pub mod factors;
 pub mod link_token;
 pub mod server;
 pub mod user_inputs;

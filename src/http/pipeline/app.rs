@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use crate::auth::fernet::Fernet;
+use crate::auth::passkey::{PasskeysUnavailable, RelyingParty};
 use crate::auth::password_hasher::PasswordHasher;
 use crate::auth::token::TokenSigner;
 use crate::config::Config;
@@ -37,6 +38,8 @@ pub struct App {
     pub tokens: TokenSigner,
     /// Encrypts store keys.
     pub fernet: Fernet,
+    /// The relying party of passkeys, or why they can't be used at this address.
+    pub relying_party: Result<RelyingParty, PasskeysUnavailable>,
     /// The attempts in flight.
     pub throttle: Throttle,
     /// Logs denied requests.

@@ -20,7 +20,7 @@ use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::form::FormPairs;
 use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::request_origin::{refuse_other_sites, require_own_site};
-use crate::store::{Connection, api_keys, sessions, users};
+use crate::store::{Connection, StoreError, api_keys, factors, sessions, users};
 
 /// What credentials are read from.
 #[derive(Clone, Copy)]
@@ -52,7 +52,12 @@ pub struct AnyoneOnOwnSite;
 pub struct SignedIn {
     caller: Caller,
     now: Timestamp,
+    /// Whether the settings require a second factor that the account doesn't have.
+    lacks_factor: bool,
 }
+
+/// A client with valid credentials, even if it must still set up a second factor. Dereferences to [`SignedIn`].
+pub struct SignedInWithoutFactor(SignedIn);
 
 /// A superuser with valid credentials. Dereferences to [`SignedIn`].
 pub struct Superuser(SignedIn);
@@ -69,6 +74,14 @@ impl Deref for SignedIn {
 
     fn deref(&self) -> &Caller {
         &self.caller
+    }
+}
+
+impl Deref for SignedInWithoutFactor {
+    type Target = SignedIn;
+
+    fn deref(&self) -> &SignedIn {
+        &self.0
     }
 }
 
@@ -106,7 +119,7 @@ impl SignedIn {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, ApiError> + Send + 'static,
     {
-        let Self { caller: Caller { user, credential }, now } = self;
+        let Self { caller: Caller { user, credential }, now, .. } = self;
         let (user_id, was_superuser, credential, now) = (user.id, user.is_superuser, *credential, *now);
         let write = app.db.write(move |connection| {
             let user = match credential {
@@ -142,7 +155,7 @@ impl Authenticate for AnyoneOnOwnSite {
     }
 }
 
-impl Authenticate for SignedIn {
+impl Authenticate for SignedInWithoutFactor {
     const NEEDS_CREDENTIALS: bool = true;
 
     async fn authenticate(app: &App, Credentials { request, query, now }: Credentials<'_>) -> Result<Self, ApiError> {
@@ -159,7 +172,16 @@ impl Authenticate for SignedIn {
             by_cookie(app, headers, now).await?
         };
         denied_log::remember_caller(request, &caller.user);
-        Ok(caller)
+        Ok(Self(caller))
+    }
+}
+
+impl Authenticate for SignedIn {
+    const NEEDS_CREDENTIALS: bool = true;
+
+    async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
+        let SignedInWithoutFactor(caller) = SignedInWithoutFactor::authenticate(app, credentials).await?;
+        if caller.lacks_factor { Err(ApiError::SecondFactorMissing) } else { Ok(caller) }
     }
 }
 
@@ -210,12 +232,20 @@ pub fn api_key_header(headers: &HeaderMap) -> Option<&str> {
 /// Authenticates by access token.
 pub async fn by_token(app: &App, token: &str, now: Timestamp) -> Result<SignedIn, ApiError> {
     let claims = app.tokens.check(token, TokenKind::Access, now)?;
-    let found = app.db.read(move |connection| sessions::authenticate(connection, claims.sub, claims.sid, now));
+    let policy = app.config.second_factor;
+    let found = app.db.read(move |connection| {
+        let found = sessions::authenticate(connection, claims.sub, claims.sid, now)?;
+        let lacks_factor = match &found {
+            Some((user, true)) if policy.requires(user) => factors::session_lacks_factor(connection, claims.sid)?,
+            _ => false,
+        };
+        Ok::<_, StoreError>((found, lacks_factor))
+    });
     match found.await? {
-        Some((user, true)) if user.is_active => {
-            Ok(SignedIn { caller: Caller { user, credential: Credential::Session(claims.sid) }, now })
+        (Some((user, true)), lacks_factor) if user.is_active => {
+            Ok(SignedIn { caller: Caller { user, credential: Credential::Session(claims.sid) }, now, lacks_factor })
         }
-        Some((user, false)) if user.is_active => Err(ApiError::SessionEnded),
+        (Some((user, false)), _) if user.is_active => Err(ApiError::SessionEnded),
         _ => Err(ApiError::UserMissingOrInactive),
     }
 }
@@ -253,5 +283,5 @@ pub async fn by_api_key(app: &App, key: &str, now: Timestamp) -> Result<SignedIn
     }
     app.key_uses.count(key.id, now);
     let credential = Credential::ApiKey { id: key.id, expires_at: key.expires_at };
-    Ok(SignedIn { caller: Caller { user, credential }, now })
+    Ok(SignedIn { caller: Caller { user, credential }, now, lacks_factor: false })
 }

@@ -7,10 +7,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::auth::passkey::{PasskeyError, PasskeysUnavailable};
 use crate::auth::password_hasher::HashError;
 use crate::auth::random::RandomnessError;
 use crate::auth::token::TokenError;
 use crate::domain::policy::Denied;
+use crate::http::pipeline::challenge_offer::ChallengeOffer;
 use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::messages;
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location, ValidationErrorBody};
@@ -83,6 +85,26 @@ pub enum ApiError {
     /// Too many attempts; retry after this many seconds.
     TooManyRequests(u64),
     InvalidResetToken,
+    /// The password was right, and the account has a second factor.
+    SecondFactorRequired(Box<ChallengeOffer>),
+    /// The settings require a second factor, and the account has none.
+    SecondFactorMissing,
+    /// The challenge was answered, has expired, or belongs to another network.
+    ChallengeEnded,
+    /// A wrong code, or a passkey's answer that isn't accepted.
+    WrongCode,
+    UnknownPasskey,
+    /// The passkey's answer isn't accepted, for this reason.
+    Passkey(PasskeyError),
+    /// The passkey belongs to an account already.
+    PasskeyTaken,
+    PasskeysUnavailable(PasskeysUnavailable),
+    FactorNotFound,
+    TooManyFactors,
+    /// Neither the current password nor a recent passkey.
+    CurrentPasswordNeeded,
+    /// The session is older than `recent_sign_in_minutes`.
+    SignInAgain,
     Hash(HashError),
     Store(StoreError),
     Randomness(RandomnessError),
@@ -99,6 +121,14 @@ pub struct ErrorBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     retry_after: Option<String>,
+}
+
+/// The session is older than `recent_sign_in_minutes` allows.
+#[derive(Serialize, ToSchema)]
+#[schema(title = "Sign in again")]
+pub struct SignInAgainBody<'a> {
+    detail: &'a str,
+    reauthenticate: bool,
 }
 
 /// Automatic sign-in is off.
@@ -142,6 +172,8 @@ impl ApiError {
         let body = match self {
             Self::Validation(errors) => json!(ValidationErrorBody { detail: &errors.0 }),
             Self::AutoLoginOff => json!(AutoLoginOff { detail: AutoLogin { message, auto_login: false } }),
+            Self::SecondFactorRequired(offer) => offer.body(message),
+            Self::SignInAgain => json!(SignInAgainBody { detail: message, reauthenticate: true }),
             Self::TooManyRequests(seconds) => {
                 json!(ErrorBody { detail: message, retry_after: Some(seconds.to_string()) })
             }
@@ -195,6 +227,26 @@ impl ApiError {
             Self::BackupFailed => (StatusCode::INTERNAL_SERVER_ERROR, messages::BACKUP_FAILED),
             Self::SetupComplete => (StatusCode::FORBIDDEN, messages::SETUP_COMPLETE),
             Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, messages::TOO_MANY_REQUESTS),
+            Self::SecondFactorRequired(_) => (StatusCode::UNAUTHORIZED, messages::SECOND_FACTOR_REQUIRED),
+            Self::SecondFactorMissing => (StatusCode::FORBIDDEN, messages::SECOND_FACTOR_MISSING),
+            Self::ChallengeEnded => (StatusCode::UNAUTHORIZED, messages::CHALLENGE_ENDED),
+            Self::WrongCode => (StatusCode::UNAUTHORIZED, messages::WRONG_CODE),
+            Self::UnknownPasskey => (StatusCode::UNAUTHORIZED, messages::UNKNOWN_PASSKEY),
+            Self::Passkey(PasskeyError::Invalid) => (StatusCode::UNAUTHORIZED, messages::INVALID_PASSKEY),
+            Self::Passkey(PasskeyError::NotVerified) => (StatusCode::UNAUTHORIZED, messages::UNVERIFIED_PASSKEY),
+            Self::Passkey(PasskeyError::Cloned) => (StatusCode::UNAUTHORIZED, messages::CLONED_PASSKEY),
+            Self::Passkey(PasskeyError::Failed) => (StatusCode::INTERNAL_SERVER_ERROR, messages::INTERNAL),
+            Self::PasskeyTaken => (StatusCode::BAD_REQUEST, messages::PASSKEY_TAKEN),
+            Self::PasskeysUnavailable(PasskeysUnavailable::NotHttps) => {
+                (StatusCode::BAD_REQUEST, messages::PASSKEYS_NEED_HTTPS)
+            }
+            Self::PasskeysUnavailable(PasskeysUnavailable::IpAddress) => {
+                (StatusCode::BAD_REQUEST, messages::PASSKEYS_NEED_A_DOMAIN)
+            }
+            Self::FactorNotFound => (StatusCode::NOT_FOUND, messages::FACTOR_NOT_FOUND),
+            Self::TooManyFactors => (StatusCode::BAD_REQUEST, messages::TOO_MANY_FACTORS),
+            Self::CurrentPasswordNeeded => (StatusCode::FORBIDDEN, messages::CURRENT_PASSWORD_NEEDED),
+            Self::SignInAgain => (StatusCode::FORBIDDEN, messages::SIGN_IN_AGAIN),
             Self::InvalidResetToken => (StatusCode::FORBIDDEN, messages::RESET_TOKEN),
             Self::InvalidSetupToken => (StatusCode::FORBIDDEN, messages::SETUP_TOKEN),
             Self::Hash(HashError::Busy) | Self::Store(StoreError::Overloaded) => {
@@ -260,6 +312,8 @@ fn denied_message(denied: Denied, generation: &Generation) -> (StatusCode, &'sta
         Denied::DeleteSelf => (StatusCode::BAD_REQUEST, messages::DELETE_SELF),
         Denied::LastSuperuser => (StatusCode::FORBIDDEN, messages::LAST_SUPERUSER),
         Denied::KeyOutlivesKey => (StatusCode::FORBIDDEN, messages::KEY_OUTLIVES),
+        Denied::FactorsByApiKey => (StatusCode::FORBIDDEN, messages::FACTORS_BY_API_KEY),
+        Denied::AnothersFactors => (StatusCode::FORBIDDEN, messages::PERMISSION_DENIED),
     }
 }
 
@@ -300,6 +354,12 @@ impl From<TokenError> for ApiError {
             TokenError::Expired => Self::TokenExpired,
             TokenError::Invalid => Self::InvalidToken,
         }
+    }
+}
+
+impl From<PasskeyError> for ApiError {
+    fn from(error: PasskeyError) -> Self {
+        Self::Passkey(error)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::auth::passkey::Assertion;
 use crate::auth::password_policy::{self, WeakPassword};
 use crate::domain::new_username::check_new;
 use crate::domain::secret::Secret;
@@ -10,6 +11,7 @@ use crate::domain::username::{Username, UsernameError};
 use crate::http::pipeline::body::Body;
 use crate::http::pipeline::coerce;
 use crate::http::pipeline::messages::field;
+use crate::http::pipeline::second_factor::Answer;
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
 
 /// The fields of a JSON body.
@@ -122,6 +124,32 @@ pub fn text(value: &Value, max: usize) -> Result<String, FieldError> {
         return Err(FieldError::new("string_too_long", format!("String should have at most {max} characters")));
     }
     if text.contains('\0') { Err(FieldError::value(field::NUL)) } else { Ok(text.to_owned()) }
+}
+
+/// The longest token or code that is read, in bytes.
+const MAX_SECRET_BYTES: usize = 4096;
+
+/// Reads a password, code or token that is compared and not stored.
+pub fn secret(value: &Value) -> Result<Secret, FieldError> {
+    let text = coerce::string(value)?;
+    if text.len() > MAX_SECRET_BYTES {
+        let message = format!("String should have at most {MAX_SECRET_BYTES} characters");
+        return Err(FieldError::new("string_too_long", message));
+    }
+    Ok(Secret::new(text))
+}
+
+/// Reads a passkey's answer, in the JSON form that browsers make.
+pub fn assertion(value: &Value) -> Result<Assertion, FieldError> {
+    Assertion::read(value).map_err(|_| FieldError::value(field::CREDENTIAL))
+}
+
+/// Reads the answer to a challenge: `code` or `credential`.
+pub fn answer(fields: &Fields<'_>, errors: &mut FieldErrors) -> Option<Answer> {
+    if let Some(assertion) = fields.optional("credential", errors, assertion) {
+        return Some(Answer::Passkey(Box::new(assertion)));
+    }
+    fields.required("code", errors, secret).map(Answer::Code)
 }
 
 #[cfg(test)]

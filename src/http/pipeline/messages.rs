@@ -68,6 +68,25 @@ pub const TOO_MANY_REQUESTS: &str = "Too many requests. Please try again later."
 pub const RESET_TOKEN: &str = "The reset link is no longer valid; ask for a new one";
 pub const PASSWORD_SET: &str = "Password set";
 
+pub const SECOND_FACTOR_REQUIRED: &str = "Second factor required";
+pub const SECOND_FACTOR_MISSING: &str = "Set up a second factor first";
+pub const CHALLENGE_ENDED: &str = "This sign-in has expired; sign in again";
+pub const WRONG_CODE: &str = "Incorrect code";
+pub const UNKNOWN_PASSKEY: &str = "This passkey isn't known here";
+pub const INVALID_PASSKEY: &str = "The passkey could not be verified";
+pub const UNVERIFIED_PASSKEY: &str = "The passkey must verify you, by PIN, fingerprint or face";
+pub const CLONED_PASSKEY: &str = "The passkey's counter went back, so it may have been copied; ask an administrator";
+pub const PASSKEY_TAKEN: &str = "This passkey is already in use";
+pub const PASSKEYS_NEED_HTTPS: &str = "Passkeys need HTTPS, or http://localhost";
+pub const PASSKEYS_NEED_A_DOMAIN: &str = "Passkeys need a domain name instead of an IP address";
+pub const FACTOR_NOT_FOUND: &str = "Second factor not found";
+pub const FACTOR_RENAMED: &str = "Second factor renamed";
+pub const FACTOR_REMOVED: &str = "Second factor removed";
+pub const FACTORS_BY_API_KEY: &str = "Sign in interactively to manage second factors";
+pub const TOO_MANY_FACTORS: &str = "An account can have at most 20 second factors; remove one first";
+pub const CURRENT_PASSWORD_NEEDED: &str = "Enter your current password, or sign in with a passkey";
+pub const SIGN_IN_AGAIN: &str = "Sign in again to do this";
+
 pub const BUSY: &str = "The server is busy. Please try again.";
 pub const UNAVAILABLE: &str = "The database can't be used right now. Please try again.";
 pub const DISK_FULL: &str = "The server's disk is full";
@@ -98,5 +117,7 @@ pub mod field {
     pub const UUID_TEXT: &str = "Value error, badly formed hexadecimal UUID string";
     pub const GRANT_TYPE: &str = "String should match pattern '^password$'";
     pub const KEY_IN_THE_PAST: &str = "Value error, Expiry should be in the future";
+    pub const CREDENTIAL: &str =
+        "Value error, The credential isn't what a browser's PublicKeyCredential.toJSON() returns";
     pub const NUL: &str = "Value error, String should not contain NUL characters";
 }

@@ -97,16 +97,19 @@ impl RequestTimer {
 pub enum LoginKind {
     /// With user name and password.
     Password,
+    /// With a passkey alone.
+    Passkey,
     /// Automatic sign-in on this machine, perhaps with a launch secret.
     Automatic,
 }
 
 impl LoginKind {
-    const ALL: [Self; 2] = [Self::Password, Self::Automatic];
+    const ALL: [Self; 3] = [Self::Password, Self::Passkey, Self::Automatic];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::Passkey => "passkey",
             Self::Automatic => "automatic",
         }
     }

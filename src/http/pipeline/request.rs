@@ -160,6 +160,12 @@ path_id!(
     "The API key's id."
 );
 path_id!(
+    /// The `factor_id` of the path.
+    FactorId,
+    "factor_id",
+    "The second factor's id."
+);
+path_id!(
     /// The `session_id` of the path.
     SessionId,
     "session_id",

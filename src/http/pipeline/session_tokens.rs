@@ -31,6 +31,8 @@ pub fn new_session(app: &App, user: &User, client: &Client, now: Timestamp) -> S
         address: client.address.to_string(),
         client: client.agent.clone(),
         automatic: false,
+        authenticated_at: now,
+        passkey_at: None,
     }
 }
 

@@ -125,7 +125,7 @@ macro_rules! columns {
     };
 }
 
-columns!(bool, i64, u32, String, Uuid);
+columns!(bool, i64, u32, String, Uuid, Vec<u8>);
 
 impl<const N: usize> Column for [u8; N] {
     fn from_sqlite(value: ValueRef<'_>) -> FromSqlResult<Self> {

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::store::engine::error::StoreError;
 
 /// The schema version that this program reads and writes, stored in `PRAGMA user_version`.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 /// `PRAGMA application_id`: the letters `usHR`. It tells usher's files from other programs' databases.
 pub const APPLICATION_ID: i32 = 0x7573_4852;
 
@@ -45,6 +45,13 @@ const STEPS: &[&str] = &[
     // To 6: an index to trim the audit log by outcome, and the last trusted time.
     "CREATE INDEX audit_by_success ON audit (success);
     ALTER TABLE heartbeat ADD COLUMN believed_at TEXT;",
+    // To 7: second factors, and when a session's owner last proved who they are.
+    concat!(
+        "ALTER TABLE sessions ADD COLUMN authenticated_at TEXT NOT NULL DEFAULT '1970-01-01 00:00:00+00:00';
+        UPDATE sessions SET authenticated_at = created_at;
+        ALTER TABLE sessions ADD COLUMN passkey_at TEXT;",
+        include_str!("second_factor.sql"),
+    ),
 ];
 
 /// Returns the schema version of the open database; 0 for an empty file.

@@ -1,0 +1,102 @@
+//! Recovery codes: each signs in once in place of a second factor.
+
+use crate::auth::api_key::sha256;
+use crate::auth::random::{self, RandomnessError};
+use crate::domain::secret::Secret;
+
+/// How many codes a set has.
+pub const COUNT: usize = 10;
+/// The number of characters of a code, hyphens aside: 80 bits, so that a fast hash without salt is enough (NIST
+/// 800-63B-4, section 3.1.2.2: at least 64 bits).
+const CHARS: usize = 16;
+/// The number of characters between two hyphens.
+const GROUP: usize = 4;
+/// Crockford's base 32 in lower case: without letters that are taken for one another.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Makes a set of new codes, such as `3x9k-7m2p-q4tw-8h6z`.
+///
+/// # Errors
+/// When the operating system gives no randomness.
+pub fn generate() -> Result<[Secret; COUNT], RandomnessError> {
+    let bytes: [u8; COUNT * CHARS] = random::bytes()?;
+    let mut codes = bytes.chunks_exact(CHARS).map(|chunk| {
+        let chars: Vec<char> = chunk.iter().map(|byte| ALPHABET[usize::from(byte % 32)].into()).collect();
+        let groups: Vec<String> = chars.chunks(GROUP).map(String::from_iter).collect();
+        Secret::new(groups.join("-"))
+    });
+    Ok(std::array::from_fn(|_| codes.next().expect("there are bytes for every code")))
+}
+
+/// What is kept of a code.
+pub fn hash(code: &str) -> Option<[u8; 32]> {
+    normalized(code).map(|code| sha256(&code))
+}
+
+/// A code as it is hashed: without hyphens and blanks, in lower case; `None` if it can't be one.
+fn normalized(code: &str) -> Option<String> {
+    // A code with a hyphen or blank after every character is the longest that is read.
+    if code.len() > 2 * CHARS {
+        return None;
+    }
+    let code: String =
+        code.chars().filter(|char| *char != '-' && *char != ' ').map(|char| char.to_ascii_lowercase()).collect();
+    (code.len() == CHARS && code.bytes().all(|byte| ALPHABET.contains(&byte))).then_some(code)
+}
+
+/// The password and the hash of the code in a text that is a password followed by `-` and a recovery code. Every such
+/// split is tried, as hyphens inside of a code are optional; `None` if the text doesn't end in a code.
+pub fn split(text: &str) -> Option<(&str, [u8; 32])> {
+    // From the end, back over the characters of one code.
+    let mut chars = 0;
+    for (at, char) in text.char_indices().rev() {
+        match char {
+            '-' if chars == CHARS => return Some((&text[..at], hash(&text[at + 1..])?)),
+            '-' => {}
+            char if char.is_ascii_alphanumeric() && chars < CHARS => chars += 1,
+            _ => return None,
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_has_ten_different_codes_that_are_easy_to_read() {
+        let codes = generate().unwrap();
+        let hashes: std::collections::HashSet<_> = codes.iter().map(|code| hash(code.expose()).unwrap()).collect();
+        assert_eq!(hashes.len(), COUNT);
+        for code in &codes {
+            let groups: Vec<&str> = code.expose().split('-').collect();
+            assert!(groups.len() == 4 && groups.iter().all(|group| group.len() == 4), "{}", code.expose());
+            assert!(!code.expose().contains(['i', 'l', 'o', 'u']));
+        }
+    }
+
+    #[test]
+    fn a_code_is_read_with_and_without_hyphens_in_either_case() {
+        let want = hash("3x9k-7m2p-q4tw-8h6z");
+        assert!(want.is_some());
+        for text in ["3x9k7m2pq4tw8h6z", "3X9K-7M2P-Q4TW-8H6Z", "3x9k 7m2p q4tw 8h6z"] {
+            assert_eq!(hash(text), want, "{text}");
+        }
+        for text in ["", "3x9k-7m2p-q4tw-8h6", "3x9k-7m2p-q4tw-8h6zz", "3x9k-7m2p-q4tw-8h6l", "3x9k-7m2p-q4tw-8h6é"] {
+            assert_eq!(hash(text), None, "{text}");
+        }
+        assert_eq!(hash(&"-".repeat(10_000)), None);
+    }
+
+    #[test]
+    fn a_password_and_the_code_behind_it_are_told_apart() {
+        let code = hash("3x9k-7m2p-q4tw-8h6z").unwrap();
+        assert_eq!(split("correct horse-3x9k-7m2p-q4tw-8h6z"), Some(("correct horse", code)));
+        assert_eq!(split("correct-horse-3x9k7m2pq4tw8h6z"), Some(("correct-horse", code)));
+        assert_eq!(split("-3x9k7m2pq4tw8h6z"), Some(("", code)));
+        for text in ["correct horse", "3x9k-7m2p-q4tw-8h6z", "x3x9k-7m2p-q4tw-8h6z", "é-3x9k-7m2p-q4tw-8h6", ""] {
+            assert_eq!(split(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Finishing a sign-in with a second factor, and signing in with a passkey alone.
+
+use actix_web::web::Data;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::auth::api_key::sha256;
+use crate::auth::passkey::Assertion;
+use crate::domain::audit::{Action, Event};
+use crate::domain::clock::Timestamp;
+use crate::domain::secret::Secret;
+use crate::domain::user::User;
+use crate::http::models::Token;
+use crate::http::models::factors::PasskeyOptions;
+use crate::http::pipeline::app::App;
+use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
+use crate::http::pipeline::body::BodyKind;
+use crate::http::pipeline::caller::Anyone;
+use crate::http::pipeline::client::Client;
+use crate::http::pipeline::cookies::CookieJar;
+use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::fields::{self, Fields};
+use crate::http::pipeline::metrics::LoginKind;
+use crate::http::pipeline::openapi::Operation;
+use crate::http::pipeline::request::{Input, InputSource, NoInput, Request};
+use crate::http::pipeline::response::Response;
+use crate::http::pipeline::route::Route;
+use crate::http::pipeline::second_factor::{self, Answer, CHALLENGE_LIFETIME, MAX_TRIES, UsedFactor};
+use crate::http::pipeline::session_tokens;
+use crate::http::pipeline::sign_in::{self, Proof};
+use crate::http::pipeline::validation::FieldErrors;
+use crate::store::challenges::{self, ChallengePurpose};
+use crate::store::{audit, factors, users};
+
+const TAG: &str = "Login";
+/// The longest challenge token that is looked at, in characters.
+const MAX_CHALLENGE_CHARS: usize = 4096;
+
+/// The routes of this file.
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/api/v1/login/second-factor", finish)
+            .named(TAG, "finish_login_api_v1_login_second_factor_post", "Finish a sign-in with a second factor")
+            .about(
+                "Answers the challenge of `POST /api/v1/login` with a code of an authenticator app, a recovery code, or \
+                 a passkey. Five wrong answers end the challenge.",
+            )
+            .gives::<Token<'_>>(200)
+            .refuses(401, "The code is wrong, or the challenge has ended: sign in again.")
+            .refuses(429, "Too many failed attempts. `Retry-After` says when to try again."),
+        Route::post("/api/v1/login/passkey/options", passkey_options)
+            .named(TAG, "passkey_options_api_v1_login_passkey_options_post", "Begin to sign in with a passkey")
+            .about("Returns what `navigator.credentials.get()` needs. No password and no user name is sent.")
+            .gives::<PasskeyOptions>(200)
+            .refuses(400, "Passkeys can't be used at this address."),
+        Route::post("/api/v1/login/passkey", passkey)
+            .named(TAG, "passkey_login_api_v1_login_passkey_post", "Sign in with a passkey")
+            .about("Signs in with a passkey alone. The passkey must verify its user, by PIN or fingerprint.")
+            .gives::<Token<'_>>(200)
+            .refuses(401, "The passkey isn't known here, or the challenge has ended.")
+            .refuses(429, "Too many failed attempts. `Retry-After` says when to try again."),
+    ]
+}
+
+/// An answer to a challenge: a code or a passkey's credential.
+#[derive(ToSchema)]
+#[schema(title = "Answer to a challenge")]
+#[expect(dead_code, reason = "the fields describe the body; `ChallengeAnswer` is what is read from it")]
+struct ChallengeAnswerBody {
+    challenge: String,
+    /// Six digits of an authenticator app, or a recovery code.
+    code: Option<String>,
+    /// What `navigator.credentials.get()` returned, as `toJSON()` makes it.
+    #[schema(value_type = Option<Object>)]
+    credential: Option<Value>,
+}
+
+/// A challenge and its answer.
+pub struct ChallengeAnswer {
+    challenge: Secret,
+    answer: Answer,
+}
+
+impl Input for ChallengeAnswer {
+    const BODY: BodyKind = BodyKind::Json;
+
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+        let fields = Fields::of(source.body, errors)?;
+        let challenge = fields.required("challenge", errors, |value| fields::text(value, MAX_CHALLENGE_CHARS));
+        let answer = fields::answer(&fields, errors);
+        Some(Self { challenge: Secret::new(challenge?), answer: answer? })
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.body::<ChallengeAnswerBody>("application/json");
+    }
+}
+
+async fn finish(request: Request<Anyone, ChallengeAnswer>) -> Result<Response, ApiError> {
+    let app = request.app.clone();
+    let outcome = finish_login(request).await;
+    app.metrics.count_login(LoginKind::Password, &outcome);
+    outcome
+}
+
+async fn finish_login(request: Request<Anyone, ChallengeAnswer>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: ChallengeAnswer { challenge, answer }, .. } = request;
+    let (sha256, network) = (sha256(challenge.expose()), second_factor::network(&client));
+    let found = app.db.read(move |connection| {
+        let found = challenges::find(connection, &sha256, ChallengePurpose::SecondFactor, &network, now)?;
+        let Some(challenge) = found else { return Ok(None) };
+        Ok::<_, ApiError>(users::find(connection, challenge.user_id)?.map(|user| (challenge, user)))
+    });
+    let (challenge, user) = found.await?.ok_or(ApiError::ChallengeEnded)?;
+    let attempt = Attempt::begin(&app, user.username.as_str(), client.address).await;
+    let keys = attempt.as_ref().and_then(Attempt::keys);
+    let (state, user_id) = (app.clone(), user.id);
+    let checked = app.db.read(move |connection| {
+        keys.map_or(Ok(()), |keys| keys.check(connection, Some(user_id), now))?;
+        second_factor::check_answer(connection, &state, &challenge, user_id, &answer, now)
+    });
+    let Some(factor) = checked.await? else {
+        record_wrong_answer(&app, &client, keys, &user, Some(sha256), now).await?;
+        return Err(ApiError::WrongCode);
+    };
+    let proof = Proof { factor: Some(factor), challenge: Some(sha256), ..Proof::default() };
+    match sign_in::start_session(&app, &client, &user, proof, keys, now).await? {
+        Ok((session, user)) => {
+            let jar = CookieJar::new(&app.config, &client);
+            Ok(session_tokens::response(&app, &session, Some(&user), jar, now))
+        }
+        Err(_) => Err(ApiError::ChallengeEnded),
+    }
+}
+
+/// Counts a wrong answer like a wrong password, and against its challenge.
+async fn record_wrong_answer(
+    app: &Data<App>,
+    client: &Client,
+    keys: Option<AttemptKeys>,
+    user: &User,
+    challenge: Option<[u8; 32]>,
+    now: Timestamp,
+) -> Result<(), ApiError> {
+    let event = Event::new(client.actor(), Action::LoggedIn).target(user).detail("wrong second factor").failed();
+    let recorded = app.db.write(move |connection| {
+        keys.map_or(Ok(()), |keys| keys.failed(connection, now))?;
+        challenge.map_or(Ok(()), |challenge| challenges::count_try(connection, &challenge, MAX_TRIES))?;
+        Ok::<_, ApiError>(audit::record(connection, &event, now)?)
+    });
+    recorded.await
+}
+
+/// A challenge to sign in with a passkey alone. Anybody can ask for one, so it isn't kept: its encrypted state goes to
+/// the client and comes back with the answer. An answered one is kept until it would have ended, so that it works once.
+#[derive(Serialize, Deserialize)]
+struct PasskeyChallenge {
+    state: String,
+    network: String,
+    expires_at: i64,
+}
+
+async fn passkey_options(request: Request<Anyone, NoInput>) -> Result<Response, ApiError> {
+    let Request { app, now, client, .. } = request;
+    let party = second_factor::relying_party(&app)?;
+    let ceremony = party.start_authentication(&[])?;
+    let expires_at = now + CHALLENGE_LIFETIME;
+    let challenge = PasskeyChallenge {
+        state: ceremony.state,
+        network: second_factor::network(&client),
+        expires_at: expires_at.timestamp(),
+    };
+    let text = serde_json::to_string(&challenge).expect("texts and numbers are JSON");
+    let challenge = app.fernet.encrypt(&text, now)?;
+    Ok(Response::json(&PasskeyOptions { challenge, options: ceremony.options }))
+}
+
+/// A passkey's answer to [`passkey_options`].
+#[derive(ToSchema)]
+#[schema(title = "Passkey sign-in")]
+#[expect(dead_code, reason = "the fields describe the body; `PasskeySignIn` is what is read from it")]
+struct PasskeySignInBody {
+    challenge: String,
+    /// What `navigator.credentials.get()` returned, as `toJSON()` makes it.
+    #[schema(value_type = Object)]
+    credential: Value,
+}
+
+struct PasskeySignIn {
+    challenge: Secret,
+    assertion: Box<Assertion>,
+}
+
+impl Input for PasskeySignIn {
+    const BODY: BodyKind = BodyKind::Json;
+
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+        let fields = Fields::of(source.body, errors)?;
+        let challenge = fields.required("challenge", errors, |value| fields::text(value, MAX_CHALLENGE_CHARS));
+        let assertion = fields.required("credential", errors, fields::assertion);
+        Some(Self { challenge: Secret::new(challenge?), assertion: Box::new(assertion?) })
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.body::<PasskeySignInBody>("application/json");
+    }
+}
+
+async fn passkey(request: Request<Anyone, PasskeySignIn>) -> Result<Response, ApiError> {
+    let app = request.app.clone();
+    let outcome = passkey_login(request).await;
+    app.metrics.count_login(LoginKind::Passkey, &outcome);
+    outcome
+}
+
+async fn passkey_login(request: Request<Anyone, PasskeySignIn>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: PasskeySignIn { challenge, assertion }, .. } = request;
+    let sha256 = sha256(challenge.expose());
+    let opened = app.fernet.decrypt(challenge.expose());
+    let opened = opened.and_then(|text| serde_json::from_str::<PasskeyChallenge>(text.expose()).ok());
+    let ceremony = opened
+        .filter(|opened| opened.network == second_factor::network(&client) && now.timestamp() < opened.expires_at)
+        .ok_or(ApiError::ChallengeEnded)?;
+    let id = assertion.credential_id().to_vec();
+    let found = app.db.read(move |connection| {
+        let Some(passkey) = factors::find_passkey(connection, &id)? else { return Ok(None) };
+        Ok::<_, ApiError>(users::find(connection, passkey.user_id)?.map(|user| (passkey, user)))
+    });
+    let found = found.await?.filter(|(passkey, _)| assertion.user() == Some(passkey.user_id));
+    // An unknown passkey counts for the network alone, as there is no account.
+    let name = found.as_ref().map_or("", |(_, user)| user.username.as_str());
+    let attempt = Attempt::begin(&app, name, client.address).await;
+    let keys = attempt.as_ref().and_then(Attempt::keys);
+    let known = found.as_ref().map(|(_, user)| user.id);
+    app.db.read(move |connection| keys.map_or(Ok(()), |keys| keys.check(connection, known, now))).await?;
+    let Some((passkey, user)) = found else {
+        second_factor::record_unknown_passkey(&app, &client, keys, now).await?;
+        return Err(ApiError::UnknownPasskey);
+    };
+    let party = second_factor::relying_party(&app)?;
+    let after = match party.finish_authentication(&assertion, &ceremony.state, &passkey.credential) {
+        Ok(after) => after,
+        Err(error) => {
+            record_wrong_answer(&app, &client, keys, &user, None, now).await?;
+            return Err(error.into());
+        }
+    };
+    if let Some(refusal) = sign_in::refusal_of_inactive(&user) {
+        return Err(refusal);
+    }
+    let factor = UsedFactor::Passkey { id: passkey.id, before: passkey.credential, after };
+    let proof = Proof { factor: Some(factor), spent: Some((sha256, now + CHALLENGE_LIFETIME)), ..Proof::default() };
+    match sign_in::start_session(&app, &client, &user, proof, keys, now).await? {
+        Ok((session, user)) => {
+            let jar = CookieJar::new(&app.config, &client);
+            Ok(session_tokens::response(&app, &session, Some(&user), jar, now))
+        }
+        Err(_) => Err(ApiError::ChallengeEnded),
+    }
+}

@@ -1,0 +1,318 @@
+//! The second factor of a sign-in: codes typed behind the password, challenges, and what an accepted factor changes.
+
+use actix_web::web::Data;
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use crate::auth::api_key::sha256;
+use crate::auth::passkey::{Assertion, PasskeyError, RelyingParty};
+use crate::auth::password_hasher::PasswordCheck;
+use crate::auth::random;
+use crate::auth::recovery_code;
+use crate::auth::totp::{self, TotpSecret};
+use crate::domain::audit::{Action, Event};
+use crate::domain::client_network::client_network;
+use crate::domain::clock::Timestamp;
+use crate::domain::second_factor::{AvailableFactors, FactorKind, StoredCredential};
+use crate::domain::secret::Secret;
+use crate::domain::user::User;
+use crate::http::pipeline::app::App;
+use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
+use crate::http::pipeline::caller::SignedIn;
+use crate::http::pipeline::challenge_offer::ChallengeOffer;
+use crate::http::pipeline::client::Client;
+use crate::http::pipeline::error::ApiError;
+use crate::store::challenges::{self, Challenge, ChallengePurpose};
+use crate::store::{Connection, StoreError, audit, factors, users};
+
+/// How long a challenge can be answered.
+pub const CHALLENGE_LIFETIME: TimeDelta = TimeDelta::minutes(5);
+/// How many wrong answers end a challenge.
+pub const MAX_TRIES: u32 = 5;
+/// The longest code that is looked at, in bytes: a recovery code with a hyphen after every character.
+const MAX_CODE_BYTES: usize = 64;
+
+/// A factor whose code or answer was right. It is used up by [`UsedFactor::accept`], inside of the transaction that the
+/// sign-in is written in.
+#[derive(Clone, Debug)]
+pub enum UsedFactor {
+    /// A code of an authenticator app.
+    Totp {
+        /// The factor's id.
+        id: Uuid,
+        /// The code's step.
+        step: i64,
+    },
+    /// A recovery code, by its hash.
+    Recovery([u8; 32]),
+    /// A passkey.
+    Passkey {
+        /// The factor's id.
+        id: Uuid,
+        /// The credential that the answer was checked against.
+        before: StoredCredential,
+        /// The credential with its new counter.
+        after: StoredCredential,
+    },
+}
+
+impl UsedFactor {
+    /// Uses the factor up; false if another request used it meanwhile.
+    pub fn accept(&self, connection: &Connection, user_id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
+        match self {
+            Self::Totp { id, step } => factors::accept_step(connection, *id, *step, now),
+            Self::Recovery(hash) => factors::use_recovery_code(connection, user_id, hash, now),
+            Self::Passkey { id, before, after } => factors::accept_assertion(connection, *id, before, after, now),
+        }
+    }
+
+    /// The factor's name for the audit log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Totp { .. } => FactorKind::Totp.as_str(),
+            Self::Recovery(_) => "recovery code",
+            Self::Passkey { .. } => FactorKind::Passkey.as_str(),
+        }
+    }
+}
+
+/// What was typed into a password field: a password, and perhaps a code behind it.
+pub struct TypedPassword {
+    /// The part that is hashed.
+    pub password: Secret,
+    /// The right code behind it.
+    pub factor: Option<UsedFactor>,
+}
+
+impl TypedPassword {
+    /// A password without a code.
+    pub fn whole(password: Secret) -> Self {
+        Self { password, factor: None }
+    }
+}
+
+/// Takes a password field apart. A code counts only if it is a right one of this account, so a password that merely ends
+/// in six digits is hashed whole.
+pub fn read_typed_password(
+    connection: &Connection,
+    app: &App,
+    user_id: Uuid,
+    typed: Secret,
+    now: Timestamp,
+) -> Result<TypedPassword, StoreError> {
+    if !app.config.second_factor.is_on() {
+        return Ok(TypedPassword::whole(typed));
+    }
+    let text = typed.expose();
+    let split = text.len().checked_sub(totp::DIGITS).and_then(|at| text.split_at_checked(at));
+    if let Some((password, code)) = split
+        && let Some(factor) = find_totp(connection, app, user_id, code, now)?
+    {
+        return Ok(TypedPassword { password: Secret::new(password), factor: Some(factor) });
+    }
+    if let Some((password, hash)) = recovery_code::split(text)
+        && factors::has_recovery_code(connection, user_id, &hash)?
+    {
+        return Ok(TypedPassword { password: Secret::new(password), factor: Some(UsedFactor::Recovery(hash)) });
+    }
+    Ok(TypedPassword::whole(typed))
+}
+
+/// Finds the factor that a code belongs to: an authenticator app, or else a recovery code.
+pub fn find_code(
+    connection: &Connection,
+    app: &App,
+    user_id: Uuid,
+    code: &Secret,
+    now: Timestamp,
+) -> Result<Option<UsedFactor>, StoreError> {
+    let code = code.expose().trim();
+    if code.len() > MAX_CODE_BYTES {
+        return Ok(None);
+    }
+    // Apps show their codes in two groups.
+    let digits: String = code.chars().filter(|char| *char != ' ').collect();
+    if let Some(factor) = find_totp(connection, app, user_id, &digits, now)? {
+        return Ok(Some(factor));
+    }
+    let Some(hash) = recovery_code::hash(code) else { return Ok(None) };
+    Ok(factors::has_recovery_code(connection, user_id, &hash)?.then_some(UsedFactor::Recovery(hash)))
+}
+
+fn find_totp(
+    connection: &Connection,
+    app: &App,
+    user_id: Uuid,
+    code: &str,
+    now: Timestamp,
+) -> Result<Option<UsedFactor>, StoreError> {
+    if code.len() != totp::DIGITS || !code.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(None);
+    }
+    for factor in factors::totp_of_user(connection, user_id)?.into_iter().filter(|factor| factor.is_confirmed) {
+        let secret = app.fernet.decrypt(&factor.encrypted_secret).and_then(|text| TotpSecret::from_base32(&text));
+        let Some(secret) = secret else {
+            log::error!("the authenticator app {} can't be read with this secret key", factor.id);
+            continue;
+        };
+        if let Some(step) = secret.step_of(code, factor.last_step, now) {
+            return Ok(Some(UsedFactor::Totp { id: factor.id, step }));
+        }
+    }
+    Ok(None)
+}
+
+/// What an account can finish a sign-in with; `None` if it has no second factor or none is asked for.
+pub fn required_factors(
+    connection: &Connection,
+    app: &App,
+    user_id: Uuid,
+) -> Result<Option<AvailableFactors>, StoreError> {
+    if !app.config.second_factor.is_on() || !factors::is_enrolled(connection, user_id)? {
+        return Ok(None);
+    }
+    let rp_id = app.relying_party.as_ref().ok().map(RelyingParty::id);
+    factors::available(connection, user_id, rp_id).map(Some)
+}
+
+/// Opens a challenge for a user.
+///
+/// # Errors
+/// When the database can't be written.
+pub async fn open_challenge(
+    app: &Data<App>,
+    client: &Client,
+    user: &User,
+    available: AvailableFactors,
+    purpose: ChallengePurpose,
+    now: Timestamp,
+) -> Result<ChallengeOffer, ApiError> {
+    let token = Secret::new(random::url_safe_text()?);
+    let (state, user_id, network) = (app.clone(), user.id, network(client));
+    let sha256 = sha256(token.expose());
+    let opened = app.db.write(move |connection| {
+        let mut ceremony = None;
+        if let (true, Ok(party)) = (available.passkey, &state.relying_party) {
+            let known = factors::passkeys_of_user(connection, user_id, party.id())?;
+            let known: Vec<StoredCredential> = known.into_iter().map(|passkey| passkey.credential).collect();
+            ceremony = Some(party.start_authentication(&known).map_err(ApiError::from)?);
+        }
+        let (options, state) = ceremony.map(|ceremony| (ceremony.options, ceremony.state)).unzip();
+        let challenge = Challenge {
+            sha256,
+            purpose,
+            user_id,
+            network,
+            state: state.unwrap_or_default(),
+            tries: 0,
+            expires_at: now + CHALLENGE_LIFETIME,
+        };
+        challenges::insert(connection, &challenge)?;
+        Ok::<_, ApiError>(options)
+    });
+    Ok(ChallengeOffer { token, factors: available, passkey: opened.await? })
+}
+
+/// The relying party that passkeys belong to.
+///
+/// # Errors
+/// When passkeys can't be used at this server's address.
+pub fn relying_party(app: &App) -> Result<&RelyingParty, ApiError> {
+    app.relying_party.as_ref().map_err(|why| ApiError::PasskeysUnavailable(*why))
+}
+
+/// The network that a challenge is bound to.
+pub fn network(client: &Client) -> String {
+    client_network(client.address).to_string()
+}
+
+/// An answer to a challenge.
+pub enum Answer {
+    /// A code of an authenticator app, or a recovery code.
+    Code(Secret),
+    /// A passkey's answer, as the browser's script gives it.
+    Passkey(Box<Assertion>),
+}
+
+/// Checks an answer to a challenge of `user_id`; `None` if it is wrong.
+///
+/// # Errors
+/// When the database can't be read, or for a passkey that isn't accepted for a reason that its owner should know.
+pub fn check_answer(
+    connection: &Connection,
+    app: &App,
+    challenge: &Challenge,
+    user_id: Uuid,
+    answer: &Answer,
+    now: Timestamp,
+) -> Result<Option<UsedFactor>, ApiError> {
+    match answer {
+        Answer::Code(code) => Ok(find_code(connection, app, user_id, code, now)?),
+        Answer::Passkey(assertion) => {
+            let party = relying_party(app)?;
+            let known = factors::passkeys_of_user(connection, user_id, party.id())?;
+            let Some(known) = known.into_iter().find(|known| known.credential.id == assertion.credential_id()) else {
+                return Ok(None);
+            };
+            match party.finish_authentication(assertion, &challenge.state, &known.credential) {
+                Ok(after) => Ok(Some(UsedFactor::Passkey { id: known.id, before: known.credential, after })),
+                Err(error @ PasskeyError::Cloned) => {
+                    log::warn!("a passkey of {user_id} isn't accepted: {error}");
+                    Err(error.into())
+                }
+                Err(_) => Ok(None),
+            }
+        }
+    }
+}
+
+/// Counts a passkey that no account has, for the network alone.
+///
+/// # Errors
+/// When the database can't be written.
+pub async fn record_unknown_passkey(
+    app: &App,
+    client: &Client,
+    keys: Option<AttemptKeys>,
+    now: Timestamp,
+) -> Result<(), ApiError> {
+    let event = Event::new(client.actor(), Action::LoggedIn).detail("unknown passkey").failed();
+    let recorded = app.db.write(move |connection| {
+        keys.map_or(Ok(()), |keys| keys.failed(connection, now))?;
+        Ok::<_, ApiError>(audit::record(connection, &event, now)?)
+    });
+    recorded.await
+}
+
+/// Checks the current password of the caller, and counts a wrong one like a failed sign-in.
+///
+/// # Errors
+/// [`ApiError::WrongCurrentPassword`], or when too many attempts failed.
+pub async fn check_current_password(
+    app: &Data<App>,
+    client: &Client,
+    caller: &SignedIn,
+    password: &Secret,
+    now: Timestamp,
+) -> Result<(), ApiError> {
+    let attempt = Attempt::begin(app, caller.user.username.as_str(), client.address).await;
+    let keys = attempt.as_ref().and_then(Attempt::keys);
+    let id = caller.user.id;
+    let hash = app.db.read(move |connection| {
+        keys.map_or(Ok(()), |keys| keys.check(connection, Some(id), now))?;
+        users::password_hash(connection, id)?.ok_or(ApiError::UserNotFound)
+    });
+    let hash = hash.await?;
+    let verification = app.hasher.verify(password, Some(hash), client.address);
+    if Attempt::verify(attempt.as_ref(), verification).await? != PasswordCheck::Wrong {
+        return Ok(());
+    }
+    let event = Event::new(caller.actor(client), Action::Refused).target(&caller.user).failed();
+    let event = event.detail("wrong current password");
+    let recorded = app.db.write(move |connection| {
+        keys.map_or(Ok(()), |keys| keys.failed(connection, now))?;
+        Ok::<_, ApiError>(audit::record(connection, &event, now)?)
+    });
+    recorded.await?;
+    Err(ApiError::WrongCurrentPassword)
+}

@@ -1,0 +1,104 @@
+//! Starting a session once somebody has proved who they are.
+
+use actix_web::web::Data;
+
+use crate::domain::audit::{Action, Event};
+use crate::domain::clock::Timestamp;
+use crate::domain::secret::PasswordHash;
+use crate::domain::session::Session;
+use crate::domain::user::User;
+use crate::http::pipeline::app::App;
+use crate::http::pipeline::attempt::AttemptKeys;
+use crate::http::pipeline::client::Client;
+use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::second_factor::UsedFactor;
+use crate::http::pipeline::session_tokens;
+use crate::store::{Connection, audit, challenges, sessions, users};
+
+/// What a sign-in proved.
+#[derive(Clone, Debug, Default)]
+pub struct Proof {
+    /// The hash that the password was verified against.
+    pub verified: Option<PasswordHash>,
+    /// The same password hashed with the present settings, if its hash was weaker.
+    pub renewed: Option<PasswordHash>,
+    /// The second factor, or the passkey alone.
+    pub factor: Option<UsedFactor>,
+    /// The open challenge that was answered, by its token's hash.
+    pub challenge: Option<[u8; 32]>,
+    /// The challenge without a row that was answered, by its token's hash, and when it ends.
+    pub spent: Option<([u8; 32], Timestamp)>,
+}
+
+/// Why no session was started.
+pub enum NotStarted {
+    /// Another hash took the place of the one that was verified.
+    PasswordChanged,
+    /// The code, the passkey's answer or the challenge was used meanwhile.
+    FactorUsed,
+}
+
+/// The refusal that somebody with the right password gets while the account isn't active.
+pub fn refusal_of_inactive(user: &User) -> Option<ApiError> {
+    match (user.is_active, user.last_login_at) {
+        (true, _) => None,
+        (false, None) => Some(ApiError::ApprovalPending),
+        (false, Some(_)) => Some(ApiError::InactiveUser),
+    }
+}
+
+/// Starts a session. Everything that was proved is checked again inside of the transaction, and used up there.
+///
+/// # Errors
+/// When the account was deleted or deactivated meanwhile, or the database can't be written.
+pub async fn start_session(
+    app: &Data<App>,
+    client: &Client,
+    user: &User,
+    proof: Proof,
+    keys: Option<AttemptKeys>,
+    now: Timestamp,
+) -> Result<Result<(Session, User), NotStarted>, ApiError> {
+    let session = session_tokens::new_session(app, user, client, now);
+    let actor = client.actor_for(user);
+    let (id, started) = (user.id, session.clone());
+    let work = move |connection: &Connection| {
+        let (user, hash) = users::find_with_hash(connection, id)?.ok_or(ApiError::InvalidLogin)?;
+        if proof.verified.as_ref().is_some_and(|verified| *verified != hash) {
+            return Ok(Err(NotStarted::PasswordChanged));
+        }
+        if let Some(refusal) = refusal_of_inactive(&user) {
+            return Err(refusal);
+        }
+        if let Some(challenge) = &proof.challenge
+            && !challenges::end(connection, challenge)?
+        {
+            return Ok(Err(NotStarted::FactorUsed));
+        }
+        if let Some((challenge, end)) = &proof.spent
+            && !challenges::spend(connection, challenge, id, *end)?
+        {
+            return Ok(Err(NotStarted::FactorUsed));
+        }
+        let mut event = Event::new(actor, Action::LoggedIn);
+        let mut started = started;
+        if let Some(factor) = &proof.factor {
+            if !factor.accept(connection, id, now)? {
+                return Ok(Err(NotStarted::FactorUsed));
+            }
+            event = event.detail(factor.name());
+            if let UsedFactor::Passkey { .. } = factor {
+                started.passkey_at = Some(now);
+            }
+        }
+        if let Some(renewed) = &proof.renewed {
+            users::replace_hash(connection, id, &hash, renewed)?;
+        }
+        users::set_last_login(connection, id, now)?;
+        sessions::insert(connection, &started)?;
+        keys.map_or(Ok(()), |keys| keys.succeeded(connection, id, now))?;
+        audit::record(connection, &event, now)?;
+        Ok(Ok((started, user)))
+    };
+    app.db.write(work).await
+}

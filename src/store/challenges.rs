@@ -1,0 +1,123 @@
+//! Challenges: what a client was asked and hasn't answered yet. They are in the database, so that any server can take the
+//! answer. Only the hash of a challenge's token is kept.
+
+use uuid::Uuid;
+
+use crate::domain::clock::Timestamp;
+use crate::store::engine::connection::Connection;
+use crate::store::engine::error::StoreError;
+use crate::store::engine::value::bind;
+
+/// The most open challenges of one account and purpose; the oldest ends for a new one.
+const MAX_OPEN: u32 = 10;
+
+/// What a challenge is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChallengePurpose {
+    /// Finish a sign-in whose password was right.
+    SecondFactor,
+    /// Sign in with a passkey alone. Kept only once it was answered.
+    PasskeySignIn,
+    /// Register a passkey.
+    PasskeyRegistration,
+    /// Prove again who is signed in.
+    Reauthentication,
+}
+
+impl ChallengePurpose {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::SecondFactor => "second_factor",
+            Self::PasskeySignIn => "passkey_sign_in",
+            Self::PasskeyRegistration => "passkey_registration",
+            Self::Reauthentication => "reauthentication",
+        }
+    }
+}
+
+/// An open challenge.
+#[derive(Clone, Debug)]
+pub struct Challenge {
+    /// The hash of its token.
+    pub sha256: [u8; 32],
+    /// Its purpose.
+    pub purpose: ChallengePurpose,
+    /// The account that it is bound to.
+    pub user_id: Uuid,
+    /// The network that it is bound to.
+    pub network: String,
+    /// The state of a passkey ceremony, as JSON; empty without one.
+    pub state: String,
+    /// How many answers were wrong.
+    pub tries: u32,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// Opens a challenge.
+pub fn insert(connection: &Connection, challenge: &Challenge) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO challenges (sha256, purpose, user_id, network, state, tries, expires_at) \
+         VALUES (?1, ?2, (SELECT id FROM users WHERE uuid = ?3), ?4, ?5, ?6, ?7)";
+    const BOUND: &str = "DELETE FROM challenges WHERE id IN (SELECT id FROM challenges WHERE purpose = ?1 \
+         AND user_id = (SELECT id FROM users WHERE uuid = ?2) ORDER BY id DESC LIMIT -1 OFFSET ?3)";
+    let Challenge { sha256, purpose, user_id, network, state, tries, expires_at } = challenge;
+    let purpose = purpose.as_str();
+    connection.run(SQL, bind![sha256, purpose, *user_id, network, state, *tries, *expires_at])?;
+    connection.run(BOUND, bind![purpose, *user_id, MAX_OPEN])?;
+    Ok(())
+}
+
+/// The open challenge with this token's hash, for this purpose and network.
+pub fn find(
+    connection: &Connection,
+    sha256: &[u8; 32],
+    purpose: ChallengePurpose,
+    network: &str,
+    now: Timestamp,
+) -> Result<Option<Challenge>, StoreError> {
+    const SQL: &str = "SELECT users.uuid, challenges.state, challenges.tries, challenges.expires_at FROM challenges \
+         JOIN users ON users.id = challenges.user_id WHERE challenges.sha256 = ? AND challenges.purpose = ? \
+         AND challenges.network = ? AND challenges.expires_at > ?";
+    connection.maybe(SQL, bind![sha256, purpose.as_str(), network, now], |row| {
+        Ok(Challenge {
+            sha256: *sha256,
+            purpose,
+            user_id: row.get(0)?,
+            network: network.to_owned(),
+            state: row.get(1)?,
+            tries: row.get(2)?,
+            expires_at: row.get(3)?,
+        })
+    })
+}
+
+/// Counts a wrong answer; the last one that is allowed ends the challenge.
+pub fn count_try(connection: &Connection, sha256: &[u8; 32], most: u32) -> Result<(), StoreError> {
+    connection.run("UPDATE challenges SET tries = tries + 1 WHERE sha256 = ?", bind![sha256])?;
+    let sql = "DELETE FROM challenges WHERE sha256 = ? AND tries >= ?";
+    connection.run(sql, bind![sha256, most])?;
+    Ok(())
+}
+
+/// Ends a challenge; false if it had ended before.
+pub fn end(connection: &Connection, sha256: &[u8; 32]) -> Result<bool, StoreError> {
+    Ok(connection.run("DELETE FROM challenges WHERE sha256 = ?", bind![sha256])? == 1)
+}
+
+/// Keeps an answered challenge until it would have ended; false if it was answered before.
+pub fn spend(
+    connection: &Connection,
+    sha256: &[u8; 32],
+    user_id: Uuid,
+    expires_at: Timestamp,
+) -> Result<bool, StoreError> {
+    const SQL: &str = "INSERT INTO challenges (sha256, purpose, user_id, network, state, tries, expires_at) \
+         SELECT ?, ?, id, '', '', 0, ? FROM users WHERE uuid = ? ON CONFLICT (sha256) DO NOTHING";
+    let purpose = ChallengePurpose::PasskeySignIn.as_str();
+    Ok(connection.run(SQL, bind![sha256, purpose, expires_at, user_id])? == 1)
+}
+
+/// Deletes challenges that have ended.
+pub fn sweep(connection: &Connection, now: Timestamp) -> Result<usize, StoreError> {
+    Ok(connection.run("DELETE FROM challenges WHERE expires_at <= ?", bind![now])?)
+}

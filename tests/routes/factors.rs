@@ -1,0 +1,112 @@
+//! Managing second factors.
+
+use serde_json::{Value, json};
+
+use crate::support::requests::{ALICE, with_alice};
+use crate::support::server::ADMIN;
+
+#[test]
+fn an_app_counts_once_its_first_code_was_entered() {
+    let (server, admin, id) = with_alice(&[]);
+    let access = server.login(ALICE.0, ALICE.1).access;
+    let path = format!("/api/v1/users/{id}/factors/totp");
+    let made = server.call("POST", &path, &access, &json!({ "current_password": ALICE.1 })).expect(201);
+    let url = made.field("otpauth_url");
+    assert!(url.starts_with("otpauth://totp/usher:alice?secret=") && url.contains("issuer=usher"), "{url}");
+    assert!(made.field("qr_svg").contains("<svg") && made.field("secret").len() == 32);
+    assert_eq!(server.try_login(ALICE.0, ALICE.1).status, 200, "it isn't confirmed yet");
+    server
+        .call("POST", &format!("{path}/confirm"), &access, &json!({ "code": "000000" }))
+        .refused(401, "Incorrect code");
+    let app = crate::support::factors::App::with_secret(&made.field("secret"));
+    let code = json!({ "code": server.code(&app) });
+    let confirmed = server.call("POST", &format!("{path}/confirm"), &access, &code).expect(200).json();
+    assert_eq!((&confirmed["kind"], &confirmed["confirmed"]), (&json!("totp"), &json!(true)));
+    assert_eq!(server.try_login(ALICE.0, ALICE.1).detail(), "Second factor required");
+    assert_eq!(server.audit(&admin, "factor.add")[0]["target_name"], "alice");
+}
+
+#[test]
+fn the_secret_is_stored_encrypted() {
+    let (server, _, id) = with_alice(&[]);
+    let access = server.login(ALICE.0, ALICE.1).access;
+    let path = format!("/api/v1/users/{id}/factors/totp");
+    let secret =
+        server.call("POST", &path, &access, &json!({ "current_password": ALICE.1 })).expect(201).field("secret");
+    let stored: String = server.query("SELECT data FROM factors");
+    assert!(stored.starts_with("gAAAA") && !stored.contains(&secret));
+}
+
+#[test]
+fn adding_and_removing_ones_own_factor_needs_the_current_password() {
+    let (server, _, id) = with_alice(&[]);
+    let access = server.login(ALICE.0, ALICE.1).access;
+    let base = format!("/api/v1/users/{id}/factors");
+    for path in ["totp", "passkey/options", "recovery-codes"] {
+        let path = format!("{base}/{path}");
+        server
+            .call("POST", &path, &access, &json!({}))
+            .refused(403, "Enter your current password, or sign in with a passkey");
+        server
+            .call("POST", &path, &access, &json!({ "current_password": "wrong" }))
+            .refused(400, "Current password is incorrect");
+    }
+    server.enroll(&id, &access, ALICE.1);
+    let factor = server.factors(&id, &access)["factors"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("{base}/{factor}");
+    server.call("DELETE", &path, &access, &json!({})).expect(403);
+    server.call("DELETE", &path, &access, &json!({ "current_password": ALICE.1 })).expect(200);
+    assert_eq!(server.try_login(ALICE.0, ALICE.1).status, 200);
+}
+
+#[test]
+fn an_api_key_can_not_manage_factors() {
+    let (server, _, id) = with_alice(&[]);
+    let key = server.create_key(&server.login(ALICE.0, ALICE.1).access, "script").1;
+    let path = format!("/api/v1/users/{id}/factors/totp");
+    let refused = server.call_by_key("POST", &path, &key, &json!({ "current_password": ALICE.1 }));
+    refused.refused(403, "Sign in interactively to manage second factors");
+}
+
+#[test]
+fn a_superuser_removes_the_factors_of_others_and_adds_none() {
+    let (server, admin, id) = with_alice(&[]);
+    server.enroll(&id, &server.login(ALICE.0, ALICE.1).access, ALICE.1);
+    let base = format!("/api/v1/users/{id}/factors");
+    server
+        .call("POST", &format!("{base}/totp"), &admin, &json!({ "current_password": ADMIN.1 }))
+        .refused(403, "Permission denied");
+    let factor = server.factors(&id, &admin)["factors"][0]["id"].as_str().unwrap().to_owned();
+    server.call("DELETE", &format!("{base}/{factor}"), &admin, &json!({})).expect(200);
+    assert_eq!(server.audit(&admin, "factor.remove")[0]["actor_name"], "admin");
+    assert_eq!(server.try_login(ALICE.0, ALICE.1).status, 200);
+}
+
+#[test]
+fn others_see_and_change_nothing() {
+    let (server, admin, id) = with_alice(&[]);
+    let other = server.member(&admin, "bob").1.access;
+    let base = format!("/api/v1/users/{id}/factors");
+    assert_eq!(server.call("GET", &base, &other, &Value::Null).status, 403);
+    server.enroll(&id, &server.login(ALICE.0, ALICE.1).access, ALICE.1);
+    let factor = server.factors(&id, &admin)["factors"][0]["id"].as_str().unwrap().to_owned();
+    for method in ["PATCH", "DELETE"] {
+        let body = json!({ "name": "mine" });
+        assert_eq!(server.call(method, &format!("{base}/{factor}"), &other, &body).status, 403);
+    }
+}
+
+#[test]
+fn a_factor_is_renamed_and_recovery_codes_go_with_the_last_factor() {
+    let (server, _, id) = with_alice(&[]);
+    let access = server.login(ALICE.0, ALICE.1).access;
+    server.enroll(&id, &access, ALICE.1);
+    server.recovery_codes(&id, &access, ALICE.1);
+    let factor = server.factors(&id, &access)["factors"][0].clone();
+    assert_eq!(factor["name"], "Authenticator app");
+    let path = format!("/api/v1/users/{id}/factors/{}", factor["id"].as_str().unwrap());
+    server.call("PATCH", &path, &access, &json!({ "name": "Phone" })).expect(200);
+    assert_eq!(server.factors(&id, &access)["factors"][0]["name"], "Phone");
+    server.call("DELETE", &path, &access, &json!({ "current_password": ALICE.1 })).expect(200);
+    assert_eq!(server.factors(&id, &access)["recovery_codes_left"], 0);
+}

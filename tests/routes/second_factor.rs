@@ -1,0 +1,167 @@
+//! Signing in with a second factor.
+
+use serde_json::json;
+
+use crate::support::requests::{ALICE, with_alice};
+
+/// A server with a user who has an authenticator app, thirty seconds after it was confirmed.
+macro_rules! enrolled {
+    ($settings:expr => $server:ident, $admin:ident, $id:ident, $app:ident) => {
+        let ($server, $admin, $id) = with_alice($settings);
+        let $app = $server.enroll(&$id, &$server.login(ALICE.0, ALICE.1).access, ALICE.1);
+        $server.wait(30);
+    };
+}
+
+#[test]
+fn a_code_behind_the_password_signs_in_so_that_old_clients_keep_working() {
+    enrolled!(&[] => server, admin, id, app);
+    let with_code = format!("{}{}", ALICE.1, server.code(&app));
+    let tokens = server.login(ALICE.0, &with_code);
+    assert_eq!(server.whoami(&tokens.access).field("id"), id);
+    assert_eq!(server.audit(&admin, "login")[0]["detail"], "totp");
+}
+
+#[test]
+fn a_right_password_alone_is_answered_with_a_challenge() {
+    enrolled!(&[] => server, _admin, id, app);
+    let asked = server.try_login(ALICE.0, ALICE.1).expect(401);
+    assert_eq!(asked.detail(), "Second factor required");
+    assert_eq!(asked.json()["factors"], json!(["totp"]));
+    assert!(asked.set_cookie("access_token_lf").is_none());
+    let challenge = asked.field("challenge");
+    let signed_in = server.answer(&challenge, &server.code(&app)).expect(200);
+    assert_eq!(server.whoami(&signed_in.field("access_token")).field("id"), id);
+    assert!(signed_in.set_cookie("refresh_token_lf").is_some());
+    server.answer(&challenge, &server.code(&app)).refused(401, "This sign-in has expired; sign in again");
+}
+
+#[test]
+fn a_code_signs_in_once_and_no_older_code_after_it() {
+    enrolled!(&[] => server, _admin, _id, app);
+    let old = server.code(&app);
+    server.wait(30);
+    let new = server.code(&app);
+    server.login(ALICE.0, &format!("{}{new}", ALICE.1));
+    for code in [&new, &old] {
+        let again = server.try_login(ALICE.0, &format!("{}{code}", ALICE.1));
+        again.refused(401, "Incorrect username or password");
+    }
+    let challenge = server.try_login(ALICE.0, ALICE.1).expect(401).field("challenge");
+    server.answer(&challenge, &new).refused(401, "Incorrect code");
+}
+
+#[test]
+fn a_code_is_used_up_only_by_a_sign_in_that_succeeds() {
+    enrolled!(&[] => server, _admin, _id, app);
+    let code = server.code(&app);
+    server.try_login(ALICE.0, &format!("wrong{code}")).refused(401, "Incorrect username or password");
+    server.login(ALICE.0, &format!("{}{code}", ALICE.1));
+}
+
+#[test]
+fn a_wrong_code_reads_like_a_wrong_password_until_the_password_is_right() {
+    enrolled!(&[] => server, _admin, _id, _app);
+    for password in [format!("{}000000", ALICE.1), "wrong".to_owned(), "wrong000000".to_owned()] {
+        server.try_login(ALICE.0, &password).refused(401, "Incorrect username or password");
+    }
+}
+
+#[test]
+fn five_wrong_codes_end_a_challenge_and_it_expires_after_five_minutes() {
+    enrolled!(&[("throttle", "false")] => server, _admin, _id, app);
+    let challenge = server.try_login(ALICE.0, ALICE.1).expect(401).field("challenge");
+    for _ in 0..5 {
+        server.answer(&challenge, "000000").refused(401, "Incorrect code");
+    }
+    server.answer(&challenge, &server.code(&app)).refused(401, "This sign-in has expired; sign in again");
+    let challenge = server.try_login(ALICE.0, ALICE.1).expect(401).field("challenge");
+    server.wait(300);
+    server.answer(&challenge, &server.code(&app)).refused(401, "This sign-in has expired; sign in again");
+}
+
+#[test]
+fn wrong_codes_are_slowed_down_like_wrong_passwords_and_a_right_password_does_not_help() {
+    enrolled!(&[] => server, _admin, _id, app);
+    let mut refused = 0;
+    for _ in 0..40 {
+        let asked = server.try_login(ALICE.0, ALICE.1);
+        if asked.status == 429 {
+            refused += 1;
+            continue;
+        }
+        let answered = server.answer(&asked.expect(401).field("challenge"), "000000");
+        refused += u32::from(answered.status == 429);
+    }
+    assert!(refused > 10, "{refused}");
+    server.wait(24 * 3600);
+    server.login(ALICE.0, &format!("{}{}", ALICE.1, server.code(&app)));
+}
+
+#[test]
+fn a_challenge_is_answered_from_its_own_network_only() {
+    enrolled!(&[] => server, _admin, _id, app);
+    let challenge = server.try_login_from("192.0.2.1", ALICE.0, ALICE.1).expect(401).field("challenge");
+    let answer = |address: &str| {
+        let body = json!({ "challenge": challenge, "code": server.code(&app) });
+        server.from(address, "POST", "/api/v1/login/second-factor").json(&body).send()
+    };
+    answer("192.0.2.2").refused(401, "This sign-in has expired; sign in again");
+    answer("192.0.2.1").expect(200);
+}
+
+#[test]
+fn at_most_ten_challenges_of_an_account_are_open() {
+    enrolled!(&[("throttle", "false")] => server, _admin, _id, app);
+    let challenges: Vec<String> =
+        (0..11).map(|_| server.try_login(ALICE.0, ALICE.1).expect(401).field("challenge")).collect();
+    server.answer(&challenges[0], &server.code(&app)).refused(401, "This sign-in has expired; sign in again");
+    server.answer(&challenges[1], &server.code(&app)).expect(200);
+}
+
+#[test]
+fn a_recovery_code_signs_in_once_either_way() {
+    enrolled!(&[] => server, _admin, id, app);
+    let access = server.login(ALICE.0, &format!("{}{}", ALICE.1, server.code(&app))).access;
+    let codes = server.recovery_codes(&id, &access, ALICE.1);
+    assert_eq!((codes.len(), &server.factors(&id, &access)["recovery_codes_left"]), (10, &json!(10)));
+    server.login(ALICE.0, &format!("{}-{}", ALICE.1, codes[0]));
+    server.try_login(ALICE.0, &format!("{}-{}", ALICE.1, codes[0])).expect(401);
+    let asked = server.try_login(ALICE.0, ALICE.1).expect(401);
+    assert_eq!(asked.json()["factors"], json!(["totp", "recovery"]));
+    server.answer(&asked.field("challenge"), &codes[1].replace('-', "").to_uppercase()).expect(200);
+    assert_eq!(server.factors(&id, &access)["recovery_codes_left"], 8);
+    let stored: Vec<u8> = server.query("SELECT sha256 FROM recovery_codes LIMIT 1");
+    assert_eq!(stored.len(), 32);
+}
+
+#[test]
+fn with_second_factors_off_the_password_alone_signs_in() {
+    enrolled!(&[] => server, _admin, id, _app);
+    let access = server.login(ALICE.0, &format!("{}{}", ALICE.1, server.code(&_app))).access;
+    assert_eq!(server.factors(&id, &access)["factors"].as_array().unwrap().len(), 1);
+    let clock = server.clock.clone();
+    let dir = server.stop();
+    let server = crate::support::requests::with(&[("second_factor", "off")]).clock(&clock).in_dir(&dir).start();
+    let access = server.login(ALICE.0, ALICE.1).access;
+    let path = format!("/api/v1/users/{id}/factors/totp");
+    server.call("POST", &path, &access, &json!({ "current_password": ALICE.1 })).expect(404);
+}
+
+#[test]
+fn whoever_needs_a_second_factor_can_only_set_one_up_until_then() {
+    let (server, _, id) = with_alice(&[]);
+    let key = server.create_key(&server.login(ALICE.0, ALICE.1).access, "script").1;
+    let clock = server.clock.clone();
+    let dir = server.stop();
+    let server = crate::support::requests::with(&[("second_factor", "everybody")]).clock(&clock).in_dir(&dir).start();
+    let access = server.login(ALICE.0, ALICE.1).access;
+    assert_eq!(server.whoami(&access).status, 200);
+    let read = format!("/api/v1/users/{id}");
+    let refused = server.call("GET", &read, &access, &serde_json::Value::Null);
+    refused.refused(403, "Set up a second factor first");
+    assert_eq!(server.factors(&id, &access)["required"], true);
+    assert_eq!(server.call_by_key("GET", &read, &key, &serde_json::Value::Null).status, 200, "API keys go on working");
+    server.enroll(&id, &access, ALICE.1);
+    assert_eq!(server.call("GET", &read, &access, &serde_json::Value::Null).status, 200);
+}
