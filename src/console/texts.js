@@ -394,7 +394,8 @@ export const audit = {
     'reset_link.expire': 'Reset link expired', 'key.add': 'API key created', 'key.delete': 'API key deleted',
     'store_key.save': 'Store key saved', 'site.enter': 'Site opened', setup: 'First superuser created',
     backup: 'Backup created', restore: 'Backup restored', import: 'Accounts imported', export: 'Accounts exported',
-    'secret.rotate': 'Secret key rotated', 'access.refuse': 'Access denied',
+    'factor.add': 'Second factor added', 'factor.remove': 'Second factor removed',
+    'recovery_codes.add': 'Recovery codes made', 'secret.rotate': 'Secret key rotated', 'access.refuse': 'Access denied',
   },
   /** The fields that a change of an account names. */
   fields: {

@@ -60,6 +60,9 @@ pub fn routes() -> Vec<Route> {
             .gives::<NewTotp<'_>>(201),
         Route::post("/api/v1/users/{user_id}/factors/totp/confirm", confirm_totp)
             .named(TAG, "confirm_totp_api_v1_users__user_id__factors_totp_confirm_post", "Confirm an authenticator app")
+            .about(
+                "Confirms the newest authenticator app with its first code. From then on, signing in asks for a code.",
+            )
             .gives::<FactorRead<'_>>(200)
             .refuses(404, "No authenticator app waits for its first code."),
         Route::post("/api/v1/users/{user_id}/factors/passkey/options", passkey_options)
@@ -68,6 +71,7 @@ pub fn routes() -> Vec<Route> {
             .gives::<PasskeyOptions>(200),
         Route::post("/api/v1/users/{user_id}/factors/passkey", add_passkey)
             .named(TAG, "add_passkey_api_v1_users__user_id__factors_passkey_post", "Add a passkey")
+            .about("Adds the passkey that the browser made with the options of `…/passkey/options`.")
             .gives::<FactorRead<'_>>(201),
         Route::post("/api/v1/users/{user_id}/factors/recovery-codes", make_recovery_codes)
             .named(TAG, "make_recovery_codes_api_v1_users__user_id__factors_recovery_codes_post", "Make recovery codes")
@@ -75,11 +79,12 @@ pub fn routes() -> Vec<Route> {
             .gives::<RecoveryCodes<'_>>(201),
         Route::patch(FACTOR, rename)
             .named(TAG, "rename_factor_api_v1_users__user_id__factors__factor_id__patch", "Rename a second factor")
+            .about("Renames one of your own factors.")
             .gives::<Detail>(200)
             .refuses(404, "The factor doesn't exist."),
         Route::delete(FACTOR, remove)
             .named(TAG, "remove_factor_api_v1_users__user_id__factors__factor_id__delete", "Remove a second factor")
-            .about("Removes a factor of one's own, or as a superuser of another user.")
+            .about("Removes one of your own factors, or, as a superuser, one of another user.")
             .gives::<Detail>(200)
             .refuses(404, "The factor doesn't exist."),
     ]

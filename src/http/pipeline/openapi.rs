@@ -29,6 +29,7 @@ const TAGS: [(&str, &str); 12] = [
     ("Login", "Sign-in, refresh and sign-out."),
     ("APIKey", "API keys for programs."),
     ("Sessions", "Where a user is signed in."),
+    ("Second factors", "Authenticator apps, passkeys and recovery codes."),
     ("Reset links", "One-time links that set a new password."),
     ("Setup", "The first superuser."),
     ("Audit", "Who changed what, and when."),
