@@ -24,7 +24,7 @@ use crate::http::pipeline::validation::ValidationErrorBody;
 const JSON: &str = "application/json";
 
 /// The groups of operations, in the order in which they are shown.
-const TAGS: [(&str, &str); 12] = [
+const TAGS: &[(&str, &str)] = &[
     ("Users", "User accounts."),
     ("Login", "Sign-in, refresh and sign-out."),
     ("APIKey", "API keys for programs."),
@@ -279,7 +279,7 @@ pub fn document(operations: impl Iterator<Item = Operation>) -> Value {
     let document = OpenApiBuilder::new()
         .info(info)
         .servers(Some([ServerBuilder::new().url("/").description(Some("This server")).build()]))
-        .tags(Some(TAGS.map(tag)))
+        .tags(Some(TAGS.iter().copied().map(tag)))
         .paths(paths)
         .components(Some(components.build()))
         .build();
