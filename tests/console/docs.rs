@@ -34,3 +34,35 @@ fn the_api_is_tried_as_nobody_as_whoever_is_signed_in_and_with_a_key() {
     server.login("erika", PASSWORD);
     assert_eq!(browser.complaints(), [""; 0]);
 }
+
+#[needs(browser)]
+#[test]
+fn operations_are_filtered_linked_to_and_their_schemas_open() {
+    let server = Server::start();
+    let admin = server.admin();
+    let browser = Browser::open(&format!("{}/docs", server.url));
+    browser.is_at("API");
+    browser.fill("Filter operations", "reset link check");
+    browser.meets("//main[count(.//details[contains(@class, \"operation\")])=1]");
+    browser.fill("Filter operations", "nothing at all");
+    browser.sees("No operations match.");
+    let id = "read_all_users_api_v1_users__get";
+    browser.go(&format!("{}/docs#{id}", server.url));
+    browser.meets(&format!("//details[@id=\"{id}\" and @open]//a[@href=\"docs#{id}\"]"));
+    let response = format!("//details[@id=\"{id}\"]//details[summary=\"List of users\"]");
+    browser.press_on(&format!("{response}/summary"));
+    browser.press_on(&format!("{response}//dd/details/summary"));
+    browser.meets(&format!("{response}//dd//dt[code=\"username\"]"));
+    browser.meets(&format!("{response}/pre[contains(., '\"total_count\": 0')]"));
+    browser.fill("Access token", &admin);
+    browser.press_on(&format!("//details[@id=\"{id}\"]//button[.=\"Send\"]"));
+    browser.meets(&format!("//details[@id=\"{id}\"]//form//pre[contains(., '\"username\": \"admin\"')]"));
+    // The whole body is in view.
+    browser.go(&format!("{}/docs#setup_api_v1", server.url));
+    browser.fill("Filter operations", "first superuser");
+    browser.press_on("//summary[contains(., \"/api/v1/setup\") and contains(., \"Create\")]");
+    let look = "const field = document.querySelector('textarea[name=body]');
+        return field.scrollHeight <= field.clientHeight && field.value.includes('token')";
+    assert_eq!(browser.run(look), true);
+    assert_eq!(browser.complaints(), [""; 0]);
+}
