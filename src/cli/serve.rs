@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::cli::Failure;
 use crate::config::{Config, ExitWith};
 use crate::domain::clock::Clock;
-use crate::platform::{self, parent, service};
+use crate::platform::parent::{ParentError, ParentWatch};
+use crate::platform::{self, service};
 use crate::server::{self, FirstSuperuser, Server};
 
 /// The longest time from accepting a connection to its arrival at a worker.
@@ -25,7 +26,7 @@ impl Sockets {
     /// Takes the service manager's sockets. If this process is about to drop its privileges, else opens `bind`, whose
     /// port may be below 1024.
     pub fn open(config: &Config, drops_privileges: bool) -> Result<Self, Failure> {
-        let passed = service::sockets();
+        let passed = service::passed_sockets();
         let listeners =
             passed.map_err(|error| format!("a socket passed by the service manager can't be used: {error}"))?;
         if !listeners.is_empty() || !drops_privileges {
@@ -61,11 +62,11 @@ async fn serve(config: Config, sockets: Sockets) -> Result<(), Failure> {
     if let FirstSuperuser::Link(link) = &built.first_superuser
         && !io::stdout().is_terminal()
     {
-        let path = built.keep_setup_link(link)?;
+        let path = built.write_setup_link(link)?;
         log::warn!("there is no superuser yet: open the link in {} to set up the server", path.display());
     }
     announce(&built);
-    service::ready(&format!("listening on {}", built.address));
+    service::notify_ready(&format!("listening on {}", built.address));
     let handle = built.handle();
     actix_web::rt::spawn(async move {
         let reason = tokio::select! {
@@ -73,7 +74,7 @@ async fn serve(config: Config, sockets: Sockets) -> Result<(), Failure> {
             () = exited(parent) => "the parent process has exited; stopping",
         };
         log::info!("{reason}: open requests can finish");
-        service::stopping();
+        service::notify_stopping();
         if sockets_passed {
             // The socket stays open, and new connections wait for the next server. Accepted connections must reach a
             // worker before the workers stop.
@@ -87,18 +88,18 @@ async fn serve(config: Config, sockets: Sockets) -> Result<(), Failure> {
     Ok(())
 }
 
-fn watch(exit_with: ExitWith) -> Result<Option<parent::Watch>, parent::ParentError> {
+fn watch(exit_with: ExitWith) -> Result<Option<ParentWatch>, ParentError> {
     match exit_with {
         ExitWith::Never => Ok(None),
-        ExitWith::Parent => parent::Watch::begin(None).map(Some),
-        ExitWith::Process(id) => parent::Watch::begin(Some(id)).map(Some),
+        ExitWith::Parent => ParentWatch::start(None).map(Some),
+        ExitWith::Process(id) => ParentWatch::start(Some(id)).map(Some),
     }
 }
 
 /// Returns when the watched process has exited. Never returns without one.
-async fn exited(watch: Option<parent::Watch>) {
+async fn exited(watch: Option<ParentWatch>) {
     match watch {
-        Some(watch) => watch.ended().await,
+        Some(watch) => watch.exited().await,
         None => std::future::pending().await,
     }
 }
@@ -109,7 +110,7 @@ fn announce(built: &Server) {
     let text = if out.is_terminal() {
         let setup = match &built.first_superuser {
             FirstSuperuser::Link(link) => format!("\n  To create the first superuser, open\n  {}\n", link.expose()),
-            FirstSuperuser::Exists | FirstSuperuser::Made(_) => String::new(),
+            FirstSuperuser::Exists | FirstSuperuser::Created(_) => String::new(),
         };
         format!("\n  usher {} is ready: {}\n{setup}\n", env!("CARGO_PKG_VERSION"), built.url)
     } else {

@@ -8,13 +8,13 @@ use actix_web::rt::time::interval;
 use crate::jobs::JobContext;
 use crate::store::api_key_uses::ApiKeyUses;
 
-/// Writes them for as long as the server runs.
+/// Runs until it is aborted.
 pub async fn run(job: JobContext, uses: Arc<ApiKeyUses>) {
     let mut second = interval(Duration::from_secs(1));
     loop {
         second.tick().await;
         if let Err(error) = uses.flush(&job.db).await {
-            log::warn!("uses of API keys are not counted yet: {}", error.described());
+            log::warn!("API-key uses couldn't be written yet: {}", error.described());
         }
     }
 }

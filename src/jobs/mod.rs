@@ -1,4 +1,4 @@
-//! Work that the server does by itself: cleaning up, backups, the watchdog, API-key use counts.
+//! Background jobs: deleting expired rows, backups, the watchdog, API-key use counts.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ pub mod scheduled_backups;
 pub mod sweep;
 pub mod watchdog;
 
-/// What the jobs work with.
+/// What every job needs.
 #[derive(Clone)]
 pub struct JobContext {
     /// The database.
     pub db: Db,
-    /// The settings in force.
+    /// The settings.
     pub config: Arc<Config>,
-    /// Where "now" comes from.
+    /// The clock.
     pub clock: Clock,
 }

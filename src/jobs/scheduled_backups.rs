@@ -1,6 +1,6 @@
-//! Owns the backups that the server makes by itself. They run on a thread of their own at the lowest priority and with a
-//! connection of their own, so that neither readers nor the writer wait for them. When the last one was made is told by
-//! the files, so that one that was missed while the server was down is made up for.
+//! Scheduled backups. A backup has its own thread at the lowest priority and its own connection, so readers and the writer
+//! don't wait for it. The files tell when the last one was made, so a backup that was missed while the server was down is
+//! made at startup.
 
 use std::io;
 use std::thread;
@@ -20,29 +20,29 @@ use crate::store::backup::error::{BackupError, BackupProgress};
 use crate::store::backup::retention;
 use crate::store::{StoreError, audit};
 
-/// How often it is asked whether one is due; a clock that jumps or a machine that slept is noticed within this.
-const TICK: Duration = Duration::from_secs(1);
-/// How long after one that failed the next is tried.
-const AGAIN: TimeDelta = TimeDelta::minutes(30);
+/// How often the job checks whether a backup is due. Short, to notice a changed clock or a wake-up from sleep.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// The pause after a failed backup.
+const RETRY_AFTER: TimeDelta = TimeDelta::minutes(30);
 
-/// Makes them until it is stopped; returns when the one under way, if any, has ended.
+/// Makes backups until `stop` is set. Returns when a running backup has ended.
 pub async fn run(job: JobContext, stop: CancelFlag) {
     if job.config.backup_schedule == Schedule::Off {
         return;
     }
-    let mut tick = actix_web::rt::time::interval(TICK);
+    let mut tick = actix_web::rt::time::interval(CHECK_INTERVAL);
     let mut due = None;
     while !stop.is_cancelled() {
         tick.tick().await;
         let now = job.clock.now();
         match due {
             None => due = Some(next(&job, now)),
-            // One that is due far later than it can be was reckoned by a clock that has been set back since.
+            // The clock was set back since this was computed.
             Some(at) if at - now > longest(&job) => due = None,
             Some(at) if at <= now => {
                 due = match make(&job, now, &stop).await {
                     Ok(()) => None,
-                    Err(()) => Some(now + AGAIN),
+                    Err(()) => Some(now + RETRY_AFTER),
                 }
             }
             Some(_) => {}
@@ -51,18 +51,17 @@ pub async fn run(job: JobContext, stop: CancelFlag) {
 }
 
 fn longest(job: &JobContext) -> TimeDelta {
-    // Clocks that are changed for the summer make a day longer.
-    job.config.backup_schedule.period().unwrap_or(TimeDelta::zero()).max(AGAIN) + TimeDelta::hours(2)
+    // A day is longer when daylight saving time ends.
+    job.config.backup_schedule.period().unwrap_or(TimeDelta::zero()).max(RETRY_AFTER) + TimeDelta::hours(2)
 }
 
-/// When the next one is due: at once if there is none yet. What cannot be listed cannot be written either, which is then
-/// told as any failure is.
+/// When the next backup is due: now if there is none. If the directory can't be listed, the backup fails and logs why.
 fn next(job: &JobContext, now: Timestamp) -> Timestamp {
     let newest = retention::list(&job.config.data_dir).ok().and_then(|kept| retention::newest(&kept, now));
     newest.and_then(|last| job.config.backup_schedule.next_after(last, &Local)).unwrap_or(now)
 }
 
-/// Makes one and removes the oldest of too many.
+/// Makes a backup and removes old ones.
 async fn make(job: &JobContext, now: Timestamp, stop: &CancelFlag) -> Result<(), ()> {
     let (reply, answer) = oneshot::channel();
     let (dir, keep, stop) = (job.config.data_dir.clone(), job.config.backup_keep as usize, stop.clone());
@@ -70,34 +69,34 @@ async fn make(job: &JobContext, now: Timestamp, stop: &CancelFlag) -> Result<(),
         platform::lower_thread_priority();
         let made = retention::make(&dir, now, &mut BackupProgress { stop, progress: Box::new(|_, _, _| {}) });
         let made = made.map(|(path, bytes)| (retention::prune(&dir, keep, &path), path, bytes));
-        // The server waits for it, even when it stops.
+        // The server waits for the backup, even when it stops.
         let _ = reply.send(made);
     };
     let worker = thread::Builder::new().name("usher-backup".to_owned()).spawn(work);
     let made = match worker {
-        Ok(_) => answer.await.unwrap_or_else(|_| Err(failed("the thread was cut off by a fault"))),
+        Ok(_) => answer.await.unwrap_or_else(|_| Err(failed("the backup thread panicked"))),
         Err(error) => Err(failed(&error.to_string())),
     };
     let (outcome, detail) = match made {
         Ok((pruned, path, bytes)) => {
-            log::info!("a backup was made and checked: {} ({bytes} bytes)", path.display());
+            log::info!("backup made and checked: {} ({bytes} bytes)", path.display());
             match pruned {
-                Ok(gone) => gone.iter().for_each(|path| log::info!("an old backup was removed: {}", path.display())),
-                Err(error) => log::warn!("old backups could not be removed: {error}"),
+                Ok(gone) => gone.iter().for_each(|path| log::info!("old backup removed: {}", path.display())),
+                Err(error) => log::warn!("old backups couldn't be removed: {error}"),
             }
             (Ok(()), path.file_name().map(|name| name.to_string_lossy().into_owned()))
         }
         Err(BackupError::Stopped) => return Err(()),
         Err(error) => {
-            log::error!("no backup was made: {error}; the next attempt is in {} minutes", AGAIN.num_minutes());
+            log::error!("backup failed: {error}; the next attempt is in {} minutes", RETRY_AFTER.num_minutes());
             (Err(()), None)
         }
     };
     let actor = Actor { name: Some(actor_names::SCHEDULE.to_owned()), ..Actor::default() };
     let event = Event { actor, action: Action::BackedUp, target: None, success: outcome.is_ok(), detail };
-    let noted = job.db.write(move |connection| audit::record(connection, &event, now)).await;
-    if let Err::<_, StoreError>(error) = noted {
-        log::warn!("the backup is not in the audit log: {}", error.described());
+    let recorded = job.db.write(move |connection| audit::record(connection, &event, now)).await;
+    if let Err::<_, StoreError>(error) = recorded {
+        log::warn!("the backup couldn't be recorded in the audit log: {}", error.described());
     }
     outcome
 }

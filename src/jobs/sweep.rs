@@ -1,7 +1,8 @@
-//! Owns the deletion of what has ended: sessions, reset links, old counts, old entries of the audit log. It is done by
-//! the clock, and a clock can be far off: a home server whose battery is empty starts in 2099 until somebody tells it the
-//! time. So the moment up to which the clock was believed is kept in the database, and a clock that is far from it is not
-//! believed before it has run for hours without being set. What has ended is refused all the same.
+//! Deletes expired sessions, reset links, attempt counts and audit entries.
+//!
+//! A clock can be far off: a home server with an empty battery may start in 2099 until its clock is set. So the database
+//! stores until when the clock was trusted. A clock that is far from that time is trusted again only after it has run for
+//! hours without being set. Expired rows are refused anyway.
 
 use std::time::{Duration, Instant};
 
@@ -12,71 +13,71 @@ use crate::domain::throttle::COUNT_LIFETIME;
 use crate::jobs::JobContext;
 use crate::store::{Connection, StoreError, audit, challenges, heartbeat, reset_links, sessions, throttle};
 
-/// How often it is done.
-const PERIOD: Duration = Duration::from_mins(10);
-/// How far a clock may be from where it was believed last: servers are switched off for some days.
-const LEAP: TimeDelta = TimeDelta::days(7);
-/// How long a clock that is farther off must run without being set: time enough to be told the right time.
-const STEADY: Duration = Duration::from_hours(6);
-/// What two looks at a clock may differ by from the time between them, unless it was set.
-const DRIFT: TimeDelta = TimeDelta::minutes(1);
+/// How often expired rows are deleted.
+const INTERVAL: Duration = Duration::from_mins(10);
+/// The largest trusted difference from the stored time. A server may be off for some days.
+const MAX_JUMP: TimeDelta = TimeDelta::days(7);
+/// How long a clock that is farther off must run without being set. Time synchronization needs less.
+const TRUSTED_AFTER: Duration = Duration::from_hours(6);
+/// The largest deviation from the monotonic clock between two checks. If it is larger, the clock was set.
+const MAX_DRIFT: TimeDelta = TimeDelta::minutes(1);
 
-/// Does it for as long as the server runs.
+/// Runs until it is aborted.
 pub async fn run(job: JobContext) {
-    let mut period = actix_web::rt::time::interval(PERIOD);
-    let mut pace = Pace::new(job.clock.now(), Instant::now());
-    let mut doubted = false;
+    let mut period = actix_web::rt::time::interval(INTERVAL);
+    let mut clock = ClockStability::new(job.clock.now(), Instant::now());
+    let mut is_logged = false;
     loop {
         period.tick().await;
         let now = job.clock.now();
-        let (steady, audit_days) = (pace.steady(now, Instant::now()), job.config.audit_days);
-        match job.db.write(move |connection| sweep(connection, now, steady, audit_days)).await {
-            Ok(Outcome::Done) => doubted = false,
-            Ok(Outcome::Doubted(believed)) => {
-                if !std::mem::replace(&mut doubted, true) {
+        let (stable, audit_days) = (clock.stable_for(now, Instant::now()), job.config.audit_days);
+        match job.db.write(move |connection| sweep(connection, now, stable, audit_days)).await {
+            Ok(Outcome::Done) => is_logged = false,
+            Ok(Outcome::ClockUntrusted(trusted)) => {
+                if !std::mem::replace(&mut is_logged, true) {
                     log::warn!(
-                        "the clock says {now}, and {believed} when it was believed last: nothing that has ended is \
-                         deleted before it has run for {} hours without being set",
-                        STEADY.as_secs() / 3600
+                        "the clock says {now}, but was last trusted at {trusted}: expired rows aren't deleted until it \
+                         has run for {} hours without being set",
+                        TRUSTED_AFTER.as_secs() / 3600
                     );
                 }
             }
-            Err(error) => log::warn!("what has ended could not be deleted: {}", error.described()),
+            Err(error) => log::warn!("expired rows couldn't be deleted: {}", error.described()),
         }
     }
 }
 
-/// Notes the moment up to which the clock was believed, for a database in which none is: before anything is written, what
-/// the newest entry of the audit log says.
-pub async fn begin(job: &JobContext) -> Result<(), StoreError> {
+/// Stores the trusted time in a database that has none: the time of the newest audit entry, or else now. Must run before
+/// anything is written.
+pub async fn init_trusted_time(job: &JobContext) -> Result<(), StoreError> {
     if job.db.read(heartbeat::trusted_until).await?.is_some() {
         return Ok(());
     }
     let now = job.clock.now();
-    let note = move |connection: &Connection| {
+    let init = move |connection: &Connection| {
         let newest = audit::newest(connection)?;
         heartbeat::set_trusted_until(connection, newest.unwrap_or(now))
     };
-    job.db.write(note).await
+    job.db.write(init).await
 }
 
-/// How steadily a clock runs.
-struct Pace {
+/// Since when the clock has run without being set.
+struct ClockStability {
     seen: (Timestamp, Instant),
     since: Instant,
 }
 
-impl Pace {
+impl ClockStability {
     fn new(now: Timestamp, instant: Instant) -> Self {
         Self { seen: (now, instant), since: instant }
     }
 
-    /// For how long it has not been set.
-    fn steady(&mut self, now: Timestamp, instant: Instant) -> Duration {
+    /// How long the clock has run without being set.
+    fn stable_for(&mut self, now: Timestamp, instant: Instant) -> Duration {
         let (then, before) = std::mem::replace(&mut self.seen, (now, instant));
         let passed = TimeDelta::from_std(instant - before).unwrap_or(TimeDelta::MAX);
-        // A machine that slept looks as if its clock had been set, which does no harm.
-        if (now - then - passed).abs() > DRIFT {
+        // A machine that slept looks as if its clock had been set. That is harmless.
+        if (now - then - passed).abs() > MAX_DRIFT {
             self.since = instant;
         }
         instant - self.since
@@ -86,17 +87,17 @@ impl Pace {
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     Done,
-    /// The clock is too far from this moment.
-    Doubted(Timestamp),
+    /// The clock is too far from this time, when it was last trusted.
+    ClockUntrusted(Timestamp),
 }
 
-fn sweep(connection: &Connection, now: Timestamp, steady: Duration, audit_days: u32) -> Result<Outcome, StoreError> {
-    // However late it is, tables do not grow without end.
+fn sweep(connection: &Connection, now: Timestamp, stable: Duration, audit_days: u32) -> Result<Outcome, StoreError> {
+    // Whatever the clock says, these tables have a maximum size.
     throttle::trim(connection)?;
     audit::trim(connection)?;
-    let believed = heartbeat::trusted_until(connection)?.unwrap_or(now);
-    if (now - believed).abs() > LEAP && steady < STEADY {
-        return Ok(Outcome::Doubted(believed));
+    let trusted = heartbeat::trusted_until(connection)?.unwrap_or(now);
+    if (now - trusted).abs() > MAX_JUMP && stable < TRUSTED_AFTER {
+        return Ok(Outcome::ClockUntrusted(trusted));
     }
     sessions::sweep(connection, now)?;
     reset_links::sweep(connection, now)?;
@@ -120,14 +121,13 @@ mod tests {
         format!("{text}Z").parse().unwrap()
     }
 
-    /// A database whose clock was believed on the 1st of June 2026, with an entry of two months before and one of that
-    /// day, and with a count of that day.
     fn database(dir: &tempfile::TempDir) -> Db {
         Db::open(&Options { data_dir: dir.path().to_owned(), readers: 1, create: true }).unwrap()
     }
 
+    /// Trusts the clock on 1 June 2026, and adds an audit entry of two months before, one of that day, and a count.
     async fn fill(db: &Db) {
-        let event = |action| Event { actor: Actor::default(), action, target: None, success: true, detail: None };
+        let event = |action| Event::new(Actor::default(), action);
         let work = move |connection: &Connection| {
             audit::record(connection, &event(Action::BackedUp), at("2026-04-01T00:00:00"))?;
             audit::record(connection, &event(Action::BackedUp), at("2026-06-01T00:00:00"))?;
@@ -137,60 +137,60 @@ mod tests {
         db.write(work).await.unwrap();
     }
 
-    /// How many entries and counts are left.
+    /// The number of audit entries and counts.
     async fn left(db: &Db) -> (i64, i64) {
         let sql = "SELECT (SELECT count(*) FROM audit), (SELECT count(*) FROM attempts)";
         let count = move |connection: &Connection| connection.one(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)));
         db.read(count).await.unwrap()
     }
 
-    async fn swept(db: &Db, now: &str, steady: Duration) -> Outcome {
+    async fn swept(db: &Db, now: &str, stable: Duration) -> Outcome {
         let now = at(now);
-        db.write(move |connection| sweep(connection, now, steady, AUDIT_DAYS)).await.unwrap()
+        db.write(move |connection| sweep(connection, now, stable, AUDIT_DAYS)).await.unwrap()
     }
 
     #[tokio::test]
-    async fn a_clock_that_is_far_ahead_or_behind_at_the_start_deletes_nothing() {
+    async fn a_clock_that_is_far_ahead_or_behind_at_startup_deletes_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let db = database(&dir);
         fill(&db).await;
-        let doubted = Outcome::Doubted(at("2026-06-01T00:00:00"));
+        let untrusted = Outcome::ClockUntrusted(at("2026-06-01T00:00:00"));
         for wrong in ["2099-01-01T00:00:00", "2001-01-01T00:00:00", "2026-06-08T00:00:01"] {
-            assert_eq!(swept(&db, wrong, Duration::ZERO).await, doubted, "{wrong}");
-            assert_eq!(swept(&db, wrong, Duration::from_hours(5)).await, doubted, "{wrong}");
-            // Neither is it believed for what is written meanwhile.
+            assert_eq!(swept(&db, wrong, Duration::ZERO).await, untrusted, "{wrong}");
+            assert_eq!(swept(&db, wrong, Duration::from_hours(5)).await, untrusted, "{wrong}");
+            // Writing rows doesn't make it trusted.
             let wrong = at(wrong);
             db.write(move |connection| heartbeat::write(connection, wrong)).await.unwrap();
         }
         assert_eq!(left(&db).await, (2, 1));
-        // Set right, it is believed at once.
+        // Once it is set right, it is trusted.
         assert_eq!(swept(&db, "2026-06-02T00:00:01", Duration::ZERO).await, Outcome::Done);
         assert_eq!(left(&db).await, (2, 0));
         db.close();
     }
 
     #[tokio::test]
-    async fn what_has_ended_is_deleted_by_a_clock_that_is_near_or_has_run_for_long() {
+    async fn expired_rows_are_deleted_if_the_clock_is_near_or_has_run_for_long() {
         let dir = tempfile::tempdir().unwrap();
         let db = database(&dir);
         fill(&db).await;
         assert_eq!(swept(&db, "2026-06-08T00:00:00", Duration::ZERO).await, Outcome::Done);
         assert_eq!(left(&db).await, (2, 0));
-        assert_eq!(swept(&db, "2026-07-20T00:00:00", STEADY).await, Outcome::Done);
+        assert_eq!(swept(&db, "2026-07-20T00:00:00", TRUSTED_AFTER).await, Outcome::Done);
         assert_eq!(left(&db).await, (1, 0));
-        // From then on that is where it was believed.
+        // That is the trusted time from now on.
         assert_eq!(swept(&db, "2026-07-26T00:00:00", Duration::ZERO).await, Outcome::Done);
         db.close();
     }
 
     #[test]
-    fn a_clock_is_steady_from_when_it_was_set_last() {
+    fn a_clock_is_stable_since_it_was_last_set() {
         let (begin, noon) = (Instant::now(), at("2026-06-01T12:00:00"));
-        let mut pace = Pace::new(noon, begin);
+        let mut clock = ClockStability::new(noon, begin);
         let mut look = |minutes: u64, shift: i64| {
             let passed = Duration::from_mins(minutes);
             let shown = noon + TimeDelta::from_std(passed).unwrap() + TimeDelta::seconds(shift);
-            pace.steady(shown, begin + passed)
+            clock.stable_for(shown, begin + passed)
         };
         assert_eq!(look(10, 0), Duration::from_mins(10));
         assert_eq!(look(20, 30), Duration::from_mins(20), "it drifts");

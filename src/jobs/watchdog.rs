@@ -1,6 +1,6 @@
-//! Owns whether the server is alive, for a service manager that starts a dead one anew: whether each worker still turns,
-//! and whether the database's threads still answer. An answer that is bad news (a full disk, a lock) is a sign of life:
-//! starting anew would not help.
+//! Reports to the service manager that the server is alive, so that a hanging server is restarted. Checks that each worker
+//! runs and that the database's threads answer. An error (a full disk, a lock) counts as an answer: a restart wouldn't
+//! help.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,77 +12,77 @@ use crate::jobs::JobContext;
 use crate::platform::service;
 use crate::store::{Db, StoreError, ThreadLiveness};
 
-/// The turns of every worker, counted by each as long as it lives.
+/// A tick counter for each worker.
 #[derive(Clone, Debug, Default)]
 pub struct WorkerTicks(Arc<Mutex<Vec<Arc<AtomicU64>>>>);
 
 impl WorkerTicks {
-    /// Begins to count the turns of the worker on whose thread it is called, at least `period` apart.
-    pub fn count_this_worker(&self, period: Duration) {
-        let turns = Arc::new(AtomicU64::new(0));
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&turns));
-        // Dropped with its worker, and the count with it.
+    /// Counts a tick per `interval` on the worker that calls this.
+    pub fn count_this_worker(&self, interval: Duration) {
+        let ticks = Arc::new(AtomicU64::new(0));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&ticks));
+        // Ends with the worker, and drops the counter.
         rt::spawn(async move {
-            let mut period = time::interval(period);
+            let mut interval = time::interval(interval);
             loop {
-                period.tick().await;
-                turns.fetch_add(1, Ordering::Relaxed);
+                interval.tick().await;
+                ticks.fetch_add(1, Ordering::Relaxed);
             }
         });
     }
 
-    /// How many turns each has made. A worker that panicked is replaced by another one and has no count any more.
-    fn turns(&self) -> Vec<(usize, u64)> {
+    /// Each worker's counter. A worker that panicked has been replaced and has none.
+    fn ticks(&self) -> Vec<(usize, u64)> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.retain(|turns| Arc::strong_count(turns) > 1);
-        counts.iter().map(|turns| (Arc::as_ptr(turns) as usize, turns.load(Ordering::Relaxed))).collect()
+        counts.retain(|ticks| Arc::strong_count(ticks) > 1);
+        counts.iter().map(|ticks| (Arc::as_ptr(ticks) as usize, ticks.load(Ordering::Relaxed))).collect()
     }
 }
 
-/// Gives a sign of life for as long as there is one, twice within the manager's patience.
-pub async fn watch(job: JobContext, workers: WorkerTicks, patience: Duration) {
-    let period = patience / 2;
-    let mut check = Check::begin(job.db.clone(), workers);
+/// Reports to the service manager twice per `timeout` while all checks pass. Runs until it is aborted.
+pub async fn run(job: JobContext, workers: WorkerTicks, timeout: Duration) {
+    let interval = timeout / 2;
+    let mut check = LivenessCheck::new(job.db.clone(), workers);
     loop {
-        time::sleep(period).await;
-        match check.again(period).await {
-            Ok(()) => service::alive(),
-            Err(what) => log::error!("{what}; the service manager is not told that all is well"),
+        time::sleep(interval).await;
+        match check.run(interval).await {
+            Ok(()) => service::notify_alive(),
+            Err(what) => log::error!("{what}; nothing is reported to the service manager"),
         }
     }
 }
 
-/// What was found last.
-struct Check {
+/// Compares the threads' state with that of the last check.
+struct LivenessCheck {
     db: Db,
     workers: WorkerTicks,
-    pulse: Option<ThreadLiveness>,
-    turns: Vec<(usize, u64)>,
+    threads: Option<ThreadLiveness>,
+    ticks: Vec<(usize, u64)>,
 }
 
-impl Check {
-    fn begin(db: Db, workers: WorkerTicks) -> Self {
-        let (pulse, turns) = (db.thread_liveness(), workers.turns());
-        Self { db, workers, pulse, turns }
+impl LivenessCheck {
+    fn new(db: Db, workers: WorkerTicks) -> Self {
+        let (threads, ticks) = (db.thread_liveness(), workers.ticks());
+        Self { db, workers, threads, ticks }
     }
 
-    /// What is wrong since the last check, if anything; asks the database for so long.
-    async fn again(&mut self, patience: Duration) -> Result<(), &'static str> {
-        let (pulse, turns) = (self.db.thread_liveness(), self.workers.turns());
-        let (pulse_before, turns_before) =
-            (std::mem::replace(&mut self.pulse, pulse.clone()), std::mem::replace(&mut self.turns, turns.clone()));
-        if turns.iter().any(|turn| turns_before.contains(turn)) {
+    /// Returns what is wrong. The database has `timeout` to answer.
+    async fn run(&mut self, timeout: Duration) -> Result<(), &'static str> {
+        let (threads, ticks) = (self.db.thread_liveness(), self.workers.ticks());
+        let (threads_before, ticks_before) =
+            (std::mem::replace(&mut self.threads, threads.clone()), std::mem::replace(&mut self.ticks, ticks.clone()));
+        if ticks.iter().any(|tick| ticks_before.contains(tick)) {
             return Err("a worker hangs");
         }
-        let (Some(pulse), Some(before)) = (pulse, pulse_before) else {
+        let (Some(threads), Some(before)) = (threads, threads_before) else {
             return Err("a thread of the database has ended");
         };
-        if pulse.hangs_since(&before) {
+        if threads.hangs_since(&before) {
             return Err("a thread of the database hangs");
         }
         let answers = async { (self.db.read(|_| Ok(())).await, self.db.write(|_| Ok(())).await) };
-        match time::timeout(patience, answers).await {
-            Err(_) => Err("the database does not answer"),
+        match time::timeout(timeout, answers).await {
+            Err(_) => Err("the database doesn't answer"),
             Ok((Err(StoreError::Stopped), _) | (_, Err(StoreError::Stopped))) => Err("the database has stopped"),
             Ok(_) => Ok(()),
         }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use crate::store::Options;
 
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const TIMEOUT: Duration = Duration::from_secs(30);
 
     fn database() -> (tempfile::TempDir, Db) {
         let dir = tempfile::TempDir::new().unwrap();
@@ -104,40 +104,40 @@ mod tests {
         (dir, db)
     }
 
-    /// Checks when what was done before is behind the threads: here no time passes between one check and the next.
-    async fn look(check: &mut Check, idle: bool) -> Result<(), &'static str> {
-        let works = |pulse: ThreadLiveness| pulse.hangs_since(&pulse);
+    /// Runs the check. `idle` first waits for the threads to finish, because no time passes between two checks here.
+    async fn check_now(check: &mut LivenessCheck, idle: bool) -> Result<(), &'static str> {
+        let works = |threads: ThreadLiveness| threads.hangs_since(&threads);
         while idle && check.db.thread_liveness().is_some_and(works) {
             std::thread::yield_now();
         }
-        check.again(PATIENCE).await
+        check.run(TIMEOUT).await
     }
 
     #[actix_web::test]
-    async fn a_server_at_rest_is_alive_and_one_whose_database_has_stopped_is_not() {
+    async fn an_idle_server_is_alive_and_one_with_a_stopped_database_is_not() {
         let (_dir, db) = database();
-        let mut check = Check::begin(db.clone(), WorkerTicks::default());
-        assert_eq!(look(&mut check, true).await, Ok(()));
-        assert_eq!(look(&mut check, true).await, Ok(()));
+        let mut check = LivenessCheck::new(db.clone(), WorkerTicks::default());
+        assert_eq!(check_now(&mut check, true).await, Ok(()));
+        assert_eq!(check_now(&mut check, true).await, Ok(()));
         db.close();
-        assert_eq!(look(&mut check, true).await, Err("the database has stopped"));
+        assert_eq!(check_now(&mut check, true).await, Err("the database has stopped"));
     }
 
     #[actix_web::test]
-    async fn a_database_that_another_program_has_locked_is_bad_news_and_no_death() {
+    async fn a_database_that_another_program_has_locked_counts_as_alive() {
         let (dir, db) = database();
-        let mut check = Check::begin(db, WorkerTicks::default());
+        let mut check = LivenessCheck::new(db, WorkerTicks::default());
         let path = dir.path().join(crate::store::DATABASE_FILE);
         #[expect(clippy::disallowed_methods, reason = "another program, which has the database open")]
         let other = rusqlite::Connection::open(path).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        assert_eq!(look(&mut check, true).await, Ok(()));
+        assert_eq!(check_now(&mut check, true).await, Ok(()));
     }
 
     #[actix_web::test]
-    async fn one_reader_of_several_or_the_writer_that_hangs_is_found() {
+    async fn one_hanging_reader_or_the_hanging_writer_is_found() {
         let (_dir, db) = database();
-        let mut check = Check::begin(db.clone(), WorkerTicks::default());
+        let mut check = LivenessCheck::new(db.clone(), WorkerTicks::default());
         for write in [false, true] {
             let ((working, begun), (go_on, held)) = (mpsc::channel(), mpsc::channel::<()>());
             let hang = move || {
@@ -151,27 +151,27 @@ mod tests {
             });
             rt::task::yield_now().await;
             begun.recv().unwrap();
-            // Busy when it was looked at for the first time, it may still be at work.
-            let first = check.again(Duration::from_millis(20)).await;
-            assert_eq!(first, if write { Err("the database does not answer") } else { Ok(()) });
-            assert_eq!(look(&mut check, false).await, Err("a thread of the database hangs"));
+            // At the first check, the thread may still be working.
+            let first = check.run(Duration::from_millis(20)).await;
+            assert_eq!(first, if write { Err("the database doesn't answer") } else { Ok(()) });
+            assert_eq!(check_now(&mut check, false).await, Err("a thread of the database hangs"));
             drop(go_on);
             work.await.unwrap().unwrap();
-            assert_eq!(look(&mut check, true).await, Ok(()));
+            assert_eq!(check_now(&mut check, true).await, Ok(()));
         }
     }
 
     #[actix_web::test]
-    async fn a_worker_that_does_not_turn_is_found_and_one_that_is_gone_is_not_missed() {
+    async fn a_hanging_worker_is_found_and_one_that_ended_is_ignored() {
         let (_dir, db) = database();
         let workers = WorkerTicks::default();
-        let (turn, turns) = (Arc::new(AtomicU64::new(1)), workers.0.clone());
-        turns.lock().unwrap().push(Arc::clone(&turn));
-        let mut check = Check::begin(db, workers);
-        turn.fetch_add(1, Ordering::Relaxed);
-        assert_eq!(look(&mut check, true).await, Ok(()));
-        assert_eq!(look(&mut check, true).await, Err("a worker hangs"));
-        drop(turn);
-        assert_eq!(look(&mut check, true).await, Ok(()));
+        let (tick, ticks) = (Arc::new(AtomicU64::new(1)), workers.0.clone());
+        ticks.lock().unwrap().push(Arc::clone(&tick));
+        let mut check = LivenessCheck::new(db, workers);
+        tick.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(check_now(&mut check, true).await, Ok(()));
+        assert_eq!(check_now(&mut check, true).await, Err("a worker hangs"));
+        drop(tick);
+        assert_eq!(check_now(&mut check, true).await, Ok(()));
     }
 }

@@ -1,19 +1,19 @@
-//! Owns looks at the system that change nothing: who owns a file, how much room there is, what kind of file system it
-//! is, which other processes are servers of ours. Where a system does not tell, the answer is `None` or nothing.
+//! Read-only queries about the system: file owners, free space, the kind of file system, other running servers. Where a
+//! system can't tell, the result is `None` or empty.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Whose a file is and who else may use it.
+/// A file's owner and permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// The owner's number.
+    /// The owner's user id.
     pub owner: u32,
     /// The permission bits.
     pub mode: u32,
 }
 
-/// Whose `path` is.
+/// The owner and permissions of `path`.
 pub fn access(path: &Path) -> io::Result<Option<Access>> {
     let found = std::fs::metadata(path)?;
     #[cfg(unix)]
@@ -28,7 +28,7 @@ pub fn access(path: &Path) -> io::Result<Option<Access>> {
     }
 }
 
-/// The number of the user that this process acts as.
+/// The effective user id of this process.
 pub fn user() -> Option<u32> {
     #[cfg(unix)]
     return Some(rustix::process::geteuid().as_raw());
@@ -36,7 +36,7 @@ pub fn user() -> Option<u32> {
     None
 }
 
-/// Whether this process may write `path`, as far as the system tells without trying.
+/// Whether this process may write `path`, according to its permissions.
 pub fn may_write(path: &Path) -> bool {
     #[cfg(unix)]
     {
@@ -47,16 +47,16 @@ pub fn may_write(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| !found.permissions().readonly())
 }
 
-/// How much this process can still write on a file system.
+/// Free space on a file system for this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
     /// Bytes.
     pub bytes: u64,
-    /// Files; `None` where the file system makes room for them as it goes.
+    /// Files; `None` if the file system has no limit on them.
     pub files: Option<u64>,
 }
 
-/// How much room is left where `path` is.
+/// The free space where `path` is.
 pub fn space(path: &Path) -> io::Result<Option<Space>> {
     #[cfg(unix)]
     {
@@ -71,12 +71,12 @@ pub fn space(path: &Path) -> io::Result<Option<Space>> {
     }
 }
 
-/// The name of the network or foreign file system that `path` is on, where SQLite's write-ahead log is not safe: it
-/// needs memory that all processes share (<https://sqlite.org/wal.html>).
+/// The name of the network file system that `path` is on. SQLite's write-ahead log isn't safe there, because it needs
+/// shared memory (<https://sqlite.org/wal.html>).
 pub fn network_file_system(path: &Path) -> Option<&'static str> {
     #[cfg(target_os = "linux")]
     {
-        // The numbers of statfs(2), and for what is newer those of the kernel's magic.h.
+        // From statfs(2) and the kernel's magic.h.
         let kind = u64::try_from(rustix::fs::statfs(path).ok()?.f_type & 0xffff_ffff).ok()?;
         match kind {
             0x6969 => Some("NFS"),
@@ -94,17 +94,17 @@ pub fn network_file_system(path: &Path) -> Option<&'static str> {
     }
 }
 
-/// A process that holds a data directory.
+/// A process that has a data directory open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherServer {
-    /// Its number.
+    /// Its process id.
     pub pid: u32,
     /// Its data directory, as that process sees it.
     pub data_dir: PathBuf,
 }
 
-/// Other processes of this program that hold a directory with a file called `database`: only a server does so for
-/// long. Those of other users are seen by root alone.
+/// Other processes of this program that have a directory with a file called `database` open, as only a server has for
+/// long. Only root sees those of other users.
 pub fn other_servers(database: &str) -> Vec<OtherServer> {
     #[cfg(target_os = "linux")]
     {
@@ -114,13 +114,13 @@ pub fn other_servers(database: &str) -> Vec<OtherServer> {
         let mut found = Vec::new();
         for pid in others.filter(|pid| *pid != std::process::id()) {
             let Ok(exe) = std::fs::read_link(format!("/proc/{pid}/exe")) else { continue };
-            // A program that was replaced by an update goes on as `usher (deleted)`.
+            // After an update, the running program is called `usher (deleted)`.
             let name = exe.file_name().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
             if Some(name.trim_end_matches(" (deleted)")) != mine.as_deref().and_then(std::ffi::OsStr::to_str) {
                 continue;
             }
             let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().filter_map(Result::ok);
-            // Looked at through the link, which leads into the container that the process may be in.
+            // Follows the link, because the process may be in a container.
             let held = open.filter(|fd| fd.path().join(database).is_file());
             let dirs = held.filter_map(|fd| std::fs::read_link(fd.path()).ok());
             found.extend(dirs.map(|data_dir| OtherServer { pid, data_dir }));
@@ -140,7 +140,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_has_an_owner_a_mode_and_room_beside_it() {
+    fn a_file_has_an_owner_and_a_mode_and_its_disk_has_free_space() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         crate::platform::files::create_private(&path).unwrap();

@@ -1,5 +1,4 @@
-//! Owns what one operating system does differently from another: file modes, locks, priorities, signals.
-//! Nothing else in usher asks which system it runs on.
+//! Differences between operating systems: file modes, locks, priorities, signals. No other module checks the system.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -14,13 +13,13 @@ pub mod parent;
 pub mod privileges;
 pub mod service;
 
-/// Where this platform keeps a program's data for the current user: `$XDG_DATA_HOME/usher` or `~/.local/share/usher` on
+/// The platform's data directory for the current user: `$XDG_DATA_HOME/usher` or `~/.local/share/usher` on
 /// Linux, `~/Library/Application Support/usher` on macOS, `%APPDATA%\usher` on Windows. `None` without a home directory.
 pub fn data_dir() -> Option<PathBuf> {
     etcetera::base_strategy::choose_native_strategy().ok().map(|strategy| strategy.data_dir().join("usher"))
 }
 
-/// What tells a file from another one that takes its place under the same name.
+/// Distinguishes a file from another one with the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileId {
     #[cfg(unix)]
@@ -29,8 +28,8 @@ pub struct FileId {
     inode: u64,
 }
 
-/// Which file stands at `path`. Elsewhere than on Unix all are the same one: there the system itself refuses to
-/// delete or replace a file that SQLite has open.
+/// The id of the file at `path`. On other systems than Unix all ids are equal, because the system doesn't let a file be
+/// deleted or replaced while SQLite has it open.
 pub fn file_id(path: &Path) -> io::Result<FileId> {
     let found = fs::symlink_metadata(path)?;
     #[cfg(unix)]
@@ -45,14 +44,13 @@ pub fn file_id(path: &Path) -> io::Result<FileId> {
     }
 }
 
-/// Holds a directory for one process, until it is dropped or the process ends, however it ends.
+/// A lock on a directory, until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct DirLock {
     _held: File,
 }
 
-/// Takes the lock on a directory; `None` when another process has it. Unix can lock the directory itself, which
-/// leaves no file behind.
+/// Locks a directory; `None` if another process has the lock. Unix can lock the directory itself, without a lock file.
 pub fn lock_dir(dir: &Path) -> io::Result<Option<DirLock>> {
     let file = if cfg!(unix) {
         File::open(dir)?
@@ -66,14 +64,13 @@ pub fn lock_dir(dir: &Path) -> io::Result<Option<DirLock>> {
     }
 }
 
-/// Lets this process have as many files and connections open as the system allows it, and says how many those are.
-/// Many systems give a process 1,024, or 256, unless it asks.
+/// Raises the limit on open files as far as the system allows, and returns it. The default is often 1,024 or 256.
 pub fn allow_open_files() -> u64 {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let limit = getrlimit(Resource::Nofile);
-        // Fails on macOS where "infinity" is said and not meant.
+        // Fails on macOS if the maximum is "infinity".
         let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
         getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
     }
@@ -91,11 +88,11 @@ pub fn set_backlog(listener: &std::net::TcpListener, connections: i32) {
     let _ = (listener, connections);
 }
 
-/// Lets everything else go before this thread, as far as the system can tell threads apart.
+/// Gives this thread the lowest priority. Linux only.
 pub fn lower_thread_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(19) {
-        log::warn!("what may wait runs at normal priority: {error}");
+        log::warn!("the thread's priority can't be lowered: {error}");
     }
 }
 
@@ -118,7 +115,7 @@ fn ignores_hangup() -> bool {
 }
 
 impl StopSignals {
-    /// From now on the signals do not end the process by themselves.
+    /// Catches the signals from now on.
     pub fn listen() -> io::Result<Self> {
         #[cfg(unix)]
         {
@@ -131,7 +128,7 @@ impl StopSignals {
         Ok(Self {})
     }
 
-    /// Returns when one came.
+    /// Returns when a signal has arrived.
     pub async fn received(self) {
         #[cfg(unix)]
         {

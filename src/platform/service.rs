@@ -1,5 +1,4 @@
-//! Owns speaking with the service manager that started this program, which on Linux is systemd or something that speaks
-//! like it: what it hands over, and what it is told. Without one, nothing is handed over and nobody is told.
+//! Communication with the service manager: systemd, or one with the same protocol. Without one, these functions do nothing.
 //! See sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3).
 
 use std::io;
@@ -9,12 +8,12 @@ use std::time::Duration;
 #[cfg(target_os = "linux")]
 use sd_notify::NotifyState;
 
-/// The listening sockets that it holds for this program, in its order. Must be called before there are threads, and once:
-/// they are this program's from then on.
+/// Takes the listening sockets that the service manager has passed, in its order. Must be called once, before there are
+/// threads.
 ///
 /// # Errors
-/// When one is no TCP socket.
-pub fn sockets() -> io::Result<Vec<TcpListener>> {
+/// When one isn't a TCP socket.
+pub fn passed_sockets() -> io::Result<Vec<TcpListener>> {
     #[cfg(target_os = "linux")]
     {
         let mut passed = listenfd::ListenFd::from_env();
@@ -25,37 +24,37 @@ pub fn sockets() -> io::Result<Vec<TcpListener>> {
     Ok(Vec::new())
 }
 
-/// Says that the server answers, and what it does in one line.
-pub fn ready(status: &str) {
+/// Reports that the server is ready, with one line about its state.
+pub fn notify_ready(status: &str) {
     #[cfg(target_os = "linux")]
-    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+    notify(&[NotifyState::Ready, NotifyState::Status(status)]);
     #[cfg(not(target_os = "linux"))]
     let _ = status;
 }
 
-/// Says that the server has begun to stop.
-pub fn stopping() {
+/// Reports that the server is stopping.
+pub fn notify_stopping() {
     #[cfg(target_os = "linux")]
-    tell(&[NotifyState::Stopping, NotifyState::Status("stopping: open requests may finish")]);
+    notify(&[NotifyState::Stopping, NotifyState::Status("stopping: open requests may finish")]);
 }
 
-/// How long it waits for a sign of life before it ends the program; `None` when it does not wait for any.
-pub fn patience() -> Option<Duration> {
+/// The time within which the service manager expects a report; `None` if it expects none.
+pub fn watchdog_timeout() -> Option<Duration> {
     #[cfg(target_os = "linux")]
     return sd_notify::watchdog_enabled();
     #[cfg(not(target_os = "linux"))]
     None
 }
 
-/// Gives a sign of life.
-pub fn alive() {
+/// Reports that the server is alive.
+pub fn notify_alive() {
     #[cfg(target_os = "linux")]
-    tell(&[NotifyState::Watchdog]);
+    notify(&[NotifyState::Watchdog]);
 }
 
 #[cfg(target_os = "linux")]
-fn tell(state: &[NotifyState<'_>]) {
+fn notify(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        log::warn!("the service manager could not be told: {error}");
+        log::warn!("the service manager couldn't be notified: {error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Owns how the first superuser comes to be: by the settings, or by a one-time link. There is no default password.
+//! The first superuser, created from the settings or through a one-time setup link. There is no default password.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -17,22 +17,22 @@ use crate::http::pipeline::app::App;
 use crate::platform::files::NewFile;
 use crate::store::{StoreError, audit, users};
 
-/// How things stand with the first superuser.
+/// The state of the first superuser at startup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FirstSuperuser {
-    /// Somebody was one already.
+    /// A superuser already exists.
     Exists,
-    /// The settings' one was made.
-    Made(String),
-    /// Whoever opens this link makes one.
+    /// Created from the settings, with this name.
+    Created(String),
+    /// The link to the page that creates one.
     Link(Secret),
 }
 
-/// Why the settings' superuser is not made.
+/// Why the first superuser can't be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum FirstSuperuserError {
-    /// The name is none.
-    #[error("`superuser` is no user name: {0}")]
+    /// The name is invalid.
+    #[error("`superuser` is not a valid user name: {0}")]
     Name(UsernameError),
     /// No new account can have the name.
     #[error("`superuser` can't be given to an account: {0}")]
@@ -40,24 +40,22 @@ pub enum FirstSuperuserError {
     /// The password breaks a rule.
     #[error("`superuser_password`: {0}")]
     Password(#[from] WeakPassword),
-    /// Somebody who is no superuser has the name.
-    #[error("`superuser` names somebody who exists and is no superuser; choose another name, or promote that user")]
+    /// A user who isn't a superuser has the name.
+    #[error("`superuser` names an existing user who isn't a superuser; choose another name, or promote that user")]
     Taken,
-    /// Somebody else had the name.
-    #[error(
-        "`superuser` was somebody else's name, which forward auth keeps from being given again; choose another one"
-    )]
-    Kept,
-    /// It could not be hashed.
+    /// Another user had the name before.
+    #[error("`superuser` was another user's name, which stays reserved while forward auth is on; choose another name")]
+    FormerName,
+    /// The password couldn't be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
-    /// It could not be stored.
-    #[error("the first superuser could not be stored: {}", .0.described())]
+    /// The user couldn't be stored.
+    #[error("the first superuser couldn't be stored: {}", .0.described())]
     Store(StoreError),
-    /// No link could be made.
+    /// No token could be generated for the link.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
-    /// A link of an earlier start is in the way.
+    /// The file with the link can't be written or removed.
     #[error("{path}: {cause}")]
     Link {
         /// The file with the link.
@@ -71,7 +69,7 @@ impl From<StoreError> for FirstSuperuserError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::UsernameTaken => Self::Taken,
-            StoreError::FormerUsername => Self::Kept,
+            StoreError::FormerUsername => Self::FormerName,
             other => Self::Store(other),
         }
     }
@@ -83,18 +81,18 @@ impl crate::store::WriteError for FirstSuperuserError {
     }
 }
 
-/// Makes the settings' superuser if there is none yet, or else a one-time link.
-pub async fn ensure(app: &App, url: &str) -> Result<FirstSuperuser, FirstSuperuserError> {
-    forget_link(&app.config)?;
+/// Creates the superuser from the settings if none exists. Without settings, generates a setup link.
+pub async fn prepare(app: &App, url: &str) -> Result<FirstSuperuser, FirstSuperuserError> {
+    remove_setup_link(&app.config)?;
     if app.db.read(users::superuser_exists).await? {
         if app.config.superuser.is_some() {
-            log::info!("a superuser exists, so `superuser` and `superuser_password` change nobody");
+            log::info!("a superuser exists; `superuser` and `superuser_password` are ignored");
         }
         return Ok(FirstSuperuser::Exists);
     }
     let (Some(name), Some(password)) = (&app.config.superuser, &app.config.superuser_password) else {
         if app.config.auto_login {
-            // The person of this machine is made when they first come.
+            // Automatic sign-in creates its user at the first request.
             return Ok(FirstSuperuser::Exists);
         }
         let token = Secret::new(random::url_safe_text()?);
@@ -102,38 +100,32 @@ pub async fn ensure(app: &App, url: &str) -> Result<FirstSuperuser, FirstSuperus
         *app.setup_token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
         return Ok(FirstSuperuser::Link(link));
     };
-    make(app, name, password).await.map(FirstSuperuser::Made)
+    create(app, name, password).await.map(FirstSuperuser::Created)
 }
 
-async fn make(app: &App, name: &str, password: &Secret) -> Result<String, FirstSuperuserError> {
+async fn create(app: &App, name: &str, password: &Secret) -> Result<String, FirstSuperuserError> {
     let username = Username::parse(name).map_err(FirstSuperuserError::Name)?;
     check_new(&username).map_err(FirstSuperuserError::NewName)?;
     password_policy::check_for(password, app.config.password_min_length, &username)?;
     let hash = app.hasher.hash(password, std::net::IpAddr::from([127, 0, 0, 1])).await?;
     let now = app.clock.now();
-    let made = app.db.write(move |connection| {
+    let created = app.db.write(move |connection| {
         let user = User::new(username, true, true, now);
         users::insert(connection, &user, &hash)?;
-        let event = Event {
-            actor: Actor::default(),
-            action: Action::SetUp,
-            target: Some((user.id, user.username.to_string())),
-            success: true,
-            detail: Some("settings".to_owned()),
-        };
+        let event = Event::new(Actor::default(), Action::SetUp).target(&user).detail("settings");
         audit::record(connection, &event, now)?;
         Ok::<_, FirstSuperuserError>(user.username.to_string())
     });
-    let name = made.await?;
-    log::info!("the first superuser was made: {name}");
+    let name = created.await?;
+    log::info!("first superuser created: {name}");
     Ok(name)
 }
 
-/// Writes the link where only the server's user can read it.
+/// Writes the setup link to a file that only the server's user can read, and returns its path.
 ///
 /// # Errors
-/// When the data directory cannot be written.
-pub fn keep_link(config: &Config, link: &Secret) -> Result<PathBuf, FirstSuperuserError> {
+/// When the data directory can't be written.
+pub fn write_setup_link(config: &Config, link: &Secret) -> Result<PathBuf, FirstSuperuserError> {
     let path = config.setup_link_file();
     let write = || {
         let file = NewFile::create(&path)?;
@@ -144,8 +136,8 @@ pub fn keep_link(config: &Config, link: &Secret) -> Result<PathBuf, FirstSuperus
     Ok(path)
 }
 
-/// Removes the link of an earlier start, which opens nothing any more.
-fn forget_link(config: &Config) -> Result<(), FirstSuperuserError> {
+/// Removes the link of an earlier start, which is no longer valid.
+fn remove_setup_link(config: &Config) -> Result<(), FirstSuperuserError> {
     let path = config.setup_link_file();
     match std::fs::remove_file(&path) {
         Ok(()) => Ok(()),

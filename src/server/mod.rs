@@ -1,5 +1,5 @@
-//! Owns one server: from settings to a listening address, and to its orderly end. Refuses to start wrong, with one
-//! sentence that says what to do.
+//! Builds a server from the settings, runs it and stops it. If the settings are wrong, it doesn't start, and the error says
+//! what to do.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -52,17 +52,17 @@ pub use start_error::StartError;
 use connection_limits::ConnectionLimits;
 use port_file::PortFile;
 
-/// How often the lock on the data directory is tried again, and after how long.
+/// How often usher tries to lock the data directory, and the pause between two tries.
 const LOCK_TRIES: u32 = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
-/// A server that listens, but does not answer until it is run.
+/// A server that listens, but doesn't answer before it runs.
 pub struct Server {
-    /// Where it listens; with the port that was picked, if the setting says 0.
+    /// Where it listens. If the port in the settings is 0, this has the port that the system chose.
     pub address: SocketAddr,
-    /// The address that people type, from the settings or else from where it listens.
+    /// The URL that people open: `public_url`, or else the address where it listens.
     pub url: String,
-    /// How the first superuser comes to be.
+    /// The state of the first superuser.
     pub first_superuser: FirstSuperuser,
     app: web::Data<App>,
     job: JobContext,
@@ -70,20 +70,20 @@ pub struct Server {
     limits: Arc<ConnectionLimits>,
     /// The workers' ticks, and the service manager's watchdog timeout, if it has one.
     watchdog: Option<(WorkerTicks, Duration)>,
-    // Given up before the lock, so that the next server on this directory finds its place free.
+    // Dropped before the lock, so that the next server on this directory can write its own.
     _port_file: Option<PortFile>,
     _lock: DirLock,
 }
 
-/// Makes everything ready: directory, lock, database, secret, first superuser, listener.
+/// Prepares the data directory, lock, database, secret key, first superuser and listener.
 ///
 /// # Errors
-/// What is in the way, as a sentence; nothing of what was there before is touched then.
+/// When any of these fails.
 pub async fn build(config: Config, clock: Clock) -> Result<Server, StartError> {
     build_on(config, clock, Vec::new()).await
 }
 
-/// The same on sockets that listen already, instead of `bind`; without any, `bind` counts.
+/// Like [`build`], but uses these listening sockets instead of `bind`, if there are any.
 ///
 /// # Errors
 /// As [`build`].
@@ -108,7 +108,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     config.data_dir = dir.canonicalize().map_err(failed)?;
     let (config, dir) = (Arc::new(config), dir.as_path());
     let lock = lock(dir).await.map_err(failed)?.ok_or_else(|| StartError::Running(dir.to_owned()))?;
-    // Before anything is written: a port that is taken leaves the directory as it was.
+    // Before anything is written, so that nothing changes if the port is in use.
     let listeners = match passed {
         passed if passed.is_empty() => vec![self::bind(&config)?],
         passed => passed,
@@ -117,7 +117,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     let mut port_file = config.port_file.clone().map(PortFile::claim).transpose()?;
 
     let db = Db::open(&Options { data_dir: config.data_dir.clone(), readers: config.workers.max(2), create: true })?;
-    let secret = secret_key::in_force(&config, &db, clock.now()).await?;
+    let secret = secret_key::load(&config, &db, clock.now()).await?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let url = config.public_url.clone().unwrap_or_else(|| local_url(address) + &config.base_path);
     let metrics = Metrics::new(config.metrics, clock.now().timestamp());
@@ -142,12 +142,12 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         config,
     });
     let job = JobContext { db: app.db.clone(), config: Arc::clone(&app.config), clock: app.clock.clone() };
-    sweep::begin(&job).await.map_err(StartError::Clock)?;
-    reserved_names::keep(&app).await.map_err(StartError::Names)?;
-    let first_superuser = first_superuser::ensure(&app, &url).await?;
-    reserved_names::look(&app).await.map_err(StartError::Names)?;
+    sweep::init_trusted_time(&job).await.map_err(StartError::Clock)?;
+    reserved_names::apply_setting(&app).await.map_err(StartError::Names)?;
+    let first_superuser = first_superuser::prepare(&app, &url).await?;
+    reserved_names::log_conflicts(&app).await.map_err(StartError::Names)?;
     app.user_index.load_in_background(&app.db);
-    let watchdog = service::patience().map(|timeout| (WorkerTicks::default(), timeout));
+    let watchdog = service::watchdog_timeout().map(|timeout| (WorkerTicks::default(), timeout));
     let limits = http_server::connection_limits(&app);
     let ticks = watchdog.clone().map(|(ticks, timeout)| (ticks, timeout / 4));
     let server = http_server::listen(&app, listeners, &limits, ticks).map_err(StartError::Threads)?;
@@ -177,7 +177,7 @@ pub fn bind(config: &Config) -> Result<TcpListener, StartError> {
     TcpListener::bind(addresses.as_slice()).map_err(failed)
 }
 
-/// Takes the lock on the data directory. A command that only asks whether a server runs has it for a moment, too.
+/// Locks the data directory. Tries again, because a command that checks for a running server holds the lock for a moment.
 async fn lock(dir: &Path) -> io::Result<Option<DirLock>> {
     for _ in 0..LOCK_TRIES {
         if let Some(lock) = platform::lock_dir(dir)? {
@@ -188,7 +188,7 @@ async fn lock(dir: &Path) -> io::Result<Option<DirLock>> {
     platform::lock_dir(dir)
 }
 
-/// What a program is told that waits for the server: one line of JSON.
+/// The line of JSON that tells the parent program that the server is ready.
 pub fn ready_line(address: SocketAddr) -> String {
     let ready = json!({
         "event": "ready",
@@ -200,7 +200,7 @@ pub fn ready_line(address: SocketAddr) -> String {
     format!("{ready}\n")
 }
 
-/// An address of this machine that a program on it can open; "all addresses" is none.
+/// A URL that a program on this machine can open. The wildcard address can't be connected to, so it becomes loopback.
 pub fn local_url(address: SocketAddr) -> String {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
@@ -214,8 +214,8 @@ impl Server {
     ///
     /// # Errors
     /// When the data directory can't be written.
-    pub fn keep_setup_link(&self, link: &Secret) -> Result<PathBuf, FirstSuperuserError> {
-        first_superuser::keep_link(&self.app.config, link)
+    pub fn write_setup_link(&self, link: &Secret) -> Result<PathBuf, FirstSuperuserError> {
+        first_superuser::write_setup_link(&self.app.config, link)
     }
 
     /// Stops the server from elsewhere.
@@ -223,12 +223,12 @@ impl Server {
         self.server.handle()
     }
 
-    /// What the server's requests share; for tests that look behind them.
+    /// The state that requests share, for tests.
     pub fn app(&self) -> &Arc<App> {
         &self.app
     }
 
-    /// Answers until it is stopped; then lets open requests finish, writes what is counted, and closes the database.
+    /// Serves requests until it is stopped. Then finishes open requests, writes the API-key use counts and closes the database.
     ///
     /// # Errors
     /// When the server fails as a whole.
@@ -236,15 +236,14 @@ impl Server {
         let flusher = actix_web::rt::spawn(api_key_uses::run(self.job.clone(), Arc::clone(&self.app.key_uses)));
         let sweeper = actix_web::rt::spawn(sweep::run(self.job.clone()));
         let connections = actix_web::rt::spawn(connection_limits::run_sweep(self.limits));
-        let watchdog = self
-            .watchdog
-            .map(|(ticks, timeout)| actix_web::rt::spawn(watchdog::watch(self.job.clone(), ticks, timeout)));
+        let watchdog =
+            self.watchdog.map(|(ticks, timeout)| actix_web::rt::spawn(watchdog::run(self.job.clone(), ticks, timeout)));
         let stop = CancelFlag::default();
         let backups = actix_web::rt::spawn(scheduled_backups::run(self.job, stop.clone()));
         let outcome = self.server.await;
         stop.cancel();
         if let Err(error) = backups.await {
-            log::error!("backups ended by a fault: {error}");
+            log::error!("scheduled backups ended with an error: {error}");
         }
         flusher.abort();
         sweeper.abort();
@@ -253,7 +252,7 @@ impl Server {
             watchdog.abort();
         }
         if let Err(error) = self.app.key_uses.flush(&self.app.db).await {
-            log::error!("the last uses of API keys could not be counted: {}", error.described());
+            log::error!("the last API-key uses couldn't be written: {}", error.described());
         }
         self.app.db.close();
         outcome

@@ -1,5 +1,5 @@
-//! Owns the file that tells the program which started this one where the server listens: there while it is ready, whole
-//! or not at all, and never one that something else wrote.
+//! The port file, which tells the parent program where the server listens. It exists while the server is ready, is written
+//! atomically, and never replaces a file that isn't a port file.
 
 use std::fs;
 use std::io::{self, Write};
@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use crate::platform::files::{self, NewFile};
 
-/// Longer than any port file; what is longer is something else.
-const LONGEST: u64 = 4096;
+/// The most bytes of a port file.
+const MAX_BYTES: u64 = 4096;
 
-/// Why the server does not start.
+/// Why the port file can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PortFileError {
-    /// It cannot be written.
+    /// It can't be written.
     #[error("`port_file` {path}: {cause}; its directory must exist, and usher must be able to write there")]
     Io {
         /// The file.
@@ -23,24 +23,24 @@ pub enum PortFileError {
         /// The system's reason.
         cause: io::Error,
     },
-    /// Something else has the name.
-    #[error("`port_file` {0} is there and is no port file; choose another path, or move it away")]
+    /// The path names another file.
+    #[error("`port_file` {0} exists and is not a port file; choose another path, or move the file away")]
     Foreign(PathBuf),
 }
 
-/// The file, from when its place is known to be free until the server has stopped.
+/// The port file. Dropping it removes the file.
 #[derive(Debug)]
 pub struct PortFile {
     path: PathBuf,
-    /// What was written.
+    /// The text that was written.
     text: Option<String>,
 }
 
 impl PortFile {
-    /// Removes what a server left that was killed, and makes sure that the file can be written.
+    /// Removes the file of a server that was killed, and checks that the file can be written.
     ///
     /// # Errors
-    /// When it cannot, or when the path names something else, which is left alone.
+    /// When it can't be written, or when the path names another file, which stays as it is.
     pub fn claim(path: PathBuf) -> Result<Self, PortFileError> {
         let failed = |cause| PortFileError::Io { path: path.clone(), cause };
         match read(&path) {
@@ -53,10 +53,10 @@ impl PortFile {
         Ok(Self { path, text: None })
     }
 
-    /// Writes the file, for its owner alone. Whoever reads it meanwhile finds all of it or none.
+    /// Writes the file, readable only for its owner. A reader sees all of it or nothing.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it can't be written.
     pub fn publish(&mut self, text: String) -> Result<(), PortFileError> {
         let write = || {
             let file = NewFile::create(&self.path)?;
@@ -69,14 +69,14 @@ impl PortFile {
     }
 }
 
-/// Where the server is not any more, the file must not lead; another server's stays.
+/// Removes the file, unless another server has replaced it.
 impl Drop for PortFile {
     fn drop(&mut self) {
         let Some(text) = &self.text else { return };
         if read(&self.path).is_ok_and(|found| found.as_ref() == Some(text))
             && let Err(error) = fs::remove_file(&self.path)
         {
-            log::warn!("{} could not be removed: {error}", self.path.display());
+            log::warn!("{} couldn't be removed: {error}", self.path.display());
         }
     }
 }
@@ -86,11 +86,11 @@ fn read(path: &Path) -> io::Result<Option<String>> {
     if !fs::symlink_metadata(path)?.is_file() {
         return Ok(None);
     }
-    let bytes = files::read_at_most(files::open_regular(path)?, LONGEST);
+    let bytes = files::read_at_most(files::open_regular(path)?, MAX_BYTES);
     Ok(bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok()))
 }
 
-/// Where the server listens whose file this is; `None` where no server has written one.
+/// The URL in a port file; `None` if there isn't one.
 pub fn url(path: &Path) -> Option<String> {
     let text = read(path).ok().flatten().filter(|text| is_port_file(text))?;
     serde_json::from_str::<Value>(&text).ok()?["url"].as_str().map(str::to_owned)
@@ -107,12 +107,12 @@ mod tests {
     const TEXT: &str = "{\"event\":\"ready\",\"pid\":1}\n";
 
     #[test]
-    fn it_is_there_from_publishing_to_dropping_and_for_its_owner_alone() {
+    fn it_exists_from_publishing_to_dropping_and_only_its_owner_can_read_it() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("port");
         fs::write(&path, TEXT).unwrap();
         let mut file = PortFile::claim(path.clone()).unwrap();
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "what a killed server left is gone");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "the file of a killed server is removed");
         file.publish(TEXT.to_owned()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), TEXT);
         #[cfg(unix)]
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_server_wrote_since_is_left_and_so_is_what_is_no_port_file() {
+    fn another_servers_file_and_other_files_are_left_alone() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("port");
         fs::write(&path, "").unwrap();

@@ -1,36 +1,38 @@
-//! Owns what forward auth asks of people's names when the server starts: that they are kept, and that whoever set it up
-//! hears where a name does not stand for the person it should.
+//! User names at startup, while forward auth is on: reserves former names, and warns about rules that name a missing
+//! user and about users who have a former name of another user.
 
 use crate::http::pipeline::app::App;
 use crate::store::{StoreError, reserved_names, users};
 
-/// Keeps names from being given again while forward auth is on; before anybody is added.
-pub async fn keep(app: &App) -> Result<(), StoreError> {
+/// Reserves former names while forward auth is on. Must run before any user is added.
+pub async fn apply_setting(app: &App) -> Result<(), StoreError> {
     let is_on = !app.config.forward_auth.is_empty();
     app.db.write(move |connection| reserved_names::set_enabled(connection, is_on)).await
 }
 
-/// Says in the log which rules list nobody, and who has a name that was somebody else's.
-pub async fn look(app: &App) -> Result<(), StoreError> {
+/// Logs names in rules that no user has, and users who have a former name of another user.
+pub async fn log_conflicts(app: &App) -> Result<(), StoreError> {
     if app.config.forward_auth.is_empty() {
         return Ok(());
     }
     let listed: Vec<String> = app.config.forward_auth.names().map(ToString::to_string).collect();
     let found = app.db.read(move |connection| {
-        let mut nobodys = Vec::new();
+        let mut missing = Vec::new();
         for name in listed {
             if users::find_by_name(connection, &name)?.is_none() {
-                nobodys.push(name);
+                missing.push(name);
             }
         }
-        Ok::<_, StoreError>((nobodys, reserved_names::holders_of_former_names(connection)?))
+        Ok::<_, StoreError>((missing, reserved_names::holders_of_former_names(connection)?))
     });
-    let (nobodys, successors) = found.await?;
-    for name in nobodys {
-        log::warn!("`forward_auth` lists {name:?}, which is nobody's name: whoever gets it may enter");
+    let (missing, successors) = found.await?;
+    for name in missing {
+        log::warn!(
+            "`forward_auth` allows {name:?}, but no user has this name; the next user with this name will have access"
+        );
     }
     for name in successors {
-        log::warn!("{name:?} was somebody else's name before, whom sites behind the proxy may take its owner for");
+        log::warn!("{name:?} was another user's name before; sites behind the proxy may mistake one for the other");
     }
     Ok(())
 }

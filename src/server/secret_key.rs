@@ -1,5 +1,5 @@
-//! Owns which secret key is in force, and whether the database goes with it. Joins the key in `auth` with the
-//! fingerprint in `store`, for the server and for the command line.
+//! The current secret key, and whether the database was written with it. Joins the key in `auth` with the fingerprint in
+//! `store`, for the server and the command line.
 
 use crate::auth::fernet::Fernet;
 use crate::auth::secret_key::{self, SECRET_KEY_FILE, SecretKeyError, fingerprint};
@@ -7,64 +7,64 @@ use crate::config::Config;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 use crate::store::secret_key::StoreKey;
-use crate::store::{DATABASE_FILE, Db, StoreError, secret_key as noted};
+use crate::store::{DATABASE_FILE, Db, StoreError, secret_key as stored};
 
-/// Why there is no secret key.
+/// Why the secret key can't be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretKeyStartError {
-    /// It cannot be had.
+    /// The key can't be read or created.
     #[error(transparent)]
     Key(#[from] SecretKeyError),
-    /// The database does not say which one it goes with.
+    /// The fingerprint can't be read from the database.
     #[error("{}", .0.described())]
     Store(#[from] StoreError),
 }
 
-/// The secret key of the settings, or else of the data directory. A database that knows none yet notes it; if it knows
-/// another one, everything works but what that one made, which is said in the log.
-pub async fn in_force(config: &Config, db: &Db, now: Timestamp) -> Result<Secret, SecretKeyStartError> {
-    let known = db.read::<_, StoreError, _>(noted::fingerprint).await?;
+/// Loads the secret key from the settings, or else from the data directory, where it is created if it is missing. Stores
+/// its fingerprint in a new database. If the database has another fingerprint, logs what can't be read.
+pub async fn load(config: &Config, db: &Db, now: Timestamp) -> Result<Secret, SecretKeyStartError> {
+    let known = db.read::<_, StoreError, _>(stored::fingerprint).await?;
     let key = match &config.secret_key {
         Some(key) => key.clone(),
         None => secret_key::load_or_create(&config.data_dir, known, now)?.key,
     };
-    let mine = fingerprint(&key);
+    let current = fingerprint(&key);
     match known {
-        Some(known) if known == mine => {}
+        Some(known) if known == current => {}
         Some(_) => {
-            let keys = db.read::<_, StoreError, _>(noted::store_keys).await?;
+            let keys = db.read::<_, StoreError, _>(stored::store_keys).await?;
             let lost = unreadable(&keys, &[&key]).len();
             log::warn!(
-                "the secret key is not the one that this database was used with: everybody has to log in again, and \
-                 {lost} stored store keys cannot be read; put the old key back, or run `usher rotate-secret`"
+                "the secret key has changed since this database was last used: everyone must sign in again, and {lost} \
+                 store keys can't be read; restore the old key, or run `usher rotate-secret`"
             );
         }
-        None => db.write::<_, StoreError, _>(move |connection| noted::set_fingerprint(connection, &mine)).await?,
+        None => db.write::<_, StoreError, _>(move |connection| stored::set_fingerprint(connection, &current)).await?,
     }
     Ok(key)
 }
 
-/// The secret key of the settings or of the data directory as it stands; none is made.
-pub fn present(config: &Config) -> Result<Option<Secret>, SecretKeyError> {
+/// Reads the secret key from the settings or the data directory, without creating one.
+pub fn read_existing(config: &Config) -> Result<Option<Secret>, SecretKeyError> {
     match &config.secret_key {
         Some(key) => Ok(Some(key.clone())),
         None => secret_key::read(&config.data_dir.join(SECRET_KEY_FILE)),
     }
 }
 
-/// How many stored store keys of the database in the data directory, which nobody has open, its secret key does not
-/// open; `None` if the two go with each other.
+/// The number of store keys in the data directory's database that its secret key can't decrypt; `None` if the two match.
+/// No process may have the database open.
 pub fn lost_store_keys(config: &Config) -> Result<Option<usize>, SecretKeyStartError> {
-    let (known, store_keys) = noted::read_from_file(&config.data_dir.join(DATABASE_FILE))?;
-    let key = present(config)?;
-    let goes_with = known.is_none_or(|known| key.as_ref().map(fingerprint) == Some(known));
+    let (known, store_keys) = stored::read_from_file(&config.data_dir.join(DATABASE_FILE))?;
+    let key = read_existing(config)?;
+    let matches = known.is_none_or(|known| key.as_ref().map(fingerprint) == Some(known));
     let lost = unreadable(&store_keys, &key.iter().collect::<Vec<_>>()).len();
-    Ok(if goes_with && lost == 0 { None } else { Some(lost) })
+    Ok(if matches && lost == 0 { None } else { Some(lost) })
 }
 
-/// Those store keys that none of these secret keys opens.
+/// The store keys that none of these secret keys can decrypt.
 pub fn unreadable<'a>(store_keys: &'a [StoreKey], secret_keys: &[&Secret]) -> Vec<&'a StoreKey> {
     let fernets: Vec<Fernet> = secret_keys.iter().map(|key| Fernet::new(key)).collect();
-    let opens = |key: &&StoreKey| fernets.iter().all(|fernet| fernet.decrypt(&key.token).is_none());
-    store_keys.iter().filter(opens).collect()
+    let is_unreadable = |key: &&StoreKey| fernets.iter().all(|fernet| fernet.decrypt(&key.token).is_none());
+    store_keys.iter().filter(is_unreadable).collect()
 }

@@ -8,27 +8,27 @@ use crate::server::port_file::PortFileError;
 use crate::server::secret_key::SecretKeyStartError;
 use crate::store::{OpenError, StoreError};
 
-/// Why the server does not start. Each reads as one sentence.
+/// Why the server doesn't start. Each message is one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data directory cannot be made or locked.
-    #[error("{path}: {cause}; usher must be able to make and write its data directory, see `data_dir`")]
+    /// The data directory can't be created or locked.
+    #[error("{path}: {cause}; usher must be able to create and write its data directory (`data_dir`)")]
     DataDir {
         /// The directory.
         path: PathBuf,
         /// The system's reason.
         cause: io::Error,
     },
-    /// Another server has the data directory.
+    /// Another server uses the data directory.
     #[error("another usher is running on {0}; stop it first, or choose another `data_dir`")]
     Running(PathBuf),
-    /// The database is not opened.
+    /// The database can't be opened.
     #[error(transparent)]
     Database(#[from] OpenError),
-    /// There is no secret key.
+    /// The secret key can't be loaded.
     #[error(transparent)]
     SecretKey(#[from] SecretKeyStartError),
-    /// The address cannot be listened on.
+    /// usher can't listen on the address.
     #[error("cannot listen on {bind}: {cause}; choose another address or port with `bind`, or stop what uses it")]
     Bind {
         /// The setting.
@@ -36,25 +36,25 @@ pub enum StartError {
         /// The system's reason.
         cause: io::Error,
     },
-    /// `auto_login` where others could use it.
-    #[error("`auto_login` signs in whoever asks, so it needs a loopback `bind` and no `trusted_proxies`")]
+    /// Others could use `auto_login`.
+    #[error("`auto_login` signs in every client, so it needs a loopback `bind` and no `trusted_proxies`")]
     AutoLoginExposed,
-    /// Where the server listens cannot be written down.
+    /// The port file can't be used.
     #[error(transparent)]
     PortFile(#[from] PortFileError),
-    /// The prefix could not be told from a route.
-    #[error("`base_path` is {0}, which begins as paths of usher's own do; choose another one, such as /usher")]
+    /// The prefix conflicts with a route.
+    #[error("`base_path` {0} conflicts with usher's own paths; choose another one, such as /usher")]
     BasePathTaken(String),
-    /// How far the clock was believed could not be read or written.
-    #[error("what the database knows of the clock cannot be used: {}", .0.described())]
+    /// The time until which the clock was trusted can't be read or written.
+    #[error("the last trusted time can't be read from the database: {}", .0.described())]
     Clock(StoreError),
-    /// Whether names are kept could not be read or written.
-    #[error("what forward auth knows of names cannot be used: {}", .0.described())]
+    /// Reserved names can't be read or written.
+    #[error("reserved user names can't be read from the database: {}", .0.described())]
     Names(StoreError),
-    /// The first superuser cannot be made.
+    /// The first superuser can't be prepared.
     #[error(transparent)]
     FirstSuperuser(#[from] FirstSuperuserError),
-    /// The system gave no thread.
-    #[error("the server's threads cannot be started: {0}")]
+    /// Threads can't be started.
+    #[error("the server's threads can't be started: {0}")]
     Threads(io::Error),
 }

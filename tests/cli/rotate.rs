@@ -65,7 +65,7 @@ fn a_new_key_ends_all_sessions_and_store_keys_go_over_to_it() {
     let server = start(&dir);
     assert_eq!(whoami(&server, &old_token), 401);
     token(&server, "admin", "adminpw123");
-    assert!(!server.log().contains("the secret key is not the one"), "{}", server.log());
+    assert!(!server.log().contains("the secret key has changed"), "{}", server.log());
     let audit = json(&dir, &["audit"]);
     assert!(audit.as_array().unwrap().iter().any(|entry| entry["action"] == "secret.rotate"), "{audit}");
 }
@@ -106,7 +106,7 @@ fn a_cut_after_each_step_leaves_a_key_that_goes_with_the_database() {
             if finish == "serve" {
                 let server = start(&dir);
                 token(&server, "admin", "adminpw123");
-                assert!(!server.log().contains("the secret key is not the one"), "{number}: {}", server.log());
+                assert!(!server.log().contains("the secret key has changed"), "{number}: {}", server.log());
                 server.stop();
                 assert!(fs::read(data(&dir, "secret_key")).unwrap() == *expected, "{number}");
             } else {
@@ -139,14 +139,14 @@ fn a_key_that_is_set_is_changed_where_it_is_set_and_the_database_follows() {
     let server = with(new, &[]).start();
     assert_eq!(whoami(&server, &old_token), 401);
     let log = server.stop().stderr;
-    assert!(log.contains("the secret key is not the one"), "{log}");
+    assert!(log.contains("the secret key has changed"), "{log}");
     let arguments = ["rotate-secret", "--yes", "--old-secret-key-file", "old", "--json"];
     let done = with(new, &arguments).finish();
     assert!(done.status.success(), "{done:?}");
     assert_eq!(under(&dir, new).as_deref(), Some(TEXT));
     assert!(!data(&dir, "secret_key").exists(), "a key that is set is kept where it is set");
     let server = with(new, &[]).start();
-    assert!(!server.log().contains("the secret key is not the one"), "{}", server.log());
+    assert!(!server.log().contains("the secret key has changed"), "{}", server.log());
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_lost_key_costs_store_keys_alone_and_they_come_back_with_it() {
     let ended = usher(&dir, &["rotate-secret", "--yes"]);
     assert!(ended.status.success() && ended.stdout.contains("can't be read, and are unchanged: admin"), "{ended:?}");
     let server = start(&dir);
-    assert!(!server.log().contains("the secret key is not the one"), "{}", server.log());
+    assert!(!server.log().contains("the secret key has changed"), "{}", server.log());
     server.stop();
     json(&dir, &["rotate-secret", "--yes", "--old-secret-key-file", safe.to_str().unwrap()]);
     assert_eq!(store_key_of(&dir).as_deref(), Some(TEXT));

@@ -140,12 +140,12 @@ fn who_starts_it_hears_of_names_that_do_not_stand_for_whom_they_should() {
     assert!(command(&dir, &["user", "add", "alice"]).status.success());
     assert!(command(&dir, &["user", "delete", "alice", "--yes"]).status.success());
     let log = server.stop().stderr;
-    assert!(log.contains("`forward_auth` lists \"ghost\", which is nobody's name: whoever gets it may enter"), "{log}");
+    assert!(log.contains("`forward_auth` allows \"ghost\", but no user has this name"), "{log}");
     assert!(!log.contains("Admin"), "{log}");
     Program::in_dir(&dir, &[]).superuser().start().stop();
     assert!(command(&dir, &["user", "add", "Alice"]).status.success());
     let log = rules(Program::in_dir(&dir, &[])).start().stop().stderr;
-    assert!(log.contains("\"Alice\" was somebody else's name before"), "{log}");
+    assert!(log.contains("\"Alice\" was another user's name before"), "{log}");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn the_first_superuser_gets_nobody_elses_name_either() {
     database.execute("DELETE FROM users", []).unwrap();
     drop(database);
     let refusal = guarding().in_dir(&dir).set("superuser", "root").try_start().err().unwrap().to_string();
-    assert!(refusal.contains("`superuser` was somebody else's name"), "{refusal}");
+    assert!(refusal.contains("`superuser` was another user's name"), "{refusal}");
 }
 
 #[test]

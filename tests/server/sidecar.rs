@@ -133,7 +133,7 @@ fn a_server_whose_parent_has_ended_before_does_not_start() {
     short.wait().unwrap();
     let ended = Program::new(&[&format!("--exit-with-parent={id}")]).superuser().finish();
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert!(ended.stderr.contains("has ended already") && ended.stdout.is_empty(), "{ended:?}");
+    assert!(ended.stderr.contains("has already exited") && ended.stdout.is_empty(), "{ended:?}");
     assert!(!ended.stderr.contains("adminpw123"));
 }
 
@@ -143,7 +143,7 @@ fn the_end_of_the_thread_that_started_the_server_is_not_the_end_of_the_program()
     let server = std::thread::spawn(start).join().unwrap();
     server.request("GET", "/health").send().expect(200);
     let ended = server.stop();
-    assert!(ended.status.success() && !ended.stderr.contains("has ended"), "{ended:?}");
+    assert!(ended.status.success() && !ended.stderr.contains("has exited"), "{ended:?}");
 }
 
 /// The example of a desktop program, running; its lines come from its standard output.

@@ -168,9 +168,9 @@ async fn import(
 /// This server's secret key. A dry run doesn't create one, because it discards what it encrypts.
 async fn own_key(context: &Context<'_>, options: ImportOptions) -> Result<Secret, Failure> {
     if !options.dry_run {
-        return Ok(secret_key::in_force(context.config, &context.db, context.now).await?);
+        return Ok(secret_key::load(context.config, &context.db, context.now).await?);
     }
-    Ok(match secret_key::present(context.config)? {
+    Ok(match secret_key::read_existing(context.config)? {
         Some(key) => key,
         None => Secret::new(random::url_safe_text()?),
     })
