@@ -103,6 +103,20 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_of_user ON sessions (user_id);
 CREATE INDEX sessions_by_end ON sessions (expires_at);
 
+-- Accounts that people signed up for and that wait for approval. They are deleted when nobody approves them in time, and a
+-- network can have only some of them.
+CREATE TABLE sign_ups (
+    user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    -- A keyed hash of the network that it came from; zeros if sign-ups aren't counted.
+    network BLOB NOT NULL CHECK (length(network) = 16),
+    at      TEXT NOT NULL
+) STRICT;
+CREATE INDEX sign_ups_of_network ON sign_ups (network);
+CREATE INDEX sign_ups_by_age ON sign_ups (at);
+CREATE TRIGGER sign_ups_approved AFTER UPDATE OF is_active ON users WHEN new.is_active = 1 BEGIN
+    DELETE FROM sign_ups WHERE user_id = new.id;
+END;
+
 -- Cookies for sites behind forward auth, stored as a hash. A token belongs to a session and ends with it. It refers to
 -- the session by uuid, because session ids can be reused.
 CREATE TABLE entry_tokens (
@@ -125,11 +139,16 @@ CREATE TABLE former_names (
     -- The first owner, who may take the name again.
     user_uuid       BLOB NOT NULL CHECK (length(user_uuid) = 16)
 ) STRICT, WITHOUT ROWID;
+-- Nobody could enter a site by the name of an account that was never active.
 CREATE TRIGGER users_left_name AFTER UPDATE OF username_folded ON users
-WHEN old.username_folded <> new.username_folded AND EXISTS (SELECT 1 FROM name_keeping) BEGIN
+WHEN old.username_folded <> new.username_folded AND EXISTS (SELECT 1 FROM name_keeping)
+    AND (old.is_active = 1 OR old.last_login_at IS NOT NULL)
+BEGIN
     INSERT OR IGNORE INTO former_names VALUES (old.username_folded, old.uuid);
 END;
-CREATE TRIGGER users_left AFTER DELETE ON users WHEN EXISTS (SELECT 1 FROM name_keeping) BEGIN
+CREATE TRIGGER users_left AFTER DELETE ON users
+WHEN EXISTS (SELECT 1 FROM name_keeping) AND (old.is_active = 1 OR old.last_login_at IS NOT NULL)
+BEGIN
     INSERT OR IGNORE INTO former_names VALUES (old.username_folded, old.uuid);
 END;
 CREATE TRIGGER users_added_by_former_name BEFORE INSERT ON users WHEN EXISTS (SELECT 1 FROM name_keeping WHERE in_force) BEGIN

@@ -6,6 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::import::ImportSource;
 use crate::cli::keys::KeyCommand;
+use crate::cli::names::NamesCommand;
 use crate::cli::output_file::HELPER_COMMAND;
 use crate::cli::restore::RestoreOptions;
 use crate::cli::sessions::SessionCommand;
@@ -76,6 +77,15 @@ Examples:
     Key {
         #[command(subcommand)]
         command: KeyCommand,
+    },
+    /// List and release the names of former users, which forward auth reserves.
+    #[command(after_long_help = "\
+Examples:
+  usher names list
+  usher names release bob")]
+    Names {
+        #[command(subcommand)]
+        command: NamesCommand,
     },
     /// Print the audit log, newest entries first.
     #[command(after_long_help = "\

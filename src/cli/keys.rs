@@ -10,7 +10,7 @@ use crate::cli::context::{CommandError, Context, find_user, record_change, with_
 use crate::cli::output::{format_time, table};
 use crate::cli::prompt::require_confirmation;
 use crate::config::Config;
-use crate::domain::api_key::ApiKey;
+use crate::domain::api_key::{ApiKey, MAX_PER_USER};
 use crate::domain::audit::Action;
 use crate::http::ApiKeyRead;
 use crate::store::api_keys;
@@ -38,6 +38,17 @@ Examples:
         #[arg(long)]
         name: Option<String>,
     },
+    /// Delete all API keys of a user.
+    #[command(after_long_help = "\
+Examples:
+  usher key delete-all alice")]
+    DeleteAll {
+        /// The user's name or id.
+        user: String,
+        /// Don't ask for confirmation.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Delete an API key of a user.
     #[command(after_long_help = "\
 Examples:
@@ -58,6 +69,7 @@ pub fn run(config: &Config, json: bool, command: KeyCommand) -> Result<(), Failu
     with_context(config, json, async |context| match command {
         KeyCommand::List { user } => list(context, user).await,
         KeyCommand::Add { user, name } => add(context, user, name).await,
+        KeyCommand::DeleteAll { user, yes } => delete_all(context, user, yes).await,
         KeyCommand::Delete { user, id, yes } => delete(context, user, id, yes).await,
     })
 }
@@ -88,6 +100,9 @@ async fn add(context: &Context<'_>, user: String, name: Option<String>) -> Resul
     let (now, hash, text) = (context.now, api_key::sha256(unmasked.expose()), unmasked.clone());
     let added = context.write(Action::KeyMade, move |connection| {
         let user = find_user(connection, &user)?;
+        if api_keys::count_of_user(connection, user.id)? >= MAX_PER_USER {
+            return Err(CommandError::Unchanged(format!("{} has {MAX_PER_USER} API keys", user.username)));
+        }
         let key = ApiKey::new(user.id, &text, name, None, now);
         api_keys::insert(connection, &key, &hash)?;
         record_change(connection, Action::KeyMade, &user, Some(format!("key {}", key.id)), now)?;
@@ -96,6 +111,19 @@ async fn add(context: &Context<'_>, user: String, name: Option<String>) -> Resul
     let key = added.await?;
     let shown = json!({ "id": key.id, "name": key.name, "api_key": unmasked.expose() });
     context.print(&shown, || unmasked.expose().to_owned())
+}
+
+async fn delete_all(context: &Context<'_>, name: String, yes: bool) -> Result<(), Failure> {
+    let user = context.find_user(name).await?;
+    require_confirmation(yes, &format!("Delete all API keys of {}?", user.username))?;
+    let now = context.now;
+    let deleted = context.write(Action::KeyDeleted, move |connection| {
+        let count = api_keys::delete_all_of_user(connection, user.id)?;
+        record_change(connection, Action::KeyDeleted, &user, Some(format!("{count} keys")), now)?;
+        Ok(count)
+    });
+    let count = deleted.await?;
+    context.print(&serde_json::json!({ "deleted": count }), || format!("deleted API keys: {count}"))
 }
 
 async fn delete(context: &Context<'_>, name: String, id: Uuid, yes: bool) -> Result<(), Failure> {

@@ -14,6 +14,7 @@ mod http_client;
 mod import;
 mod interrupt;
 mod keys;
+mod names;
 mod output;
 mod output_file;
 mod progress;
@@ -92,6 +93,7 @@ fn run_command(cli: Cli, matches: &ArgMatches) -> Result<(), Failure> {
         Command::User { command } => users::run(&config, json, command),
         Command::Session { command } => sessions::run(&config, json, command),
         Command::Key { command } => keys::run(&config, json, command),
+        Command::Names { command } => names::run(&config, json, command),
         Command::Audit { user, limit } => audit::run(&config, json, user, limit),
         Command::Doctor => doctor::run(&config, json),
         Command::Config => config::run(&config, json),

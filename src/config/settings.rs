@@ -149,8 +149,11 @@ settings! {
 
         /// The number of accounts that can wait for approval. Further sign-ups are refused.
         ///
-        /// Ignored if throttle is false.
+        /// One network can have a quarter of them. Ignored if throttle is false.
         signup_max_waiting: u32 = "100", Number, get(values::number::<1, 1_000_000>);
+
+        /// The number of days after which an account that nobody has approved is deleted.
+        signup_waiting_days: u32 = "30", Number, get(values::number::<1, 36_500>);
     }
 
     "Browsers and proxies" {

@@ -396,6 +396,7 @@ export const audit = {
     backup: 'Backup created', restore: 'Backup restored', import: 'Accounts imported', export: 'Accounts exported',
     'factor.add': 'Second factor added', 'factor.remove': 'Second factor removed',
     'recovery_codes.add': 'Recovery codes made', 'secret.rotate': 'Secret key rotated', 'access.refuse': 'Access denied',
+    'name.release': 'Name released',
   },
   /** The fields that a change of an account names. */
   fields: {

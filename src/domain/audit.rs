@@ -101,6 +101,9 @@ pub enum Action {
     /// Recovery codes were made in place of those before.
     #[strum(serialize = "recovery_codes.add")]
     RecoveryCodesMade,
+    /// A former user's name was released for others.
+    #[strum(serialize = "name.release")]
+    NameReleased,
     /// A request was denied.
     #[strum(serialize = "access.refuse")]
     Refused,

@@ -8,11 +8,16 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 
+use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::clock::Timestamp;
 use crate::domain::throttle::COUNT_LIFETIME;
 use crate::jobs::JobContext;
-use crate::store::{Connection, StoreError, audit, challenges, heartbeat, reset_links, sessions, throttle};
+use crate::store::{
+    Connection, StoreError, audit, challenges, heartbeat, reset_links, sessions, sign_ups, throttle, users,
+};
 
+/// The most accounts that are deleted at once.
+const MAX_ENDED: u32 = 100;
 /// How often expired rows are deleted.
 const INTERVAL: Duration = Duration::from_mins(10);
 /// The largest trusted difference from the stored time. A server may be off for some days.
@@ -30,8 +35,9 @@ pub async fn run(job: JobContext) {
     loop {
         period.tick().await;
         let now = job.clock.now();
-        let (stable, audit_days) = (clock.stable_for(now, Instant::now()), job.config.audit_days);
-        match job.db.write(move |connection| sweep(connection, now, stable, audit_days)).await {
+        let stable = clock.stable_for(now, Instant::now());
+        let retention = Retention { audit_days: job.config.audit_days, waiting_days: job.config.signup_waiting_days };
+        match job.db.write(move |connection| sweep(connection, now, stable, retention)).await {
             Ok(Outcome::Done) => is_logged = false,
             Ok(Outcome::ClockUntrusted(trusted)) => {
                 if !std::mem::replace(&mut is_logged, true) {
@@ -91,7 +97,20 @@ enum Outcome {
     ClockUntrusted(Timestamp),
 }
 
-fn sweep(connection: &Connection, now: Timestamp, stable: Duration, audit_days: u32) -> Result<Outcome, StoreError> {
+/// How long rows are kept, in days.
+#[derive(Clone, Copy)]
+struct Retention {
+    audit_days: u32,
+    /// Accounts that wait for approval.
+    waiting_days: u32,
+}
+
+fn sweep(
+    connection: &Connection,
+    now: Timestamp,
+    stable: Duration,
+    retention: Retention,
+) -> Result<Outcome, StoreError> {
     // Whatever the clock says, these tables have a maximum size.
     throttle::trim(connection)?;
     audit::trim(connection)?;
@@ -103,19 +122,33 @@ fn sweep(connection: &Connection, now: Timestamp, stable: Duration, audit_days: 
     reset_links::sweep(connection, now)?;
     throttle::sweep(connection, now - COUNT_LIFETIME)?;
     challenges::sweep(connection, now)?;
-    audit::sweep(connection, now - TimeDelta::days(audit_days.into()))?;
+    end_waiting(connection, now, retention.waiting_days)?;
+    audit::sweep(connection, now - TimeDelta::days(retention.audit_days.into()))?;
     heartbeat::set_trusted_until(connection, now)?;
     Ok(Outcome::Done)
+}
+
+/// Deletes accounts that nobody has approved in time.
+fn end_waiting(connection: &Connection, now: Timestamp, days: u32) -> Result<(), StoreError> {
+    let end = now - TimeDelta::days(days.into());
+    for user in sign_ups::waiting_since_before(connection, end, MAX_ENDED)? {
+        users::delete(connection, user.id)?;
+        let event = Event::new(Actor::default(), Action::UserDeleted).target(&user).detail("not approved in time");
+        audit::record(connection, &event, now)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::audit::{Action, Actor, Event};
+    use crate::domain::secret::PasswordHash;
     use crate::domain::throttle::AttemptCount;
+    use crate::domain::user::User;
+    use crate::domain::username::Username;
     use crate::store::{Db, Options};
 
-    const AUDIT_DAYS: u32 = 90;
+    const RETENTION: Retention = Retention { audit_days: 90, waiting_days: 30 };
 
     fn at(text: &str) -> Timestamp {
         format!("{text}Z").parse().unwrap()
@@ -146,7 +179,7 @@ mod tests {
 
     async fn swept(db: &Db, now: &str, stable: Duration) -> Outcome {
         let now = at(now);
-        db.write(move |connection| sweep(connection, now, stable, AUDIT_DAYS)).await.unwrap()
+        db.write(move |connection| sweep(connection, now, stable, RETENTION)).await.unwrap()
     }
 
     #[tokio::test]
@@ -180,6 +213,34 @@ mod tests {
         assert_eq!(left(&db).await, (1, 0));
         // That is the trusted time from now on.
         assert_eq!(swept(&db, "2026-07-26T00:00:00", Duration::ZERO).await, Outcome::Done);
+        db.close();
+    }
+
+    #[tokio::test]
+    async fn accounts_that_nobody_approved_in_time_are_deleted_and_others_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = database(&dir);
+        fill(&db).await;
+        let work = move |connection: &Connection| {
+            for name in ["waiting", "approved", "made", "recent"] {
+                let user = User::new(Username::parse(name).unwrap(), false, false, at("2026-05-01T00:00:00"));
+                users::insert(connection, &user, &PasswordHash::new("hash"))?;
+                let then = if name == "recent" { "2026-05-20T00:00:00" } else { "2026-05-01T00:00:00" };
+                if name != "made" {
+                    sign_ups::add(connection, user.id, &[0; 16], at(then))?;
+                }
+                if name == "approved" {
+                    users::update(connection, &user, &User { is_active: true, ..user.clone() })?;
+                }
+            }
+            Ok::<_, StoreError>(())
+        };
+        db.write(work).await.unwrap();
+        assert_eq!(swept(&db, "2026-06-02T00:00:00", Duration::ZERO).await, Outcome::Done);
+        let names = |connection: &Connection| {
+            connection.all("SELECT username FROM users ORDER BY id", &[], |row| row.get::<String>(0))
+        };
+        assert_eq!(db.read(names).await.unwrap(), ["approved", "made", "recent"]);
         db.close();
     }
 

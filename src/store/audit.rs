@@ -1,8 +1,10 @@
 //! The `audit` table and its lines in the server's log.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use r2d2::ManageConnection;
 use uuid::Uuid;
@@ -21,6 +23,22 @@ const MAX_DONE: i64 = 400_000;
 const MAX_FAILED: i64 = 100_000;
 /// Excess entries are deleted every this many entries.
 const TRIM_INTERVAL: u64 = 1024;
+/// The most entries kept of one user's actions, so that no user displaces the entries of others.
+const MAX_OF_ACTOR: i64 = 20_000;
+/// The same for frequent actions.
+const MAX_FREQUENT_OF_ACTOR: i64 = 2_000;
+/// Actions that users can repeat at will and that concern no rights, passwords, keys or sessions, as SQL.
+macro_rules! frequent {
+    () => {
+        "(action IN ('user.change', 'site.enter', 'access.refuse', 'store_key.save'))"
+    };
+}
+/// A user's excess entries are deleted every this many of them.
+const ACTOR_TRIM_INTERVAL: u32 = 256;
+/// The most users whose entries are counted.
+const MAX_COUNTED_ACTORS: usize = 4096;
+/// The entries of each user that this process has written since it last trimmed them.
+static WRITTEN_BY_ACTOR: Mutex<BTreeMap<Uuid, u32>> = Mutex::new(BTreeMap::new());
 /// The entries that this process has written.
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
@@ -57,7 +75,36 @@ pub fn record_without_log(connection: &Connection, event: &Event, now: Timestamp
             &event.detail,
         ],
     )?;
+    if let Some(actor) = event.actor.id.filter(|actor| is_due(*actor)) {
+        trim_actor(connection, actor)?;
+    }
     if WRITTEN.fetch_add(1, Ordering::Relaxed) % TRIM_INTERVAL == TRIM_INTERVAL - 1 { trim(connection) } else { Ok(()) }
+}
+
+/// Counts an entry of a user, and reports whether it is time to look for excess entries.
+fn is_due(actor: Uuid) -> bool {
+    let mut written = WRITTEN_BY_ACTOR.lock().unwrap_or_else(PoisonError::into_inner);
+    if written.len() >= MAX_COUNTED_ACTORS {
+        written.clear();
+    }
+    let count = written.entry(actor).or_insert(0);
+    *count = (*count + 1) % ACTOR_TRIM_INTERVAL;
+    *count == 0
+}
+
+/// Deletes the oldest entries of a user's actions beyond the limits.
+fn trim_actor(connection: &Connection, actor: Uuid) -> Result<(), StoreError> {
+    const SQL: &str = concat!(
+        "DELETE FROM audit WHERE actor = ?1 AND ",
+        frequent!(),
+        " = ?2 AND id <= (SELECT id FROM audit WHERE actor = ?1 AND ",
+        frequent!(),
+        " = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)"
+    );
+    for (frequent, most) in [(true, MAX_FREQUENT_OF_ACTOR), (false, MAX_OF_ACTOR)] {
+        connection.run(SQL, bind![actor, frequent, most])?;
+    }
+    Ok(())
 }
 
 /// Deletes the oldest entries beyond the limits.
@@ -193,4 +240,34 @@ pub fn list(connection: &Connection, filter: &AuditFilter) -> Result<(i64, Vec<A
         })
     })?;
     Ok((total, entries))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::audit::{Action, Actor};
+
+    #[test]
+    fn a_user_who_repeats_an_action_displaces_only_their_own_entries_of_that_kind() {
+        let connection = Connection::from(rusqlite::Connection::open_in_memory().unwrap());
+        connection.batch(include_str!("../../schema.sql")).unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        let record = |actor: Uuid, action| {
+            let event = Event::new(Actor { id: Some(actor), ..Actor::default() }, action);
+            record_without_log(&connection, &event, now).unwrap();
+        };
+        let (alice, bob) = (Uuid::new_v4(), Uuid::new_v4());
+        record(alice, Action::KeyMade);
+        record(bob, Action::UserChanged);
+        for _ in 0..4000 {
+            record(alice, Action::UserChanged);
+        }
+        let count = |actor: Uuid, action: &str| -> i64 {
+            let sql = "SELECT count(*) FROM audit WHERE actor = ? AND action = ?";
+            connection.one(sql, bind![actor, action], |row| row.get(0)).unwrap()
+        };
+        assert_eq!((count(alice, "key.add"), count(bob, "user.change")), (1, 1));
+        let changes = count(alice, "user.change");
+        assert!((2000..2256).contains(&changes), "{changes}");
+    }
 }

@@ -15,6 +15,7 @@ pub mod reserved_names;
 pub mod reset_links;
 pub mod secret_key;
 pub mod sessions;
+pub mod sign_ups;
 pub mod site_tokens;
 pub mod throttle;
 pub mod transfer;

@@ -34,11 +34,23 @@ pub fn copy_from(connection: &Connection, replaced: &Path) -> Result<(), StoreEr
         "INSERT OR IGNORE INTO name_keeping SELECT * FROM replaced.name_keeping;
          INSERT OR IGNORE INTO former_names SELECT * FROM replaced.former_names;
          INSERT OR IGNORE INTO former_names SELECT username_folded, uuid FROM replaced.users AS old
-         WHERE EXISTS (SELECT 1 FROM replaced.name_keeping) AND NOT EXISTS (
+         WHERE EXISTS (SELECT 1 FROM replaced.name_keeping) AND (old.is_active = 1 OR old.last_login_at IS NOT NULL)
+         AND NOT EXISTS (
              SELECT 1 FROM main.users AS new WHERE new.uuid = old.uuid AND new.username_folded = old.username_folded)",
     );
     connection.batch("DETACH replaced")?;
     copied
+}
+
+/// Returns the reserved names in their folded form, with the ids of their former owners.
+pub fn all(connection: &Connection) -> Result<Vec<(String, uuid::Uuid)>, StoreError> {
+    let sql = "SELECT username_folded, user_uuid FROM former_names ORDER BY username_folded";
+    connection.all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// Releases a reserved name. Returns false if it isn't reserved.
+pub fn release(connection: &Connection, name: &Username) -> Result<bool, StoreError> {
+    Ok(connection.run("DELETE FROM former_names WHERE username_folded = ?", bind![name.folded()])? > 0)
 }
 
 /// Returns the former owner of a name, if it is reserved now.

@@ -192,3 +192,30 @@ fn a_backup_that_is_put_back_gives_no_name_away() {
     rename(&server, &admin, &ids[0], "alicia").expect(200);
     crate::sites::verify(&server, "https://app.example.org/", &token).expect(401);
 }
+
+#[test]
+fn the_name_of_an_account_that_was_never_active_is_free_again() {
+    let server = guarding().start();
+    let admin = server.admin();
+    let waiting = sign_up(&server, "bob").expect(201).field("id");
+    delete(&server, &admin, &waiting);
+    let waiting = sign_up(&server, "bob").expect(201).field("id");
+    rename(&server, &admin, &waiting, "robert").expect(200);
+    delete(&server, &admin, &server.add_active(&admin, "bob"));
+    sign_up(&server, "bob").refused(400, TAKEN);
+}
+
+#[test]
+fn an_administrator_lists_reserved_names_and_releases_one() {
+    let server = guarding().start();
+    let admin = server.admin();
+    let id = server.add_active(&admin, "Bob");
+    delete(&server, &admin, &id);
+    let listed = command(&server.dir, &["names", "list", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+    assert_eq!(listed, json!([{ "username": "bob", "former_user": id }]));
+    assert!(command(&server.dir, &["names", "release", "BOB"]).status.success());
+    sign_up(&server, "bob").expect(201);
+    let again = command(&server.dir, &["names", "release", "bob"]);
+    assert!(again.stderr.contains("\"bob\" is not reserved; nothing was changed"), "{again:?}");
+}

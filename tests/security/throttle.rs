@@ -107,15 +107,19 @@ fn wrong_current_passwords_count_like_failed_log_ins() {
 
 #[test]
 fn sign_ups_are_limited_by_place_and_by_how_many_wait_for_approval() {
-    let server = start(&[("signup_max_waiting", "15")]);
+    let server = start(&[("signup_max_waiting", "40")]);
     let sign_up = |from: &str, name: String| {
         let body = json!({"username": name, "password": "quiet-otter-7"});
         server.from(from, "POST", "/api/v1/users/").json(&body).send().status
     };
     let statuses: Vec<u16> = (0..11).map(|n| sign_up("192.0.2.1", format!("a{n}"))).collect();
     assert_eq!(statuses.iter().position(|status| *status == 429), Some(10));
-    let statuses: Vec<u16> = (0..6).map(|n| sign_up("192.0.2.2", format!("b{n}"))).collect();
-    assert_eq!(statuses, [201, 201, 201, 201, 201, 429], "fifteen wait already");
+    for place in 2..5 {
+        let statuses: Vec<u16> =
+            (0..10).map(|n| sign_up(&format!("192.0.2.{place}"), format!("b{place}{n}"))).collect();
+        assert_eq!(statuses, [201; 10]);
+    }
+    assert_eq!(sign_up("192.0.2.5", "c0".to_owned()), 429, "forty wait already");
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     let added = server.call("POST", "/api/v1/users/", &admin, &json!({"username": "c", "password": "quiet-otter-7"}));
     assert_eq!(added.status, 201, "superusers are not limited");
@@ -210,4 +214,20 @@ fn throttling_can_be_switched_off() {
     let server = start(&[("throttle", "false")]);
     assert!((0..30).all(|_| server.try_login_from("192.0.2.1", ADMIN.0, WRONG).status == 401));
     assert_eq!(server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1).status, 200);
+}
+
+#[test]
+fn one_network_gets_a_quarter_of_the_accounts_that_can_wait() {
+    let server = start(&[("trusted_proxies", "127.0.0.1"), ("signup_max_waiting", "8")]);
+    let sign_up = |address: &str, name: &str| {
+        let body = json!({ "username": name, "password": "quiet-otter-7" });
+        server.from(address, "POST", "/api/v1/users/").json(&body).send()
+    };
+    let id = sign_up("192.0.2.1", "one").expect(201).field("id");
+    sign_up("192.0.2.1", "two").expect(201);
+    assert_eq!(sign_up("192.0.2.1", "three").expect(429).header("retry-after"), Some("3600"));
+    sign_up("192.0.2.2", "four").expect(201);
+    let admin = server.admin();
+    server.call("PATCH", &format!("/api/v1/users/{id}"), &admin, &json!({ "is_active": true })).expect(200);
+    sign_up("192.0.2.1", "three").expect(201);
 }

@@ -23,12 +23,14 @@ use crate::http::pipeline::route::Route;
 use crate::store::user_index::search;
 use crate::store::user_list::UserQuery;
 use crate::store::users;
-use crate::store::{Connection, StoreError, audit, sessions};
+use crate::store::{Connection, StoreError, audit, sessions, sign_ups};
 
 const ALL: &str = "/api/v1/users/";
 const WHOAMI: &str = "/api/v1/users/whoami";
 const ONE: &str = "/api/v1/users/{user_id}";
 const TAG: &str = "Users";
+/// One network can have this part of `signup_max_waiting`: a quarter.
+const NETWORK_SHARE: u32 = 4;
 
 pub fn routes() -> Vec<Route> {
     vec![
@@ -79,6 +81,10 @@ async fn add(request: Request<MaybeSignedIn, UserCreate>) -> Result<Response, Ap
         // Nobody could approve the account yet.
         _ if !is_superuser && !users::superuser_exists(connection)? => Err(ApiError::SignupClosed),
         Some(_) if users::approval_queue_is_full(connection, max_waiting)? => Err(SignUpKey::full()),
+        // One network must not keep all others from signing up.
+        Some(key) if sign_ups::network_is_full(connection, &key.network(), max_waiting.div_ceil(NETWORK_SHARE))? => {
+            Err(SignUpKey::full())
+        }
         Some(key) => key.check(connection, now),
         None => Ok(()),
     };
@@ -95,6 +101,9 @@ async fn add(request: Request<MaybeSignedIn, UserCreate>) -> Result<Response, Ap
             // Commit the count even though the name is taken.
             Err(taken @ (StoreError::UsernameTaken | StoreError::FormerUsername)) => return Ok(Err(taken)),
             Err(error) => return Err(error.into()),
+        }
+        if !is_superuser && !user.is_active {
+            sign_ups::add(connection, user.id, &key.map_or([0; 16], |key| key.network()), now)?;
         }
         audit::record(connection, &Event::new(actor, Action::UserAdded).target(&user), now)?;
         Ok(Ok(user))

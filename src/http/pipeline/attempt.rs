@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::auth::password_hasher::HashError;
 use crate::domain::clock::Timestamp;
-use crate::domain::throttle::ThrottleRule;
+use crate::domain::throttle::{AttemptKey, ThrottleRule};
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::throttle::{AttemptCounter, InFlightGuard};
@@ -136,6 +136,11 @@ impl SignUpKey {
     /// Rejects a sign-up that comes too soon after others from its network.
     pub fn check(self, connection: &Connection, now: Timestamp) -> Result<(), ApiError> {
         self.0.retry_after(connection, now)?.map_or(Ok(()), |seconds| Err(ApiError::TooManyRequests(seconds)))
+    }
+
+    /// Returns the keyed hash of the network.
+    pub fn network(&self) -> AttemptKey {
+        self.0.key
     }
 
     /// The key inside a write, where all earlier sign-ups are counted already.
