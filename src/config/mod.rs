@@ -9,6 +9,7 @@ mod inputs;
 mod server_record;
 mod setting;
 mod settings;
+mod shown;
 mod sources;
 #[cfg(test)]
 mod tests;

@@ -145,7 +145,7 @@ macro_rules! settings {
             /// The printable value of a setting: secrets as `***`, unset and unknown settings as an empty string.
             pub fn shown(&self, name: &str) -> String {
                 match name {
-                    $($( stringify!($name) => values::Shown::shown(&self.$name), )*)*
+                    $($( stringify!($name) => crate::config::shown::Shown::shown(&self.$name), )*)*
                     _ => String::new(),
                 }
             }

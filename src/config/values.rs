@@ -9,68 +9,13 @@ use ipnet::IpNet;
 use log::LevelFilter;
 use url::Url;
 
-use crate::config::error;
-use crate::domain::forward_auth::AccessRules;
 use crate::domain::schedule::Schedule;
 use crate::domain::second_factor::SecondFactorPolicy;
-use crate::domain::secret::Secret;
 
 /// An enum that is written as one of a few words.
 pub(super) trait Word: Sized + 'static {
     /// Every word with its value.
     const WORDS: &'static [(&'static str, Self)];
-}
-
-/// How `usher config` prints a value.
-pub(super) trait Shown {
-    /// The text. The setting's parser reads it as the same value.
-    fn shown(&self) -> String;
-}
-
-macro_rules! shown_by_display {
-    ($($type:ty),*) => { $(
-        impl Shown for $type {
-            fn shown(&self) -> String {
-                self.to_string()
-            }
-        }
-    )* };
-}
-shown_by_display!(bool, u32, usize, String, Bind, ExitWith, IpNet, Schedule, Secret);
-
-macro_rules! shown_by_word {
-    ($($type:ty),*) => { $(
-        impl Shown for $type {
-            fn shown(&self) -> String {
-                word(self).to_owned()
-            }
-        }
-    )* };
-}
-shown_by_word!(Signup, CookieSecure, LangflowApi, SecondFactorPolicy);
-
-impl Shown for PathBuf {
-    fn shown(&self) -> String {
-        error::shown_path(self)
-    }
-}
-
-impl Shown for AccessRules {
-    fn shown(&self) -> String {
-        self.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    }
-}
-
-impl<T: Shown> Shown for Option<T> {
-    fn shown(&self) -> String {
-        self.as_ref().map(Shown::shown).unwrap_or_default()
-    }
-}
-
-impl<T: Shown> Shown for Vec<T> {
-    fn shown(&self) -> String {
-        self.iter().map(Shown::shown).collect::<Vec<_>>().join(", ")
-    }
 }
 
 /// Who can add users.

@@ -293,3 +293,35 @@ fn a_backup_and_an_export_go_to_standard_output() {
     server.stop();
     assert!(crate::desk::done(&dir, &["restore", "b.gz", "--yes"]).contains("with 1 user"));
 }
+
+#[test]
+fn a_removed_factor_and_a_used_recovery_code_stay_so_after_a_restore() {
+    let server = Program::new(&[]).superuser().start();
+    let dir = Arc::clone(&server.dir);
+    add_key(&server);
+    server.stop();
+    let database = || crate::desk::database(&dir);
+    let at = "2026-01-01 00:00:00+00:00";
+    database()
+        .execute_batch(&format!(
+            "INSERT INTO factors (uuid, user_id, kind, name, data, last_step, is_confirmed, created_at) VALUES
+                 (zeroblob(16), 1, 'totp', 'kept', '', 5, 1, '{at}'), (x'01010101010101010101010101010101', 1, 'totp', 'lost', '', 5, 1, '{at}');
+             INSERT INTO recovery_codes (user_id, sha256) VALUES (1, zeroblob(32)),
+                 (1, x'0101010101010101010101010101010101010101010101010101010101010101')"
+        ))
+        .unwrap();
+    crate::desk::done(&dir, &["backup", "b.gz"]);
+    database()
+        .execute_batch(&format!(
+            "DELETE FROM factors WHERE name = 'lost'; UPDATE factors SET last_step = 9;
+             UPDATE recovery_codes SET used_at = '{at}' WHERE sha256 = zeroblob(32)"
+        ))
+        .unwrap();
+    crate::desk::done(&dir, &["restore", "b.gz", "--yes"]);
+    let one = |sql: &str| database().query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+    assert_eq!(one("SELECT group_concat(name || last_step) FROM factors"), "kept9");
+    assert_eq!(
+        one("SELECT group_concat(used_at IS NOT NULL) FROM (SELECT * FROM recovery_codes ORDER BY sha256)"),
+        "1,0"
+    );
+}

@@ -301,3 +301,12 @@ fn every_summary_is_one_sentence_or_more_and_fits_into_a_line_of_help() {
         assert!(summary.ends_with('.') && summary.len() <= 120 && !summary.contains("  "), "{summary}");
     }
 }
+
+#[test]
+fn a_variable_whose_value_is_in_quotes_is_reported_without_its_value() {
+    let machine = Machine::new().env("USHER_SUPERUSER", "'ann'").env("USHER_SUPERUSER_PASSWORD", "\"hunter2\"");
+    let config = machine.load();
+    assert_eq!((config.superuser.as_deref(), config.notices.len()), (Some("'ann'"), 2));
+    assert!(config.notices.iter().all(|notice| notice.contains("quotes") && !notice.contains("hunter2")));
+    assert!(Machine::new().env("USHER_LOG", "info").load().notices.is_empty());
+}

@@ -60,5 +60,28 @@ fn compare(connection: &Connection) -> Result<Option<usize>, StoreError> {
          AND created_at <= (SELECT max(at) FROM revoking.audit)";
     let disabled = "UPDATE main.api_keys SET is_active = 0 WHERE is_active = 1 \
          AND uuid IN (SELECT uuid FROM revoking.api_keys WHERE is_active = 0)";
-    Ok(Some(connection.run(deleted, &[])? + connection.run(disabled, &[])?))
+    let revoked = connection.run(deleted, &[])? + connection.run(disabled, &[])?;
+    if let Err(error) = carry_over_factors(connection) {
+        // A database of before the second factor has none of its tables.
+        log::debug!("No removed factors are carried over: {}", error.described());
+    }
+    Ok(Some(revoked))
+}
+
+/// Removes the second factors and recovery codes that the replaced database doesn't have any more, marks codes that were
+/// used in it, and takes over the newest accepted steps. Only accounts that the replaced database has are compared.
+fn carry_over_factors(connection: &Connection) -> Result<(), StoreError> {
+    connection.batch(
+        "DELETE FROM main.factors WHERE uuid NOT IN (SELECT uuid FROM revoking.factors)
+             AND created_at <= (SELECT max(at) FROM revoking.audit);
+         UPDATE main.factors SET last_step = max(coalesce(last_step, 0), coalesce(
+             (SELECT last_step FROM revoking.factors AS replaced WHERE replaced.uuid = main.factors.uuid), 0))
+             WHERE kind = 'totp';
+         DELETE FROM main.recovery_codes WHERE sha256 NOT IN (SELECT sha256 FROM revoking.recovery_codes)
+             AND user_id IN (SELECT id FROM main.users WHERE uuid IN (SELECT uuid FROM revoking.users));
+         UPDATE main.recovery_codes SET used_at = (
+             SELECT used_at FROM revoking.recovery_codes AS replaced
+             WHERE replaced.sha256 = main.recovery_codes.sha256 AND replaced.used_at IS NOT NULL)
+             WHERE used_at IS NULL;",
+    )
 }
