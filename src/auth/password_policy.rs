@@ -8,7 +8,7 @@ use crate::domain::username::Username;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeakPassword {
     /// It has fewer characters than the settings ask (OWASP ASVS 5, 6.2.1).
-    #[error("Password should have at least {0} characters")]
+    #[error("Password should have at least {min} character{s}", min = .0, s = if *.0 == 1 { "" } else { "s" })]
     TooShort(usize),
     /// It is longer than bcrypt reads.
     #[error("Password should have at most 72 bytes")]

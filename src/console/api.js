@@ -3,7 +3,7 @@
 import { base } from './routing.js';
 import { errors, session } from './texts.js';
 
-/** The API's message for a taken user name, which names no field. */
+/** The API's message for a taken user name. Like those of refused names and passwords, it is no list of fields. */
 const NAME_TAKEN = 'This username is unavailable.';
 
 /** How long to wait for a response, in milliseconds. */
@@ -42,7 +42,8 @@ export class ApiError extends Error {
     this.status = status;
     this.fields = {};
     this.retryAfter = status === 429 ? Math.max(1, Number(body?.retry_after ?? retryAfter) || 1) : 0;
-    if (detail === NAME_TAKEN) this.fields.username = detail;
+    if (typeof detail === 'string' && (detail === NAME_TAKEN || detail.startsWith('Username '))) this.fields.username = detail;
+    if (typeof detail === 'string' && detail.startsWith('Password ')) this.fields.password = detail;
     if (Array.isArray(detail)) {
       for (const item of detail) this.fields[item.loc.at(-1)] ??= readable(item.msg);
       // For errors whose field is not on the page.

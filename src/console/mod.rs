@@ -90,7 +90,7 @@ pub mod mark {
     pub const LOGO: &str = "LOGO";
     /// The setting `base_path`, which a page compares with its own path.
     pub const BASE: &str = "BASE_PATH";
-    /// The setting `signup`.
+    /// The setting `signup`, or `closed` with automatic sign-in.
     pub const SIGN_UP: &str = "SIGN_UP";
     /// The version of usher.
     pub const RELEASE: &str = "USHER_RELEASE";

@@ -97,7 +97,7 @@ impl Page {
             .replace(mark::LOGO, LOGO)
             .replace(mark::BOOT, &boot)
             .replace(mark::STYLE, STYLE)
-            .replace(mark::SIGN_UP, config.signup.as_str())
+            .replace(mark::SIGN_UP, if config.auto_login { "closed" } else { config.signup.as_str() })
             .replace(mark::BASE, &config.base_path)
             .replace(mark::RELEASE, env!("CARGO_PKG_VERSION"))
             .replace(mark::PASSWORD_MIN, &config.password_min_length.to_string())

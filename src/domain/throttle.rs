@@ -44,9 +44,10 @@ impl ThrottleRule {
     /// The number of failures before the first wait.
     pub fn free_failures(self) -> u32 {
         match self {
-            Self::Pair => 5,
+            // Langflow 1.3's page sends each wrong sign-in four times.
+            Self::Pair => 16,
             Self::Account => 20,
-            Self::Network => 40,
+            Self::Network => 80,
             Self::SignUp => 10,
         }
     }

@@ -21,10 +21,10 @@ pub struct Username {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsernameError {
     /// It is empty after trimming.
-    #[error("String should have at least 1 character")]
+    #[error("Username should have at least 1 character")]
     Empty,
     /// It has more than [`MAX_CHARS`] characters.
-    #[error("String should have at most 255 characters")]
+    #[error("Username should have at most 255 characters")]
     TooLong,
     /// It has a control, format, private-use or line-separating character.
     #[error("Username should not contain control, format or private-use characters")]

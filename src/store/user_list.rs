@@ -11,7 +11,7 @@ use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::value::bind;
 use crate::store::user_rows::{from_row, user_columns};
-use crate::store::users::count;
+use crate::store::users::{count, find_by_name};
 
 /// The order of a list. Ties are in order of creation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
@@ -86,6 +86,33 @@ pub fn list(connection: &Connection, page: &UserQuery) -> Result<(i64, Vec<User>
         None => connection.all(&sql, bind![page.limit, page.skip], from_row)?,
     };
     Ok((total, users))
+}
+
+/// Like [`list`] for one user name, in any case and Unicode form: the result has one user or none.
+pub fn by_name(connection: &Connection, name: &str, page: &UserQuery) -> Result<(i64, Vec<User>), StoreError> {
+    let found = find_by_name(connection, name)?.map(|(user, _)| user);
+    Ok(filter(found, page))
+}
+
+/// Filters, counts and pages few users, who are in the order of the page.
+fn filter(users: impl IntoIterator<Item = User>, page: &UserQuery) -> (i64, Vec<User>) {
+    let needle = page.search.as_deref().and_then(fold_typed).unwrap_or_default();
+    let is_in_state = |user: &User| page.state.is_none_or(|state| is_in(user, state));
+    let matches = |user: &User| is_in_state(user) && user.username.folded().contains(&needle);
+    let found: Vec<User> = users.into_iter().filter(matches).collect();
+    let size = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
+    let total = i64::try_from(found.len()).unwrap_or(i64::MAX);
+    (total, found.into_iter().skip(size(page.skip)).take(size(page.limit)).collect())
+}
+
+/// Whether a user is in a state.
+fn is_in(user: &User, state: UserState) -> bool {
+    match state {
+        UserState::Waiting => !user.is_active && user.last_login_at.is_none(),
+        UserState::Active => user.is_active,
+        UserState::Inactive => !user.is_active && user.last_login_at.is_some(),
+        UserState::Superuser => user.is_superuser,
+    }
 }
 
 /// Like [`list`] by last sign-in, without a search and without the superuser filter, for any number of users: it walks

@@ -54,9 +54,9 @@ fn a_server_that_is_gone_is_said_so_and_when_it_is_back_the_page_goes_on() {
 #[test]
 fn somebody_who_tries_too_often_is_told_how_long_to_wait() {
     let server = Server::with().set("throttle", "true").manual_clock().start();
-    for failure in 0..10 {
-        // Each failure after the fifth doubles the wait before the next.
-        server.clock.advance(TimeDelta::seconds(if failure < 5 { 0 } else { 1 << (failure - 5) }));
+    for failure in 0..21 {
+        // Each failure after the sixteenth doubles the wait before the next.
+        server.clock.advance(TimeDelta::seconds(if failure < 16 { 0 } else { 1 << (failure - 16) }));
         server.try_login(ADMIN.0, "wrong password");
     }
     let browser = Browser::open(&server.url);

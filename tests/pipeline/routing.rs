@@ -41,7 +41,7 @@ fn known_paths_say_which_methods_they_know() {
         ("POST", "/api/v1/users/whoami", "GET, PATCH, DELETE, HEAD"),
         ("GET", "/api/v1/login", "POST"),
         ("OPTIONS", "/health", "GET, HEAD"),
-        ("BREW", "/api/v1/api_key/", "GET, POST, HEAD"),
+        ("BREW", "/api/v1/api_key/", "GET, POST, DELETE, HEAD"),
     ] {
         let answer = server.request(method, path).send().refused(405, "Method Not Allowed");
         assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");

@@ -173,3 +173,13 @@ fn somebody_who_signed_up_under_the_persons_name_is_not_the_person() {
     let users: Value = server.get("/api/v1/users/").bearer(&access(ask(&server).send())).send().json();
     assert_eq!(users["total_count"], 2);
 }
+
+#[test]
+fn with_automatic_sign_in_only_superusers_add_users() {
+    let server = Server::with().set("auto_login", "true").set("signup", "open").start();
+    let add = || server.post("/api/v1/users/").json(&json!({ "username": "erika", "password": PASSWORD }));
+    add().send().refused(403, "Public user registration is disabled.");
+    let page = server.get("/").send().expect(200).text();
+    assert!(page.contains(r#"<meta name="usher-signup" content="closed">"#), "{page}");
+    add().bearer(&server.admin()).send().expect(201);
+}

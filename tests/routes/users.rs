@@ -103,30 +103,36 @@ fn names_that_differ_only_in_case_or_unicode_form_are_one_name() {
 #[test]
 fn names_that_cannot_be_seen_or_would_deceive_are_refused() {
     let server = Server::start();
-    for (name, kind) in [
-        ("", "string_too_short"),
-        ("  ", "string_too_short"),
-        ("a\0b", "value_error"),
-        ("a\u{202e}b", "value_error"),
-        ("a\u{200b}b", "value_error"),
-        ("\u{3164}", "value_error"),
-        ("\u{e000}", "value_error"),
-        ("admin \u{3164}", "value_error"),
-        ("admin\u{2800}", "value_error"),
-        ("\u{301}", "value_error"),
-        ("аdmin", "value_error"),
-        ("ad  min", "value_error"),
-        ("ad\u{a0}min", "value_error"),
-        ("Command Line", "value_error"),
-        ("schedule", "value_error"),
+    let (empty, forbidden) = (
+        "Username should have at least 1 character",
+        "Username should not contain control, format or private-use characters",
+    );
+    let (spaces, mixed) =
+        ("Username should separate words by single spaces", "Username should not mix letters of different scripts");
+    for (name, sentence) in [
+        ("", empty),
+        ("  ", empty),
+        ("a\0b", forbidden),
+        ("a\u{202e}b", forbidden),
+        ("a\u{200b}b", forbidden),
+        ("\u{3164}", "Username should contain visible characters"),
+        ("\u{e000}", forbidden),
+        ("admin \u{3164}", "Username should not contain invisible characters"),
+        ("admin\u{2800}", "Username should not contain invisible characters"),
+        ("\u{301}", "Username should not begin a word with a combining mark"),
+        ("аdmin", mixed),
+        ("ad  min", spaces),
+        ("ad\u{a0}min", spaces),
+        ("Command Line", "Username is reserved"),
+        ("schedule", "Username is reserved"),
     ] {
-        let answer = server.post("/api/v1/users/").json(&json!({"username": name, "password": "quiet-otter-7"})).send();
-        assert_eq!(answer.faults(), [format!("body.username {kind}")], "{name:?}");
+        let new = json!({"username": name, "password": "quiet-otter-7"});
+        server.post("/api/v1/users/").json(&new).send().refused(400, sentence);
     }
     let long = |n: usize| {
         server.post("/api/v1/users/").json(&json!({"username": "é".repeat(n), "password": "quiet-otter-7"})).send()
     };
-    assert_eq!(long(256).faults(), ["body.username string_too_long"]);
+    long(256).refused(400, "Username should have at most 255 characters");
     long(255).expect(201);
 }
 
@@ -140,8 +146,53 @@ fn an_account_whose_name_is_no_longer_allowed_signs_in_and_is_changed_as_before(
     let own = server.login("АDMIN", PASSWORD).access;
     let patch = |body: &Value| server.patch(format!("/api/v1/users/{id}")).bearer(&own).json(body).send();
     patch(&json!({ "username": "аdmin", "profile_image": "x" })).expect(200);
-    assert_eq!(patch(&json!({ "username": "Аdmin" })).faults(), ["body.username value_error"]);
+    patch(&json!({ "username": "Аdmin" })).refused(400, "Username should not mix letters of different scripts");
     patch(&json!({ "username": "ada" })).expect(200);
+}
+
+#[test]
+fn a_refused_name_is_told_after_permission_and_existence() {
+    let server = Server::start();
+    let admin = server.admin();
+    let (id, alice) = server.member(&admin, "alice");
+    let rename = |id: &str, token: &str, body: serde_json::Value| {
+        server.patch(format!("/api/v1/users/{id}")).bearer(token).json(&body).send()
+    };
+    let nobody = "00000000-0000-4000-8000-000000000000";
+    let invisible = json!({ "username": "\u{3164}" });
+    rename(nobody, &alice.access, invisible.clone()).refused(403, "Permission denied");
+    rename(nobody, &admin, invisible.clone()).refused(404, "User not found");
+    rename(&id, &alice.access, invisible).refused(400, "Username should contain visible characters");
+    rename(&id, &admin, json!({ "password": "alice" })).refused(400, "Password should have at least 8 characters");
+    let both = json!({ "username": "quiet-otter-7", "password": "QUIET-OTTER-7" });
+    rename(&id, &admin, both).refused(400, "Password should not be the username");
+    // Langflow's own errors stay lists.
+    assert_eq!(rename(&id, &admin, json!({ "username": 1 })).faults(), ["body.username string_type"]);
+}
+
+#[test]
+fn the_list_is_filtered_by_exact_name_and_refuses_filters_that_usher_lacks() {
+    let server = Server::start();
+    let admin = server.admin();
+    for name in ["bob", "bobby"] {
+        server.sign_up(name);
+    }
+    let list = |query: &str| server.get(format!("/api/v1/users/?{query}")).bearer(&admin).send();
+    let names = |query: &str| -> Vec<String> {
+        let page = list(query).expect(200).json();
+        let names = page["users"].as_array().unwrap().iter().map(|user| user["username"].as_str().unwrap().to_owned());
+        names.collect()
+    };
+    assert_eq!(names("username=bob"), ["bob"]);
+    assert_eq!(names("username=BOB"), ["bob"]);
+    assert_eq!(list("username=bob&skip=1").json()["total_count"], 1);
+    for none in
+        ["username=bo", "username=", "username=bob&skip=1", "username=bob&state=active", "username=bob&search=y"]
+    {
+        assert_eq!(names(none), [""; 0], "{none}");
+    }
+    assert_eq!(list("role_name=admin").faults(), ["query.role_name value_error"]);
+    list("unknown=1").expect(200);
 }
 
 #[test]

@@ -32,8 +32,11 @@ pub fn routes() -> Vec<Route> {
 async fn reset(request: Request<SignedIn, (UserId, ResetPassword)>) -> Result<Response, ApiError> {
     let (UserId(id), _) = request.input;
     policy::may_reset_password(&request.caller, id)?;
-    fields::differs_from_name(&request.input.1.password, &request.caller.user.username)
-        .map_err(|fault| ApiError::field("password", fault))?;
+    let ResetPassword { password, rejected, .. } = &request.input.1;
+    if let Some(rejected) = rejected.clone() {
+        return Err(rejected.into());
+    }
+    fields::differs_from_name(password, &request.caller.user.username)?;
     let attempt = Attempt::begin(&request.app, request.caller.user.username.as_str(), request.client.address).await;
     let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), request.now);
     let old = request.app.db.read(move |connection| {

@@ -20,7 +20,7 @@ use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::validation::FieldErrors;
+use crate::http::pipeline::validation::{FieldErrors, Rejected};
 use crate::http::pipeline::{coerce, messages};
 use crate::store::{audit, reset_links, sessions, users};
 
@@ -86,6 +86,8 @@ struct NewPassword {
     token: Secret,
     #[schema(schema_with = text::<1, MAX_BYTES>)]
     password: Secret,
+    #[schema(ignore)]
+    rejected: Option<Rejected>,
 }
 
 impl Input for NewPassword {
@@ -93,10 +95,10 @@ impl Input for NewPassword {
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
-        let min = source.config.password_min_length;
+        let (min, mut rejected) = (source.config.password_min_length, None);
         let token = fields.required("token", faults, coerce::string).map(Secret::new);
-        let password = fields.required("password", faults, |value| fields::new_password(value, min));
-        Some(Self { token: token?, password: password? })
+        let password = fields.required("password", faults, |value| fields::new_password(value, min, &mut rejected));
+        Some(Self { token: token?, password: password?, rejected })
     }
 
     fn describe(operation: &mut Operation) {
@@ -105,14 +107,17 @@ impl Input for NewPassword {
 }
 
 async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: NewPassword { token, password }, .. } = request;
+    let Request { app, now, client, input: NewPassword { token, password, rejected }, .. } = request;
     if token.expose().len() > random::TEXT_BYTES {
         return Err(ApiError::InvalidResetToken);
     }
     let sha256 = sha256(token.expose());
     let user = app.db.read(move |connection| reset_links::find(connection, &sha256, now)).await?;
     let user = user.ok_or(ApiError::InvalidResetToken)?;
-    fields::differs_from_name(&password, &user.username).map_err(|fault| ApiError::field("password", fault))?;
+    if let Some(rejected) = rejected {
+        return Err(rejected.into());
+    }
+    fields::differs_from_name(&password, &user.username)?;
     let hash = app.hasher.hash(&password, client.address).await?;
     let actor = client.actor();
     let done = app.db.write(move |connection| {

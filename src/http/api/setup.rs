@@ -12,7 +12,7 @@ use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::domain::username::{MAX_CHARS, Username};
 use crate::http::models::link_token::LinkToken;
-use crate::http::models::user_inputs::UserCreate;
+use crate::http::models::user_inputs::{CheckedUserCreate, UserCreate};
 use crate::http::models::{Detail, UserRead, text};
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::BodyKind;
@@ -23,7 +23,7 @@ use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::validation::FieldErrors;
+use crate::http::pipeline::validation::{FieldErrors, Rejected};
 use crate::http::pipeline::{coerce, messages};
 use crate::store::{audit, users};
 
@@ -45,6 +45,7 @@ pub fn routes() -> Vec<Route> {
 /// The first superuser, and the token of the setup link.
 #[derive(ToSchema)]
 #[schema(title = "First superuser")]
+#[expect(dead_code, reason = "describes the body")]
 struct Setup {
     #[schema(value_type = String)]
     token: Secret,
@@ -54,19 +55,24 @@ struct Setup {
     password: Secret,
 }
 
-impl Input for Setup {
+/// A [`Setup`] whose fields have the right types.
+struct CheckedSetup {
+    token: Secret,
+    user: Result<UserCreate, Rejected>,
+}
+
+impl Input for CheckedSetup {
     const BODY: BodyKind = BodyKind::Json;
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
         let token = fields.required("token", faults, coerce::string).map(Secret::new);
-        let user = UserCreate::from_fields(&fields, source, faults);
-        let UserCreate { username, password } = user?;
-        Some(Self { token: token?, username, password })
+        let user = CheckedUserCreate::from_fields(&fields, source, faults);
+        Some(CheckedSetup { token: token?, user: user?.0 })
     }
 
     fn describe(operation: &mut Operation) {
-        operation.body::<Self>("application/json");
+        operation.body::<Setup>("application/json");
     }
 }
 
@@ -84,9 +90,10 @@ async fn check_token(app: &App, token: &Secret) -> Result<(), ApiError> {
     if matches { Ok(()) } else { Err(ApiError::InvalidSetupToken) }
 }
 
-async fn set_up(request: Request<Anyone, Setup>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: Setup { token, username, password }, .. } = request;
+async fn set_up(request: Request<Anyone, CheckedSetup>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: CheckedSetup { token, user }, .. } = request;
     check_token(&app, &token).await?;
+    let UserCreate { username, password } = user?;
     let hash = app.hasher.hash(&password, client.address).await?;
     let user = User::new(username, true, true, now);
     let actor = client.actor();

@@ -8,11 +8,14 @@ use uuid::Uuid;
 use crate::config::Signup;
 use crate::domain::audit::{Action, Event, account_changes};
 use crate::domain::policy;
+use crate::domain::secret::PasswordHash;
 use crate::domain::user::{User, UserPatch};
-use crate::http::models::user_inputs::UserCreate;
+use crate::http::models::user_inputs::{CheckedUserCreate, CheckedUserPatch, UserCreate, UserFilter};
 use crate::http::models::{UserDeleted, UserRead, UsersResponse};
+use crate::http::pipeline::app::App;
 use crate::http::pipeline::attempt::{SignUp, SignUpKey};
 use crate::http::pipeline::caller::{Deleter, MaybeSignedIn, SignedIn, SignedInWithoutFactor, Superuser};
+use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields;
 use crate::http::pipeline::generation::Generation;
@@ -20,10 +23,9 @@ use crate::http::pipeline::if_match::{IfMatch, etag};
 use crate::http::pipeline::request::{NoInput, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
+use crate::http::pipeline::validation::Rejected;
 use crate::store::user_index::search;
-use crate::store::user_list::UserQuery;
-use crate::store::users;
-use crate::store::{Connection, StoreError, audit, sessions, sign_ups};
+use crate::store::{Connection, StoreError, audit, sessions, sign_ups, user_list, users};
 
 const ALL: &str = "/api/v1/users/";
 const WHOAMI: &str = "/api/v1/users/whoami";
@@ -67,12 +69,14 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn add(request: Request<MaybeSignedIn, UserCreate>) -> Result<Response, ApiError> {
+async fn add(request: Request<MaybeSignedIn, CheckedUserCreate>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller: MaybeSignedIn(caller), input } = request;
     let superuser = caller.filter(|caller| caller.user.is_superuser);
-    if app.config.signup == Signup::Closed && superuser.is_none() {
+    // With automatic sign-in there is one user, whom everybody on the machine is.
+    if superuser.is_none() && (app.config.signup == Signup::Closed || app.config.auto_login) {
         return Err(ApiError::SignupClosed);
     }
+    let UserCreate { username, password } = input.0?;
     let sign_up = if superuser.is_none() { SignUp::begin(&app, client.address) } else { None };
     let key = sign_up.as_ref().map(SignUp::key);
     let max_waiting = app.config.signup_max_waiting;
@@ -90,8 +94,8 @@ async fn add(request: Request<MaybeSignedIn, UserCreate>) -> Result<Response, Ap
     };
     app.db.read(move |connection| may_sign_up(connection, key)).await?;
     // Hash before looking the name up, so that a taken name takes as long as a free one.
-    let hash = app.hasher.hash(&input.password, client.address).await?;
-    let user = User::new(input.username, app.config.signup != Signup::Approval, false, now);
+    let hash = app.hasher.hash(&password, client.address).await?;
+    let user = User::new(username, app.config.signup != Signup::Approval, false, now);
     let actor = superuser.as_ref().map_or_else(|| client.actor(), |superuser| superuser.actor(&client));
     let insert = move |connection: &Connection| {
         may_sign_up(connection, key.map(SignUpKey::alone))?;
@@ -116,10 +120,14 @@ async fn add(request: Request<MaybeSignedIn, UserCreate>) -> Result<Response, Ap
     Ok(Response::json(&UserRead::from(&user)).created(&format!("{ALL}{}", user.id)))
 }
 
-async fn list(request: Request<Superuser, UserQuery>) -> Result<Response, ApiError> {
-    let page = request.input;
+async fn list(request: Request<Superuser, UserFilter>) -> Result<Response, ApiError> {
+    let UserFilter { page, username } = request.input;
     let index = request.app.user_index.clone();
-    let (total_count, users) = request.app.db.read(move |connection| search::list(connection, &index, &page)).await?;
+    let found = request.app.db.read(move |connection| match username {
+        Some(name) => user_list::by_name(connection, &name, &page),
+        None => search::list(connection, &index, &page),
+    });
+    let (total_count, users) = found.await?;
     Ok(Response::json(&UsersResponse {
         total_count,
         users: users.iter().map(UserRead::from).collect(),
@@ -138,26 +146,18 @@ async fn read(request: Request<SignedIn, UserId>) -> Result<Response, ApiError> 
     Ok(tagged(&user.ok_or(ApiError::UserNotFound)?))
 }
 
-async fn change(request: Request<SignedIn, ((UserId, UserPatch), IfMatch)>) -> Result<Response, ApiError> {
-    let Request { app, now, client, caller, input: ((UserId(id), patch), if_match) } = request;
+async fn change(request: Request<SignedIn, ((UserId, CheckedUserPatch), IfMatch)>) -> Result<Response, ApiError> {
+    let Request { app, now, client, caller, input: ((UserId(id), input), if_match) } = request;
+    let CheckedUserPatch { patch, rejected } = input;
     policy::may_patch(&caller, id, &patch)?;
     policy::may_rename(&caller, id, &patch, !app.config.forward_auth.is_empty())?;
-    let hash = match &patch.password {
-        Some(password) => {
-            let target = app.db.read(move |connection| users::find(connection, id)).await?;
-            let target = patch.applied_to(&target.ok_or(ApiError::UserNotFound)?, now);
-            fields::differs_from_name(password, &target.username)
-                .map_err(|fault| ApiError::field("password", fault))?;
-            Some(app.hasher.hash(password, client.address).await?)
-        }
-        None => None,
-    };
+    let hash = checked_hash(&app, &client, id, &patch, rejected).await?;
     let (actor, own_session) = (caller.actor(&client), caller.session());
     let changed = caller.write(&app, move |connection| {
         let before = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
         if_match.check(&before)?;
         if let Some(name) = patch.username.as_ref().filter(|name| name.as_str() != before.username.as_str()) {
-            fields::check_new_username(name).map_err(|fault| ApiError::field("username", fault))?;
+            fields::check_new_username(name)?;
         }
         let after = patch.applied_to(&before, now);
         // Only a superuser can be the last one.
@@ -184,6 +184,26 @@ async fn change(request: Request<SignedIn, ((UserId, UserPatch), IfMatch)>) -> R
         Ok(after)
     });
     Ok(tagged(&changed.await?))
+}
+
+/// Hashes a new password, if the name and the password are accepted.
+async fn checked_hash(
+    app: &App,
+    client: &Client,
+    id: Uuid,
+    patch: &UserPatch,
+    rejected: Option<Rejected>,
+) -> Result<Option<PasswordHash>, ApiError> {
+    if patch.password.is_none() && rejected.is_none() {
+        return Ok(None);
+    }
+    let target = app.db.read(move |connection| users::find(connection, id)).await?.ok_or(ApiError::UserNotFound)?;
+    if let Some(rejected) = rejected {
+        return Err(rejected.into());
+    }
+    let Some(password) = &patch.password else { return Ok(None) };
+    fields::differs_from_name(password, patch.username.as_ref().unwrap_or(&target.username))?;
+    Ok(Some(app.hasher.hash(password, client.address).await?))
 }
 
 async fn delete(request: Request<Deleter, UserId>) -> Result<Response, ApiError> {

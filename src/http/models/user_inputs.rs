@@ -18,9 +18,10 @@ use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::coerce;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::generation::Generation;
+use crate::http::pipeline::messages::field;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource};
-use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
+use crate::http::pipeline::validation::{FieldError, FieldErrors, Location, Rejected};
 use crate::store::user_list::{UserQuery, UserSort, UserState};
 
 /// The smallest and largest `limit` of usher's own lists.
@@ -39,19 +40,28 @@ pub struct UserCreate {
     pub password: Secret,
 }
 
-impl UserCreate {
+/// A [`UserCreate`] whose fields have the right types; the error is for the handler to send.
+pub struct CheckedUserCreate(pub Result<UserCreate, Rejected>);
+
+impl CheckedUserCreate {
     /// Reads both fields. Neither may be absent, and they must differ.
     pub fn from_fields(fields: &Fields<'_>, source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let min = source.config.password_min_length;
-        let username = fields.required("username", faults, fields::new_username);
-        let password = fields.required("password", faults, |value| fields::new_password(value, min));
+        let (min, mut rejected) = (source.config.password_min_length, None);
+        let username = fields.required("username", faults, |value| fields::new_username(value, &mut rejected));
+        let password = fields.required("password", faults, |value| fields::new_password(value, min, &mut rejected));
         let (username, password) = (username?, password?);
-        faults.note(Location::Field("password"), fields::differs_from_name(&password, &username))?;
-        Some(Self { username, password })
+        let accepted = match (username, rejected) {
+            (Some(username), None) => {
+                fields::differs_from_name(&password, &username).map(|()| UserCreate { username, password })
+            }
+            (_, Some(rejected)) => Err(rejected),
+            (None, None) => return None,
+        };
+        Some(Self(accepted))
     }
 }
 
-impl Input for UserCreate {
+impl Input for CheckedUserCreate {
     const BODY: BodyKind = BodyKind::Json;
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
@@ -60,7 +70,7 @@ impl Input for UserCreate {
     }
 
     fn describe(operation: &mut Operation) {
-        operation.body::<Self>("application/json");
+        operation.body::<UserCreate>("application/json");
     }
 }
 
@@ -117,6 +127,9 @@ struct UserListQuery {
     /// Only users whose name contains this text, in any case.
     #[param(nullable = false, max_length = 255)]
     search: Option<String>,
+    /// Only the user with this name, in any case.
+    #[param(nullable = false, max_length = 255)]
+    username: Option<String>,
     #[param(required = false, schema_with = sort)]
     sort: Option<UserSort>,
     #[param(required = false, schema_with = order)]
@@ -142,10 +155,15 @@ fn state() -> ObjectBuilder {
 impl UserListQuery {
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let search = faults.note(Location::Query("search"), search_text(source.query.get("search")));
+        let username = faults.note(Location::Query("username"), search_text(source.query.get("username")));
+        if source.query.get("role_name").is_some() {
+            // A list that ignores a filter of Langflow's would be taken for the filtered one.
+            faults.note::<()>(Location::Query("role_name"), Err(FieldError::value(field::NO_ROLES)));
+        }
         let sort = faults.note(Location::Query("sort"), word(source, "sort"));
         let order = faults.note(Location::Query("order"), word(source, "order"));
         let state = faults.note(Location::Query("state"), word(source, "state"));
-        Some(Self { search: search?, sort: sort?, order: order?, state: state? })
+        Some(Self { search: search?, username: username?, sort: sort?, order: order?, state: state? })
     }
 }
 
@@ -167,16 +185,24 @@ fn word<T: FromStr + VariantNames>(source: &InputSource<'_>, name: &str) -> Resu
     })
 }
 
-impl Input for UserQuery {
+/// Which users are listed.
+pub struct UserFilter {
+    pub page: UserQuery,
+    /// Only the user with this name.
+    pub username: Option<String>,
+}
+
+impl Input for UserFilter {
     const BODY: BodyKind = BodyKind::None;
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let generation = Generation::of(source.config);
         let page = Page::read(source, generation.list_limits, faults);
         let query = UserListQuery::read(source, faults);
-        let (Page { skip, limit }, UserListQuery { search, sort, order, state }) = (page?, query?);
+        let (Page { skip, limit }, UserListQuery { search, username, sort, order, state }) = (page?, query?);
         let descending = order == Some(SortOrder::Desc);
-        Some(Self { skip, limit, search, sort: sort.unwrap_or(generation.list_order), descending, state })
+        let sort = sort.unwrap_or(generation.list_order);
+        Some(Self { page: UserQuery { skip, limit, search, sort, descending, state }, username })
     }
 
     fn describe(operation: &mut Operation) {
@@ -215,13 +241,14 @@ impl UserUpdate {
     fn read(
         fields: &Fields<'_>,
         faults: &mut FieldErrors,
-        password: impl FnOnce(&Fields<'_>, &mut FieldErrors) -> Option<Secret>,
+        rejected: &mut Option<Rejected>,
+        password: impl FnOnce(&Fields<'_>, &mut FieldErrors, &mut Option<Rejected>) -> Option<Secret>,
         current_password: impl FnOnce(&Fields<'_>, &mut FieldErrors) -> Option<Secret>,
     ) -> Self {
         Self {
-            username: fields.optional("username", faults, fields::username),
+            username: fields.optional("username", faults, |value| fields::username(value, rejected)).flatten(),
             profile_image: fields.optional("profile_image", faults, fields::profile_image),
-            password: password(fields, faults),
+            password: password(fields, faults, rejected),
             is_active: fields.optional("is_active", faults, coerce::boolean),
             is_superuser: fields.optional("is_superuser", faults, coerce::boolean),
             last_login_at: fields.optional("last_login_at", faults, coerce::datetime),
@@ -243,25 +270,29 @@ impl From<UserUpdate> for UserPatch {
     }
 }
 
-impl Input for UserPatch {
+/// A patch whose fields have the right types. It lacks a name that was refused.
+pub struct CheckedUserPatch {
+    pub patch: UserPatch,
+    /// For the handler to send.
+    pub rejected: Option<Rejected>,
+}
+
+impl Input for CheckedUserPatch {
     const BODY: BodyKind = BodyKind::Json;
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
-        let min = source.config.password_min_length;
+        let (min, mut rejected) = (source.config.password_min_length, None);
         // The original's clients send "" to keep the password.
-        let password = |fields: &Fields<'_>, faults: &mut FieldErrors| {
+        let password = |fields: &Fields<'_>, faults: &mut FieldErrors, rejected: &mut Option<Rejected>| {
             let unless_empty = |value| match coerce::string(value)? {
                 "" => Ok(None),
-                _ => fields::new_password(value, min).map(Some),
+                _ => fields::new_password(value, min, rejected).map(Some),
             };
             fields.optional("password", faults, unless_empty).flatten()
         };
-        let patch = UserPatch::from(UserUpdate::read(&fields, faults, password, |_, _| None));
-        if let (Some(username), Some(password)) = (&patch.username, &patch.password) {
-            faults.note(Location::Field("password"), fields::differs_from_name(password, username))?;
-        }
-        Some(patch)
+        let update = UserUpdate::read(&fields, faults, &mut rejected, password, |_, _| None);
+        Some(Self { patch: update.into(), rejected })
     }
 
     fn describe(operation: &mut Operation) {
@@ -273,6 +304,8 @@ impl Input for UserPatch {
 pub struct ResetPassword {
     pub password: Secret,
     pub current: Option<Secret>,
+    /// For the handler to send.
+    pub rejected: Option<Rejected>,
 }
 
 impl Input for ResetPassword {
@@ -280,13 +313,14 @@ impl Input for ResetPassword {
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, faults)?;
-        let min = source.config.password_min_length;
-        let password = |fields: &Fields<'_>, faults: &mut FieldErrors| {
-            fields.required("password", faults, |value| fields::new_password(value, min))
+        let (min, mut rejected) = (source.config.password_min_length, None);
+        let password = |fields: &Fields<'_>, faults: &mut FieldErrors, rejected: &mut Option<Rejected>| {
+            fields.required("password", faults, |value| fields::new_password(value, min, rejected))
         };
         if Generation::of(source.config).needs_current_password {
             let current = fields.required("current_password", faults, secret);
-            return Some(Self { password: password(&fields, faults)?, current: Some(current?) });
+            let password = password(&fields, faults, &mut rejected);
+            return Some(Self { password: password?, current: Some(current?), rejected });
         }
         let current_password = |fields: &Fields<'_>, faults: &mut FieldErrors| {
             if source.config.require_current_password {
@@ -296,8 +330,8 @@ impl Input for ResetPassword {
             }
         };
         // The original takes a whole `UserUpdate` here. The other fields are checked, and not used.
-        let update = UserUpdate::read(&fields, faults, password, current_password);
-        Some(Self { password: update.password?, current: update.current_password })
+        let update = UserUpdate::read(&fields, faults, &mut rejected, password, current_password);
+        Some(Self { password: update.password?, current: update.current_password, rejected })
     }
 
     fn describe(operation: &mut Operation) {

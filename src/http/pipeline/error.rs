@@ -15,7 +15,7 @@ use crate::domain::policy::Denied;
 use crate::http::pipeline::challenge_offer::ChallengeOffer;
 use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::messages;
-use crate::http::pipeline::validation::{FieldError, FieldErrors, Location, ValidationErrorBody};
+use crate::http::pipeline::validation::{FieldErrors, Rejected, ValidationErrorBody};
 use crate::store::{StoreError, WriteError};
 
 /// Why a request fails.
@@ -27,6 +27,8 @@ pub enum ApiError {
     MethodNotAllowed(&'static str),
     /// All validation errors of the request.
     Validation(FieldErrors),
+    /// A name or password that usher's own rules refuse.
+    Rejected(Rejected),
     UnparsableBody,
     BodyTooLarge,
     BodyTooSlow,
@@ -156,11 +158,6 @@ struct AutoLogin<'a> {
 }
 
 impl ApiError {
-    /// Returns the validation error of one field of the body.
-    pub fn field(name: &'static str, error: FieldError) -> Self {
-        Self::Validation(FieldErrors::one(Location::Field(name), error))
-    }
-
     /// Returns the message for the client.
     pub fn message(&self, generation: &Generation) -> &'static str {
         self.status_and_message(generation).1
@@ -177,6 +174,7 @@ impl ApiError {
             Self::TooManyRequests(seconds) => {
                 json!(ErrorBody { detail: message, retry_after: Some(seconds.to_string()) })
             }
+            Self::Rejected(Rejected(sentence)) => json!(ErrorBody { detail: sentence, retry_after: None }),
             _ => json!(ErrorBody { detail: message, retry_after: None }),
         };
         (status, body)
@@ -187,6 +185,7 @@ impl ApiError {
             Self::NotFound => (StatusCode::NOT_FOUND, messages::NOT_FOUND),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, messages::METHOD_NOT_ALLOWED),
             Self::Validation(_) => (StatusCode::UNPROCESSABLE_ENTITY, messages::UNPARSABLE_BODY),
+            Self::Rejected(_) => (StatusCode::BAD_REQUEST, messages::REJECTED),
             Self::UnparsableBody => (StatusCode::BAD_REQUEST, messages::UNPARSABLE_BODY),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, messages::BODY_TOO_LARGE),
             Self::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, messages::BODY_TOO_SLOW),
@@ -333,6 +332,12 @@ impl WriteError for ApiError {
             Self::Store(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+impl From<Rejected> for ApiError {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
     }
 }
 

@@ -3,16 +3,16 @@
 use serde_json::{Map, Value};
 
 use crate::auth::passkey::Assertion;
-use crate::auth::password_policy::{self, WeakPassword};
+use crate::auth::password_policy;
 use crate::domain::new_username::check_new;
 use crate::domain::secret::Secret;
 use crate::domain::user::MAX_PROFILE_IMAGE_CHARS;
-use crate::domain::username::{Username, UsernameError};
+use crate::domain::username::Username;
 use crate::http::pipeline::body::Body;
 use crate::http::pipeline::coerce;
 use crate::http::pipeline::messages::field;
 use crate::http::pipeline::second_factor::Answer;
-use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
+use crate::http::pipeline::validation::{FieldError, FieldErrors, Location, Rejected};
 
 /// The fields of a JSON body.
 pub struct Fields<'a> {
@@ -66,50 +66,35 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Parses a user name.
-pub fn username(value: &Value) -> Result<Username, FieldError> {
-    Username::parse(coerce::string(value)?).map_err(|error| match error {
-        UsernameError::Empty => FieldError::new("string_too_short", error.to_string()),
-        UsernameError::TooLong => FieldError::new("string_too_long", error.to_string()),
-        UsernameError::Forbidden | UsernameError::Invisible => {
-            FieldError::new("value_error", format!("Value error, {error}"))
-        }
-    })
+/// Parses a user name. If the rules refuse it, the result is `None`, and the first reason is kept.
+pub fn username(value: &Value, rejected: &mut Option<Rejected>) -> Result<Option<Username>, FieldError> {
+    let parsed = Username::parse(coerce::string(value)?);
+    Ok(parsed.map_err(|error| rejected.get_or_insert(Rejected(error.to_string()))).ok())
 }
 
-/// Parses the name of a new account.
-pub fn new_username(value: &Value) -> Result<Username, FieldError> {
-    let name = username(value)?;
-    check_new_username(&name)?;
-    Ok(name)
+/// Parses the name of a new account. If the rules refuse it, the result is `None`, and the first reason is kept.
+pub fn new_username(value: &Value, rejected: &mut Option<Rejected>) -> Result<Option<Username>, FieldError> {
+    let name = username(value, rejected)?;
+    Ok(name.filter(|name| check_new_username(name).map_err(|why| rejected.get_or_insert(why)).is_ok()))
 }
 
 /// Checks a name that an account doesn't have yet.
-pub fn check_new_username(name: &Username) -> Result<(), FieldError> {
-    check_new(name).map_err(|error| FieldError::new("value_error", format!("Value error, {error}")))
+pub fn check_new_username(name: &Username) -> Result<(), Rejected> {
+    check_new(name).map_err(|error| Rejected(error.to_string()))
 }
 
-/// Checks a new password.
-pub fn new_password(value: &Value, min: usize) -> Result<Secret, FieldError> {
+/// Reads a new password. The first reason why the rules refuse it is kept.
+pub fn new_password(value: &Value, min: usize, rejected: &mut Option<Rejected>) -> Result<Secret, FieldError> {
     let text = coerce::string(value)?;
-    password_policy::check(text, min).map_err(weak)?;
+    if let Err(why) = password_policy::check(text, min) {
+        rejected.get_or_insert(Rejected(why.to_string()));
+    }
     Ok(Secret::new(text))
 }
 
 /// Checks that a new password isn't the user name.
-pub fn differs_from_name(password: &Secret, username: &Username) -> Result<(), FieldError> {
-    password_policy::differs_from_name(password, username).map_err(weak)
-}
-
-/// Returns pydantic's error if it has one, else a value error.
-fn weak(why: WeakPassword) -> FieldError {
-    match why {
-        WeakPassword::TooShort(1) => FieldError::new("string_too_short", "String should have at least 1 character"),
-        WeakPassword::TooShort(min) => {
-            FieldError::new("string_too_short", format!("String should have at least {min} characters"))
-        }
-        other => FieldError::new("value_error", format!("Value error, {other}")),
-    }
+pub fn differs_from_name(password: &Secret, username: &Username) -> Result<(), Rejected> {
+    password_policy::differs_from_name(password, username).map_err(|why| Rejected(why.to_string()))
 }
 
 /// Reads a profile image, in any form that clients use.
@@ -162,11 +147,18 @@ mod tests {
     }
 
     #[test]
-    fn a_weak_password_is_refused_in_pydantics_words_or_as_a_value_error() {
-        assert_eq!(kind(new_password(&json!("quiet-otter-7"), 8)), None);
-        assert_eq!(kind(new_password(&json!("short"), 8)), Some("string_too_short"));
-        assert_eq!(kind(new_password(&json!("password123"), 8)), Some("value_error"));
-        assert_eq!(kind(new_password(&json!(12_345_678), 8)), Some("string_type"));
+    fn names_and_passwords_of_the_wrong_type_are_field_errors_and_refused_ones_are_not() {
+        let read = |name: Value, password: Value| {
+            let mut rejected = None;
+            let kinds = (kind(username(&name, &mut rejected)), kind(new_password(&password, 8, &mut rejected)));
+            (kinds, rejected.map(|Rejected(sentence)| sentence))
+        };
+        assert_eq!(read(json!("ada"), json!("quiet-otter-7")), ((None, None), None));
+        assert_eq!(read(json!(1), json!(12_345_678)), ((Some("string_type"), Some("string_type")), None));
+        let name = "Username should have at least 1 character".to_owned();
+        assert_eq!(read(json!(" "), json!("short")), ((None, None), Some(name)), "the first reason");
+        let common = "Password is among the 10,000 most common ones; choose another".to_owned();
+        assert_eq!(read(json!("ada"), json!("password123")), ((None, None), Some(common)));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub const NOT_FOUND: &str = "Not Found";
 pub const METHOD_NOT_ALLOWED: &str = "Method Not Allowed";
 pub const UNPARSABLE_BODY: &str = "There was an error parsing the body";
+pub const REJECTED: &str = "The user name or password was refused";
 pub const BODY_TOO_LARGE: &str = "The request body must not exceed 65536 bytes";
 pub const BODY_TOO_SLOW: &str = "The request body didn't arrive within 10 seconds";
 pub const CROSS_SITE: &str = "Cross-site requests are not allowed from this origin";
@@ -119,5 +120,6 @@ pub mod field {
     pub const KEY_IN_THE_PAST: &str = "Value error, Expiry should be in the future";
     pub const CREDENTIAL: &str =
         "Value error, The credential isn't what a browser's PublicKeyCredential.toJSON() returns";
+    pub const NO_ROLES: &str = "Value error, usher has no roles";
     pub const NUL: &str = "Value error, String should not contain NUL characters";
 }

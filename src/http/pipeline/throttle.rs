@@ -16,6 +16,9 @@ use crate::store::{Connection, StoreError, throttle};
 
 /// How long an attempt waits for others at the same account from the same network.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(7);
+/// The password checks of one account from one network that run at once; further ones wait. Less than may fail without a
+/// delay, so that none is rejected because of the others.
+const MAX_PARALLEL: u32 = 5;
 /// The most attempts from one network that wait.
 const MAX_QUEUED: u32 = 40;
 
@@ -47,8 +50,8 @@ impl Throttle {
         InFlightGuard::new(&self.in_flight, &mut self.in_flight.attempts.lock(), keys)
     }
 
-    /// Counts a password check as in flight. Waits while as many checks of the account from the network are in flight as
-    /// may fail without a delay: then a user who signs in many times at once isn't rejected.
+    /// Counts a password check as in flight. Waits while [`MAX_PARALLEL`] checks of the account from the network are in
+    /// flight: then a user who signs in many times at once isn't rejected.
     pub(super) async fn start_password_check(&self, name: &str, address: IpAddr) -> InFlightGuard<3> {
         let keys = [ThrottleRule::Pair, ThrottleRule::Account, ThrottleRule::Network]
             .map(|rule| (rule, self.keys.key(rule, name, address)));
@@ -72,7 +75,7 @@ impl Throttle {
     ) -> Option<InFlightGuard<3>> {
         let [(_, pair), _, (_, network)] = keys;
         let mut counts = self.in_flight.attempts.lock();
-        let is_full = counts.get(&pair).is_some_and(|&count| count >= ThrottleRule::Pair.free_failures());
+        let is_full = counts.get(&pair).is_some_and(|&count| count >= MAX_PARALLEL);
         if is_full && Instant::now() < deadline {
             *slot = slot.take().or_else(|| QueueSlot::acquire(&self.in_flight, network));
             if slot.is_some() {
