@@ -132,15 +132,9 @@ settings! {
 
         /// Who needs a second factor: nobody (`optional`), `superusers`, or `everybody`. `off` neither offers nor asks.
         ///
-        /// Users set it up in the console. Until then, a user who needs one can do nothing else.
+        /// Until it is set up, a user who needs one can do nothing else. See docs/second-factor.md.
         second_factor: SecondFactorPolicy = "optional", Choice("optional|superusers|everybody|off"),
             get(values::choice);
-
-        /// Ask for the password again when a session is older than this, before actions that a thief would take first.
-        ///
-        /// These are: a new API key, a new second factor, a new password, a promotion, a reset link for another user. 0
-        /// never asks. Langflow's clients can't ask again, so those actions fail there when it is on.
-        recent_sign_in_minutes: u32 = "0" ("never ask again"), Number, get(values::number::<0, 525_600>);
 
         /// Slow down repeated failed sign-ins and sign-ups.
         ///

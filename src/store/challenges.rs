@@ -20,8 +20,6 @@ pub enum ChallengePurpose {
     PasskeySignIn,
     /// Register a passkey.
     PasskeyRegistration,
-    /// Prove again who is signed in.
-    Reauthentication,
 }
 
 impl ChallengePurpose {
@@ -30,7 +28,6 @@ impl ChallengePurpose {
             Self::SecondFactor => "second_factor",
             Self::PasskeySignIn => "passkey_sign_in",
             Self::PasskeyRegistration => "passkey_registration",
-            Self::Reauthentication => "reauthentication",
         }
     }
 }

@@ -92,18 +92,6 @@ pub fn insert(connection: &Connection, session: &Session) -> Result<(), StoreErr
     connection.run(EXCESS, bind![session.user_id, MAX_PER_USER]).map(drop)
 }
 
-/// Notes that the session's owner proved again who they are, perhaps with a passkey.
-pub fn set_authenticated(
-    connection: &Connection,
-    id: Uuid,
-    by_passkey: bool,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let sql = "UPDATE sessions SET authenticated_at = ?1, passkey_at = CASE WHEN ?2 THEN ?1 ELSE passkey_at END \
-         WHERE uuid = ?3";
-    connection.run(sql, bind![now, by_passkey, id]).map(drop)
-}
-
 /// Ends a user's automatic sessions except the `most` that were refreshed last.
 pub fn end_older_automatic(connection: &Connection, user_id: Uuid, most: u32) -> Result<usize, StoreError> {
     let sql = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \

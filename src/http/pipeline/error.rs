@@ -105,8 +105,6 @@ pub enum ApiError {
     TooManyFactors,
     /// Neither the current password nor a recent passkey.
     CurrentPasswordNeeded,
-    /// The session is older than `recent_sign_in_minutes`.
-    SignInAgain,
     Hash(HashError),
     Store(StoreError),
     Randomness(RandomnessError),
@@ -123,14 +121,6 @@ pub struct ErrorBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     retry_after: Option<String>,
-}
-
-/// The session is older than `recent_sign_in_minutes` allows.
-#[derive(Serialize, ToSchema)]
-#[schema(title = "Sign in again")]
-pub struct SignInAgainBody<'a> {
-    detail: &'a str,
-    reauthenticate: bool,
 }
 
 /// Automatic sign-in is off.
@@ -170,7 +160,6 @@ impl ApiError {
             Self::Validation(errors) => json!(ValidationErrorBody { detail: &errors.0 }),
             Self::AutoLoginOff => json!(AutoLoginOff { detail: AutoLogin { message, auto_login: false } }),
             Self::SecondFactorRequired(offer) => offer.body(message),
-            Self::SignInAgain => json!(SignInAgainBody { detail: message, reauthenticate: true }),
             Self::TooManyRequests(seconds) => {
                 json!(ErrorBody { detail: message, retry_after: Some(seconds.to_string()) })
             }
@@ -245,7 +234,6 @@ impl ApiError {
             Self::FactorNotFound => (StatusCode::NOT_FOUND, messages::FACTOR_NOT_FOUND),
             Self::TooManyFactors => (StatusCode::BAD_REQUEST, messages::TOO_MANY_FACTORS),
             Self::CurrentPasswordNeeded => (StatusCode::FORBIDDEN, messages::CURRENT_PASSWORD_NEEDED),
-            Self::SignInAgain => (StatusCode::FORBIDDEN, messages::SIGN_IN_AGAIN),
             Self::InvalidResetToken => (StatusCode::FORBIDDEN, messages::RESET_TOKEN),
             Self::InvalidSetupToken => (StatusCode::FORBIDDEN, messages::SETUP_TOKEN),
             Self::Hash(HashError::Busy) | Self::Store(StoreError::Overloaded) => {

@@ -86,7 +86,6 @@ pub const FACTOR_REMOVED: &str = "Second factor removed";
 pub const FACTORS_BY_API_KEY: &str = "Sign in interactively to manage second factors";
 pub const TOO_MANY_FACTORS: &str = "An account can have at most 20 second factors; remove one first";
 pub const CURRENT_PASSWORD_NEEDED: &str = "Enter your current password, or sign in with a passkey";
-pub const SIGN_IN_AGAIN: &str = "Sign in again to do this";
 
 pub const BUSY: &str = "The server is busy. Please try again.";
 pub const UNAVAILABLE: &str = "The database can't be used right now. Please try again.";
