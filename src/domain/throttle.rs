@@ -111,16 +111,16 @@ mod tests {
     fn the_first_few_are_free_and_then_waits_double_up_to_a_quarter_of_an_hour() {
         assert_eq!(retry_after(ThrottleRule::Pair, None, 0, at(0)), None);
         let waits: Vec<_> =
-            [4, 5, 6, 7, 14, 15, 68, 69, 70, u32::MAX].map(|count| wait(ThrottleRule::Pair, count)).into();
+            [15, 16, 17, 18, 25, 26, 79, 80, 81, u32::MAX].map(|count| wait(ThrottleRule::Pair, count)).into();
         let quarter = Some(900);
         assert_eq!(waits, [None, Some(1), Some(2), Some(4), Some(512), quarter, quarter, quarter, quarter, quarter]);
         assert_eq!((wait(ThrottleRule::Account, 19), wait(ThrottleRule::Account, 20)), (None, Some(1)));
-        assert_eq!((wait(ThrottleRule::Network, 39), wait(ThrottleRule::Network, 40)), (None, Some(1)));
+        assert_eq!((wait(ThrottleRule::Network, 79), wait(ThrottleRule::Network, 80)), (None, Some(1)));
     }
 
     #[test]
     fn a_wait_passes_with_time_and_a_clock_that_was_set_back_locks_nobody_out() {
-        let counted = Some(AttemptCount { count: 8, last_at: at(0) });
+        let counted = Some(AttemptCount { count: 19, last_at: at(0) });
         assert_eq!(retry_after(ThrottleRule::Pair, counted, 0, at(1)), Some(7));
         assert_eq!(retry_after(ThrottleRule::Pair, counted, 0, at(8)), None);
         assert_eq!(retry_after(ThrottleRule::Pair, counted, 0, at(-10)), Some(8));
@@ -131,9 +131,9 @@ mod tests {
 
     #[test]
     fn what_is_under_way_counts_as_if_it_had_failed_just_now() {
-        assert_eq!(retry_after(ThrottleRule::Pair, None, 4, at(0)), None);
-        assert_eq!(retry_after(ThrottleRule::Pair, None, 5, at(0)), Some(1));
-        let counted = Some(AttemptCount { count: 3, last_at: at(-100) });
+        assert_eq!(retry_after(ThrottleRule::Pair, None, 15, at(0)), None);
+        assert_eq!(retry_after(ThrottleRule::Pair, None, 16, at(0)), Some(1));
+        let counted = Some(AttemptCount { count: 14, last_at: at(-100) });
         assert_eq!(retry_after(ThrottleRule::Pair, counted, 1, at(0)), None);
         assert_eq!(retry_after(ThrottleRule::Pair, counted, 3, at(0)), Some(2));
         assert_eq!(retry_after(ThrottleRule::Pair, counted, u32::MAX, at(0)), Some(900));
