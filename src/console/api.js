@@ -42,8 +42,9 @@ export class ApiError extends Error {
     this.status = status;
     this.fields = {};
     this.retryAfter = status === 429 ? Math.max(1, Number(body?.retry_after ?? retryAfter) || 1) : 0;
-    if (typeof detail === 'string' && (detail === NAME_TAKEN || detail.startsWith('Username '))) this.fields.username = detail;
-    if (typeof detail === 'string' && detail.startsWith('Password ')) this.fields.password = detail;
+    if (detail === NAME_TAKEN) this.fields.username = detail;
+    const about = typeof detail === 'string' && /^(Username|Password) /.exec(detail);
+    if (about) this.fields[about[1].toLowerCase()] = readable(detail);
     if (Array.isArray(detail)) {
       for (const item of detail) this.fields[item.loc.at(-1)] ??= readable(item.msg);
       // For errors whose field is not on the page.
@@ -55,7 +56,7 @@ export class ApiError extends Error {
 /** Rewrites a validation message for people. */
 function readable(text) {
   return text.replace('Value error, ', '')
-    .replace(/^(Field required|String should have at least 1 character)$/, errors.required)
+    .replace(/^(Field required|(String|Username|Password) should have at least 1 character)$/, errors.required)
     .replace(/^(String|Input|Field|Username|Password) should/, 'This should');
 }
 

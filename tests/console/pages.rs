@@ -144,6 +144,7 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
     browser.meets("//dialog");
     inspect(&browser, "new-user");
     browser.choose("Password setup", "Set a password");
+    browser.fill("User name", "zoe");
     browser.click("Create");
     browser.faulted("Password", "at least 8");
     check(&browser, "a fault in a new user");
