@@ -72,10 +72,8 @@ fn the_console_works_below_another_site() {
     browser.fill("New password", PASSWORD);
     browser.fill("Repeat password", PASSWORD);
     browser.click("Set password");
-    browser.sees("Your password was set");
-    assert_eq!(address(), HOME);
-    browser.sign_in("erika", PASSWORD);
     browser.is_at("My account");
+    assert!(address().as_str().unwrap().starts_with(HOME), "{}", address());
     browser.click("Sign out");
     browser.click("Create an account");
     browser.is_at("Create an account");

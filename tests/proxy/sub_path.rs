@@ -98,7 +98,7 @@ fn people_use_the_console_below_another_site_and_links_lead_back_to_it(server: &
     browser.fill("New password", "a fresh start 9");
     browser.fill("Repeat password", "a fresh start 9");
     browser.click("Set password");
-    browser.sees("Your password was set");
+    browser.is_at("My account");
     assert!(browser.run("return location.pathname").as_str().unwrap().starts_with("/usher/"));
     server.login("erika", "a fresh start 9");
     assert_eq!(browser.complaints(), [""; 0]);
