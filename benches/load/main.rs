@@ -74,7 +74,7 @@ impl Args {
 
     /// The duration of a row without turns.
     fn time(&self, seconds: u64) -> Duration {
-        if self.smoke { Duration::from_millis(300) } else { Duration::from_secs(seconds) }
+        if self.smoke { Duration::from_secs(2) } else { Duration::from_secs(seconds) }
     }
 
     fn usher_flags(&self) -> &[&'static str] {
