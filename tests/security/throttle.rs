@@ -182,6 +182,7 @@ fn who_goes_away_while_the_password_is_compared_has_failed() {
         let mut connection = server.connect();
         // What is not read by the time of closing makes it a break instead of an end.
         connection.write(&server.get("/health").bytes(true));
+        connection.wait_for_response();
         let guess = server.from("192.0.2.1", "POST", "/api/v1/login");
         connection.write(&guess.form(&[("username", ADMIN.0), ("password", WRONG)]).bytes(true));
         while server.app.hasher.hash_count() == before {

@@ -54,8 +54,8 @@ fn a_port_file_that_cannot_be_written_or_is_something_else_stops_the_start() {
     for (path, words) in [
         ("absent/port.json", "its directory must exist"),
         ("/proc/port.json", "must be able to write there"),
-        ("thesis.txt", "is no port file"),
-        (".", "is no port file"),
+        ("thesis.txt", "is not a port file"),
+        (".", "is not a port file"),
     ] {
         let ended = Program::in_dir(&dir, &["--port-file", path]).superuser().finish();
         assert_eq!(ended.status.code(), Some(1), "{ended:?}");

@@ -201,6 +201,11 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Waits until the server has sent something, and leaves it unread.
+    pub fn wait_for_response(&self) {
+        self.stream.peek(&mut [0]).unwrap();
+    }
+
     pub fn open(address: SocketAddr) -> Self {
         Self::try_open(address).unwrap_or_else(|| panic!("nobody listens on {address}"))
     }
