@@ -19,7 +19,7 @@ pub fn routes() -> Vec<Route> {
         Route::get("/metrics", metrics)
             .named("Monitoring", "metrics_get", "Read metrics")
             .about("Returns the server's metrics in the Prometheus text format, to superusers and to clients with the metrics token.")
-            .gives_text(200, "The metrics.")
+            .gives_file(200, "text/plain", "The metrics.")
             .refuses(404, "Metrics are turned off."),
     ]
 }

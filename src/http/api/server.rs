@@ -46,7 +46,7 @@ pub fn routes() -> Vec<Route> {
         Route::get("/api/v1/server/backups/{name}", download)
             .named(TAG, "download_backup_api_v1_server_backups__name__get", "Download a backup")
             .about("Returns the file of a backup. It contains password hashes. For superusers with a session.")
-            .gives_text(200, "The file, as `application/gzip`.")
+            .gives_file(200, "application/gzip", "The file.")
             .refuses(404, "The backup doesn't exist."),
     ]
 }

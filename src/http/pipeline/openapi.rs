@@ -180,10 +180,10 @@ impl Operation {
         self.respond(status, ResponseBuilder::new().description(description).content(JSON, content));
     }
 
-    /// Adds a response that is plain text.
-    pub fn returns_text(&mut self, status: u16, description: &str) {
+    /// Adds a response that is a file of this media type.
+    pub fn returns_file(&mut self, status: u16, media_type: &str, description: &str) {
         let content = Content::new(Some(Object::with_type(Type::String)));
-        self.respond(status, ResponseBuilder::new().description(description).content("text/plain", content));
+        self.respond(status, ResponseBuilder::new().description(description).content(media_type, content));
     }
 
     /// Adds a response without a body.

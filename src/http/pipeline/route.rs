@@ -189,9 +189,9 @@ impl Route {
         self.described(move |operation| operation.returns_object(status, description))
     }
 
-    /// Adds a response that is plain text.
-    pub fn gives_text(self, status: u16, description: &'static str) -> Self {
-        self.described(move |operation| operation.returns_text(status, description))
+    /// Adds a response that is a file of this media type.
+    pub fn gives_file(self, status: u16, media_type: &'static str, description: &'static str) -> Self {
+        self.described(move |operation| operation.returns_file(status, media_type, description))
     }
 
     /// Adds a response without a body.
