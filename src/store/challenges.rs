@@ -56,7 +56,7 @@ pub fn insert(connection: &Connection, challenge: &Challenge) -> Result<(), Stor
     const SQL: &str = "INSERT INTO challenges (sha256, purpose, user_id, network, state, tries, expires_at) \
          VALUES (?1, ?2, (SELECT id FROM users WHERE uuid = ?3), ?4, ?5, ?6, ?7)";
     const BOUND: &str = "DELETE FROM challenges WHERE id IN (SELECT id FROM challenges WHERE purpose = ?1 \
-         AND user_id = (SELECT id FROM users WHERE uuid = ?2) ORDER BY id DESC LIMIT 9223372036854775807 OFFSET ?3)";
+         AND user_id = (SELECT id FROM users WHERE uuid = ?2) ORDER BY id DESC LIMIT -1 OFFSET ?3)";
     let Challenge { sha256, purpose, user_id, network, state, tries, expires_at } = challenge;
     let purpose = purpose.as_str();
     connection.run(SQL, bind![sha256, purpose, *user_id, network, state, *tries, *expires_at])?;

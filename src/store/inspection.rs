@@ -8,17 +8,13 @@ use crate::domain::username::Username;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sqlite::file::{self, OpenError};
-use crate::store::engine::sqlite::readonly_open::{self, ReadonlyOpenError};
-use crate::store::engine::sqlite::temporary_database::TemporaryDatabase;
+use crate::store::engine::sqlite::readonly_open::{self, ReadonlyDatabase, ReadonlyOpenError};
+use crate::store::engine::sqlite::schema;
 use crate::store::engine::value::bind;
 use crate::store::secret_key::{self, StoreKey};
 
 /// A database that is open for inspection.
-pub struct Inspection {
-    connection: Connection,
-    /// Deleted on drop, after the connection.
-    _copy: Option<TemporaryDatabase>,
-}
+pub struct Inspection(ReadonlyDatabase);
 
 /// BackupHistory as recorded in the audit log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,20 +32,19 @@ impl Inspection {
         if !file::check_header(path)? {
             return Err(OpenError::Missing(path.to_owned()));
         }
-        let opened = readonly_open::open(path, spare).map_err(|error| match error {
+        readonly_open::open(path, spare).map(Self).map_err(|error| match error {
             ReadonlyOpenError::Io(cause) => OpenError::Io { path: path.to_owned(), cause },
             ReadonlyOpenError::Sqlite(error) => OpenError::Store { path: path.to_owned(), cause: error.into() },
-        })?;
-        Ok(Self { connection: opened.connection.into(), _copy: opened.copy })
+        })
     }
 
     fn connection(&self) -> &Connection {
-        &self.connection
+        &self.0.connection
     }
 
     /// Returns the schema version.
     pub fn version(&self) -> Result<u32, StoreError> {
-        self.connection().one("PRAGMA user_version", &[], |row| row.get(0))
+        schema::version(self.connection().sqlite())
     }
 
     /// Returns at most `most` errors that SQLite and the schema's own rules find.

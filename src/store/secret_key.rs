@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
+use r2d2::ManageConnection;
 use uuid::Uuid;
 
 use crate::domain::secret::Fingerprint;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sqlite::open::{ConnectionKind, SqliteOpener};
+use crate::store::engine::sqlite::open::{ConnectionKind, ConnectionManager};
 use crate::store::engine::value::bind;
 
 /// An encrypted store key and its owner.
@@ -29,7 +30,7 @@ pub fn fingerprint(connection: &Connection) -> Result<Option<Fingerprint>, Store
 
 /// Opens the database at `path` and returns its fingerprint and store keys.
 pub fn read_from_file(path: &Path) -> Result<(Option<Fingerprint>, Vec<StoreKey>), StoreError> {
-    let connection = SqliteOpener { path: path.to_owned(), kind: ConnectionKind::Reader, setup: "" }.connect()?;
+    let connection = ConnectionManager { path: path.to_owned(), kind: ConnectionKind::Reader, setup: "" }.connect()?;
     Ok((fingerprint(&connection)?, store_keys(&connection)?))
 }
 

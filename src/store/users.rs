@@ -85,7 +85,7 @@ pub fn other_superuser_exists(connection: &Connection, id: Uuid) -> Result<bool,
 pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO users (uuid, username, username_folded, password_hash, profile_image, store_api_key, \
          is_active, is_superuser, create_at, updated_at, last_login_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    let done = connection.try_run(
+    let done = connection.run(
         SQL,
         bind![
             user.id,
@@ -120,7 +120,7 @@ pub fn update(connection: &Connection, before: &User, after: &User) -> Result<()
         connection.run(PLAIN, bind![id, picture, key, updated])?;
         return Ok(());
     }
-    let done = connection.try_run(
+    let done = connection.run(
         ALL,
         bind![
             id,

@@ -240,9 +240,9 @@ impl ApiError {
                 (StatusCode::SERVICE_UNAVAILABLE, messages::BUSY)
             }
             Self::Store(StoreError::DiskFull(_)) => (StatusCode::INSUFFICIENT_STORAGE, messages::DISK_FULL),
-            Self::Store(
-                StoreError::Unavailable(_) | StoreError::Pool(_) | StoreError::Replaced | StoreError::Stopped,
-            ) => (StatusCode::SERVICE_UNAVAILABLE, messages::UNAVAILABLE),
+            Self::Store(StoreError::Unavailable(_) | StoreError::Replaced | StoreError::Stopped) => {
+                (StatusCode::SERVICE_UNAVAILABLE, messages::UNAVAILABLE)
+            }
             Self::Hash(HashError::Unhashable | HashError::Failed)
             | Self::Store(_)
             | Self::Randomness(_)

@@ -93,7 +93,6 @@ pub const DISK_FULL: &str = "The server's disk is full";
 /// Langflow's message.
 pub const CHECK_THE_LOG: &str = "error check the server logs";
 pub const DB_LOCKED: &str = "The database is locked by another process";
-pub const DB_UNREACHABLE: &str = "The database server can't be reached";
 pub const DB_READ_ONLY: &str = "The database is read-only";
 pub const DB_DISK: &str = "The disk reports errors";
 pub const DB_REPLACED: &str = "The database file was deleted or replaced; restart the server";

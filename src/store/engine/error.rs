@@ -2,39 +2,7 @@
 
 use std::sync::Arc;
 
-use postgres::error::SqlState;
 use rusqlite::ErrorCode;
-
-/// What the engine reported.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Cause {
-    /// An error of SQLite.
-    #[error(transparent)]
-    Sqlite(Arc<rusqlite::Error>),
-    /// An error of PostgreSQL, or of the connection to it.
-    #[error("{}", sentence(.0))]
-    Postgres(Arc<postgres::Error>),
-}
-
-/// PostgreSQL's own sentence; the driver's only names the kind of error.
-fn sentence(error: &postgres::Error) -> String {
-    error.as_db_error().map_or_else(
-        || match std::error::Error::source(error) {
-            Some(cause) => format!("{error}: {cause}"),
-            None => error.to_string(),
-        },
-        |error| error.message().to_owned(),
-    )
-}
-
-impl Cause {
-    fn sqlite_code(&self) -> Option<ErrorCode> {
-        match self {
-            Self::Sqlite(error) => error.sqlite_error_code(),
-            Self::Postgres(_) => None,
-        }
-    }
-}
 
 /// An error of the store. Cheap to clone, because one failed commit is the answer to many writes.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -53,25 +21,25 @@ pub enum StoreError {
     Stopped,
     /// The disk is full.
     #[error("the disk is full")]
-    DiskFull(#[source] Cause),
+    DiskFull(#[source] Arc<rusqlite::Error>),
     /// The database can't be used right now: it is locked by another process, read-only, or on a failing disk.
     #[error("the database can't be used right now")]
-    Unavailable(#[source] Cause),
+    Unavailable(#[source] Arc<rusqlite::Error>),
     /// The database file was deleted or replaced while it was open. Only a restart helps.
     #[error("the database file was deleted or replaced while it was open; restart usher")]
     Replaced,
     /// A connection pool couldn't open its connections.
     #[error("the connections to the database couldn't be opened")]
     Pool(#[source] Arc<r2d2::Error>),
-    /// Any other error of the engine.
+    /// Any other error of SQLite.
     #[error("the database reported an error")]
-    Engine(#[source] Cause),
+    Sqlite(#[source] Arc<rusqlite::Error>),
 }
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let code = error.sqlite_error_code();
-        let error = Cause::Sqlite(Arc::new(error));
+        let error = Arc::new(error);
         match code {
             Some(ErrorCode::DiskFull) => Self::DiskFull(error),
             Some(
@@ -82,26 +50,7 @@ impl From<rusqlite::Error> for StoreError {
                 | ErrorCode::CannotOpen
                 | ErrorCode::FileLockingProtocolFailed,
             ) => Self::Unavailable(error),
-            _ => Self::Engine(error),
-        }
-    }
-}
-
-impl From<postgres::Error> for StoreError {
-    fn from(error: postgres::Error) -> Self {
-        let code = error.code().cloned();
-        let error = Cause::Postgres(Arc::new(error));
-        // Without a code it is an error of the connection.
-        let Some(code) = code else { return Self::Unavailable(error) };
-        match code {
-            SqlState::DISK_FULL => Self::DiskFull(error),
-            SqlState::LOCK_NOT_AVAILABLE
-            | SqlState::READ_ONLY_SQL_TRANSACTION
-            | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
-            | SqlState::TOO_MANY_CONNECTIONS => Self::Unavailable(error),
-            // Connection exceptions, invalid authorization, operator intervention, system errors.
-            code if ["08", "28", "57", "58"].contains(&&code.code()[..2]) => Self::Unavailable(error),
-            _ => Self::Engine(error),
+            _ => Self::Sqlite(error),
         }
     }
 }
@@ -115,8 +64,6 @@ pub enum StorageCondition {
     Locked,
     /// The file or its file system is read-only.
     ReadOnly,
-    /// PostgreSQL can't be reached, or refuses to work.
-    Unreachable,
     /// The disk reports an I/O error.
     Disk,
     /// The file was deleted or replaced while the server ran.
@@ -132,14 +79,9 @@ pub enum StorageCondition {
 impl StoreError {
     /// Reports whether this is a violation of the unique column `table.column`.
     pub fn violates_unique(&self, column: &str) -> bool {
-        match self {
-            Self::Engine(Cause::Sqlite(error)) => matches!(&**error, rusqlite::Error::SqliteFailure(code, Some(text))
-                if code.code == ErrorCode::ConstraintViolation && text.ends_with(column)),
-            Self::Engine(Cause::Postgres(error)) => error
-                .as_db_error()
-                .is_some_and(|error| *error.code() == SqlState::UNIQUE_VIOLATION && error.constraint() == Some(column)),
-            _ => false,
-        }
+        let Self::Sqlite(error) = self else { return false };
+        matches!(&**error, rusqlite::Error::SqliteFailure(code, Some(text))
+            if code.code == ErrorCode::ConstraintViolation && text.ends_with(column))
     }
 
     /// Returns the condition to show an operator.
@@ -148,8 +90,7 @@ impl StoreError {
             Self::DiskFull(_) => StorageCondition::DiskFull,
             Self::Overloaded => StorageCondition::Busy,
             Self::Replaced => StorageCondition::Replaced,
-            Self::Unavailable(Cause::Postgres(_)) | Self::Pool(_) => StorageCondition::Unreachable,
-            Self::Unavailable(error) | Self::Engine(error) => match error.sqlite_code() {
+            Self::Unavailable(error) | Self::Sqlite(error) => match error.sqlite_error_code() {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
                     StorageCondition::Locked
                 }
@@ -158,7 +99,7 @@ impl StoreError {
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StorageCondition::Damaged,
                 _ => StorageCondition::Other,
             },
-            Self::UsernameTaken | Self::FormerUsername | Self::Stopped => StorageCondition::Other,
+            Self::UsernameTaken | Self::FormerUsername | Self::Stopped | Self::Pool(_) => StorageCondition::Other,
         }
     }
 
@@ -167,7 +108,7 @@ impl StoreError {
         let Some(cause) = std::error::Error::source(self) else { return self.to_string() };
         // SQLite reports the same error when the disk has no room for the files beside the database.
         let hint = match self {
-            Self::Unavailable(error) if error.sqlite_code() == Some(ErrorCode::SystemIoFailure) => {
+            Self::Unavailable(error) if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) => {
                 "; the disk may be full or broken, `usher doctor` says more"
             }
             _ => "",

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use r2d2::ManageConnection;
 use uuid::Uuid;
 
 use crate::domain::api_key::ApiKey;
@@ -13,7 +14,7 @@ use crate::domain::username::Username;
 use crate::store::engine::commit_hooks;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sqlite::open::{ConnectionKind, SqliteOpener};
+use crate::store::engine::sqlite::open::{ConnectionKind, ConnectionManager};
 use crate::store::engine::value::bind;
 use crate::store::{api_keys, audit, reserved_names, secret_key, users};
 
@@ -124,30 +125,34 @@ pub fn in_bulk_transaction<T, E: From<StoreError>>(
     work: impl FnOnce(&Connection) -> Result<T, E>,
 ) -> Result<T, E> {
     let setup = || -> Result<Connection, StoreError> {
-        let connection = SqliteOpener { path: path.to_owned(), kind: ConnectionKind::Writer, setup: "" }.open()?;
-        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        let connection =
+            ConnectionManager { path: path.to_owned(), kind: ConnectionKind::Writer, setup: "" }.connect()?;
+        connection.sqlite().pragma_update(None, "cache_size", -CACHE_KIB)?;
         // Statement journals go to memory; by default each row would write one to a file.
-        connection.pragma_update(None, "temp_store", "MEMORY")?;
-        let connection = Connection::from(connection);
-        connection.begin_write()?;
+        connection.sqlite().pragma_update(None, "temp_store", "MEMORY")?;
+        connection.batch("BEGIN IMMEDIATE")?;
         Ok(connection)
     };
     let connection = setup()?;
     let done = work(&connection).and_then(|done| {
-        connection.commit()?;
+        connection.batch("COMMIT")?;
         Ok(done)
     });
     if done.is_err() {
         commit_hooks::roll_back_to(0);
         // Report the first error; a failed ROLLBACK ends with the connection.
-        let _ = connection.roll_back();
+        let _ = connection.batch("ROLLBACK");
         return done;
     }
     commit_hooks::run_pending();
-    if let Err(error) = connection.checkpoint() {
+    if let Err(error) = checkpoint(&connection) {
         log::info!("The write-ahead log wasn't checkpointed: {}", error.described());
     }
     done
+}
+
+fn checkpoint(connection: &Connection) -> Result<(), StoreError> {
+    connection.one("PRAGMA wal_checkpoint(TRUNCATE)", &[], |_| Ok(()))
 }
 
 /// Inserts an account with its keys. Returns false on a conflict. No log line is written: there may be a hundred
