@@ -1,5 +1,6 @@
 //! The configuration: flags over environment over file over defaults, validated as a whole before anything starts.
 
+mod bind;
 mod documentation;
 mod error;
 mod file;
@@ -14,7 +15,9 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod values;
+mod words;
 
+pub use bind::Bind;
 pub use documentation::{example_file, markdown_tables};
 pub use error::{ConfigError, Origin, ValueSource};
 pub use flags::flags;
@@ -22,7 +25,8 @@ pub use inputs::Inputs;
 pub use server_record::{SERVER_RECORD_FILE, ServerRecord};
 pub use setting::{Setting, ValueType};
 pub use settings::{Config, SETTINGS};
-pub use values::{Bind, CookieSecure, ExitWith, LangflowApi, Signup};
+pub use values::ExitWith;
+pub use words::{CookieSecure, LangflowApi, Signup};
 
 use std::path::{Path, PathBuf};
 

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
+use crate::config::bind::{self, Bind};
 use crate::config::error::{ConfigError, ValueSource};
 use crate::config::setting::ValueType::{Bool, BoolOrNumber, Choice, List, Number, Secret as SecretText, Text};
 use crate::config::setting::settings;
-use crate::config::values::{self, Bind, CookieSecure, ExitWith, LangflowApi, Signup};
+use crate::config::values::{self, ExitWith};
+use crate::config::words::{self, CookieSecure, LangflowApi, Signup};
 use crate::config::{forward_auth, sources};
 use crate::domain::forward_auth::AccessRules;
 use crate::domain::schedule::Schedule;
@@ -34,7 +36,7 @@ settings! {
         ///
         /// 0.0.0.0 and [::] stand for all addresses of this machine. To accept other machines, put an HTTPS proxy in
         /// front.
-        bind: Bind = "127.0.0.1:7860", Text("HOST:PORT"), get(values::bind);
+        bind: Bind = "127.0.0.1:7860", Text("HOST:PORT"), get(bind::bind);
 
         /// The address that people type, such as `https://users.example.org`. Links start with it.
         public_url: Option<String> = "" ("derived from `bind`"), Text("URL"), optional(values::public_url);
@@ -50,7 +52,7 @@ settings! {
         /// The generation of Langflow whose API usher speaks: `1.3` for clients up to 1.7, `1.13` for later ones.
         ///
         /// They differ in some statuses, messages and limits. docs/langflow-differences.md lists them.
-        langflow_api: LangflowApi = "1.3", Choice("1.3|1.13"), get(values::choice);
+        langflow_api: LangflowApi = "1.3", Choice("1.3|1.13"), get(words::choice);
 
         /// The number of threads that answer requests.
         ///
@@ -72,7 +74,7 @@ settings! {
         /// Who can add users: everyone with approval by a superuser, everyone (`open`), or superusers only (`closed`).
         ///
         /// "approval": new users are inactive until a superuser approves them. "open": new users are active at once.
-        signup: Signup = "approval", Choice("approval|open|closed"), get(values::choice);
+        signup: Signup = "approval", Choice("approval|open|closed"), get(words::choice);
 
         /// The name of the first superuser, added at startup if there is none. Needs `superuser_password`.
         ///
@@ -134,7 +136,7 @@ settings! {
         ///
         /// Until it is set up, a user who needs one can do nothing else. See docs/second-factor.md.
         second_factor: SecondFactorPolicy = "optional", Choice("optional|superusers|everybody|off"),
-            get(values::choice);
+            get(words::choice);
 
         /// Slow down repeated failed sign-ins and sign-ups.
         ///
@@ -152,7 +154,7 @@ settings! {
 
     "Browsers and proxies" {
         /// Send cookies over HTTPS only: `true`, `false`, or `auto`, which follows the request.
-        cookie_secure: CookieSecure = "auto", Choice("auto|true|false"), get(values::choice);
+        cookie_secure: CookieSecure = "auto", Choice("auto|true|false"), get(words::choice);
 
         /// Let scripts read the access token's cookie, as web clients of Langflow 1.3 do.
         ///

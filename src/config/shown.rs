@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
+use crate::config::bind::Bind;
 use crate::config::error;
-use crate::config::values::{Bind, CookieSecure, ExitWith, LangflowApi, Signup, word};
+use crate::config::values::ExitWith;
+use crate::config::words::{CookieSecure, LangflowApi, Signup, word};
 use crate::domain::forward_auth::AccessRules;
 use crate::domain::schedule::Schedule;
 use crate::domain::second_factor::SecondFactorPolicy;

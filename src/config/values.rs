@@ -1,8 +1,7 @@
 //! Parsers of values. Each returns the value, or what would be valid: the end of a sentence that begins "it must be".
 
 use std::fmt;
-use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -10,89 +9,6 @@ use log::LevelFilter;
 use url::Url;
 
 use crate::domain::schedule::Schedule;
-use crate::domain::second_factor::SecondFactorPolicy;
-
-/// An enum that is written as one of a few words.
-pub(super) trait Word: Sized + 'static {
-    /// Every word with its value.
-    const WORDS: &'static [(&'static str, Self)];
-}
-
-/// Who can add users.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signup {
-    /// Everyone. New users are inactive until a superuser approves them.
-    Approval,
-    /// Everyone. New users are active at once.
-    Open,
-    /// Superusers only.
-    Closed,
-}
-
-impl Signup {
-    /// The setting's word.
-    pub fn as_str(self) -> &'static str {
-        word(&self)
-    }
-}
-
-impl Word for Signup {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("approval", Self::Approval), ("open", Self::Open), ("closed", Self::Closed)];
-}
-
-/// The generation of Langflow whose API is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LangflowApi {
-    /// Langflow 1.3 to 1.7.
-    V1_3,
-    /// Langflow 1.8 to 1.13.
-    V1_13,
-}
-
-impl Word for LangflowApi {
-    const WORDS: &'static [(&'static str, Self)] = &[("1.3", Self::V1_3), ("1.13", Self::V1_13)];
-}
-
-impl Word for SecondFactorPolicy {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("optional", Self::Optional),
-        ("superusers", Self::Superusers),
-        ("everybody", Self::Everybody),
-        ("off", Self::Off),
-    ];
-}
-
-/// When cookies carry `Secure`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CookieSecure {
-    /// If the request came over HTTPS.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-impl Word for CookieSecure {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("auto", Self::Auto), ("true", Self::Always), ("false", Self::Never)];
-}
-
-/// The word for a value.
-pub(super) fn word<T: Word + PartialEq>(value: &T) -> &'static str {
-    T::WORDS.iter().find(|(_, known)| known == value).map_or("", |(word, _)| word)
-}
-
-/// The value of a word.
-pub(super) fn choice<T: Word + Clone>(text: &str) -> Result<T, String> {
-    let text = text.trim();
-    let found = T::WORDS.iter().find(|(word, _)| text.eq_ignore_ascii_case(word));
-    found.map(|(_, value)| value.clone()).ok_or_else(|| {
-        let words: Vec<String> = T::WORDS.iter().map(|(word, _)| format!("`{word}`")).collect();
-        format!("one of {}", words.join(", "))
-    })
-}
 
 /// The process whose exit stops the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,75 +40,6 @@ pub(super) fn exit_with(text: &str) -> Result<ExitWith, String> {
         Ok(false) => Ok(ExitWith::Never),
         Err(_) => id().map(ExitWith::Process).ok_or_else(|| "true, false or a process id".to_owned()),
     }
-}
-
-/// An address to listen on, or a host name that is resolved when the server starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bind(Host);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Host {
-    Address(SocketAddr),
-    Name(String, u16),
-}
-
-impl Bind {
-    /// All addresses. Resolving a name can block.
-    ///
-    /// # Errors
-    /// If the name can't be resolved.
-    pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
-        match &self.0 {
-            Host::Address(address) => Ok(vec![*address]),
-            Host::Name(name, port) => Ok((name.as_str(), *port).to_socket_addrs()?.collect()),
-        }
-    }
-
-    /// The port. 0 stands for any free port.
-    pub fn port(&self) -> u16 {
-        match &self.0 {
-            Host::Address(address) => address.port(),
-            Host::Name(_, port) => *port,
-        }
-    }
-}
-
-impl From<SocketAddr> for Bind {
-    fn from(address: SocketAddr) -> Self {
-        Self(Host::Address(address))
-    }
-}
-
-impl fmt::Display for Bind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Host::Address(address) => address.fmt(f),
-            Host::Name(name, port) => write!(f, "{name}:{port}"),
-        }
-    }
-}
-
-/// Parses `host:port`, with an IPv6 address in brackets.
-pub(super) fn bind(text: &str) -> Result<Bind, String> {
-    let text = text.trim();
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return Ok(Bind::from(address));
-    }
-    let named = || {
-        let (name, port) = text.rsplit_once(':')?;
-        let port = port.parse().ok().filter(|_| port.bytes().all(|b| b.is_ascii_digit()))?;
-        is_host_name(name).then(|| Bind(Host::Name(name.to_owned(), port)))
-    };
-    named().ok_or_else(|| "an address and a port, such as 127.0.0.1:7860, localhost:7860 or [::1]:7860".to_owned())
-}
-
-fn is_host_name(name: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
-    // A numeric last label is a misspelled IPv4 address. Some resolvers would still guess an address.
-    let numeric = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
-    name.len() <= 253 && name.split('.').all(label) && !numeric
 }
 
 /// Parses true or false in any of the usual words.
@@ -229,8 +76,7 @@ pub(super) fn text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Parses a path and makes it absolute. It doesn't have to exist.
-/// A name that is shown on one line.
+/// Parses a name that is shown on one line.
 pub(super) fn site_name(text: &str) -> Result<String, String> {
     let name = text.trim();
     if name.is_empty() || name.chars().count() > 60 || name.chars().any(char::is_control) {
@@ -239,6 +85,7 @@ pub(super) fn site_name(text: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
+/// Parses a path and makes it absolute. It doesn't have to exist.
 pub(super) fn path(text: &str, base: &Path) -> Result<PathBuf, String> {
     // Only shells expand a tilde. Here it would create a directory of that name.
     let tilde = text == "~" || text.starts_with("~/");

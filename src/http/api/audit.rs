@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::audit::Action;
 use crate::domain::policy;
-use crate::http::models::user_inputs::{LIMITS, Page};
+use crate::http::models::user_list::{LIMITS, Page};
 use crate::http::models::{AuditRead, AuditResponse, words};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::{SignedIn, Superuser};

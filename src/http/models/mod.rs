@@ -5,6 +5,7 @@ pub mod factors;
 pub mod link_token;
 pub mod server;
 pub mod user_inputs;
+pub mod user_list;
 
 use std::collections::BTreeMap;
 

@@ -1,33 +1,21 @@
 //! What the routes of user accounts read: the fields, their checks, and their description.
 
-use std::str::FromStr;
-
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use strum::{EnumString, VariantNames};
-use utoipa::openapi::schema::Type;
-use utoipa::openapi::{Object, ObjectBuilder};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::auth::password_hasher::MAX_BYTES;
 use crate::domain::secret::Secret;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, UserPatch};
-use crate::domain::username::{self, MAX_CHARS, Username, UsernameError};
-use crate::http::models::{nullable_text, text, words};
+use crate::domain::username::{MAX_CHARS, Username};
+use crate::http::models::{nullable_text, text};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::coerce;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::generation::Generation;
-use crate::http::pipeline::messages::field;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource};
-use crate::http::pipeline::validation::{FieldError, FieldErrors, Location, Rejected};
-use crate::store::user_list::{UserQuery, UserSort, UserState};
-
-/// The smallest and largest `limit` of usher's own lists.
-pub const LIMITS: (i64, i64) = (0, 1000);
-/// The items on a page of a list, if the client doesn't say.
-const DEFAULT_LIMIT: i64 = 10;
+use crate::http::pipeline::validation::{FieldError, FieldErrors, Rejected};
 
 /// A new user.
 #[derive(ToSchema)]
@@ -71,148 +59,6 @@ impl Input for CheckedUserCreate {
 
     fn describe(operation: &mut Operation) {
         operation.body::<UserCreate>("application/json");
-    }
-}
-
-/// Which part of a list is returned.
-#[derive(IntoParams)]
-pub struct Page {
-    /// How many items to skip.
-    #[param(required = false, minimum = 0, default = 0)]
-    pub skip: i64,
-    #[param(required = false, schema_with = limit)]
-    pub limit: i64,
-}
-
-fn limit() -> ObjectBuilder {
-    let number = Object::builder().schema_type(Type::Integer).minimum(Some(LIMITS.0)).maximum(Some(LIMITS.1));
-    number.default(Some(DEFAULT_LIMIT.into())).description(Some("How many items to return at most."))
-}
-
-impl Page {
-    /// Reads and checks both parameters; `limits` are those of `limit`.
-    pub fn read(source: &InputSource<'_>, limits: (i64, i64), faults: &mut FieldErrors) -> Option<Self> {
-        let mut number = |name, default, range| {
-            let Some(text) = source.query.get(name) else { return Some(default) };
-            faults.note(Location::Query(name), coerce::integer_text(text).and_then(|number| within(number, range)))
-        };
-        let (skip, limit) = (number("skip", 0, (0, i64::MAX)), number("limit", DEFAULT_LIMIT, limits));
-        Some(Self { skip: skip?, limit: limit? })
-    }
-}
-
-fn within(number: i64, (min, max): (i64, i64)) -> Result<i64, FieldError> {
-    match number {
-        _ if number < min => {
-            Err(FieldError::new("greater_than_equal", format!("Input should be greater than or equal to {min}")))
-        }
-        _ if number > max => {
-            Err(FieldError::new("less_than_equal", format!("Input should be less than or equal to {max}")))
-        }
-        _ => Ok(number),
-    }
-}
-
-/// The direction of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, VariantNames)]
-#[strum(serialize_all = "snake_case")]
-enum SortOrder {
-    Asc,
-    Desc,
-}
-
-/// Which users are listed, and in which order.
-#[derive(IntoParams)]
-struct UserListQuery {
-    /// Only users whose name contains this text, in any case.
-    #[param(nullable = false, max_length = 255)]
-    search: Option<String>,
-    /// Only the user with this name, in any case.
-    #[param(nullable = false, max_length = 255)]
-    username: Option<String>,
-    #[param(required = false, schema_with = sort)]
-    sort: Option<UserSort>,
-    #[param(required = false, schema_with = order)]
-    order: Option<SortOrder>,
-    #[param(required = false, schema_with = state)]
-    state: Option<UserState>,
-}
-
-fn sort() -> ObjectBuilder {
-    let about = "Sort by date of creation, by name, or by last sign-in.";
-    words::<UserSort>().default(Some("created".into())).description(Some(about))
-}
-
-fn order() -> ObjectBuilder {
-    words::<SortOrder>().default(Some("asc".into())).description(Some("Sort ascending or descending."))
-}
-
-fn state() -> ObjectBuilder {
-    let about = "Only users that wait for approval, can sign in, are deactivated, or are superusers.";
-    words::<UserState>().description(Some(about))
-}
-
-impl UserListQuery {
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let search = faults.note(Location::Query("search"), search_text(source.query.get("search")));
-        let username = faults.note(Location::Query("username"), search_text(source.query.get("username")));
-        if source.query.get("role_name").is_some() {
-            // A list that ignores a filter of Langflow's would be taken for the filtered one.
-            faults.note::<()>(Location::Query("role_name"), Err(FieldError::value(field::NO_ROLES)));
-        }
-        let sort = faults.note(Location::Query("sort"), word(source, "sort"));
-        let order = faults.note(Location::Query("order"), word(source, "order"));
-        let state = faults.note(Location::Query("state"), word(source, "state"));
-        Some(Self { search: search?, username: username?, sort: sort?, order: order?, state: state? })
-    }
-}
-
-/// Reads the text to search for. One that is longer than any name is refused before work is done on it.
-fn search_text(sent: Option<&str>) -> Result<Option<String>, FieldError> {
-    let Some(text) = sent.map(str::trim) else { return Ok(None) };
-    if username::is_too_long(text) {
-        return Err(FieldError::new("string_too_long", UsernameError::TooLong.to_string()));
-    }
-    Ok(Some(text.to_owned()))
-}
-
-/// Reads a parameter that is one of an enum's words. An empty or missing parameter is `None`.
-fn word<T: FromStr + VariantNames>(source: &InputSource<'_>, name: &str) -> Result<Option<T>, FieldError> {
-    let Some(sent) = source.query.get(name).filter(|sent| !sent.is_empty()) else { return Ok(None) };
-    sent.parse().map(Some).map_err(|_| {
-        let (last, others) = T::VARIANTS.split_last().unwrap_or((&"", &[]));
-        FieldError::new("literal_error", format!("Input should be '{}' or '{last}'", others.join("', '")))
-    })
-}
-
-/// Which users are listed.
-pub struct UserFilter {
-    pub page: UserQuery,
-    /// Only the user with this name.
-    pub username: Option<String>,
-}
-
-impl Input for UserFilter {
-    const BODY: BodyKind = BodyKind::None;
-
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let generation = Generation::of(source.config);
-        let page = Page::read(source, generation.list_limits, faults);
-        let query = UserListQuery::read(source, faults);
-        let (Page { skip, limit }, UserListQuery { search, username, sort, order, state }) = (page?, query?);
-        let descending = order == Some(SortOrder::Desc);
-        let sort = sort.unwrap_or(generation.list_order);
-        Some(Self { page: UserQuery { skip, limit, search, sort, descending, state }, username })
-    }
-
-    fn describe(operation: &mut Operation) {
-        operation.query::<Page>();
-        operation.query::<UserListQuery>();
-        let Generation { list_limits: (min, max), list_order, .. } = operation.generation;
-        operation.adjust_query("limit", |limit| {
-            (limit.minimum, limit.maximum) = (Some((*min).into()), Some((*max).into()));
-        });
-        operation.adjust_query("sort", |sort| sort.default = Some(<&str>::from(*list_order).into()));
     }
 }
 

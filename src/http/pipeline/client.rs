@@ -8,8 +8,10 @@ use ipnet::IpNet;
 
 use crate::domain::audit::{Actor, RequestId};
 use crate::domain::user::User;
-use crate::http::pipeline::cookies::CONSOLE_HEADER;
 use crate::http::pipeline::request_id;
+
+/// The header by which the console asks for its own cookie. Pages of other origins can't send it without CORS.
+pub const CONSOLE_HEADER: &str = "x-usher-console";
 
 /// The most characters kept of a `User-Agent`.
 const MAX_CLIENT_CHARS: usize = 200;

@@ -15,9 +15,6 @@ pub const REFRESH: &str = "refresh_token_lf";
 /// The encrypted store key.
 pub const STORE_KEY: &str = "apikey_tkn_lflw";
 
-/// The header by which the console asks for its own cookie. Pages of other origins can't send it without CORS.
-pub const CONSOLE_HEADER: &str = "x-usher-console";
-
 /// The most cookies of one name that are read. A request with more of them counts as without: one of those left out could
 /// be the right one.
 const MAX_OF_ONE_NAME: usize = 8;

@@ -10,6 +10,7 @@ pub mod coerce;
 pub mod cookies;
 pub mod denied_log;
 pub mod error;
+pub mod error_response;
 pub mod exposition;
 pub mod fields;
 pub mod file_body;
