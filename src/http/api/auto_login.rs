@@ -8,7 +8,6 @@ use crate::domain::secret::{PasswordHash, Secret};
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::domain::username::Username;
-use crate::http::models::Token;
 use crate::http::pipeline::attempt::Attempt;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Anyone;
@@ -22,7 +21,7 @@ use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::session_tokens;
+use crate::http::pipeline::session_tokens::{self, Token};
 use crate::http::pipeline::validation::FieldErrors;
 use crate::store::{Connection, audit, sessions, users};
 

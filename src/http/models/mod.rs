@@ -99,31 +99,6 @@ pub struct UsersResponse<'a> {
     pub deletion_requests: BTreeMap<Uuid, &'static str>,
 }
 
-/// The tokens of a session. The same tokens are set as cookies.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(title = "Tokens")]
-pub struct Token<'a> {
-    access_token: &'a str,
-    refresh_token: &'a str,
-    #[schema(inline)]
-    token_type: TokenType,
-}
-
-impl<'a> Token<'a> {
-    /// The tokens of a session.
-    pub fn new(access_token: &'a str, refresh_token: &'a str) -> Self {
-        Self { access_token, refresh_token, token_type: TokenType::Bearer }
-    }
-}
-
-/// How the access token is sent.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum TokenType {
-    /// `Authorization: Bearer TOKEN`
-    Bearer,
-}
-
 /// Who is signed in on this browser.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Current session")]

@@ -2,6 +2,8 @@
 
 use actix_web::http::header::HeaderMap;
 use chrono::TimeDelta;
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::auth::api_key::sha256;
@@ -11,13 +13,37 @@ use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 use crate::domain::session::Session;
 use crate::domain::user::User;
-use crate::http::models::Token;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::caller::bearer;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::cookies::{self, CookieJar};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::response::Response;
+
+/// The tokens of a session. The same tokens are set as cookies.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Tokens")]
+pub struct Token<'a> {
+    access_token: &'a str,
+    refresh_token: &'a str,
+    #[schema(inline)]
+    token_type: TokenType,
+}
+
+impl<'a> Token<'a> {
+    /// The tokens of a session.
+    pub fn new(access_token: &'a str, refresh_token: &'a str) -> Self {
+        Self { access_token, refresh_token, token_type: TokenType::Bearer }
+    }
+}
+
+/// How the access token is sent.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum TokenType {
+    /// `Authorization: Bearer TOKEN`
+    Bearer,
+}
 
 /// Returns a session that starts now.
 pub fn new_session(app: &App, user: &User, client: &Client, now: Timestamp) -> Session {
