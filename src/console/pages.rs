@@ -29,55 +29,61 @@ pub static CONTENTS: LazyLock<Vec<Content>> =
 /// The pages of one server, made at their first request.
 #[derive(Default)]
 pub struct Pages {
-    signed_out: OnceLock<Page>,
-    signed_in: OnceLock<Page>,
-    setup: OnceLock<Page>,
-    docs: OnceLock<Page>,
-    not_found: OnceLock<Page>,
+    signed_out: OnceLock<ConsolePage>,
+    signed_in: OnceLock<ConsolePage>,
+    setup: OnceLock<ConsolePage>,
+    docs: OnceLock<ConsolePage>,
+    not_found: OnceLock<ConsolePage>,
 }
 
 impl Pages {
     /// The console, for a browser that must sign in.
-    pub fn signed_out(&self, config: &Config) -> &Page {
-        self.signed_out
-            .get_or_init(|| Page::new(&APP.replace(mark::VISITOR, "new"), config, "app.js", &[SIGNED_OUT_SCRIPTS]))
+    pub fn signed_out(&self, config: &Config) -> &ConsolePage {
+        self.signed_out.get_or_init(|| {
+            ConsolePage::new(&APP.replace(mark::VISITOR, "new"), config, "app.js", &[SIGNED_OUT_SCRIPTS])
+        })
     }
 
     /// The console, for a browser that is probably signed in.
-    pub fn signed_in(&self, config: &Config) -> &Page {
+    pub fn signed_in(&self, config: &Config) -> &ConsolePage {
         let page = || {
-            Page::new(&APP.replace(mark::VISITOR, "known"), config, "app.js", &[SIGNED_OUT_SCRIPTS, SIGNED_IN_SCRIPTS])
+            ConsolePage::new(
+                &APP.replace(mark::VISITOR, "known"),
+                config,
+                "app.js",
+                &[SIGNED_OUT_SCRIPTS, SIGNED_IN_SCRIPTS],
+            )
         };
         self.signed_in.get_or_init(page)
     }
 
     /// The console while there is no superuser. `link_file` is the file with the setup link, if there is one.
-    pub fn setup(&self, config: &Config, link_file: Option<&Path>) -> &Page {
+    pub fn setup(&self, config: &Config, link_file: Option<&Path>) -> &ConsolePage {
         let path = link_file.map(|path| path.display().to_string()).unwrap_or_default();
         let text = || APP.replace(mark::VISITOR, "setup").replace(mark::SETUP_FILE, &escape(&path));
-        self.setup.get_or_init(|| Page::new(&text(), config, "app.js", &[SIGNED_OUT_SCRIPTS]))
+        self.setup.get_or_init(|| ConsolePage::new(&text(), config, "app.js", &[SIGNED_OUT_SCRIPTS]))
     }
 
     /// The page for an unknown address.
-    pub fn not_found(&self, config: &Config) -> &Page {
-        self.not_found.get_or_init(|| Page::new(NOT_FOUND, config, "", &[]))
+    pub fn not_found(&self, config: &Config) -> &ConsolePage {
+        self.not_found.get_or_init(|| ConsolePage::new(NOT_FOUND, config, "", &[]))
     }
 
     /// The API reference.
-    pub fn docs(&self, config: &Config) -> &Page {
-        self.docs.get_or_init(|| Page::new(DOCS, config, "docs.js", &[DOCS_SCRIPTS]))
+    pub fn docs(&self, config: &Config) -> &ConsolePage {
+        self.docs.get_or_init(|| ConsolePage::new(DOCS, config, "docs.js", &[DOCS_SCRIPTS]))
     }
 }
 
 /// A page with its style, logo and first script inlined, so that the first paint waits for nothing.
-pub struct Page {
+pub struct ConsolePage {
     /// The HTML.
     pub content: Content,
     /// Its content security policy.
     pub policy: HeaderValue,
 }
 
-impl Page {
+impl ConsolePage {
     fn new(text: &str, config: &Config, main: &str, scripts: &[&[&str]]) -> Self {
         let boot = BOOT
             .replace(mark::FILES, &format!("{:?}", scripts.concat()))

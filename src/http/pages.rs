@@ -7,7 +7,7 @@ use actix_web::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, HeaderValue, VARY,
 };
 
-use crate::console::pages::{CONTENTS, Content, Page, VERSION};
+use crate::console::pages::{CONTENTS, ConsolePage, Content, VERSION};
 use crate::console::{FILES, ICON};
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::BodyKind;
@@ -94,7 +94,7 @@ async fn link(request: Request<Anyone, Encoding>) -> Result<Response, ApiError> 
 }
 
 /// The console for a browser that must sign in, or that can't sign in before there is a superuser.
-async fn signed_out(app: &App) -> Result<&Page, ApiError> {
+async fn signed_out(app: &App) -> Result<&ConsolePage, ApiError> {
     let has_token = app.setup_token.lock().unwrap_or_else(PoisonError::into_inner).is_some();
     // The command line can create a superuser while the server runs.
     if has_token && !app.db.read(users::superuser_exists).await? {
@@ -114,7 +114,7 @@ async fn docs(request: Request<Anyone, Encoding>) -> Result<Response, ApiError> 
     Ok(send_page(request.app.pages.docs(&request.app.config), request.input))
 }
 
-fn send_page(page: &Page, encoding: Encoding) -> Response {
+fn send_page(page: &ConsolePage, encoding: Encoding) -> Response {
     send(&page.content, encoding).replace_header(CONTENT_SECURITY_POLICY, page.policy.clone())
 }
 

@@ -14,7 +14,7 @@ use ipnet::IpNet;
 
 use crate::domain::client_network::client_network;
 use crate::platform::client_socket::{self, ClientSocket};
-use crate::server::connection::Connection;
+use crate::server::client_connection::ClientConnection;
 
 /// How long a connection stays open without a completed request while no handler runs for it.
 pub const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -84,7 +84,7 @@ struct OpenConnections {
     /// Networks and sites in one map: a /48's address with its lower bits zeroed is also a /64, hence the flag.
     by_network: HashMap<(IpAddr, bool), usize>,
     next_id: u64,
-    connections: HashMap<u64, Arc<Connection>>,
+    connections: HashMap<u64, Arc<ClientConnection>>,
 }
 
 /// The right to keep one connection open. Lives in the connection's extensions and ends with it.
@@ -93,7 +93,7 @@ pub struct Permit {
     limits: Arc<ConnectionLimits>,
     origin: Origin,
     id: u64,
-    connection: Arc<Connection>,
+    connection: Arc<ClientConnection>,
 }
 
 impl ConnectionLimits {
@@ -135,7 +135,7 @@ impl ConnectionLimits {
     /// Counts one more connection from `peer`, unless that exceeds a limit.
     fn admit(self: &Arc<Self>, peer: IpAddr, socket: Option<ClientSocket>) -> Option<Permit> {
         let origin = self.origin(peer.to_canonical());
-        let connection = Connection::new(socket);
+        let connection = ClientConnection::new(socket);
         let mut open = self.open();
         if open.exempt + open.others >= self.policy.total || !open.has_room(origin, &self.policy) {
             return None;
@@ -240,7 +240,7 @@ pub async fn run_sweep(limits: Arc<ConnectionLimits>) {
 
 impl Permit {
     /// The connection.
-    pub fn connection(&self) -> &Arc<Connection> {
+    pub fn connection(&self) -> &Arc<ClientConnection> {
         &self.connection
     }
 }

@@ -13,7 +13,7 @@ use actix_web::{App as WebApp, HttpResponse, HttpServer, web};
 use crate::http::pipeline::app::App;
 use crate::jobs::watchdog::WorkerTicks;
 use crate::platform::client_socket;
-use crate::server::connection::{Connection, ResponseBody};
+use crate::server::client_connection::{ClientConnection, ResponseBody};
 use crate::server::connection_limits::{ConnectionLimits, IDLE_TIMEOUT, LimitPolicy, Permit};
 use crate::{http, platform};
 
@@ -65,7 +65,7 @@ pub fn listen(
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap_fn(|request, service| {
                 let connection = request.request().conn_data::<Permit>().map(|permit| Arc::clone(permit.connection()));
-                let guard = connection.as_ref().map(Connection::begin);
+                let guard = connection.as_ref().map(ClientConnection::begin);
                 let response = match guard {
                     Some(None) => Err(request.into_response(too_early())),
                     guard => Ok((guard.flatten(), service.call(request))),

@@ -36,7 +36,7 @@ use crate::platform::{self, DirLock, service};
 use crate::store::user_index::search::SharedUserIndex;
 use crate::store::{Db, Options};
 
-mod connection;
+mod client_connection;
 mod connection_limits;
 mod first_superuser;
 mod http_server;

@@ -14,7 +14,7 @@ use crate::platform::client_socket::ClientSocket;
 
 /// One open connection. Its worker and the sweep of idle connections share it.
 #[derive(Debug)]
-pub struct Connection {
+pub struct ClientConnection {
     socket: Option<ClientSocket>,
     opened: Instant,
     /// How many handlers run for it.
@@ -29,15 +29,15 @@ pub struct Connection {
 
 /// One running handler. While it exists, the connection isn't idle.
 #[derive(Debug)]
-pub struct HandlerGuard(Arc<Connection>);
+pub struct HandlerGuard(Arc<ClientConnection>);
 
 /// A response body that tells its connection when it ends.
 pub struct ResponseBody {
     body: BoxBody,
-    connection: Option<Arc<Connection>>,
+    connection: Option<Arc<ClientConnection>>,
 }
 
-impl Connection {
+impl ClientConnection {
     /// A connection that was opened now. Without a socket, for tests, it can't be shut down.
     pub fn new(socket: Option<ClientSocket>) -> Arc<Self> {
         Arc::new(Self {
