@@ -23,7 +23,9 @@ CREATE TABLE users (
     create_at       TEXT NOT NULL,
     updated_at      TEXT NOT NULL,
     -- NULL: never signed in. This distinguishes a user who waits for approval from a deactivated one.
-    last_login_at   TEXT
+    last_login_at   TEXT,
+    -- What clients remember about the user: a JSON object of at most 4096 bytes. NULL: the default.
+    optins          TEXT
 ) STRICT;
 
 -- For "is there another active superuser?", asked before one is demoted, deactivated or deleted.

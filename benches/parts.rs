@@ -27,6 +27,7 @@ fn user(name: &str, now: Timestamp) -> User {
         create_at: now,
         updated_at: now,
         last_login_at: Some(now),
+        optins: None,
     }
 }
 

@@ -78,5 +78,6 @@ pub fn person(number: u32, now: Timestamp) -> User {
         create_at: now,
         updated_at: now,
         last_login_at: Some(now),
+        optins: None,
     }
 }

@@ -168,10 +168,11 @@ pub fn account_changes(before: &User, after: &User) -> Vec<(Action, String)> {
     }
     let time = |user: &User| user.last_login_at.map_or_else(|| "never".to_owned(), |at| at.to_rfc3339());
     let others = [
-        // The picture is too long to be repeated.
+        // The picture and the opt-ins are too long to be repeated.
         (before.profile_image != after.profile_image).then(|| "profile_image".to_owned()),
         (before.last_login_at != after.last_login_at)
             .then(|| format!("last_login_at: {} → {}", time(before), time(after))),
+        (before.optins != after.optins).then(|| "optins".to_owned()),
     ];
     let others: Vec<String> = others.into_iter().flatten().collect();
     if !others.is_empty() {

@@ -9,6 +9,7 @@ pub mod client_network;
 pub mod clock;
 pub mod forward_auth;
 pub mod new_username;
+pub mod optins;
 pub mod policy;
 pub mod printable;
 pub mod schedule;

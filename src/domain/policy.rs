@@ -167,6 +167,7 @@ mod tests {
             create_at: at,
             updated_at: at,
             last_login_at: Some(at),
+            optins: None,
         }
     }
 

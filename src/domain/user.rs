@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
+use crate::domain::optins::OptIns;
 use crate::domain::secret::Secret;
 use crate::domain::username::Username;
 
@@ -27,6 +28,8 @@ pub struct User {
     pub updated_at: Timestamp,
     /// When the user last signed in with a password. `None` and inactive means waiting for approval.
     pub last_login_at: Option<Timestamp>,
+    /// What clients remember about the user. `None` is the default.
+    pub optins: Option<OptIns>,
 }
 
 impl User {
@@ -42,6 +45,7 @@ impl User {
             create_at: now,
             updated_at: now,
             last_login_at: None,
+            optins: None,
         }
     }
 }
@@ -64,6 +68,8 @@ pub struct UserPatch {
     pub is_superuser: Option<bool>,
     /// Sets the last sign-in, as Langflow lets superusers do.
     pub last_login_at: Option<Timestamp>,
+    /// Replaces what clients remember about the user.
+    pub optins: Option<OptIns>,
 }
 
 impl UserPatch {
@@ -79,6 +85,7 @@ impl UserPatch {
             create_at: user.create_at,
             updated_at: now,
             last_login_at: self.last_login_at.or(user.last_login_at),
+            optins: self.optins.clone().or_else(|| user.optins.clone()),
         }
     }
 }

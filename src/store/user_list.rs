@@ -211,6 +211,7 @@ mod tests {
             create_at: at(n.into()),
             updated_at: at(n.into()),
             last_login_at: last_login.map(at),
+            optins: None,
         }
     }
 

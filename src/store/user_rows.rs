@@ -1,5 +1,6 @@
 //! The columns of the `users` table and their mapping to [`User`], shared by every statement that returns users.
 
+use crate::domain::optins::OptIns;
 use crate::domain::user::User;
 use crate::domain::username::Username;
 use crate::store::engine::error::StoreError;
@@ -9,13 +10,13 @@ use crate::store::engine::value::Row;
 macro_rules! user_columns {
     () => {
         "users.uuid, users.username, users.username_folded, users.profile_image, users.store_api_key, \
-         users.is_active, users.is_superuser, users.create_at, users.updated_at, users.last_login_at"
+         users.is_active, users.is_superuser, users.create_at, users.updated_at, users.last_login_at, users.optins"
     };
 }
 pub(crate) use user_columns;
 
 /// The number of columns in [`user_columns`]; a statement's own columns start at this index.
-pub const COLUMN_COUNT: usize = 10;
+pub const COLUMN_COUNT: usize = 11;
 
 /// Maps a row whose first columns are [`user_columns`].
 pub fn from_row(row: &Row<'_>) -> Result<User, StoreError> {
@@ -29,5 +30,6 @@ pub fn from_row(row: &Row<'_>) -> Result<User, StoreError> {
         create_at: row.get(7)?,
         updated_at: row.get(8)?,
         last_login_at: row.get(9)?,
+        optins: row.get::<Option<String>>(10)?.as_deref().and_then(OptIns::parse),
     })
 }

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
+use crate::domain::optins::OptIns;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
 use crate::domain::username::fold_typed;
@@ -84,7 +85,8 @@ pub fn other_superuser_exists(connection: &Connection, id: Uuid) -> Result<bool,
 /// reserved.
 pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO users (uuid, username, username_folded, password_hash, profile_image, store_api_key, \
-         is_active, is_superuser, create_at, updated_at, last_login_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+         is_active, is_superuser, create_at, updated_at, last_login_at, optins) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let done = connection.run(
         SQL,
         bind![
@@ -99,6 +101,7 @@ pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Resu
             user.create_at,
             user.updated_at,
             user.last_login_at,
+            &user.optins.as_ref().map(OptIns::to_json),
         ],
     );
     name_error(done)
@@ -111,13 +114,15 @@ pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Resu
 /// Returns [`StoreError::UsernameTaken`] if another user has the name, [`StoreError::FormerUsername`] if it is
 /// reserved.
 pub fn update(connection: &Connection, before: &User, after: &User) -> Result<(), StoreError> {
-    const PLAIN: &str = "UPDATE users SET profile_image = ?2, store_api_key = ?3, updated_at = ?4 WHERE uuid = ?1";
-    const ALL: &str = "UPDATE users SET profile_image = ?2, store_api_key = ?3, updated_at = ?4, username = ?5, \
-         username_folded = ?6, is_active = ?7, is_superuser = ?8, last_login_at = ?9 WHERE uuid = ?1";
+    const PLAIN: &str =
+        "UPDATE users SET profile_image = ?2, store_api_key = ?3, updated_at = ?4, optins = ?5 WHERE uuid = ?1";
+    const ALL: &str = "UPDATE users SET profile_image = ?2, store_api_key = ?3, updated_at = ?4, optins = ?5, \
+         username = ?6, username_folded = ?7, is_active = ?8, is_superuser = ?9, last_login_at = ?10 WHERE uuid = ?1";
     let seen_by_indexes = |user: &User| (user.is_active, user.is_superuser, user.last_login_at);
     let (id, picture, key, updated) = (before.id, &after.profile_image, &after.store_api_key, after.updated_at);
+    let optins = after.optins.as_ref().map(OptIns::to_json);
     if before.username.as_str() == after.username.as_str() && seen_by_indexes(before) == seen_by_indexes(after) {
-        connection.run(PLAIN, bind![id, picture, key, updated])?;
+        connection.run(PLAIN, bind![id, picture, key, updated, &optins])?;
         return Ok(());
     }
     let done = connection.run(
@@ -127,6 +132,7 @@ pub fn update(connection: &Connection, before: &User, after: &User) -> Result<()
             picture,
             key,
             updated,
+            &optins,
             after.username.as_str(),
             after.username.folded(),
             after.is_active,

@@ -128,6 +128,33 @@ fn keys_of_every_later_version_keep_working_while_langflow_has_its_database_open
     assert!(whoami("sk-ended") >= 400);
 }
 
+#[test]
+fn optins_move_in_unless_they_are_too_large_or_not_an_object() {
+    let server = server();
+    let dir = TempDir::new().unwrap();
+    let (path, langflow) = newer(&dir);
+    let kept = json!({"github_starred": true, "discord_clicked": false});
+    let default = json!({"github_starred": false, "dialog_dismissed": false, "discord_clicked": false});
+    let large = json!({"a": "x".repeat(5000)});
+    let given =
+        [Some(kept.to_string()), Some("null".to_owned()), None, Some(large.to_string()), Some("[1]".to_owned())];
+    for (number, optins) in (1..).zip(&given) {
+        add_user(&langflow, number, &format!("person{number}"), HASH);
+        let sql = "UPDATE user SET optins = ? WHERE username = ?";
+        langflow.execute(sql, rusqlite::params![optins, format!("person{number}")]).unwrap();
+    }
+    let done = outcome(&beside(&server.dir, &["import", "langflow", &path.display().to_string(), "--json"]));
+    assert_eq!(
+        (done["imported"].as_array().map(Vec::len), done["findings"].as_array().map(Vec::len)),
+        (Some(5), Some(2))
+    );
+    let admin =
+        login(&server, "keeper", "keeper pw 123").expect(200).json()["access_token"].as_str().unwrap().to_owned();
+    let list = server.request("GET", "/api/v1/users/?limit=10").bearer(&admin).send().expect(200).json();
+    let found: Vec<_> = list["users"].as_array().unwrap()[1..].iter().map(|user| &user["optins"]).collect();
+    assert_eq!(found, [&kept, &default, &default, &default, &default]);
+}
+
 /// 5,000, or as many as `USHER_IMPORT_USERS` says. How long it takes is told by `cargo bench --bench long_commands`.
 #[test]
 fn a_large_langflow_moves_in_while_the_server_goes_on_and_everybody_can_sign_in() {

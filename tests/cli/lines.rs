@@ -14,6 +14,9 @@ fn what_is_exported_goes_into_another_usher_and_comes_out_the_same() {
     let bearer = token(&first, "zoë STRASSE", PASSWORD);
     let made = first.request("POST", "/api/v1/api_key/").bearer(&bearer).json(&json!({ "name": "ci" }));
     let key = made.send().expect(200).json()["api_key"].as_str().unwrap().to_owned();
+    let me = get(&first, "/api/v1/users/whoami").bearer(&bearer).send().expect(200).json();
+    let path = format!("/api/v1/users/{}", me["id"].as_str().unwrap());
+    first.request("PATCH", &path).bearer(&bearer).json(&json!({"optins": {"seen": [1]}})).send().expect(200);
     let done = printed(&first.dir, &["export", "users.jsonl"]);
     assert_eq!(done["users"], 2);
     let file = first.dir.path().join("users.jsonl");
@@ -28,7 +31,7 @@ fn what_is_exported_goes_into_another_usher_and_comes_out_the_same() {
     assert_eq!((&done["imported"], &done["api_keys"]), (&shown["imported"], &json!(1)));
     log_in(&second, "Zoë Straße", PASSWORD).expect(200);
     let asked = get(&second, "/api/v1/users/whoami").key(&key).send().expect(200).json();
-    assert_eq!(asked["username"], "Zoë Straße");
+    assert_eq!((&asked["username"], &asked["optins"]), (&json!("Zoë Straße"), &json!({"seen": [1]})));
     let again = refused_but_shown(&second.dir, path);
     assert!(again.contains("existing users: 2"), "{again}");
     printed(&second.dir, &["export", "again.jsonl"]);

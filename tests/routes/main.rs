@@ -13,6 +13,7 @@ mod health;
 mod login;
 mod metrics;
 mod openapi;
+mod optins;
 mod pages;
 mod passwords;
 mod reset_links;

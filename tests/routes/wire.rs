@@ -58,8 +58,9 @@ impl Talk {
                 if let Some(name) = extra {
                     return Some(format!("{at} has {name} besides"));
                 }
-                fields.iter().find_map(|(name, want)| {
-                    self.mismatch(want, found.get(name).unwrap_or(&json!("(missing)")), &format!("{at}.{name}"))
+                fields.iter().find_map(|(name, want)| match found.get(name) {
+                    Some(got) => self.mismatch(want, got, &format!("{at}.{name}")),
+                    None => Some(format!("{at}.{name} is missing")),
                 })
             }
             Value::Array(items) => {

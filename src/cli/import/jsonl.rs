@@ -12,6 +12,7 @@ use crate::cli::import::secrets::Secrets;
 use crate::cli::import::{ReadAccounts, UnreadableParts};
 use crate::domain::api_key::ApiKey;
 use crate::domain::clock::Timestamp;
+use crate::domain::optins::OptIns;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, User};
 use crate::domain::username::Username;
@@ -28,6 +29,8 @@ struct UserLine {
     create_at: Timestamp,
     updated_at: Timestamp,
     last_login_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    optins: Option<OptIns>,
     /// Encrypted with the secret key of the server that wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     store_api_key: Option<String>,
@@ -74,6 +77,7 @@ pub fn to_line(account: &ImportedAccount) -> serde_json::Result<String> {
         create_at: user.create_at,
         updated_at: user.updated_at,
         last_login_at: user.last_login_at,
+        optins: user.optins.clone(),
         store_api_key: user.store_api_key.clone(),
         api_keys: keys.collect(),
     })
@@ -122,6 +126,7 @@ fn parse_line(line: &str) -> Result<ImportedAccount, String> {
         create_at: line.create_at,
         updated_at: line.updated_at,
         last_login_at: line.last_login_at,
+        optins: line.optins,
     };
     let keys = line.api_keys.into_iter().map(|key| parse_key(key, user.id)).collect::<Result<_, _>>()?;
     Ok(ImportedAccount { user, hash: PasswordHash::new(line.password_hash), keys })

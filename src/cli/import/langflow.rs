@@ -12,6 +12,7 @@ use crate::cli::import::secrets::Secrets;
 use crate::cli::import::{ReadAccounts, UnreadableParts};
 use crate::domain::api_key::{ApiKey, SHOWN_CHARS};
 use crate::domain::clock::Timestamp;
+use crate::domain::optins::{self, OptIns};
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, User};
 use crate::domain::username::Username;
@@ -106,6 +107,12 @@ fn convert_user(
         }
         fits
     });
+    let optins = row.optins.as_deref().map(OptIns::parse);
+    if optins == Some(None) {
+        let text =
+            format!("imported without its optins, which aren't a JSON object of at most {} bytes", optins::MAX_BYTES);
+        notices.push(ImportNotice::new(label, text));
+    }
     let store_api_key = secrets.store_key(row.store_api_key.as_deref(), now, label, notices)?;
     let user = User {
         id: row.id,
@@ -117,6 +124,7 @@ fn convert_user(
         create_at: row.create_at,
         updated_at: row.updated_at,
         last_login_at: row.last_login_at,
+        optins: optins.flatten(),
     };
     Ok(Ok(ImportedAccount { user, hash: PasswordHash::new(row.password), keys: Vec::new() }))
 }

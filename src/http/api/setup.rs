@@ -93,9 +93,9 @@ async fn check_token(app: &App, token: &Secret) -> Result<(), ApiError> {
 async fn set_up(request: Request<Anyone, CheckedSetup>) -> Result<Response, ApiError> {
     let Request { app, now, client, input: CheckedSetup { token, user }, .. } = request;
     check_token(&app, &token).await?;
-    let UserCreate { username, password } = user?;
+    let UserCreate { username, password, optins } = user?;
     let hash = app.hasher.hash(&password, client.address).await?;
-    let user = User::new(username, true, true, now);
+    let user = User { optins, ..User::new(username, true, true, now) };
     let actor = client.actor();
     let made = app.db.write(move |connection| {
         if users::superuser_exists(connection)? {

@@ -77,7 +77,7 @@ async fn add(request: Request<MaybeSignedIn, CheckedUserCreate>) -> Result<Respo
     if superuser.is_none() && (app.config.signup == Signup::Closed || app.config.auto_login) {
         return Err(ApiError::SignupClosed);
     }
-    let UserCreate { username, password } = input.0?;
+    let UserCreate { username, password, optins } = input.0?;
     let sign_up = if superuser.is_none() { SignUp::begin(&app, client.address) } else { None };
     let key = sign_up.as_ref().map(SignUp::key);
     let max_waiting = app.config.signup_max_waiting;
@@ -96,7 +96,7 @@ async fn add(request: Request<MaybeSignedIn, CheckedUserCreate>) -> Result<Respo
     app.db.read(move |connection| may_sign_up(connection, key)).await?;
     // Hash before looking the name up, so that a taken name takes as long as a free one.
     let hash = app.hasher.hash(&password, client.address).await?;
-    let user = User::new(username, app.config.signup != Signup::Approval, false, now);
+    let user = User { optins, ..User::new(username, app.config.signup != Signup::Approval, false, now) };
     let actor = superuser.as_ref().map_or_else(|| client.actor(), |superuser| superuser.actor(&client));
     let insert = move |connection: &Connection| {
         may_sign_up(connection, key.map(SignUpKey::alone))?;

@@ -7,18 +7,20 @@ pub mod server;
 pub mod user_inputs;
 pub mod user_list;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use strum::VariantNames;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{SchemaType, Type};
+use utoipa::openapi::schema::{AdditionalProperties, SchemaType, Type};
 use utoipa::openapi::{Object, ObjectBuilder};
 use uuid::Uuid;
 
 use crate::domain::api_key::ApiKey;
 use crate::domain::clock::{Timestamp, rfc3339};
+use crate::domain::optins::OptIns;
 use crate::domain::user::User;
 
 pub use activity::{AuditRead, AuditResponse, EnterResponse, ResetLink, ResetLinkCheck, SessionRead, SessionsResponse};
@@ -47,6 +49,12 @@ pub fn nullable_text<const MIN: usize, const MAX: usize>() -> ObjectBuilder {
     text::<MIN, MAX>().schema_type(SchemaType::from_iter([Type::String, Type::Null]))
 }
 
+/// The schema of an object with any fields.
+fn any_object() -> ObjectBuilder {
+    let any = AdditionalProperties::FreeForm(true);
+    Object::builder().schema_type(Type::Object).additional_properties(Some(any))
+}
+
 /// A user account.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "User")]
@@ -70,6 +78,9 @@ pub struct UserRead<'a> {
     #[serde(serialize_with = "maybe_time")]
     #[schema(required)]
     last_login_at: Option<DateTime<Utc>>,
+    /// What clients remember about their user.
+    #[schema(schema_with = any_object)]
+    optins: Cow<'a, OptIns>,
 }
 
 impl<'a> From<&'a User> for UserRead<'a> {
@@ -84,6 +95,7 @@ impl<'a> From<&'a User> for UserRead<'a> {
             create_at: user.create_at,
             updated_at: user.updated_at,
             last_login_at: user.last_login_at,
+            optins: user.optins.as_ref().map_or_else(|| Cow::Owned(OptIns::default()), Cow::Borrowed),
         }
     }
 }

@@ -3,8 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::schema::{AdditionalProperties, Object, SchemaType, Type};
 
 use crate::auth::password_hasher::MAX_BYTES;
+use crate::domain::optins::{self, OptIns};
 use crate::domain::secret::Secret;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, UserPatch};
 use crate::domain::username::{MAX_CHARS, Username};
@@ -26,21 +29,33 @@ pub struct UserCreate {
     pub username: Username,
     #[schema(schema_with = text::<1, MAX_BYTES>)]
     pub password: Secret,
+    #[schema(required = false, schema_with = nullable_optins)]
+    pub optins: Option<OptIns>,
+}
+
+/// The schema of [`OptIns`], or `null`.
+fn nullable_optins() -> ObjectBuilder {
+    let about = format!("What a client remembers about its user, at most {} bytes as JSON.", optins::MAX_BYTES);
+    Object::builder()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+        .description(Some(about))
 }
 
 /// A [`UserCreate`] whose fields have the right types; the error is for the handler to send.
 pub struct CheckedUserCreate(pub Result<UserCreate, Rejected>);
 
 impl CheckedUserCreate {
-    /// Reads both fields. Neither may be absent, and they must differ.
+    /// Reads the fields. Name and password must be there and differ.
     pub fn from_fields(fields: &Fields<'_>, source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let (min, mut rejected) = (source.config.password_min_length, None);
         let username = fields.required("username", faults, |value| fields::new_username(value, &mut rejected));
         let password = fields.required("password", faults, |value| fields::new_password(value, min, &mut rejected));
+        let optins = fields.optional("optins", faults, fields::optins);
         let (username, password) = (username?, password?);
         let accepted = match (username, rejected) {
             (Some(username), None) => {
-                fields::differs_from_name(&password, &username).map(|()| UserCreate { username, password })
+                fields::differs_from_name(&password, &username).map(|()| UserCreate { username, password, optins })
             }
             (_, Some(rejected)) => Err(rejected),
             (None, None) => return None,
@@ -77,6 +92,8 @@ pub struct UserUpdate {
     is_active: Option<bool>,
     is_superuser: Option<bool>,
     last_login_at: Option<DateTime<Utc>>,
+    #[schema(required = false, schema_with = nullable_optins)]
+    optins: Option<OptIns>,
     /// The password to replace. Only `reset-password` reads it.
     #[schema(value_type = Option<String>)]
     current_password: Option<Secret>,
@@ -98,6 +115,7 @@ impl UserUpdate {
             is_active: fields.optional("is_active", faults, coerce::boolean),
             is_superuser: fields.optional("is_superuser", faults, coerce::boolean),
             last_login_at: fields.optional("last_login_at", faults, coerce::datetime),
+            optins: fields.optional("optins", faults, fields::optins),
             current_password: current_password(fields, faults),
         }
     }
@@ -112,6 +130,7 @@ impl From<UserUpdate> for UserPatch {
             is_active: update.is_active,
             is_superuser: update.is_superuser,
             last_login_at: update.last_login_at,
+            optins: update.optins,
         }
     }
 }

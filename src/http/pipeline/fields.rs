@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::auth::passkey::Assertion;
 use crate::auth::password_policy;
 use crate::domain::new_username::check_new;
+use crate::domain::optins::{self, OptIns};
 use crate::domain::secret::Secret;
 use crate::domain::user::MAX_PROFILE_IMAGE_CHARS;
 use crate::domain::username::Username;
@@ -100,6 +101,16 @@ pub fn differs_from_name(password: &Secret, username: &Username) -> Result<(), R
 /// Reads a profile image, in any form that clients use.
 pub fn profile_image(value: &Value) -> Result<String, FieldError> {
     text(value, MAX_PROFILE_IMAGE_CHARS)
+}
+
+/// Reads what a client remembers about its user.
+pub fn optins(value: &Value) -> Result<OptIns, FieldError> {
+    let object = value.as_object().ok_or_else(|| FieldError::new("dict_type", field::DICT))?;
+    let too_long = || {
+        let message = format!("Value error, Object should have at most {} bytes as JSON", optins::MAX_BYTES);
+        FieldError::new("value_error", message)
+    };
+    OptIns::new(object.clone()).ok_or_else(too_long)
 }
 
 /// Reads a text of at most `max` characters without NUL, at which other programs would cut it.

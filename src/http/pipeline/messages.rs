@@ -104,6 +104,7 @@ pub mod field {
     pub const MISSING: &str = "Field required";
     pub const STRING: &str = "Input should be a valid string";
     pub const NO_OBJECT: &str = "Input should be a valid dictionary or object to extract fields from";
+    pub const DICT: &str = "Input should be a valid dictionary";
     pub const JSON: &str = "JSON decode error";
     pub const BOOL: &str = "Input should be a valid boolean";
     pub const BOOL_WORD: &str = "Input should be a valid boolean, unable to interpret input";

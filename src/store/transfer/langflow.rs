@@ -100,6 +100,8 @@ pub struct LangflowUser {
     pub updated_at: Timestamp,
     /// When it signed in last.
     pub last_login_at: Option<Timestamp>,
+    /// What clients remember about it, as JSON, in newer versions.
+    pub optins: Option<String>,
 }
 
 /// An API key of Langflow.
@@ -284,6 +286,8 @@ fn user(row: &Fields<'_>) -> Result<LangflowUser, String> {
         create_at,
         updated_at: row.time("updated_at")?.unwrap_or(create_at),
         last_login_at: row.time("last_login_at")?,
+        // SQLAlchemy writes JSON's null.
+        optins: row.text("optins")?.filter(|text| text != "null"),
     })
 }
 

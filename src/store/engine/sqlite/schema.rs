@@ -46,11 +46,12 @@ const STEPS: &[&str] = &[
     "CREATE INDEX audit_by_success ON audit (success);
     ALTER TABLE heartbeat ADD COLUMN believed_at TEXT;",
     // To 7: second factors, and when a session's owner last proved who they are; accounts that wait for approval, and the
-    // names of accounts that were never used.
+    // names of accounts that were never used; what clients remember about a user.
     concat!(
         "ALTER TABLE sessions ADD COLUMN authenticated_at TEXT NOT NULL DEFAULT '1970-01-01 00:00:00+00:00';
         UPDATE sessions SET authenticated_at = created_at;
-        ALTER TABLE sessions ADD COLUMN passkey_at TEXT;",
+        ALTER TABLE sessions ADD COLUMN passkey_at TEXT;
+        ALTER TABLE users ADD COLUMN optins TEXT;",
         include_str!("second_factor.sql"),
         include_str!("sign_ups.sql"),
     ),

@@ -1,0 +1,63 @@
+//! What clients remember about a user, such as which hint was closed. usher stores it and doesn't read it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The size limit, as JSON.
+pub const MAX_BYTES: usize = 4096;
+
+/// A JSON object of at most [`MAX_BYTES`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
+pub struct OptIns(Map<String, Value>);
+
+impl OptIns {
+    /// Returns `None` if the object is too large.
+    pub fn new(object: Map<String, Value>) -> Option<Self> {
+        let optins = Self(object);
+        (optins.to_json().len() <= MAX_BYTES).then_some(optins)
+    }
+
+    /// Parses JSON. Returns `None` if it is not an object, or too large.
+    pub fn parse(json: &str) -> Option<Self> {
+        Self::new(serde_json::from_str(json).ok()?)
+    }
+
+    /// Returns the object as JSON.
+    pub fn to_json(&self) -> String {
+        Value::Object(self.0.clone()).to_string()
+    }
+}
+
+impl TryFrom<Map<String, Value>> for OptIns {
+    type Error = &'static str;
+
+    fn try_from(object: Map<String, Value>) -> Result<Self, Self::Error> {
+        Self::new(object).ok_or("the object is too large")
+    }
+}
+
+/// Langflow's default.
+impl Default for OptIns {
+    fn default() -> Self {
+        let names = ["github_starred", "dialog_dismissed", "discord_clicked"];
+        Self(names.into_iter().map(|name| (name.to_owned(), Value::Bool(false))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_read_up_to_the_limit_and_nothing_else_is() {
+        let of_length = |length: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(length - 8));
+        assert_eq!(OptIns::parse(&of_length(MAX_BYTES)).unwrap().to_json().len(), MAX_BYTES);
+        assert_eq!(OptIns::parse(&of_length(MAX_BYTES + 1)), None);
+        for other in ["null", "[]", "1", "", "{"] {
+            assert_eq!(OptIns::parse(other), None, "{other}");
+        }
+        let text = r#"{"dialog_dismissed":false,"discord_clicked":false,"github_starred":false}"#;
+        assert_eq!(OptIns::default().to_json(), text);
+    }
+}
