@@ -138,6 +138,12 @@ settings! {
         second_factor: SecondFactorPolicy = "optional", Choice("optional|superusers|everybody|off"),
             get(words::choice);
 
+        /// How many minutes after signing in a user can do what an intruder would do first. 0: as long as the session.
+        ///
+        /// Later they must sign in again: to change a password, to add an API key or a second factor, and the like. The
+        /// console asks for it. Langflow's clients can't. See docs/second-factor.md.
+        recent_sign_in_minutes: u32 = "0" ("off"), Number, get(values::number::<0, 43_200>);
+
         /// Slow down repeated failed sign-ins and sign-ups.
         ///
         /// false turns off every such limit.

@@ -386,7 +386,7 @@ export const audit = {
   none: 'No entries match.',
   showAll: 'Show all entries',
   actions: {
-    login: 'Signed in', logout: 'Signed out', 'session.end': 'Session ended', 'refresh.reuse': 'Refresh token reused',
+    login: 'Signed in', 'login.again': 'Signed in again', logout: 'Signed out', 'session.end': 'Session ended', 'refresh.reuse': 'Refresh token reused',
     'user.add': 'User created', 'user.change': 'User changed', 'user.delete': 'User deleted',
     'user.approve': 'User approved', 'user.activate': 'User activated', 'user.deactivate': 'User deactivated',
     'user.promote': 'Superuser rights granted', 'user.demote': 'Superuser rights removed', 'user.rename': 'User renamed',

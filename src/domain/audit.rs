@@ -56,6 +56,9 @@ pub enum Action {
     /// A user signed in, or a client tried to.
     #[strum(serialize = "login")]
     LoggedIn,
+    /// A user proved again who they are, or tried to.
+    #[strum(serialize = "login.again")]
+    LoggedInAgain,
     /// A user signed out.
     #[strum(serialize = "logout")]
     LoggedOut,

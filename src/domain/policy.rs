@@ -39,6 +39,8 @@ pub enum Denied {
     KeyOutlivesKey,
     /// An API key can't manage second factors.
     FactorsByApiKey,
+    /// An API key has nothing to sign in again with.
+    AgainByApiKey,
     /// Users manage their own second factors only. A superuser can remove those of others.
     AnothersFactors,
 }
@@ -70,6 +72,11 @@ pub fn may_patch(caller: &Caller, target: Uuid, patch: &UserPatch) -> Result<(),
         || patch.is_superuser.is_some_and(|wanted| wanted != user.is_superuser)
         || patch.last_login_at.is_some_and(|wanted| Some(wanted) != user.last_login_at);
     if elevates { Err(Denied::Permission) } else { Ok(()) }
+}
+
+/// Whether a patch takes over an account or makes a superuser, and so needs a recent sign-in.
+pub fn is_sensitive(patch: &UserPatch) -> bool {
+    patch.password.is_some() || patch.is_superuser == Some(true)
 }
 
 /// Whether an active superuser remains when `before` becomes `after`. `other_superuser_exists` counts only active ones.
@@ -132,6 +139,11 @@ pub fn may_create_reset_link(caller: &Caller, target: Uuid) -> Result<(), Denied
 pub fn may_create_api_key(caller: &Caller, expires_at: Option<Timestamp>) -> Result<(), Denied> {
     let Credential::ApiKey { expires_at: Some(own), .. } = caller.credential else { return Ok(()) };
     if expires_at.is_some_and(|wanted| wanted <= own) { Ok(()) } else { Err(Denied::KeyOutlivesKey) }
+}
+
+/// Returns the session whose owner can sign in again.
+pub fn may_sign_in_again(caller: &Caller) -> Result<Uuid, Denied> {
+    needs_session(caller, Denied::AgainByApiKey)
 }
 
 /// Whether `caller` may add and rename second factors of `target`. Returns the session.

@@ -35,6 +35,15 @@ pub struct Session {
     pub passkey_at: Option<Timestamp>,
 }
 
+/// What a request needs to know of the live session that it was sent in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionState {
+    /// Whether it began without a password.
+    pub automatic: bool,
+    /// When its owner last proved who they are.
+    pub authenticated_at: Timestamp,
+}
+
 /// What to do with a refresh token of a live session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshOutcome {

@@ -10,8 +10,8 @@ use actix_web::{HttpRequest, HttpResponse, Resource};
 use serde_json::Value;
 
 use crate::http::api::{
-    api_keys, audit, auto_login, current_session, factors, health, login, metrics, openapi, passwords, reset_links,
-    second_factor, server, sessions, setup, users,
+    api_keys, audit, auto_login, current_session, factors, health, login, login_again, metrics, openapi, passwords,
+    reset_links, second_factor, server, sessions, setup, users,
 };
 use crate::http::forward_auth::{site_token, verify};
 use crate::http::pages;
@@ -35,6 +35,7 @@ fn all() -> Vec<Route> {
         factors::routes(),
         second_factor::routes(),
         login::routes(),
+        login_again::routes(),
         auto_login::routes(),
         current_session::routes(),
         sessions::routes(),

@@ -82,13 +82,6 @@ pub fn is_enrolled(connection: &Connection, user_id: Uuid) -> Result<bool, Store
     connection.one(SQL, bind![user_id], |row| row.get(0))
 }
 
-/// Whether this session's owner has no second factor. A session that began without a password needs none.
-pub fn session_lacks_factor(connection: &Connection, session: Uuid) -> Result<bool, StoreError> {
-    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM sessions WHERE uuid = ? AND automatic = 0 AND NOT EXISTS \
-         (SELECT 1 FROM factors WHERE factors.user_id = sessions.user_id AND factors.is_confirmed = 1))";
-    connection.one(SQL, bind![session], |row| row.get(0))
-}
-
 /// The authenticator apps of a user.
 pub fn totp_of_user(connection: &Connection, user_id: Uuid) -> Result<Vec<TotpFactor>, StoreError> {
     const SQL: &str = "SELECT factors.uuid, factors.data, factors.last_step, factors.is_confirmed FROM factors \

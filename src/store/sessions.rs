@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::session::{MAX_PER_USER, Session};
+use crate::domain::session::{MAX_PER_USER, Session, SessionState};
 use crate::domain::user::User;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
@@ -36,23 +36,30 @@ fn from_row(row: &Row<'_>) -> Result<Session, StoreError> {
     })
 }
 
-/// Returns the user `user_id` and whether the session `id` is theirs and alive at `now`. Every request with an access
+/// Returns the user `user_id`, and the session `id` if it is theirs and alive at `now`. Every request with an access
 /// token runs this one statement.
 pub fn authenticate(
     connection: &Connection,
     user_id: Uuid,
     id: Uuid,
     now: Timestamp,
-) -> Result<Option<(User, bool)>, StoreError> {
+) -> Result<Option<(User, Option<SessionState>)>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
         user_columns!(),
-        ", sessions.expires_at FROM users LEFT JOIN sessions ON sessions.uuid = ? AND sessions.user_id = users.id \
+        ", sessions.expires_at, sessions.automatic, sessions.authenticated_at FROM users LEFT JOIN sessions ON sessions.uuid = ? AND sessions.user_id = users.id \
          WHERE users.uuid = ?"
     );
     connection.maybe(SQL, bind![id, user_id], |row| {
-        let end: Option<Timestamp> = row.get(user_rows::COLUMN_COUNT)?;
-        Ok((user_rows::from_row(row)?, end.is_some_and(|end| now < end)))
+        const NEXT: usize = user_rows::COLUMN_COUNT;
+        let end: Option<Timestamp> = row.get(NEXT)?;
+        let session = match end {
+            Some(end) if now < end => {
+                Some(SessionState { automatic: row.get(NEXT + 1)?, authenticated_at: row.get(NEXT + 2)? })
+            }
+            _ => None,
+        };
+        Ok((user_rows::from_row(row)?, session))
     })
 }
 
@@ -106,6 +113,18 @@ pub fn rotate(connection: &Connection, session: &Session) -> Result<(), StoreErr
         "UPDATE sessions SET refreshed_at = ?2, expires_at = ?3, generation = ?4, address = ?5 WHERE uuid = ?1";
     let values = bind![session.id, session.refreshed_at, session.expires_at, session.generation, &session.address];
     connection.run(SQL, values).map(drop)
+}
+
+/// Stores that a session's owner proved again who they are, perhaps with a passkey.
+pub fn authenticate_again(
+    connection: &Connection,
+    id: Uuid,
+    by_passkey: bool,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let passkey_at = by_passkey.then_some(now);
+    let sql = "UPDATE sessions SET authenticated_at = ?2, passkey_at = coalesce(?3, passkey_at) WHERE uuid = ?1";
+    connection.run(sql, bind![id, now, passkey_at]).map(drop)
 }
 
 /// Ends a session and returns its user, or `None` if it doesn't exist.

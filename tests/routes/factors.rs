@@ -17,7 +17,7 @@ fn an_app_counts_once_its_first_code_was_entered() {
     assert_eq!(server.try_login(ALICE.0, ALICE.1).status, 200, "it isn't confirmed yet");
     server
         .call("POST", &format!("{path}/confirm"), &access, &json!({ "code": "000000" }))
-        .refused(401, "Incorrect code");
+        .refused(400, "Incorrect code");
     let app = crate::support::factors::App::with_secret(&made.field("secret"));
     let code = json!({ "code": server.code(&app) });
     let confirmed = server.call("POST", &format!("{path}/confirm"), &access, &code).expect(200).json();

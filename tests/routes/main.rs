@@ -11,6 +11,7 @@ mod current_session;
 mod factors;
 mod health;
 mod login;
+mod login_again;
 mod metrics;
 mod openapi;
 mod optins;

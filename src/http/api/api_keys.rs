@@ -19,6 +19,7 @@ use crate::http::pipeline::cookies::{self, CookieJar};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
+use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Input, InputSource, KeyId, NoInput, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
@@ -145,7 +146,7 @@ impl Input for ApiKeyCreate {
     }
 }
 
-async fn create(request: Request<SignedIn, ApiKeyCreate>) -> Result<Response, ApiError> {
+async fn create(request: Request<Recent<SignedIn>, ApiKeyCreate>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input } = request;
     policy::may_create_api_key(&caller, input.expires_at)?;
     let unmasked = api_key::generate()?;
@@ -169,7 +170,7 @@ async fn delete_all(request: Request<SignedIn, NoInput>) -> Result<Response, Api
     delete_keys(&request, &request.caller, request.caller.user.id).await
 }
 
-async fn revoke_all(request: Request<Superuser, UserId>) -> Result<Response, ApiError> {
+async fn revoke_all(request: Request<Recent<Superuser>, UserId>) -> Result<Response, ApiError> {
     delete_keys(&request, &request.caller, request.input.0).await
 }
 
@@ -190,7 +191,7 @@ async fn delete(request: Request<SignedIn, KeyId>) -> Result<Response, ApiError>
     delete_key(&request, &request.caller, request.caller.user.clone(), id).await
 }
 
-async fn revoke(request: Request<Superuser, (UserId, KeyId)>) -> Result<Response, ApiError> {
+async fn revoke(request: Request<Recent<Superuser>, (UserId, KeyId)>) -> Result<Response, ApiError> {
     let (UserId(user_id), KeyId(id)) = request.input;
     let owner = request.app.db.read(move |connection| users::find(connection, user_id)).await?;
     delete_key(&request, &request.caller, owner.ok_or(ApiError::ApiKeyNotFound)?, id).await

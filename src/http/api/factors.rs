@@ -26,6 +26,7 @@ use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::messages;
 use crate::http::pipeline::openapi::Operation;
+use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{FactorId, Input, InputSource, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
@@ -33,7 +34,7 @@ use crate::http::pipeline::second_factor::{self, CHALLENGE_LIFETIME};
 use crate::http::pipeline::validation::FieldErrors;
 use crate::store::challenges::{self, Challenge, ChallengePurpose};
 use crate::store::factors::{self, NewFactor};
-use crate::store::{Connection, audit, users};
+use crate::store::{Connection, audit, sessions, users};
 
 const TAG: &str = "Second factors";
 /// How long a sign-in with a passkey stands in for the current password.
@@ -135,6 +136,11 @@ impl Input for CurrentPassword {
         Some(Self { current_password, name })
     }
 
+    // The current password proves as much as signing in again.
+    fn is_sensitive(&self) -> bool {
+        self.current_password.is_none()
+    }
+
     fn describe(operation: &mut Operation) {
         operation.body::<Self>("application/json");
     }
@@ -144,10 +150,10 @@ fn factor_name(value: &Value) -> Result<String, crate::http::pipeline::validatio
     fields::text(value, MAX_NAME_CHARS).map(|name| name.trim().to_owned())
 }
 
-/// Refuses whoever may not add or remove factors of this account: API keys, other people, and sessions whose owner
-/// hasn't proved again who they are.
+/// Makes sure that the caller may add or remove factors of their own account: in a session, with the current password
+/// or a passkey of the last ten minutes.
 async fn prove_owner<I>(
-    request: &Request<SignedInWithoutFactor, I>,
+    request: &Request<Recent<SignedInWithoutFactor>, I>,
     user_id: Uuid,
     current_password: Option<&Secret>,
 ) -> Result<(), ApiError> {
@@ -155,12 +161,11 @@ async fn prove_owner<I>(
     if !request.app.config.second_factor.is_on() {
         return Err(ApiError::NotFound);
     }
-    if let Some(password) = current_password {
-        let Request { app, client, caller, now, .. } = request;
-        return second_factor::check_current_password(app, client, caller, password, *now).await;
+    if current_password.is_some() {
+        return check_password(request, current_password).await;
     }
     let now = request.now;
-    let found = request.app.db.read(move |connection| crate::store::sessions::find(connection, session, now)).await?;
+    let found = request.app.db.read(move |connection| sessions::find(connection, session, now)).await?;
     let passkey_at = found.and_then(|(session, _)| session.passkey_at);
     if passkey_at.is_some_and(|at| now - at < PASSKEY_COUNTS_FOR) {
         Ok(())
@@ -169,7 +174,18 @@ async fn prove_owner<I>(
     }
 }
 
-async fn add_totp(request: Request<SignedInWithoutFactor, (UserId, CurrentPassword)>) -> Result<Response, ApiError> {
+/// Checks the caller's password, if it was sent.
+async fn check_password<I>(
+    request: &Request<Recent<SignedInWithoutFactor>, I>,
+    current_password: Option<&Secret>,
+) -> Result<(), ApiError> {
+    let (Some(password), Request { app, client, caller, now, .. }) = (current_password, request) else { return Ok(()) };
+    second_factor::check_current_password(app, client, caller, password, *now).await
+}
+
+async fn add_totp(
+    request: Request<Recent<SignedInWithoutFactor>, (UserId, CurrentPassword)>,
+) -> Result<Response, ApiError> {
     let (UserId(user_id), input) = &request.input;
     let user_id = *user_id;
     prove_owner(&request, user_id, input.current_password.as_ref()).await?;
@@ -243,7 +259,7 @@ async fn confirm_totp(request: Request<SignedInWithoutFactor, (UserId, FirstCode
         audit::record(connection, &Event::new(actor, Action::FactorAdded).target(&user).detail("totp"), now)?;
         find_factor(connection, user_id, waiting.id)
     });
-    let factor = confirmed.await?;
+    let factor = confirmed.await.map_err(ApiError::while_signed_in)?;
     Ok(Response::json(&FactorRead::new(&factor, rp_id(&app))))
 }
 
@@ -253,7 +269,7 @@ fn find_factor(connection: &Connection, user_id: Uuid, id: Uuid) -> Result<Facto
 }
 
 async fn passkey_options(
-    request: Request<SignedInWithoutFactor, (UserId, CurrentPassword)>,
+    request: Request<Recent<SignedInWithoutFactor>, (UserId, CurrentPassword)>,
 ) -> Result<Response, ApiError> {
     let (UserId(user_id), input) = &request.input;
     let user_id = *user_id;
@@ -338,12 +354,12 @@ async fn add_passkey(request: Request<SignedInWithoutFactor, (UserId, NewPasskey
         audit::record(connection, &event, now)?;
         find_factor(connection, user_id, id)
     });
-    let factor = added.await?;
+    let factor = added.await.map_err(ApiError::while_signed_in)?;
     Ok(Response::json(&FactorRead::new(&factor, rp_id(&app))).status(StatusCode::CREATED))
 }
 
 async fn make_recovery_codes(
-    request: Request<SignedInWithoutFactor, (UserId, CurrentPassword)>,
+    request: Request<Recent<SignedInWithoutFactor>, (UserId, CurrentPassword)>,
 ) -> Result<Response, ApiError> {
     let (UserId(user_id), input) = &request.input;
     let user_id = *user_id;
@@ -403,7 +419,7 @@ async fn rename(
 }
 
 async fn remove(
-    request: Request<SignedInWithoutFactor, ((UserId, FactorId), CurrentPassword)>,
+    request: Request<Recent<SignedInWithoutFactor>, ((UserId, FactorId), CurrentPassword)>,
 ) -> Result<Response, ApiError> {
     let ((UserId(user_id), FactorId(id)), input) = &request.input;
     let (user_id, id) = (*user_id, *id);
@@ -412,6 +428,7 @@ async fn remove(
         prove_owner(&request, user_id, input.current_password.as_ref()).await?;
     } else {
         policy::may_remove_factors_of_others(&request.caller)?;
+        check_password(&request, input.current_password.as_ref()).await?;
     }
     let Request { app, now, client, caller, .. } = request;
     let actor = caller.actor(&client);

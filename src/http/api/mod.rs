@@ -7,6 +7,7 @@ pub mod current_session;
 pub mod factors;
 pub mod health;
 pub mod login;
+pub mod login_again;
 pub mod metrics;
 pub mod openapi;
 pub mod passwords;

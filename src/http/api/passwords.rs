@@ -11,6 +11,7 @@ use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
 use crate::http::pipeline::caller::SignedIn;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields;
+use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
@@ -29,7 +30,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn reset(request: Request<SignedIn, (UserId, ResetPassword)>) -> Result<Response, ApiError> {
+async fn reset(request: Request<Recent<SignedIn>, (UserId, ResetPassword)>) -> Result<Response, ApiError> {
     let (UserId(id), _) = request.input;
     policy::may_reset_password(&request.caller, id)?;
     let ResetPassword { password, rejected, .. } = &request.input.1;
@@ -74,7 +75,7 @@ async fn reset(request: Request<SignedIn, (UserId, ResetPassword)>) -> Result<Re
 
 /// Counts a wrong current password as what it is: an attempt at the account's password.
 async fn record_failure(
-    request: &Request<SignedIn, (UserId, ResetPassword)>,
+    request: &Request<Recent<SignedIn>, (UserId, ResetPassword)>,
     keys: AttemptKeys,
 ) -> Result<(), ApiError> {
     let (now, actor) = (request.now, request.caller.actor(&request.client));
@@ -89,7 +90,7 @@ async fn record_failure(
 
 /// Refuses a wrong current password, and a new one that is the current one.
 async fn refuse_wrong_or_same(
-    request: &Request<SignedIn, (UserId, ResetPassword)>,
+    request: &Request<Recent<SignedIn>, (UserId, ResetPassword)>,
     old: &PasswordHash,
 ) -> Result<(), ApiError> {
     let (app, from, (_, input)) = (&request.app, request.client.address, &request.input);

@@ -17,6 +17,7 @@ use crate::http::pipeline::caller::{Anyone, Superuser};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
+use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Input, InputSource, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
@@ -57,7 +58,7 @@ pub fn link(url: &str, token: &Secret) -> String {
     format!("{url}/reset#token={}", token.expose())
 }
 
-async fn make(request: Request<Superuser, UserId>) -> Result<Response, ApiError> {
+async fn make(request: Request<Recent<Superuser>, UserId>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input: UserId(id) } = request;
     policy::may_create_reset_link(&caller, id)?;
     let (token, end) = (Secret::new(random::url_safe_text()?), now + VALID_FOR);

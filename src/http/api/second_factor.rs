@@ -1,7 +1,6 @@
 //! Finishing a sign-in with a second factor, and signing in with a passkey alone.
 
 use actix_web::web::Data;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -22,6 +21,7 @@ use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::metrics::LoginKind;
 use crate::http::pipeline::openapi::Operation;
+use crate::http::pipeline::passkey_sign_in::{self, MAX_CHALLENGE_CHARS};
 use crate::http::pipeline::request::{Input, InputSource, NoInput, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
@@ -33,8 +33,6 @@ use crate::store::challenges::{self, ChallengePurpose};
 use crate::store::{audit, factors, users};
 
 const TAG: &str = "Login";
-/// The longest challenge token that is looked at, in characters.
-const MAX_CHALLENGE_CHARS: usize = 4096;
 
 /// The routes of this file.
 pub fn routes() -> Vec<Route> {
@@ -151,28 +149,10 @@ async fn record_wrong_answer(
     recorded.await
 }
 
-/// A challenge to sign in with a passkey alone. Anybody can ask for one, so it isn't kept: its encrypted state goes to
-/// the client and comes back with the answer. An answered one is kept until it would have ended, so that it works once.
-#[derive(Serialize, Deserialize)]
-struct PasskeyChallenge {
-    state: String,
-    network: String,
-    expires_at: i64,
-}
-
 async fn passkey_options(request: Request<Anyone, NoInput>) -> Result<Response, ApiError> {
     let Request { app, now, client, .. } = request;
-    let party = second_factor::relying_party(&app)?;
-    let ceremony = party.start_authentication(&[])?;
-    let expires_at = now + CHALLENGE_LIFETIME;
-    let challenge = PasskeyChallenge {
-        state: ceremony.state,
-        network: second_factor::network(&client),
-        expires_at: expires_at.timestamp(),
-    };
-    let text = serde_json::to_string(&challenge).expect("texts and numbers are JSON");
-    let challenge = app.fernet.encrypt(&text, now)?;
-    Ok(Response::json(&PasskeyOptions { challenge, options: ceremony.options }))
+    let (challenge, options) = passkey_sign_in::issue(&app, &client, now)?;
+    Ok(Response::json(&PasskeyOptions { challenge, options }))
 }
 
 /// A passkey's answer to [`passkey_options`].
@@ -215,12 +195,7 @@ async fn passkey(request: Request<Anyone, PasskeySignIn>) -> Result<Response, Ap
 
 async fn passkey_login(request: Request<Anyone, PasskeySignIn>) -> Result<Response, ApiError> {
     let Request { app, now, client, input: PasskeySignIn { challenge, assertion }, .. } = request;
-    let sha256 = sha256(challenge.expose());
-    let opened = app.fernet.decrypt(challenge.expose());
-    let opened = opened.and_then(|text| serde_json::from_str::<PasskeyChallenge>(text.expose()).ok());
-    let ceremony = opened
-        .filter(|opened| opened.network == second_factor::network(&client) && now.timestamp() < opened.expires_at)
-        .ok_or(ApiError::ChallengeEnded)?;
+    let challenge = passkey_sign_in::open(&app, &client, &challenge, now)?;
     let id = assertion.credential_id().to_vec();
     let found = app.db.read(move |connection| {
         let Some(passkey) = factors::find_passkey(connection, &id)? else { return Ok(None) };
@@ -238,7 +213,7 @@ async fn passkey_login(request: Request<Anyone, PasskeySignIn>) -> Result<Respon
         return Err(ApiError::UnknownPasskey);
     };
     let party = second_factor::relying_party(&app)?;
-    let after = match party.finish_authentication(&assertion, &ceremony.state, &passkey.credential) {
+    let after = match party.finish_authentication(&assertion, &challenge.state, &passkey.credential) {
         Ok(after) => after,
         Err(error) => {
             record_wrong_answer(&app, &client, keys, &user, None, now).await?;
@@ -249,7 +224,8 @@ async fn passkey_login(request: Request<Anyone, PasskeySignIn>) -> Result<Respon
         return Err(refusal);
     }
     let factor = UsedFactor::Passkey { id: passkey.id, before: passkey.credential, after };
-    let proof = Proof { factor: Some(factor), spent: Some((sha256, now + CHALLENGE_LIFETIME)), ..Proof::default() };
+    let spent = Some((challenge.sha256, now + CHALLENGE_LIFETIME));
+    let proof = Proof { factor: Some(factor), spent, ..Proof::default() };
     match sign_in::start_session(&app, &client, &user, proof, keys, now).await? {
         Ok((session, user)) => {
             let jar = CookieJar::new(&app.config, &client);

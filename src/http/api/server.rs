@@ -19,6 +19,7 @@ use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Superuser;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::openapi::Operation;
+use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Input, InputSource, NoInput, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
@@ -181,7 +182,7 @@ impl Input for BackupName {
     }
 }
 
-async fn download(request: Request<Superuser, BackupName>) -> Result<Response, ApiError> {
+async fn download(request: Request<Recent<Superuser>, BackupName>) -> Result<Response, ApiError> {
     let Request { app, caller, input: BackupName(name), .. } = request;
     policy::may_download_backups(&caller)?;
     let data_dir = app.config.data_dir.clone();

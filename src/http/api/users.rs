@@ -21,6 +21,7 @@ use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields;
 use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::if_match::{IfMatch, etag};
+use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{NoInput, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
@@ -147,7 +148,9 @@ async fn read(request: Request<SignedIn, UserId>) -> Result<Response, ApiError> 
     Ok(tagged(&user.ok_or(ApiError::UserNotFound)?))
 }
 
-async fn change(request: Request<SignedIn, ((UserId, CheckedUserPatch), IfMatch)>) -> Result<Response, ApiError> {
+async fn change(
+    request: Request<Recent<SignedIn>, ((UserId, CheckedUserPatch), IfMatch)>,
+) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input: ((UserId(id), input), if_match) } = request;
     let CheckedUserPatch { patch, rejected } = input;
     policy::may_patch(&caller, id, &patch)?;
@@ -207,7 +210,7 @@ async fn checked_hash(
     Ok(Some(app.hasher.hash(password, client.address).await?))
 }
 
-async fn delete(request: Request<Deleter, UserId>) -> Result<Response, ApiError> {
+async fn delete(request: Request<Recent<Deleter>, UserId>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input: UserId(id) } = request;
     policy::may_delete(&caller, id)?;
     let actor = caller.actor(&client);

@@ -8,6 +8,7 @@ use utoipa::openapi::schema::{AdditionalProperties, Object, SchemaType, Type};
 
 use crate::auth::password_hasher::MAX_BYTES;
 use crate::domain::optins::{self, OptIns};
+use crate::domain::policy;
 use crate::domain::secret::Secret;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, UserPatch};
 use crate::domain::username::{MAX_CHARS, Username};
@@ -160,6 +161,10 @@ impl Input for CheckedUserPatch {
         Some(Self { patch: update.into(), rejected })
     }
 
+    fn is_sensitive(&self) -> bool {
+        policy::is_sensitive(&self.patch)
+    }
+
     fn describe(operation: &mut Operation) {
         operation.body::<UserUpdate>("application/json");
     }
@@ -197,6 +202,11 @@ impl Input for ResetPassword {
         // The original takes a whole `UserUpdate` here. The other fields are checked, and not used.
         let update = UserUpdate::read(&fields, faults, &mut rejected, password, current_password);
         Some(Self { password: update.password?, current: update.current_password, rejected })
+    }
+
+    // The current password proves as much as signing in again.
+    fn is_sensitive(&self) -> bool {
+        self.current.is_none()
     }
 
     fn describe(operation: &mut Operation) {

@@ -5,6 +5,7 @@ use std::ops::Deref;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use chrono::TimeDelta;
 
 use crate::auth::api_key;
 use crate::auth::token::TokenKind;
@@ -37,9 +38,16 @@ pub struct Credentials<'a> {
 pub trait Authenticate: Sized {
     /// Whether the route needs credentials, for the API description.
     const NEEDS_CREDENTIALS: bool;
+    /// Whether sessions need a recent sign-in, for the API description.
+    const NEEDS_RECENT_SIGN_IN: bool = false;
 
     /// Authenticates the request.
     fn authenticate(app: &App, credentials: Credentials<'_>) -> impl Future<Output = Result<Self, ApiError>>;
+
+    /// Refuses a session whose sign-in is too long ago. Called for sensitive requests only.
+    fn check_recent_sign_in(&self, _: &App) -> Result<(), ApiError> {
+        Ok(())
+    }
 }
 
 /// Any client; credentials are ignored.
@@ -54,6 +62,9 @@ pub struct SignedIn {
     now: Timestamp,
     /// Whether the settings require a second factor that the account doesn't have.
     lacks_factor: bool,
+    /// When the session's owner last proved who they are. `None` if there is nothing that could prove it again: for API
+    /// keys and automatic sign-in.
+    authenticated_at: Option<Timestamp>,
 }
 
 /// A client with valid credentials, even if it must still set up a second factor. Dereferences to [`SignedIn`].
@@ -77,27 +88,30 @@ impl Deref for SignedIn {
     }
 }
 
-impl Deref for SignedInWithoutFactor {
-    type Target = SignedIn;
+/// Lets the types that hold a [`SignedIn`] be used as one.
+macro_rules! as_signed_in {
+    ($($type:ty),+) => {$(
+        impl Deref for $type {
+            type Target = SignedIn;
 
-    fn deref(&self) -> &SignedIn {
-        &self.0
-    }
+            fn deref(&self) -> &SignedIn {
+                &self.0
+            }
+        }
+
+        impl AsRef<SignedIn> for $type {
+            fn as_ref(&self) -> &SignedIn {
+                self
+            }
+        }
+    )+};
 }
 
-impl Deref for Superuser {
-    type Target = SignedIn;
+as_signed_in!(SignedInWithoutFactor, Superuser, Deleter);
 
-    fn deref(&self) -> &SignedIn {
-        &self.0
-    }
-}
-
-impl Deref for Deleter {
-    type Target = SignedIn;
-
-    fn deref(&self) -> &SignedIn {
-        &self.0
+impl AsRef<SignedIn> for SignedIn {
+    fn as_ref(&self) -> &SignedIn {
+        self
     }
 }
 
@@ -112,6 +126,11 @@ impl SignedIn {
         client.actor_for(&self.caller.user)
     }
 
+    /// Whether the session's owner proved within this time who they are. True for what can't prove it again.
+    pub fn signed_in_within(&self, time: TimeDelta) -> bool {
+        self.authenticated_at.is_none_or(|at| self.now - at < time)
+    }
+
     /// Writes to the database on behalf of the caller. Inside the transaction it first checks that the caller may still
     /// act: hashing a password can take seconds, and the session may have ended meanwhile.
     pub async fn write<T, F>(&self, app: &App, work: F) -> Result<T, ApiError>
@@ -124,7 +143,7 @@ impl SignedIn {
         let write = app.db.write(move |connection| {
             let user = match credential {
                 Credential::Session(id) => match sessions::authenticate(connection, user_id, id, now)? {
-                    Some((_, false)) => return Err(ApiError::SessionEnded),
+                    Some((_, None)) => return Err(ApiError::SessionEnded),
                     found => found.map(|(user, _)| user),
                 },
                 Credential::ApiKey { id, .. } if !api_keys::is_active(connection, id)? => {
@@ -236,16 +255,20 @@ pub async fn by_token(app: &App, token: &str, now: Timestamp) -> Result<SignedIn
     let found = app.db.read(move |connection| {
         let found = sessions::authenticate(connection, claims.sub, claims.sid, now)?;
         let lacks_factor = match &found {
-            Some((user, true)) if policy.requires(user) => factors::session_lacks_factor(connection, claims.sid)?,
+            Some((user, Some(session))) if policy.requires(user) && !session.automatic => {
+                !factors::is_enrolled(connection, user.id)?
+            }
             _ => false,
         };
         Ok::<_, StoreError>((found, lacks_factor))
     });
     match found.await? {
-        (Some((user, true)), lacks_factor) if user.is_active => {
-            Ok(SignedIn { caller: Caller { user, credential: Credential::Session(claims.sid) }, now, lacks_factor })
+        (Some((user, Some(session))), lacks_factor) if user.is_active => {
+            let caller = Caller { user, credential: Credential::Session(claims.sid) };
+            let authenticated_at = (!session.automatic).then_some(session.authenticated_at);
+            Ok(SignedIn { caller, now, lacks_factor, authenticated_at })
         }
-        (Some((user, false)), _) if user.is_active => Err(ApiError::SessionEnded),
+        (Some((user, None)), _) if user.is_active => Err(ApiError::SessionEnded),
         _ => Err(ApiError::UserMissingOrInactive),
     }
 }
@@ -283,5 +306,5 @@ pub async fn by_api_key(app: &App, key: &str, now: Timestamp) -> Result<SignedIn
     }
     app.key_uses.count(key.id, now);
     let credential = Credential::ApiKey { id: key.id, expires_at: key.expires_at };
-    Ok(SignedIn { caller: Caller { user, credential }, now, lacks_factor: false })
+    Ok(SignedIn { caller: Caller { user, credential }, now, lacks_factor: false, authenticated_at: None })
 }

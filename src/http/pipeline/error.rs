@@ -96,11 +96,31 @@ pub enum ApiError {
     TooManyFactors,
     /// Neither the current password nor a recent passkey.
     CurrentPasswordNeeded,
+    /// The request needs a recent sign-in.
+    SignInTooOld,
+    /// A wrong code or passkey in a request of somebody who is signed in.
+    WhileSignedIn(Box<Self>),
     Hash(HashError),
     Store(StoreError),
     Randomness(RandomnessError),
     /// A handler panicked; the log holds the panic.
     Panicked,
+}
+
+impl ApiError {
+    /// The same error where somebody is signed in: a wrong code doesn't mean that the session has ended.
+    #[must_use]
+    pub fn while_signed_in(self) -> Self {
+        match self {
+            Self::WrongCode
+            | Self::ChallengeEnded
+            | Self::UnknownPasskey
+            | Self::Passkey(PasskeyError::Invalid | PasskeyError::NotVerified | PasskeyError::Cloned) => {
+                Self::WhileSignedIn(Box::new(self))
+            }
+            other => other,
+        }
+    }
 }
 
 impl From<StoreError> for ApiError {

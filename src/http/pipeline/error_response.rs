@@ -25,6 +25,16 @@ pub struct ErrorBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     retry_after: Option<String>,
+    /// With status 403: whether the request succeeds after `POST /api/v1/login/again`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reauthenticate: Option<bool>,
+}
+
+impl<'a> ErrorBody<'a> {
+    fn new(detail: &'a str) -> Self {
+        Self { detail, retry_after: None, reauthenticate: None }
+    }
 }
 
 /// Automatic sign-in is off.
@@ -65,10 +75,11 @@ impl ApiError {
             Self::AutoLoginOff => json!(AutoLoginOff { detail: AutoLogin { message, auto_login: false } }),
             Self::SecondFactorRequired(offer) => offer.body(message),
             Self::TooManyRequests(seconds) => {
-                json!(ErrorBody { detail: message, retry_after: Some(seconds.to_string()) })
+                json!(ErrorBody { retry_after: Some(seconds.to_string()), ..ErrorBody::new(message) })
             }
-            Self::Rejected(Rejected(sentence)) => json!(ErrorBody { detail: sentence, retry_after: None }),
-            _ => json!(ErrorBody { detail: message, retry_after: None }),
+            Self::SignInTooOld => json!(ErrorBody { reauthenticate: Some(true), ..ErrorBody::new(message) }),
+            Self::Rejected(Rejected(sentence)) => json!(ErrorBody::new(sentence)),
+            _ => json!(ErrorBody::new(message)),
         };
         (status, body)
     }
@@ -138,6 +149,9 @@ impl ApiError {
             Self::FactorNotFound => (StatusCode::NOT_FOUND, messages::FACTOR_NOT_FOUND),
             Self::TooManyFactors => (StatusCode::BAD_REQUEST, messages::TOO_MANY_FACTORS),
             Self::CurrentPasswordNeeded => (StatusCode::FORBIDDEN, messages::CURRENT_PASSWORD_NEEDED),
+            Self::SignInTooOld => (StatusCode::FORBIDDEN, messages::SIGN_IN_AGAIN),
+            // 401 tells clients that the session has ended.
+            Self::WhileSignedIn(error) => (StatusCode::BAD_REQUEST, error.status_and_message(generation).1),
             Self::InvalidResetToken => (StatusCode::FORBIDDEN, messages::RESET_TOKEN),
             Self::InvalidSetupToken => (StatusCode::FORBIDDEN, messages::SETUP_TOKEN),
             Self::Hash(HashError::Busy) | Self::Store(StoreError::Overloaded) => {
@@ -204,6 +218,7 @@ fn denied_message(denied: Denied, generation: &Generation) -> (StatusCode, &'sta
         Denied::LastSuperuser => (StatusCode::FORBIDDEN, messages::LAST_SUPERUSER),
         Denied::KeyOutlivesKey => (StatusCode::FORBIDDEN, messages::KEY_OUTLIVES),
         Denied::FactorsByApiKey => (StatusCode::FORBIDDEN, messages::FACTORS_BY_API_KEY),
+        Denied::AgainByApiKey => (StatusCode::FORBIDDEN, messages::AGAIN_BY_API_KEY),
         Denied::AnothersFactors => (StatusCode::FORBIDDEN, messages::PERMISSION_DENIED),
     }
 }

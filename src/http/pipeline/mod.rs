@@ -23,6 +23,8 @@ pub mod log_rate_limit;
 pub mod messages;
 pub mod metrics;
 pub mod openapi;
+pub mod passkey_sign_in;
+pub mod recent_sign_in;
 pub mod request;
 pub mod request_id;
 pub mod request_origin;

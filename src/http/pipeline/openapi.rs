@@ -217,6 +217,14 @@ impl Operation {
         }
     }
 
+    /// Says that sessions need a recent sign-in.
+    pub fn needs_recent_sign_in(&mut self) {
+        self.refusal(
+            403,
+            "You aren't allowed to do this. With `reauthenticate`: sign in again first (`/login/again`).",
+        );
+    }
+
     fn finish(mut self) -> (PathItem, Vec<(String, RefOr<Schema>)>) {
         let schemes = SECURITY.iter().filter(|_| self.needs_credentials);
         self.inner.security = Some(schemes.map(|name| SecurityRequirement::new(*name, [""; 0])).collect());

@@ -1,5 +1,5 @@
 //! The extractor that every request passes before its handler runs. Order of checks: cross-site, malformed body,
-//! authentication, then the validation errors of path, query and body together.
+//! authentication, the validation errors of path, query and body together, then a recent sign-in.
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Payload};
@@ -56,6 +56,11 @@ pub trait Input: Sized {
     /// Reads and validates. Adds every validation error to `faults`, and returns `None` if there was one.
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self>;
 
+    /// Whether the request needs a recent sign-in, on a route whose caller is a `Recent`.
+    fn is_sensitive(&self) -> bool {
+        true
+    }
+
     /// Adds its parameters or its body to the API description.
     fn describe(operation: &mut Operation);
 }
@@ -80,7 +85,12 @@ impl<C: Authenticate, I: Input> Request<C, I> {
         let mut faults = FieldErrors::default();
         let source = InputSource { request, query: &query, body: &body, client: &client, config: &app.config, now };
         match I::read(&source, &mut faults) {
-            Some(input) if faults.0.is_empty() => Ok(Self { app, now, client, caller, input }),
+            Some(input) if faults.0.is_empty() => {
+                if input.is_sensitive() {
+                    caller.check_recent_sign_in(&app)?;
+                }
+                Ok(Self { app, now, client, caller, input })
+            }
             _ => Err(ApiError::Validation(faults)),
         }
     }
@@ -109,6 +119,10 @@ impl<A: Input, B: Input> Input for (A, B) {
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
         let (first, second) = (A::read(source, faults), B::read(source, faults));
         Some((first?, second?))
+    }
+
+    fn is_sensitive(&self) -> bool {
+        self.0.is_sensitive() && self.1.is_sensitive()
     }
 
     fn describe(operation: &mut Operation) {

@@ -115,6 +115,9 @@ impl Route {
             operation.needs_credentials = W::NEEDS_CREDENTIALS;
             I::describe(operation);
             operation.common_refusals(I::BODY, safe);
+            if W::NEEDS_RECENT_SIGN_IN {
+                operation.needs_recent_sign_in();
+            }
         });
         let handler = Box::new(move |resource: Resource| {
             let run = move |request: HttpRequest, payload: Payload, app: Data<App>| async move {

@@ -218,6 +218,9 @@ pub async fn open_challenge(
 /// # Errors
 /// When passkeys can't be used at this server's address.
 pub fn relying_party(app: &App) -> Result<&RelyingParty, ApiError> {
+    if !app.config.second_factor.is_on() {
+        return Err(ApiError::NotFound);
+    }
     app.relying_party.as_ref().map_err(|why| ApiError::PasskeysUnavailable(*why))
 }
 

@@ -1,0 +1,61 @@
+//! Challenges for a passkey alone. Anybody can ask for one, so it isn't kept: its encrypted state goes to the client and
+//! comes back with the answer. An answered one is kept until it would have ended, so that it works once.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::auth::api_key::sha256;
+use crate::domain::clock::Timestamp;
+use crate::domain::secret::Secret;
+use crate::http::pipeline::app::App;
+use crate::http::pipeline::client::Client;
+use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::second_factor::{self, CHALLENGE_LIFETIME};
+
+/// The longest challenge token that is looked at, in characters.
+pub const MAX_CHALLENGE_CHARS: usize = 4096;
+
+/// What a token holds.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    state: String,
+    network: String,
+    expires_at: i64,
+}
+
+/// A challenge that came back with its answer.
+pub struct PasskeyChallenge {
+    /// The hash of its token.
+    pub sha256: [u8; 32],
+    /// The state of the ceremony.
+    pub state: String,
+}
+
+/// Makes a challenge for whatever passkey the browser has for this site. Returns its token, and what the browser's script
+/// passes to `navigator.credentials.get()`.
+///
+/// # Errors
+/// When passkeys can't be used at this server's address.
+pub fn issue(app: &App, client: &Client, now: Timestamp) -> Result<(String, Value), ApiError> {
+    let ceremony = second_factor::relying_party(app)?.start_authentication(&[])?;
+    let sealed = Sealed {
+        state: ceremony.state,
+        network: second_factor::network(client),
+        expires_at: (now + CHALLENGE_LIFETIME).timestamp(),
+    };
+    let text = serde_json::to_string(&sealed).expect("texts and numbers are JSON");
+    Ok((app.fernet.encrypt(&text, now)?, ceremony.options))
+}
+
+/// Opens the token of a challenge.
+///
+/// # Errors
+/// [`ApiError::ChallengeEnded`] if it has expired, or is another network's or another server's.
+pub fn open(app: &App, client: &Client, token: &Secret, now: Timestamp) -> Result<PasskeyChallenge, ApiError> {
+    let opened = app.fernet.decrypt(token.expose());
+    opened
+        .and_then(|text| serde_json::from_str::<Sealed>(text.expose()).ok())
+        .filter(|sealed| sealed.network == second_factor::network(client) && now.timestamp() < sealed.expires_at)
+        .map(|sealed| PasskeyChallenge { sha256: sha256(token.expose()), state: sealed.state })
+        .ok_or(ApiError::ChallengeEnded)
+}
