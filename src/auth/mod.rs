@@ -4,6 +4,7 @@ pub mod api_key;
 pub mod common_passwords;
 pub mod fernet;
 pub mod hashing_queue;
+pub mod link_token;
 pub mod passkey;
 pub mod password_hasher;
 pub mod password_policy;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::import::ImportSource;
+use crate::cli::invitations::InvitationCommand;
 use crate::cli::keys::KeyCommand;
 use crate::cli::names::NamesCommand;
 use crate::cli::output_file::HELPER_COMMAND;
@@ -58,6 +59,17 @@ Examples:
     User {
         #[command(subcommand)]
         command: UserCommand,
+    },
+    /// Invite people to create an account, and list and revoke invitations.
+    #[command(after_long_help = "\
+Examples:
+  usher invitation add
+  usher invitation add --username alice
+  usher invitation add --uses 20 --days 1
+  usher invitation revoke 0190b8a4-5b7c-4d0e-9f5a-1c2d3e4f5a6b")]
+    Invitation {
+        #[command(subcommand)]
+        command: InvitationCommand,
     },
     /// List and end sessions.
     #[command(after_long_help = "\

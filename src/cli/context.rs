@@ -13,6 +13,7 @@ use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::secret::{PasswordHash, Secret};
 use crate::domain::user::User;
+use crate::server::local_url;
 use crate::store::{self, Connection, Db, Options, SCHEMA_VERSION, StoreError, WriteError, audit, users};
 
 /// What a command works with.
@@ -135,6 +136,16 @@ impl<'a> Context<'a> {
     /// Prints `value` as JSON, or else `text`.
     pub fn print(&self, value: &impl serde::Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
         print_result(self.json, value, text)
+    }
+
+    /// The address that links begin with.
+    pub fn server_url(&self) -> String {
+        let running = running_server::record(self.config, &self.server).map(|server| server.public_url);
+        self.config.public_url.clone().or(running).unwrap_or_else(|| {
+            let address = self.config.bind.resolve().ok().and_then(|found| found.into_iter().next());
+            let url = address.map_or_else(|| format!("http://{}", self.config.bind), local_url);
+            format!("{url}{}", self.config.base_path)
+        })
     }
 
     /// Hashes a password with the configured cost.

@@ -13,6 +13,7 @@ mod healthcheck;
 mod http_client;
 mod import;
 mod interrupt;
+mod invitations;
 mod keys;
 mod names;
 mod output;
@@ -94,6 +95,7 @@ fn run_command(cli: Cli, matches: &ArgMatches) -> Result<(), Failure> {
         Command::Session { command } => sessions::run(&config, json, command),
         Command::Key { command } => keys::run(&config, json, command),
         Command::Names { command } => names::run(&config, json, command),
+        Command::Invitation { command } => invitations::run(&config, json, command),
         Command::Audit { user, limit } => audit::run(&config, json, user, limit),
         Command::Doctor => doctor::run(&config, json),
         Command::Config => config::run(&config, json),

@@ -157,7 +157,7 @@ fn superuser(is_superuser: bool) -> UserPatch {
 }
 
 /// Parses the name of a new account or a new name for an account.
-fn parse_username(name: &str) -> Result<Username, Failure> {
+pub(super) fn parse_username(name: &str) -> Result<Username, Failure> {
     let invalid = |error: &dyn std::fmt::Display| format!("{name:?} is not a valid user name: {error}");
     let username = Username::parse(name).map_err(|error| invalid(&error))?;
     check_new(&username).map_err(|error| invalid(&error))?;

@@ -4,7 +4,7 @@ import { html, render, useState, useEffect, Brand, Connection, Notices, Problem,
 import { base, configuredBase, likelySignedIn, linkPage, needsSetup, takeFromHash } from './routing.js';
 import { keepFocus } from './focus.js';
 import { request, setLaunchSecret, on, renew } from './api.js';
-import { CardPage, NeedsSetup, SignedOut, Setup, Reset, returnTo } from './sign_in.js';
+import { CardPage, Invitation, NeedsSetup, SignedOut, Setup, Reset, returnTo } from './sign_in.js';
 import { ReturnToSite, SignOut } from './return_to.js';
 import { common, session, setup as setupTexts } from './texts.js';
 
@@ -78,6 +78,7 @@ function App() {
   let page = html`<header class="top"><${Brand} /></header>`;
   if (special === 'setup') page = html`<${Setup} token=${token} onDone=${() => { setSetUp(true); finish(); }} onComplete=${() => finish(setupTexts.complete)} />`;
   else if (special === 'reset') page = html`<${Reset} token=${token} onDone=${finish} />`;
+  else if (special === 'invitation') page = html`<${Invitation} token=${token} onDone=${finish} />`;
   else if (special === 'sign-out') page = html`<${SignOut} onDone=${() => finish(session.signedOut)} />`;
   else if (needsSetup && me === null && !setUp) page = html`<${NeedsSetup} />`;
   else if (me === null) page = html`<${SignedOut} notice=${notice} onSignedIn=${signedIn} />`;

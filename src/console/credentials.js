@@ -20,7 +20,7 @@ export function clientName(agent) {
   return system ? sessionTexts.clientOn(browser[1], system[1]) : browser[1];
 }
 
-function Rows({ list, children: row }) {
+export function Rows({ list, children: row }) {
   const [shown, show] = useState(FIRST);
   const left = list.length - shown;
   return html`<ul class="rows">${list.slice(0, shown).map(row)}</ul>
@@ -69,7 +69,7 @@ function NewKey({ path, onClose, onCreated }) {
     <//>`;
   }
   return html`<${Dialog} title=${keyTexts.newTitle} onClose=${onClose}>
-    <${Form} action=${action} submit=${keyTexts.submit} label=${keyTexts.newTitle} onCancel=${onClose}
+    <${Form} action=${action} submit=${keyTexts.submit} label=${keyTexts.newTitle} guard onCancel=${onClose}
       onDone=${(key) => { setCreated(key); onCreated(); }}>
       <${Field} label=${keyTexts.name} name="name" required autofocus autocomplete="off" hint=${keyTexts.nameHint} error=${action.fields.name} />
       <${Field} label=${keyTexts.expiry} options=${keyTexts.expiries} value=${days} onChange=${(event) => setDays(event.target.value)}

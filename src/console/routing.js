@@ -42,10 +42,11 @@ export function setUnsaved(form, dirty) {
   if (dirty) unsaved.add(form); else unsaved.delete(form);
 }
 
-/** Runs `leave` now, or after the user agreed to discard unsaved input. */
-export function discardThen(leave) {
-  if (!unsaved.size || !askToDiscard) leave();
-  else askToDiscard(() => { unsaved.clear(); leave(); });
+/** Runs `leave` now, or after the user agreed to discard the unsaved input within an element. */
+export function discardThen(leave, within = document) {
+  const lost = [...unsaved].filter((form) => within.contains(form));
+  if (!lost.length || !askToDiscard) leave();
+  else askToDiscard(() => { lost.forEach((form) => unsaved.delete(form)); leave(); });
 }
 
 /** Sets the function that asks whether to discard unsaved input, or `null`. */

@@ -7,12 +7,14 @@ import { Users } from './users.js';
 import { UserPage } from './user.js';
 import { Account } from './account.js';
 import { Audit } from './audit.js';
+import { Invitations } from './invitations.js';
 import { Server } from './server.js';
 import { discard, session, shell } from './texts.js';
 
 function Page({ at, me, setMe }) {
   if (at.page === 'account' || !me.is_superuser) return html`<${Account} me=${me} setMe=${setMe} />`;
   if (at.page === 'server') return html`<${Server} />`;
+  if (at.page === 'invitations') return html`<${Invitations} />`;
   if (at.page === 'audit') return html`<${Audit} query=${at.query} />`;
   if (at.page === 'users' && at.id) return html`<${UserPage} key=${at.id} id=${at.id} me=${me} setMe=${setMe} />`;
   if (!at.page || at.page === 'users') return html`<${Users} query=${at.query} />`;

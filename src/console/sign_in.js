@@ -1,10 +1,10 @@
 // The pages for people who are not signed in: sign-in, sign-up, first-run setup, and a new password by a reset link.
 
-import { html, Brand, Field, Form, Heading, Problem, short, useEffect, useState } from './ui.js';
+import { html, Brand, Field, Form, Heading, Problem, Time, short, useEffect, useState } from './ui.js';
 import { useAction } from './async.js';
 import { base, hashOf, go, needsSetup, passwordMin, setupFile, signupMode, useRoute } from './routing.js';
 import { requestAnonymously, signIn } from './api.js';
-import { common, needsSetup as needsTexts, reset, setup, signIn as texts, signUp } from './texts.js';
+import { common, invitation, needsSetup as needsTexts, reset, setup, signIn as texts, signUp } from './texts.js';
 
 /** The address to return to after sign-in. The server checks whether it belongs to a site. */
 export const returnTo = new URLSearchParams(location.search).get('return_to');
@@ -102,6 +102,12 @@ function useLinkCheck(path, token, missing) {
   return { ...check, retry: check.error?.status === 403 || !token ? undefined : run };
 }
 
+/** Why a link doesn't work, with the way to sign-in. */
+function LinkProblem({ check }) {
+  return html`<${Problem} text=${check.error?.message} retry=${check.retry} />
+    ${check.error && html`<p><a href=${base}>${reset.signIn}</a></p>`}`;
+}
+
 /** Shown instead of sign-in while there is no superuser. */
 export function NeedsSetup() {
   return html`<${CardPage} title=${needsTexts.title}>
@@ -128,19 +134,42 @@ export function Setup({ token, onDone, onComplete }) {
   <//>`;
 }
 
+/** Signs in with a new password; returns the notice for the sign-in page if that doesn't work. */
+async function signInOrExplain(username, password, done) {
+  const refusal = await signIn(username, password).then(() => null, (error) => error);
+  return { notice: refusal && `${done} ${refusal.message}` };
+}
+
+/** Creates an active account with an invitation. */
+export function Invitation({ token, onDone }) {
+  const check = useLinkCheck('invitations/check', token, invitation.noToken);
+  const action = usePasswordAction(async ({ username, password }) => {
+    await requestAnonymously('POST', 'invitations/accept', { json: { token, username, password }, credentials: 'omit' });
+    return signInOrExplain(username, password, invitation.done(short(username)));
+  });
+  const found = check.result;
+  return html`<${CardPage} title=${invitation.title}>
+    ${found && html`<p>${invitation.intro(html`<${Time} at=${found.expires_at} absolute />`)}</p>`}
+    <${LinkProblem} check=${check} />
+    ${found && html`<${Form} action=${action} submit=${invitation.submit} label=${invitation.form} onDone=${({ notice }) => onDone(notice)}>
+      ${found.username ? html`<${Field} label=${common.userName} name="username" value=${found.username} readonly autocomplete="username"
+        error=${action.fields.username} />` : html`<${UserName} error=${action.fields.username} />`}
+      <${NewPassword} action=${action} focus=${Boolean(found.username)} />
+    <//>`}
+  <//>`;
+}
+
 export function Reset({ token, onDone }) {
   const check = useLinkCheck('reset-password/check', token, reset.noToken);
   const action = usePasswordAction(async ({ username, password }) => {
     await requestAnonymously('POST', 'reset-password', { json: { token, password } });
     // An account that waits for approval, or is inactive, can't sign in yet.
-    const signedIn = await signIn(username, password).then(() => true, (error) => error);
-    return { notice: signedIn === true ? null : `${reset.done} ${signedIn.message}` };
+    return signInOrExplain(username, password, reset.done);
   });
   const name = check.result?.username;
   return html`<${CardPage} title=${reset.title}>
     <p>${reset.intro}</p>
-    <${Problem} text=${check.error?.message} retry=${check.retry} />
-    ${check.error && html`<p><a href=${base}>${reset.signIn}</a></p>`}
+    <${LinkProblem} check=${check} />
     ${name && html`<${Form} action=${action} submit=${reset.submit} label=${reset.form} onDone=${({ notice }) => onDone(notice)}>
       <${Field} label=${reset.account} name="username" value=${name} readonly autocomplete="username" />
       <${NewPassword} action=${action} focus />

@@ -121,6 +121,15 @@ export const reset = {
   done: 'Your password was set.',
 };
 
+export const invitation = {
+  title: 'Create your account',
+  intro: (until) => ['You are invited to create an account. The invitation works until ', until, '.'],
+  noToken: 'The invitation’s token is missing. Open the complete link.',
+  form: 'Your account',
+  done: (name) => `The account ${name} was created.`,
+  submit: 'Create account',
+};
+
 export const sites = {
   opening: 'You are signed in. Opening the site…',
   denied: 'Access denied',
@@ -137,6 +146,7 @@ export const states = { active: 'Active', inactive: 'Inactive', waiting: 'Waitin
 export const userList = {
   title: 'Users',
   create: 'New user',
+  invitations: 'Invitations',
   search: 'Search by name',
   show: 'Show',
   filters: { '': 'All users', waiting: 'Waiting', active: 'Active', inactive: 'Inactive', superuser: 'Superusers' },
@@ -168,6 +178,32 @@ export const userList = {
   exportJsonLines: 'Export JSON Lines',
   exported: (count) => `${count} users were exported.`,
   showAll: 'Show all users',
+};
+
+export const invitations = {
+  title: 'Invitations',
+  intro: 'With an invitation, people create an active account themselves, also while sign-up is closed.',
+  create: 'New invitation',
+  submit: 'Create link',
+  userName: 'User name (optional)',
+  userNameHint: 'If empty, the invited person chooses one.',
+  uses: 'Number of accounts',
+  lifetime: 'Valid for',
+  lifetimes: [['1', 'A day'], ['7', 'A week'], ['30', '30 days'], ['90', '90 days'], ['365', 'A year']],
+  created: 'The invitation was created',
+  link: 'Invitation link',
+  usable: (name, uses, until) => [name ?? (uses === 1 ? 'One person' : `Up to ${uses} people`),
+    ' can use this link until ', until, ' to create an account. Keep it secret. It won’t be shown again.'],
+  none: 'No open invitations.',
+  anyName: 'Any user name',
+  used: (uses, most) => `used ${uses} of ${most}`,
+  createdAt: (time) => ['created ', time],
+  expires: (time) => ['expires ', time],
+  revoke: 'Revoke',
+  revokeOne: (name) => `Revoke invitation: ${name}`,
+  revokeTitle: 'Revoke this invitation?',
+  revokeText: 'Its link stops working. Accounts that were created with it stay.',
+  revoked: 'The invitation was revoked.',
 };
 
 export const bulk = {
@@ -391,7 +427,8 @@ export const audit = {
     'user.approve': 'User approved', 'user.activate': 'User activated', 'user.deactivate': 'User deactivated',
     'user.promote': 'Superuser rights granted', 'user.demote': 'Superuser rights removed', 'user.rename': 'User renamed',
     'password.change': 'Password changed', 'reset_link.add': 'Reset link created', 'reset_link.use': 'Reset link used',
-    'reset_link.expire': 'Reset link expired', 'key.add': 'API key created', 'key.delete': 'API key deleted',
+    'reset_link.expire': 'Reset link expired', 'invitation.add': 'Invitation created', 'invitation.use': 'Invitation used',
+    'invitation.revoke': 'Invitation revoked', 'key.add': 'API key created', 'key.delete': 'API key deleted',
     'store_key.save': 'Store key saved', 'site.enter': 'Site opened', setup: 'First superuser created',
     backup: 'Backup created', restore: 'Backup restored', import: 'Accounts imported', export: 'Accounts exported',
     'factor.add': 'Second factor added', 'factor.remove': 'Second factor removed',

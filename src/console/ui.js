@@ -5,7 +5,7 @@ import { useState, useEffect, useRef, useId } from './vendor/hooks.js';
 import htm from './vendor/htm.js';
 import { on } from './api.js';
 import { useCountdown } from './async.js';
-import { setUnsaved, siteName } from './routing.js';
+import { discardThen, setUnsaved, siteName } from './routing.js';
 import { common, connection, errors, fields as fieldTexts, pager } from './texts.js';
 
 export const html = htm.bind(h);
@@ -146,7 +146,7 @@ export function Problem({ text, retry, children }) {
     ${retry && html`<div class="actions start"><button onClick=${retry}>${common.retry}</button></div>`}</div>` : null;
 }
 
-/** A modal dialog. The browser keeps the focus inside and restores it. */
+/** A modal dialog. The browser keeps the focus inside and restores it. The Escape key asks before input is lost. */
 export function Dialog({ title, onClose, children }) {
   const dialog = useRef();
   const removed = useRef(false);
@@ -161,7 +161,14 @@ export function Dialog({ title, onClose, children }) {
     };
   }, []);
   const close = () => { if (!removed.current) onClose(); };
-  return html`<dialog ref=${dialog} aria-labelledby=${id} onClose=${close}>
+  const leave = (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    discardThen(onClose, dialog.current);
+  };
+  // Not only `cancel`, as browsers don't let a page refuse it twice in a row.
+  const pressed = (event) => { if (event.key === 'Escape') leave(event); };
+  return html`<dialog ref=${dialog} aria-labelledby=${id} onClose=${close} onCancel=${leave} onKeyDown=${pressed}>
     <h2 id=${id}>${title}</h2>
     ${children}
     <${Notices} />

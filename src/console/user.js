@@ -1,9 +1,10 @@
 // One account, for superusers: profile, state, reset link, sessions, keys, deletion.
 
-import { html, Confirm, Copy, Dialog, Field, Form, Heading, Name, Problem, Time, announce, short, useEffect, useState } from './ui.js';
+import { html, Confirm, Dialog, Field, Form, Heading, Name, Problem, Time, announce, short, useEffect, useState } from './ui.js';
 import { useLoad, useAction } from './async.js';
-import { base, go, hashOf, passwordMin } from './routing.js';
+import { go, hashOf, passwordMin } from './routing.js';
 import { request } from './api.js';
+import { LinkDialog } from './links.js';
 import { Badges, stateOf } from './user_badges.js';
 import { Conflict, Profile, useSave } from './profile.js';
 import { Keys, Sessions } from './credentials.js';
@@ -53,20 +54,11 @@ function State({ user, put, own }) {
       <p>${!superuser ? texts.promoteText(name) : own ? texts.demoteSelf : texts.demoteText(name)}</p><//>`}</section>`;
 }
 
-/** Replaces a loopback address, which works on the server's machine only, by this page's address. */
-function usable(link) {
-  const made = new URL(link);
-  const local = /^(localhost|127\..*|0\.0\.0\.0|\[::1?\])$/.test(made.hostname);
-  return local ? new URL(`reset${made.hash}`, base).href : link;
-}
-
-export function LinkDialog({ user, link, title, onClose }) {
-  return html`<${Dialog} title=${title} onClose=${onClose}>
+/** A new reset link of an account. */
+export function ResetLinkDialog({ user, link, title, onClose }) {
+  return html`<${LinkDialog} link=${link.link} label=${resetLink.label} title=${title} onClose=${onClose}>
     <p>${resetLink.usable(short(user.username), html`<${Time} at=${link.expires_at} absolute />`)}</p>
-    ${!user.is_active && html`<p class="note">${resetLink.inactive}</p>`}
-    <${Copy} text=${usable(link.link)} label=${resetLink.label} />
-    <div class="actions"><button onClick=${onClose}>${common.done}</button></div>
-  <//>`;
+    ${!user.is_active && html`<p class="note">${resetLink.inactive}</p>`}<//>`;
 }
 
 function SetPassword({ user, put, onClose }) {
@@ -77,7 +69,7 @@ function SetPassword({ user, put, onClose }) {
     return true;
   });
   return html`<${Dialog} title=${setPassword.title(name)} onClose=${onClose}><p>${setPassword.intro}</p>
-    <${Form} action=${action} submit=${setPassword.submit} label=${setPassword.open} onCancel=${onClose} onDone=${onClose}>
+    <${Form} action=${action} submit=${setPassword.submit} label=${setPassword.open} guard onCancel=${onClose} onDone=${onClose}>
       <input type="text" name="username" autocomplete="username" value=${user.username} hidden readonly />
       <${Field} label=${common.newPassword} name="password" type="password" autocomplete="new-password" autofocus
         hint=${common.passwordRules(passwordMin)} error=${action.fields.password} />
@@ -97,7 +89,7 @@ function PasswordSection({ user, put, own }) {
     <div class="actions start"><button onClick=${() => action.run()}>${resetLink.create}</button>
       ${!own && html`<button onClick=${() => setSetting(true)}>${setPassword.open}</button>`}</div>
     ${setting && html`<${SetPassword} user=${user} put=${put} onClose=${() => setSetting(false)} />`}
-    ${link && html`<${LinkDialog} user=${user} link=${link} title=${resetLink.title(name)} onClose=${() => setLink(null)} />`}</section>`;
+    ${link && html`<${ResetLinkDialog} user=${user} link=${link} title=${resetLink.title(name)} onClose=${() => setLink(null)} />`}</section>`;
 }
 
 function Deletion({ user }) {

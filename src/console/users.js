@@ -6,7 +6,7 @@ import { useFollowing, useLoad, useAction } from './async.js';
 import { go, hashOf } from './routing.js';
 import { request } from './api.js';
 import { Badges, stateOf } from './user_badges.js';
-import { LinkDialog } from './user.js';
+import { ResetLinkDialog } from './user.js';
 import { BulkBar } from './bulk.js';
 import { BATCH, loadAll, save, toCsv, toJsonLines } from './export.js';
 import { common, newUser, pager, userList as texts } from './texts.js';
@@ -43,13 +43,13 @@ function NewUser({ onClose, onCreated }) {
     if (link) setCreated({ user, link });
     else onClose();
   };
-  if (created) return html`<${LinkDialog} ...${created} title=${newUser.createdTitle(short(created.user.username))} onClose=${onClose} />`;
+  if (created) return html`<${ResetLinkDialog} ...${created} title=${newUser.createdTitle(short(created.user.username))} onClose=${onClose} />`;
   const close = () => {
     if (progress.current) onCreated();
     onClose();
   };
   return html`<${Dialog} title=${newUser.title} onClose=${close}>
-    <${Form} action=${action} submit=${newUser.submit} label=${newUser.title} onCancel=${close} onDone=${done}>
+    <${Form} action=${action} submit=${newUser.submit} label=${newUser.title} guard onCancel=${close} onDone=${done}>
       <${Field} label=${common.userName} name="username" autofocus autocomplete="off" autocapitalize="none" spellcheck=${false}
         error=${action.fields.username} />
       <${Field} label=${newUser.method} options=${newUser.methods} value=${method} onChange=${(event) => setMethod(event.target.value)}
@@ -155,7 +155,8 @@ export function Users({ query }) {
   const range = texts.range(number(skip + 1), number(skip + list.length), number(total));
   const filtered = search || state;
   return html`<div class="head"><${Heading} title=${texts.title} />
-      <button class="primary" onClick=${() => setCreating(true)}>${texts.create}</button></div>
+      <div class="actions"><a href="#/invitations">${texts.invitations}</a>
+        <button class="primary" onClick=${() => setCreating(true)}>${texts.create}</button></div></div>
     <div class="filters" role="search">
       <${Field} label=${texts.search} type="search" field=${field} defaultValue=${search} onInput=${typed} autocomplete="off" spellcheck=${false} />
       <${Field} label=${texts.show} options=${texts.filters} value=${state} onChange=${(event) => show({ state: event.target.value })} />

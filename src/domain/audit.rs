@@ -50,6 +50,15 @@ pub enum Action {
     /// A reset link expired unused.
     #[strum(serialize = "reset_link.expire")]
     ResetLinkExpired,
+    /// An invitation was created.
+    #[strum(serialize = "invitation.add")]
+    InvitationMade,
+    /// A user created an account with an invitation.
+    #[strum(serialize = "invitation.use")]
+    InvitationUsed,
+    /// An invitation was revoked.
+    #[strum(serialize = "invitation.revoke")]
+    InvitationRevoked,
     /// The first superuser was created.
     #[strum(serialize = "setup")]
     SetUp,

@@ -8,6 +8,7 @@ pub mod cancel_flag;
 pub mod client_network;
 pub mod clock;
 pub mod forward_auth;
+pub mod invitation;
 pub mod new_username;
 pub mod optins;
 pub mod policy;

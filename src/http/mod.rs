@@ -10,6 +10,7 @@ mod router;
 
 // What the command line prints as JSON is what the API answers.
 pub use models::factors::FactorsResponse;
+pub use models::invitations::{InvitationMade, InvitationRead};
 pub use models::{ApiKeyRead, AuditRead, SessionRead, UserRead};
 
 pub use pipeline::app::App;

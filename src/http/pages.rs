@@ -30,6 +30,7 @@ pub fn routes() -> Vec<Route> {
         Route::get("/", app).unlisted(),
         Route::get("/setup", link).unlisted(),
         Route::get("/reset", link).unlisted(),
+        Route::get("/invitation", link).unlisted(),
         Route::get("/sign-out", link).unlisted(),
         Route::get("/docs", docs).unlisted(),
         Route::get("/assets/{version}/{file}", file).unlisted(),

@@ -10,8 +10,8 @@ use actix_web::{HttpRequest, HttpResponse, Resource};
 use serde_json::Value;
 
 use crate::http::api::{
-    api_keys, audit, auto_login, current_session, factors, health, login, login_again, metrics, openapi, passwords,
-    reset_links, second_factor, server, sessions, setup, users,
+    api_keys, audit, auto_login, current_session, factors, health, invitations, login, login_again, metrics, openapi,
+    passwords, reset_links, second_factor, server, sessions, setup, users,
 };
 use crate::http::forward_auth::{site_token, verify};
 use crate::http::pages;
@@ -44,6 +44,7 @@ fn all() -> Vec<Route> {
         api_keys::routes(),
         setup::routes(),
         reset_links::routes(),
+        invitations::routes(),
         pages::routes(),
         openapi::routes(),
         metrics::routes(),

@@ -1,4 +1,4 @@
-//! Deletes expired sessions, reset links, attempt counts and audit entries.
+//! Deletes expired sessions, reset links, invitations, attempt counts and audit entries.
 //!
 //! A clock can be far off: a home server with an empty battery may start in 2099 until its clock is set. So the database
 //! stores until when the clock was trusted. A clock that is far from that time is trusted again only after it has run for
@@ -13,7 +13,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::throttle::COUNT_LIFETIME;
 use crate::jobs::JobContext;
 use crate::store::{
-    Connection, StoreError, audit, challenges, heartbeat, reset_links, sessions, sign_ups, throttle, users,
+    Connection, StoreError, audit, challenges, heartbeat, invitations, reset_links, sessions, sign_ups, throttle, users,
 };
 
 /// The most accounts that are deleted at once.
@@ -120,6 +120,7 @@ fn sweep(
     }
     sessions::sweep(connection, now)?;
     reset_links::sweep(connection, now)?;
+    invitations::sweep(connection, now)?;
     throttle::sweep(connection, now - COUNT_LIFETIME)?;
     challenges::sweep(connection, now)?;
     end_waiting(connection, now, retention.waiting_days)?;

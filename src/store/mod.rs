@@ -11,6 +11,7 @@ pub(crate) mod engine;
 pub mod factors;
 pub mod heartbeat;
 pub mod inspection;
+pub mod invitations;
 pub mod reserved_names;
 pub mod reset_links;
 pub mod secret_key;

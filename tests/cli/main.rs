@@ -13,6 +13,7 @@ mod elsewhere;
 mod full_disk;
 mod import;
 mod import_faults;
+mod invitations;
 mod langflow;
 mod lines;
 mod names;

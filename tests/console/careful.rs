@@ -93,6 +93,36 @@ fn leaving_a_page_with_unsaved_input_asks_first() {
 
 #[needs(browser)]
 #[test]
+fn input_in_a_dialog_is_kept_when_one_presses_escape_or_clicks_beside_until_one_agrees() {
+    const ESCAPE: &str = "\u{e00c}";
+    let server = Server::start();
+    let browser = Browser::open(&server.url);
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    browser.click("New user");
+    browser.fill("User name", "erika");
+    for _ in 0..2 {
+        browser.keys(ESCAPE);
+        browser.meets("//dialog[contains(., \"Discard unsaved changes?\")]");
+        browser.keys(ESCAPE);
+        browser.meets("//body[count(.//dialog)=1]");
+        assert_eq!(browser.value("User name"), "erika");
+    }
+    browser.run("document.elementFromPoint(5, 5).click()");
+    assert_eq!(browser.value("User name"), "erika");
+    browser.keys(ESCAPE);
+    browser.click("Discard changes");
+    browser.meets("//body[not(.//dialog)]");
+    // Nothing was typed, so nothing is asked.
+    browser.click("New user");
+    browser.meets("//dialog");
+    browser.keys(ESCAPE);
+    browser.meets("//body[not(.//dialog)]");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[needs(browser)]
+#[test]
 fn deleting_asks_for_a_simple_name_or_else_for_the_word_delete() {
     let server = Server::start();
     let admin = server.admin();

@@ -12,6 +12,7 @@ mod driver;
 mod entry;
 mod faults;
 mod gate;
+mod invitations;
 mod keyboard;
 mod links;
 mod lists;

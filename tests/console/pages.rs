@@ -96,6 +96,10 @@ fn axe_finds_nothing_on_the_pages_for_those_who_are_not_signed_in() {
     browser.go(&format!("{}/reset#token=any", server.url));
     browser.meets("//*[@role=\"alert\" and contains(., \"link\")]");
     check(&browser, "a link that is void");
+    let made = server.post("/api/v1/invitations").bearer(&admin).json(&json!({})).send().expect(201);
+    browser.go(&made.field("link"));
+    browser.is_at("Create your account");
+    inspect(&browser, "invitation");
     browser.go(&format!("{}/reset", server.url));
     browser.sees("reset token is missing");
     check(&browser, "reset without a token");
@@ -218,6 +222,26 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
     browser.click("Users");
     browser.sees("The server can’t be reached");
     check(&browser, "the server is gone");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[needs(browser)]
+#[test]
+fn axe_finds_nothing_on_the_page_of_invitations() {
+    let server = Server::start();
+    let several = json!({ "max_uses": 20 });
+    server.post("/api/v1/invitations").bearer(&server.admin()).json(&several).send().expect(201);
+    let browser = Browser::open(&format!("{}/#/invitations", server.url));
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Invitations");
+    browser.meets("//main//li");
+    inspect(&browser, "invitations");
+    browser.click("New invitation");
+    browser.meets("//dialog");
+    check(&browser, "an invitation to be");
+    browser.click("Create link");
+    browser.value("Invitation link");
+    check(&browser, "a new invitation");
     assert_eq!(browser.complaints(), [""; 0]);
 }
 

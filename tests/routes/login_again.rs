@@ -29,6 +29,7 @@ fn sensitive() -> Vec<(&'static str, &'static str, Value)> {
         ("PATCH", "/api/v1/users/ID", json!({ "password": "brave-otter-8" })),
         ("PATCH", "/api/v1/users/ID", json!({ "is_superuser": true })),
         ("POST", "/api/v1/users/ID/reset-link", Value::Null),
+        ("POST", "/api/v1/invitations", json!({})),
         ("DELETE", "/api/v1/users/ID/api_keys", Value::Null),
         ("DELETE", Box::leak(format!("/api/v1/users/ID/api_keys/{nil}").into_boxed_str()), Value::Null),
         ("DELETE", "/api/v1/users/ID", Value::Null),

@@ -10,6 +10,7 @@ mod auto_login;
 mod current_session;
 mod factors;
 mod health;
+mod invitations;
 mod login;
 mod login_again;
 mod metrics;

@@ -66,7 +66,11 @@ fn every_described_operation_answers_and_every_answer_is_described() {
     let document = server.get("/openapi.json").send().expect(200).json();
     assert_eq!(document, usher::http::describe_routes(&usher::http::generation::V1_3));
     for (path, operations) in document["paths"].as_object().unwrap() {
-        let path = path.replace("{user_id}", &uuid()).replace("{api_key_id}", &uuid()).replace("{session_id}", &uuid());
+        let path = path
+            .replace("{user_id}", &uuid())
+            .replace("{api_key_id}", &uuid())
+            .replace("{session_id}", &uuid())
+            .replace("{invitation_id}", &uuid());
         for method in ["get", "post", "patch", "delete"] {
             // A token for each: some operations end all sessions.
             let answer = server.request(&method.to_uppercase(), &path).bearer(&server.admin()).json(&json!({})).send();

@@ -6,6 +6,7 @@ pub mod auto_login;
 pub mod current_session;
 pub mod factors;
 pub mod health;
+pub mod invitations;
 pub mod login;
 pub mod login_again;
 pub mod metrics;

@@ -4,9 +4,8 @@ use actix_web::http::StatusCode;
 use chrono::TimeDelta;
 use utoipa::ToSchema;
 
-use crate::auth::api_key::sha256;
+use crate::auth::link_token::{self, LinkPage, NewLink};
 use crate::auth::password_hasher::MAX_BYTES;
-use crate::auth::random;
 use crate::domain::audit::{Action, Event};
 use crate::domain::policy;
 use crate::domain::secret::Secret;
@@ -53,27 +52,27 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// Where the console lets somebody use a link with this token.
-pub fn link(url: &str, token: &Secret) -> String {
-    format!("{url}/reset#token={}", token.expose())
-}
-
 async fn make(request: Request<Recent<Superuser>, UserId>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input: UserId(id) } = request;
     policy::may_create_reset_link(&caller, id)?;
-    let (token, end) = (Secret::new(random::url_safe_text()?), now + VALID_FOR);
-    let (hash, actor) = (sha256(token.expose()), caller.actor(&client));
+    let (link, end) = (NewLink::generate()?, now + VALID_FOR);
+    let (hash, actor) = (link.hash, caller.actor(&client));
     let made = caller.write(&app, move |connection| {
         let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
         reset_links::replace(connection, id, &hash, now, end)?;
         Ok(audit::record(connection, &Event::new(actor, Action::ResetLinkMade).target(&user), now)?)
     });
     made.await?;
-    Ok(Response::json(&ResetLink { link: &link(&app.url, &token), expires_at: end }).status(StatusCode::CREATED))
+    Ok(Response::json(&ResetLink { link: &link.url(&app.url, LinkPage::Reset), expires_at: end })
+        .status(StatusCode::CREATED))
+}
+
+fn hash_of(token: &Secret) -> Result<[u8; 32], ApiError> {
+    link_token::hash(token).ok_or(ApiError::InvalidResetToken)
 }
 
 async fn check(request: Request<Anyone, LinkToken>) -> Result<Response, ApiError> {
-    let (hash, now) = (sha256(request.input.token.expose()), request.now);
+    let (hash, now) = (hash_of(&request.input.token)?, request.now);
     let user = request.app.db.read(move |connection| reset_links::find(connection, &hash, now)).await?;
     let user = user.ok_or(ApiError::InvalidResetToken)?;
     Ok(Response::json(&ResetLinkCheck { username: user.username.as_str() }))
@@ -109,10 +108,7 @@ impl Input for NewPassword {
 
 async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError> {
     let Request { app, now, client, input: NewPassword { token, password, rejected }, .. } = request;
-    if token.expose().len() > random::TEXT_BYTES {
-        return Err(ApiError::InvalidResetToken);
-    }
-    let sha256 = sha256(token.expose());
+    let sha256 = hash_of(&token)?;
     let user = app.db.read(move |connection| reset_links::find(connection, &sha256, now)).await?;
     let user = user.ok_or(ApiError::InvalidResetToken)?;
     if let Some(rejected) = rejected {

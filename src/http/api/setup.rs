@@ -3,28 +3,20 @@
 use std::io;
 use std::sync::PoisonError;
 
-use utoipa::ToSchema;
-
-use crate::auth::password_hasher::MAX_BYTES;
 use crate::config::Config;
 use crate::domain::audit::{Action, Event};
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
-use crate::domain::username::{MAX_CHARS, Username};
-use crate::http::models::link_token::LinkToken;
-use crate::http::models::user_inputs::{CheckedUserCreate, UserCreate};
-use crate::http::models::{Detail, UserRead, text};
+use crate::http::models::link_token::{AccountByLink, LinkToken};
+use crate::http::models::user_inputs::UserCreate;
+use crate::http::models::{Detail, UserRead};
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::fields::Fields;
-use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request::{Input, InputSource, Request};
+use crate::http::pipeline::messages;
+use crate::http::pipeline::request::Request;
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::validation::{FieldErrors, Rejected};
-use crate::http::pipeline::{coerce, messages};
 use crate::store::{audit, users};
 
 pub fn routes() -> Vec<Route> {
@@ -42,40 +34,6 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// The first superuser, and the token of the setup link.
-#[derive(ToSchema)]
-#[schema(title = "First superuser")]
-#[expect(dead_code, reason = "describes the body")]
-struct Setup {
-    #[schema(value_type = String)]
-    token: Secret,
-    #[schema(schema_with = text::<1, MAX_CHARS>)]
-    username: Username,
-    #[schema(schema_with = text::<1, MAX_BYTES>)]
-    password: Secret,
-}
-
-/// A [`Setup`] whose fields have the right types.
-struct CheckedSetup {
-    token: Secret,
-    user: Result<UserCreate, Rejected>,
-}
-
-impl Input for CheckedSetup {
-    const BODY: BodyKind = BodyKind::Json;
-
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let fields = Fields::of(source.body, faults)?;
-        let token = fields.required("token", faults, coerce::string).map(Secret::new);
-        let user = CheckedUserCreate::from_fields(&fields, source, faults);
-        Some(CheckedSetup { token: token?, user: user?.0 })
-    }
-
-    fn describe(operation: &mut Operation) {
-        operation.body::<Setup>("application/json");
-    }
-}
-
 async fn check(request: Request<Anyone, LinkToken>) -> Result<Response, ApiError> {
     check_token(&request.app, &request.input.token).await?;
     Ok(Response::json(&Detail { detail: messages::SETUP_LINK_VALID }))
@@ -90,8 +48,8 @@ async fn check_token(app: &App, token: &Secret) -> Result<(), ApiError> {
     if matches { Ok(()) } else { Err(ApiError::InvalidSetupToken) }
 }
 
-async fn set_up(request: Request<Anyone, CheckedSetup>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: CheckedSetup { token, user }, .. } = request;
+async fn set_up(request: Request<Anyone, AccountByLink>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: AccountByLink { token, user }, .. } = request;
     check_token(&app, &token).await?;
     let UserCreate { username, password, optins } = user?;
     let hash = app.hasher.hash(&password, client.address).await?;

@@ -2,6 +2,7 @@
 
 mod activity;
 pub mod factors;
+pub mod invitations;
 pub mod link_token;
 pub mod server;
 pub mod user_inputs;

@@ -78,6 +78,13 @@ pub enum ApiError {
     /// Too many attempts; retry after this many seconds.
     TooManyRequests(u64),
     InvalidResetToken,
+    /// The invitation was used up or revoked, or has expired.
+    InvalidInvitation,
+    /// The invitation is for another user name.
+    InvitedName,
+    InvitationNotFound,
+    /// As many invitations are open as can be.
+    TooManyInvitations,
     /// The password was right, and the account has a second factor.
     SecondFactorRequired(Box<ChallengeOffer>),
     /// The settings require a second factor, and the account has none.

@@ -153,6 +153,10 @@ impl ApiError {
             // 401 tells clients that the session has ended.
             Self::WhileSignedIn(error) => (StatusCode::BAD_REQUEST, error.status_and_message(generation).1),
             Self::InvalidResetToken => (StatusCode::FORBIDDEN, messages::RESET_TOKEN),
+            Self::InvalidInvitation => (StatusCode::FORBIDDEN, messages::INVALID_INVITATION),
+            Self::InvitedName => (StatusCode::FORBIDDEN, messages::INVITED_NAME),
+            Self::InvitationNotFound => (StatusCode::NOT_FOUND, messages::INVITATION_NOT_FOUND),
+            Self::TooManyInvitations => (StatusCode::BAD_REQUEST, messages::TOO_MANY_INVITATIONS),
             Self::InvalidSetupToken => (StatusCode::FORBIDDEN, messages::SETUP_TOKEN),
             Self::Hash(HashError::Busy) | Self::Store(StoreError::Overloaded) => {
                 (StatusCode::SERVICE_UNAVAILABLE, messages::BUSY)

@@ -67,6 +67,11 @@ pub const SETUP_TOKEN: &str = "The setup link isn't valid; restart the server to
 
 pub const TOO_MANY_REQUESTS: &str = "Too many requests. Please try again later.";
 pub const RESET_TOKEN: &str = "The reset link is no longer valid; ask for a new one";
+pub const INVALID_INVITATION: &str = "The invitation is no longer valid; ask for a new one";
+pub const INVITED_NAME: &str = "The invitation is for another user name";
+pub const INVITATION_NOT_FOUND: &str = "Invitation not found";
+pub const INVITATION_REVOKED: &str = "Invitation revoked";
+pub const TOO_MANY_INVITATIONS: &str = "100 invitations are open; revoke one to create another";
 pub const PASSWORD_SET: &str = "Password set";
 
 pub const SECOND_FACTOR_REQUIRED: &str = "Second factor required";
@@ -121,6 +126,8 @@ pub mod field {
     pub const UUID_TEXT: &str = "Value error, badly formed hexadecimal UUID string";
     pub const GRANT_TYPE: &str = "String should match pattern '^password$'";
     pub const KEY_IN_THE_PAST: &str = "Value error, Expiry should be in the future";
+    pub const INVITATION_EXPIRY: &str = "Value error, Expiry should be in the future, and within 365 days";
+    pub const ONE_USE: &str = "Value error, An invitation for a user name should have one use";
     pub const CREDENTIAL: &str =
         "Value error, The credential isn't what a browser's PublicKeyCredential.toJSON() returns";
     pub const NO_ROLES: &str = "Value error, usher has no roles";

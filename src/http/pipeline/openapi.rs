@@ -31,6 +31,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Sessions", "Where a user is signed in."),
     ("Second factors", "Authenticator apps, passkeys and recovery codes."),
     ("Reset links", "One-time links that set a new password."),
+    ("Invitations", "Links with which people create active accounts themselves."),
     ("Setup", "The first superuser."),
     ("Audit", "Who changed what, and when."),
     ("Forward auth", "Access to the sites behind a reverse proxy."),

@@ -180,6 +180,12 @@ path_id!(
     "The second factor's id."
 );
 path_id!(
+    /// The `invitation_id` of the path.
+    InvitationId,
+    "invitation_id",
+    "The invitation's id."
+);
+path_id!(
     /// The `session_id` of the path.
     SessionId,
     "session_id",

@@ -20,7 +20,7 @@ use crate::store::engine::sqlite::file::{self, DATABASE_FILE, OpenError, with_su
 use crate::store::engine::sqlite::open;
 use crate::store::engine::sqlite::schema;
 use crate::store::engine::sqlite::temporary_database::TemporaryDatabase;
-use crate::store::{audit, reserved_names, reset_links, sessions};
+use crate::store::{audit, invitations, reserved_names, reset_links, sessions};
 
 /// Bytes between two progress reports.
 const CHUNK: usize = 1 << 20;
@@ -92,6 +92,7 @@ impl PreparedBackup {
             connection.batch("BEGIN")?;
             sessions::end_all(&connection)?;
             reset_links::delete_all(&connection)?;
+            invitations::delete_all(&connection)?;
             audit::record(&connection, event, now)?;
             connection.batch("COMMIT; PRAGMA journal_mode = DELETE")?;
             Ok(keys)
