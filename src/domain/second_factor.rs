@@ -28,6 +28,19 @@ impl FactorKind {
         }
     }
 
+    /// The name of a factor that got none.
+    pub fn default_name(self) -> &'static str {
+        match self {
+            Self::Totp => "Authenticator app",
+            Self::Passkey => "Passkey",
+        }
+    }
+
+    /// The name of a new factor.
+    pub fn name_or_default(self, name: Option<String>) -> String {
+        name.filter(|name| !name.is_empty()).unwrap_or_else(|| self.default_name().to_owned())
+    }
+
     /// The kind with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Totp, Self::Passkey].into_iter().find(|kind| kind.as_str() == name)

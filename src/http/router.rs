@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::http::api::{
     api_keys, audit, auto_login, current_session, factors, health, invitations, login, login_again, metrics, openapi,
-    passwords, reset_links, second_factor, server, sessions, setup, users,
+    passkeys, passwords, recovery_codes, reset_links, second_factor, server, sessions, setup, totp, users,
 };
 use crate::http::forward_auth::{site_token, verify};
 use crate::http::pages;
@@ -33,6 +33,9 @@ fn all() -> Vec<Route> {
         users::routes(),
         passwords::routes(),
         factors::routes(),
+        totp::routes(),
+        passkeys::routes(),
+        recovery_codes::routes(),
         second_factor::routes(),
         login::routes(),
         login_again::routes(),
@@ -84,8 +87,8 @@ impl Table {
     fn new() -> Self {
         let routes = all();
         let mut names: Vec<&'static str> = routes.iter().map(|route| route.path).collect();
-        // Paths without parameters come first, so `whoami` isn't taken for an id.
-        names.sort_by_key(|path| path.contains('{'));
+        // Paths with fewer parameters come first, so `whoami` isn't taken for an id.
+        names.sort_by_key(|path| path.matches('{').count());
         let mut seen = std::collections::HashSet::new();
         names.retain(|path| seen.insert(*path));
         let patterns: Vec<ResourceDef> = names.iter().map(|path| ResourceDef::new(*path)).collect();

@@ -3,7 +3,8 @@
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::second_factor::{AvailableFactors, Factor, FactorKind, StoredCredential};
+use crate::domain::second_factor::{AvailableFactors, Factor, FactorKind, SecondFactorPolicy, StoredCredential};
+use crate::domain::user::User;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::value::{Row, bind};
@@ -80,6 +81,17 @@ pub fn is_enrolled(connection: &Connection, user_id: Uuid) -> Result<bool, Store
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM factors JOIN users ON users.id = factors.user_id \
          WHERE users.uuid = ? AND factors.is_confirmed = 1)";
     connection.one(SQL, bind![user_id], |row| row.get(0))
+}
+
+/// Whether the policy requires a second factor that this user doesn't have. An `automatic` session began without a
+/// password and needs none.
+pub fn is_missing(
+    connection: &Connection,
+    policy: SecondFactorPolicy,
+    user: &User,
+    automatic: bool,
+) -> Result<bool, StoreError> {
+    Ok(policy.requires(user) && !automatic && !is_enrolled(connection, user.id)?)
 }
 
 /// The authenticator apps of a user.

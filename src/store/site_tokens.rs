@@ -15,21 +15,32 @@ const MAX_PER_SESSION: i64 = 20;
 /// How long a replaced token still works: requests in flight carry it.
 pub const LEEWAY: TimeDelta = TimeDelta::seconds(30);
 
-/// Returns the user of a token and its creation time, if the token and its session are alive at `now`. Every
-/// forward-auth request runs this one statement.
-pub fn find(
-    connection: &Connection,
-    sha256: &[u8; 32],
-    now: Timestamp,
-) -> Result<Option<(User, Timestamp)>, StoreError> {
+/// A token that is alive.
+pub struct SiteToken {
+    /// Who entered with it.
+    pub user: User,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// Whether its session began without a password.
+    pub automatic: bool,
+}
+
+/// Returns a token, if it and its session are alive at `now`. Every forward-auth request runs this one statement.
+pub fn find(connection: &Connection, sha256: &[u8; 32], now: Timestamp) -> Result<Option<SiteToken>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
         user_columns!(),
-        ", entry_tokens.made_at FROM entry_tokens JOIN sessions ON sessions.uuid = entry_tokens.session \
+        ", entry_tokens.made_at, sessions.automatic FROM entry_tokens JOIN sessions ON sessions.uuid = entry_tokens.session \
          JOIN users ON users.id = sessions.user_id WHERE entry_tokens.sha256 = ?1 AND sessions.expires_at > ?2 \
          AND (entry_tokens.ends_at IS NULL OR entry_tokens.ends_at > ?2)"
     );
-    connection.maybe(SQL, bind![sha256, now], |row| Ok((user_rows::from_row(row)?, row.get(user_rows::COLUMN_COUNT)?)))
+    connection.maybe(SQL, bind![sha256, now], |row| {
+        Ok(SiteToken {
+            user: user_rows::from_row(row)?,
+            made_at: row.get(user_rows::COLUMN_COUNT)?,
+            automatic: row.get(user_rows::COLUMN_COUNT + 1)?,
+        })
+    })
 }
 
 /// Adds a token to a session. Older tokens end after [`LEEWAY`]. Tokens younger than that belong to another tab that

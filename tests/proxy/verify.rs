@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::sites::{COOKIE, asks, by_browser, enter, guarding, token, verify};
 use crate::support::Server;
-use crate::support::server::PASSWORD;
+use crate::support::server::{ADMIN, PASSWORD};
 
 const APP: &str = "https://app.example.org/a?b=c%20d&e=f";
 /// The page where one signs in, leading back to [`APP`].
@@ -294,4 +294,27 @@ fn only_proxies_that_are_configured_are_answered() {
     let refusal = "The proxy's headers don't say which site was requested; see the server's log";
     verify(&server, APP, &token).refused(403, refusal);
     server.get("/api/v1/verify").header("X-Original-URL", APP).cookie(COOKIE, &token).send().refused(403, refusal);
+}
+
+#[test]
+fn people_without_a_required_factor_are_led_to_the_console_and_api_keys_go_on_working() {
+    let server = guarding().set("second_factor", "everybody").manual_clock().start();
+    let admin = server.admin();
+    let own = server.whoami(&admin).field("id");
+    server.enroll(&own, &admin, ADMIN.1);
+    let (id, alice) = server.member(&admin, "alice");
+    enter(&server, &alice.access, APP).refused(403, "Set up a second factor first");
+    server.enroll(&id, &alice.access, PASSWORD);
+    let key = server.create_key(&alice.access, "script").1;
+    let token = token(&server, &alice.access);
+    verify(&server, APP, &token).expect(200);
+    let factor = server.factors(&id, &admin)["factors"][0]["id"].as_str().unwrap().to_owned();
+    server.call("DELETE", &format!("/api/v1/users/{id}/factors/{factor}"), &admin, &json!({})).expect(200);
+    let browser = by_browser(asks(&server, APP).cookie(COOKIE, &token)).send().expect(302);
+    assert_eq!(browser.header("location"), Some(SIGN_IN));
+    let program = verify(&server, APP, &token).refused(401, "Set up a second factor first");
+    assert_eq!(program.header("remote-user"), None);
+    enter_by_key(&server, &key);
+    server.enroll(&id, &alice.access, PASSWORD);
+    verify(&server, APP, &token).expect(200);
 }

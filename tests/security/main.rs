@@ -10,4 +10,5 @@ mod http;
 mod limits;
 mod logs;
 mod meanwhile;
+mod required_factor;
 mod throttle;

@@ -43,5 +43,6 @@ async fn session(request: Request<CurrentSession, NoInput>) -> Result<Response, 
         authenticated: user.is_some(),
         user: user.map(UserRead::from),
         store_api_key: None,
+        second_factor_missing: request.caller.0.as_ref().is_some_and(SignedIn::lacks_factor),
     }))
 }

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::domain::audit::Action;
 use crate::domain::clock::Timestamp;
 use crate::domain::forward_auth::AccessDenied;
+use crate::domain::second_factor::SecondFactorPolicy;
 use crate::domain::user::User;
 use crate::http::forward_auth::forwarded_request::{ForwardedRequest, ForwardedRequestError};
 use crate::http::forward_auth::site_cookies;
@@ -26,7 +27,8 @@ use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::validation::FieldErrors;
 use crate::http::pipeline::{cookies, messages};
-use crate::store::{StoreError, site_tokens};
+use crate::store::site_tokens::{self, SiteToken};
+use crate::store::{Connection, StoreError, factors};
 
 /// Who entered, by name: for sites that know people by it.
 const REMOTE_USER: HeaderName = HeaderName::from_static("remote-user");
@@ -86,6 +88,8 @@ struct Known {
     user: User,
     /// When the token was made, unless it is an API key.
     since: Option<Timestamp>,
+    /// Whether the settings require a second factor that the account doesn't have.
+    lacks_factor: bool,
 }
 
 async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, ApiError> {
@@ -104,9 +108,13 @@ async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, Api
         SAID.warn(now, || format!("{} is entered by nobody: `forward_auth` has no rule for it", original.site));
         return Err(ApiError::SiteForbidden);
     }
-    let Some(Known { user, since }) = known(&app, tokens, key.as_deref(), now).await? else {
-        return Ok(to_sign_in(&app, &original));
+    let Some(Known { user, since, lacks_factor }) = known(&app, tokens, key.as_deref(), now).await? else {
+        return Ok(to_sign_in(&app, &original, messages::SIGN_IN_TO_ENTER));
     };
+    // The console asks for the factor first, and then leads back.
+    if lacks_factor {
+        return Ok(to_sign_in(&app, &original, messages::SECOND_FACTOR_MISSING));
+    }
     if rules.may_enter(&original.site, &user) == Err(AccessDenied::NotForYou) {
         let site = original.site.to_string();
         app.denied.record(&app.db, &client, now, Some((&user).into()), Action::Entered, site).await;
@@ -115,7 +123,7 @@ async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, Api
     let is_old = since.is_some_and(|since| now - since >= renewed_after(&app.config));
     // Only who can be sent back to the same place is sent away.
     if is_old && original.navigates && original.is_safe {
-        return Ok(to_sign_in(&app, &original));
+        return Ok(to_sign_in(&app, &original, messages::SIGN_IN_TO_ENTER));
     }
     Ok(let_in(&user, cookies))
 }
@@ -128,28 +136,43 @@ fn renewed_after(config: &Config) -> TimeDelta {
 /// Returns the user of the site tokens, or else of the API key. Any site below `cookie_domain` can add a token: those that
 /// don't verify are ignored, and if those of two users do, the request counts as not signed in.
 async fn known(app: &App, tokens: Vec<[u8; 32]>, key: Option<&str>, now: Timestamp) -> Result<Option<Known>, ApiError> {
-    let mut found = Vec::new();
+    let mut found: Vec<Known> = Vec::new();
     if !tokens.is_empty() {
+        let policy = app.config.second_factor;
         let read = app.db.read(move |connection| {
-            let read = tokens.iter().map(|sha256| site_tokens::find(connection, sha256, now));
+            let read = tokens.iter().map(|sha256| known_by_token(connection, sha256, policy, now));
             read.collect::<Result<Vec<_>, StoreError>>()
         });
-        found = read.await?.into_iter().flatten().filter(|(user, _)| user.is_active).collect();
+        found = read.await?.into_iter().flatten().filter(|known| known.user.is_active).collect();
     }
-    if found.windows(2).any(|pair| pair[0].0.id != pair[1].0.id) {
+    if found.windows(2).any(|pair| pair[0].user.id != pair[1].user.id) {
         static SAID: LogRateLimit = LogRateLimit::new();
         SAID.warn(now, || "a request with the site cookies of two accounts is refused".to_owned());
         return Ok(None);
     }
-    if let Some((user, since)) = found.into_iter().max_by_key(|(_, since)| *since) {
-        return Ok(Some(Known { user, since: Some(since) }));
+    if let Some(newest) = found.into_iter().max_by_key(|known| known.since) {
+        return Ok(Some(newest));
     }
     let Some(key) = key else { return Ok(None) };
     match caller::by_api_key(app, key, now).await {
-        Ok(caller) => Ok(Some(Known { user: caller.into_user(), since: None })),
+        Ok(caller) => Ok(Some(Known { user: caller.into_user(), since: None, lacks_factor: false })),
         Err(error @ ApiError::Store(_)) => Err(error),
         Err(_) => Ok(None),
     }
+}
+
+/// Returns the user of a site token, if it is alive.
+fn known_by_token(
+    connection: &Connection,
+    sha256: &[u8; 32],
+    policy: SecondFactorPolicy,
+    now: Timestamp,
+) -> Result<Option<Known>, StoreError> {
+    let Some(SiteToken { user, made_at, automatic }) = site_tokens::find(connection, sha256, now)? else {
+        return Ok(None);
+    };
+    let lacks_factor = factors::is_missing(connection, policy, &user, automatic)?;
+    Ok(Some(Known { user, since: Some(made_at), lacks_factor }))
 }
 
 fn let_in(user: &User, cookies: Option<HeaderValue>) -> Response {
@@ -165,10 +188,9 @@ fn let_in(user: &User, cookies: Option<HeaderValue>) -> Response {
 }
 
 /// A browser is led to where one signs in and from there back; a program is told that it must be known.
-fn to_sign_in(app: &App, original: &ForwardedRequest) -> Response {
-    let unknown = Response::json(&Detail { detail: messages::SIGN_IN_TO_ENTER })
-        .status(StatusCode::UNAUTHORIZED)
-        .header(WWW_AUTHENTICATE, "ApiKey");
+fn to_sign_in(app: &App, original: &ForwardedRequest, why: &'static str) -> Response {
+    let unknown =
+        Response::json(&Detail { detail: why }).status(StatusCode::UNAUTHORIZED).header(WWW_AUTHENTICATE, "ApiKey");
     if !original.navigates {
         return unknown;
     }

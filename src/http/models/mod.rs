@@ -122,6 +122,10 @@ pub struct SessionResponse<'a> {
     /// The encrypted key to the component store.
     #[schema(required)]
     pub store_api_key: Option<&'a str>,
+    /// `true` if the user must set up a second factor before anything else; otherwise absent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub second_factor_missing: bool,
 }
 
 /// The user is deleted.

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use chrono::TimeDelta;
+use uuid::Uuid;
 
 use crate::auth::api_key;
 use crate::auth::token::TokenKind;
@@ -115,6 +116,13 @@ impl AsRef<SignedIn> for SignedIn {
     }
 }
 
+impl SignedInWithoutFactor {
+    /// Refuses a caller who must still set up a second factor, unless it is about their own account.
+    pub fn may_act_on(&self, user_id: Uuid) -> Result<(), ApiError> {
+        if self.0.lacks_factor && !self.0.is(user_id) { Err(ApiError::SecondFactorMissing) } else { Ok(()) }
+    }
+}
+
 impl SignedIn {
     /// Returns the account.
     pub fn into_user(self) -> User {
@@ -124,6 +132,11 @@ impl SignedIn {
     /// Returns the actor for the audit log.
     pub fn actor(&self, client: &Client) -> Actor {
         client.actor_for(&self.caller.user)
+    }
+
+    /// Whether the settings require a second factor that the account doesn't have.
+    pub fn lacks_factor(&self) -> bool {
+        self.lacks_factor
     }
 
     /// Whether the session's owner proved within this time who they are. True for what can't prove it again.
@@ -229,8 +242,8 @@ impl Authenticate for MaybeSignedIn {
     async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
         match SignedIn::authenticate(app, credentials).await {
             Ok(caller) => Ok(Self(Some(caller))),
-            // A superuser must not be treated as a stranger because the database can't be read.
-            Err(error @ (ApiError::Store(_) | ApiError::Hash(_))) => Err(error),
+            // A superuser must not be treated as a stranger because the database can't be read, or a factor is missing.
+            Err(error @ (ApiError::Store(_) | ApiError::Hash(_) | ApiError::SecondFactorMissing)) => Err(error),
             Err(_) => Ok(Self(None)),
         }
     }
@@ -255,9 +268,7 @@ pub async fn by_token(app: &App, token: &str, now: Timestamp) -> Result<SignedIn
     let found = app.db.read(move |connection| {
         let found = sessions::authenticate(connection, claims.sub, claims.sid, now)?;
         let lacks_factor = match &found {
-            Some((user, Some(session))) if policy.requires(user) && !session.automatic => {
-                !factors::is_enrolled(connection, user.id)?
-            }
+            Some((user, Some(session))) => factors::is_missing(connection, policy, user, session.automatic)?,
             _ => false,
         };
         Ok::<_, StoreError>((found, lacks_factor))

@@ -12,6 +12,7 @@ pub mod denied_log;
 pub mod error;
 pub mod error_response;
 pub mod exposition;
+pub mod factor_owner;
 pub mod fields;
 pub mod file_body;
 pub mod form;
