@@ -302,3 +302,15 @@ CREATE TABLE invitations (
     created_at TEXT NOT NULL,
     expires_at TEXT NOT NULL
 ) STRICT;
+
+-- Requests of users to delete their account, at most one per user. A granted request goes with the account.
+CREATE TABLE deletion_requests (
+    id           INTEGER PRIMARY KEY,
+    uuid         BLOB NOT NULL UNIQUE CHECK (length(uuid) = 16),
+    user_id      INTEGER NOT NULL UNIQUE REFERENCES users (id) ON DELETE CASCADE,
+    state        TEXT NOT NULL CHECK (state IN ('requested', 'refused', 'withdrawn')),
+    requested_at TEXT NOT NULL,
+    -- When a superuser declined it.
+    decided_at   TEXT
+) STRICT;
+CREATE INDEX deletion_requests_by_state ON deletion_requests (state);

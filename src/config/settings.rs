@@ -76,6 +76,11 @@ settings! {
         /// "approval": new users are inactive until a superuser approves them. "open": new users are active at once.
         signup: Signup = "approval", Choice("approval|open|closed"), get(words::choice);
 
+        /// Delete an account at once when its user asks for it.
+        ///
+        /// Otherwise a superuser grants or declines the request. The last active superuser can't leave.
+        self_deletion: bool = "false", Bool, get(values::boolean);
+
         /// The name of the first superuser, added at startup if there is none. Needs `superuser_password`.
         ///
         /// If empty, the server shows a one-time setup link.

@@ -7,6 +7,7 @@ import { passwordMin } from './routing.js';
 import { Profile } from './profile.js';
 import { RecentActivity } from './activity.js';
 import { Keys, Sessions } from './credentials.js';
+import { OwnData } from './own_data.js';
 import { common, password as texts, shell } from './texts.js';
 
 function Password({ me, setMe }) {
@@ -41,5 +42,5 @@ function Password({ me, setMe }) {
 export function Account({ me, setMe }) {
   return html`<${Heading} title=${shell.account} />
     <div class="columns"><div><${Profile} user=${me} put=${setMe} /><${Password} me=${me} setMe=${setMe} /></div>
-      <div><${Sessions} path="sessions" own version=${me.updated_at} /><${Keys} path="api_key/" own /><${RecentActivity} user=${me} /></div></div>`;
+      <div><${Sessions} path="sessions" own version=${me.updated_at} /><${Keys} path="api_key/" own /><${RecentActivity} user=${me} /><${OwnData} me=${me} /></div></div>`;
 }

@@ -195,6 +195,13 @@ export async function signOut() {
   tabs.postMessage('signed-out');
 }
 
+/** Forgets a session that the server has ended, and tells all tabs. */
+export function leave(reason) {
+  forget();
+  tabs.postMessage('signed-out');
+  emit('signed-out', reason);
+}
+
 export function authorization() {
   return token ? { authorization: `Bearer ${token}` } : {};
 }

@@ -68,6 +68,9 @@ pub const SIGNED_IN_SCRIPTS: &[&str] = &[
     "bulk.js",
     "activity.js",
     "server.js",
+    "own_data.js",
+    "deletion_request.js",
+    "typed_confirm.js",
 ];
 /// The scripts of the API reference.
 pub const DOCS_SCRIPTS: &[&str] = &[
@@ -98,6 +101,8 @@ pub mod mark {
     pub const RELEASE: &str = "USHER_RELEASE";
     /// The setting `password_min_length`.
     pub const PASSWORD_MIN: &str = "PASSWORD_MIN";
+    /// The setting `self_deletion`.
+    pub const SELF_DELETION: &str = "SELF_DELETION";
     /// The path of the file with the setup link, if there is one.
     pub const SETUP_FILE: &str = "SETUP_FILE";
     /// The setting `site_name`.
@@ -139,6 +144,9 @@ pub const FILES: &[File] = &[
     file!("bulk.js", "", SCRIPT),
     file!("activity.js", "", SCRIPT),
     file!("server.js", "", SCRIPT),
+    file!("own_data.js", "", SCRIPT),
+    file!("deletion_request.js", "", SCRIPT),
+    file!("typed_confirm.js", "", SCRIPT),
     file!("preact.js", "vendor/", SCRIPT),
     file!("hooks.js", "vendor/", SCRIPT),
     file!("htm.js", "vendor/", SCRIPT),

@@ -107,6 +107,7 @@ impl ConsolePage {
             .replace(mark::BASE, &config.base_path)
             .replace(mark::RELEASE, env!("CARGO_PKG_VERSION"))
             .replace(mark::PASSWORD_MIN, &config.password_min_length.to_string())
+            .replace(mark::SELF_DELETION, &config.self_deletion.to_string())
             .replace(mark::SETUP_FILE, "")
             // Last, as it can be any text.
             .replace(mark::SITE_NAME, &escape(config.site_name.as_deref().unwrap_or("usher")));

@@ -16,6 +16,9 @@ export const signupMode = meta('signup') ?? 'closed';
 /** The setting `password_min_length`. */
 export const passwordMin = Number(meta('password-min') ?? 8);
 
+/** The setting `self_deletion`. */
+export const selfDeletion = meta('self-deletion') === 'true';
+
 /** The setting `site_name`, or the product's name. */
 export const siteName = meta('site-name');
 

@@ -45,6 +45,7 @@ export const session = {
   ended: 'Your session was ended.',
   signInAgain: 'Sign in again.',
   signedOut: 'You are signed out.',
+  deleted: 'Your account was deleted.',
   stillSignedIn: (why) => `You are still signed in. ${why}`,
   switchedUser: (name) => `You are now signed in as ${name}.`,
   rightsRemoved: 'Your superuser rights were removed.',
@@ -141,7 +142,7 @@ export const sites = {
   signOutIntro: 'This signs you out here and at all sites that you opened from here.',
 };
 
-export const states = { active: 'Active', inactive: 'Inactive', waiting: 'Waiting', superuser: 'Superuser' };
+export const states = { active: 'Active', inactive: 'Inactive', waiting: 'Waiting', superuser: 'Superuser', leaves: 'Wants deletion' };
 
 export const userList = {
   title: 'Users',
@@ -149,7 +150,8 @@ export const userList = {
   invitations: 'Invitations',
   search: 'Search by name',
   show: 'Show',
-  filters: { '': 'All users', waiting: 'Waiting', active: 'Active', inactive: 'Inactive', superuser: 'Superusers' },
+  filters: { '': 'All users', waiting: 'Waiting', active: 'Active', inactive: 'Inactive', superuser: 'Superusers',
+    deletion: 'Deletion requested' },
   order: 'Order',
   orders: {
     'created asc': 'Oldest first', 'created desc': 'Newest first', 'name asc': 'Name, A to Z', 'name desc': 'Name, Z to A',
@@ -170,7 +172,8 @@ export const userList = {
   approveUser: (name) => `Approve ${name}`,
   canSignIn: (name) => `${name} can sign in now.`,
   range: (from, to, total) => `${from} to ${to} of ${total} users`,
-  empty: { '': 'No users.', waiting: 'No users are waiting for approval.', inactive: 'No inactive users.' },
+  empty: { '': 'No users.', waiting: 'No users are waiting for approval.', inactive: 'No inactive users.',
+    deletion: 'No deletion requests are pending.' },
   noneMatch: 'No users match.',
   selectUser: (name) => `Select ${name}`,
   selectAll: 'Select all on this page',
@@ -299,6 +302,33 @@ export const deletion = {
   deleted: (name) => `${name} was deleted.`,
 };
 
+export const ownData = {
+  section: 'Your data',
+  intro: 'Download your account, sessions, API keys and recent activity as JSON, without passwords and keys.',
+  download: 'Download my data',
+  downloaded: 'Your data was downloaded.',
+  delete: 'Delete my account',
+  deleteTitle: 'Delete your account?',
+  ask: 'Request deletion',
+  askTitle: 'Request the deletion of your account?',
+  askText: 'An administrator decides. Until then you can go on and withdraw the request.',
+  asked: 'Your request was sent.',
+  pending: (time) => ['You asked for the deletion of your account ', time, '.'],
+  refused: (time) => ['An administrator declined the deletion of your account ', time, '.'],
+  withdraw: 'Withdraw request',
+  withdrawn: 'Your request was withdrawn.',
+};
+
+export const deletionRequest = {
+  section: 'Deletion request',
+  pending: (name, time) => [`${name} asked for the deletion of this account `, time, '.'],
+  grant: 'Grant',
+  grantUser: (name) => `Grant the deletion of ${name}`,
+  decline: 'Decline',
+  declineUser: (name) => `Decline the deletion of ${name}`,
+  declined: (name) => `${name} keeps the account.`,
+};
+
 export const profile = {
   section: 'Profile',
   file: 'Picture file',
@@ -424,6 +454,8 @@ export const audit = {
   actions: {
     login: 'Signed in', 'login.again': 'Signed in again', logout: 'Signed out', 'session.end': 'Session ended', 'refresh.reuse': 'Refresh token reused',
     'user.add': 'User created', 'user.change': 'User changed', 'user.delete': 'User deleted',
+    'deletion.request': 'Deletion requested', 'deletion.withdraw': 'Deletion request withdrawn',
+    'deletion.decline': 'Deletion request declined', 'data.export': 'Own data downloaded',
     'user.approve': 'User approved', 'user.activate': 'User activated', 'user.deactivate': 'User deactivated',
     'user.promote': 'Superuser rights granted', 'user.demote': 'Superuser rights removed', 'user.rename': 'User renamed',
     'password.change': 'Password changed', 'reset_link.add': 'Reset link created', 'reset_link.use': 'Reset link used',

@@ -8,6 +8,8 @@ import { LinkDialog } from './links.js';
 import { Badges, stateOf } from './user_badges.js';
 import { Conflict, Profile, useSave } from './profile.js';
 import { Keys, Sessions } from './credentials.js';
+import { DeletionRequest } from './deletion_request.js';
+import { TypedConfirm } from './typed_confirm.js';
 import { common, deletion, errors, resetLink, setPassword, user as texts } from './texts.js';
 
 function Identifier({ text }) {
@@ -94,25 +96,19 @@ function PasswordSection({ user, put, own }) {
 
 function Deletion({ user }) {
   const [asking, setAsking] = useState(false);
-  const [typed, setTyped] = useState('');
   const action = useAction(async () => {
     await request('DELETE', `users/${user.id}`);
     announce(deletion.deleted(short(user.username)));
     go('#/users');
     return true;
   });
-  const close = () => { setAsking(false); setTyped(''); action.clear(); };
   // A long or unusual name is hard to type.
   const word = /^(?!.* {2})[!-~](?:[ -~]{0,38}[!-~])?$/.test(user.username) ? user.username : deletion.word;
-  const same = typed.trim() === word;
   return html`<section class="card" aria-labelledby="deletion"><h2 id="deletion">${deletion.section}</h2>
     <p class="muted">${deletion.intro}</p>
     <div class="actions start"><button class="danger" onClick=${() => setAsking(true)}>${deletion.open}</button></div>
-    ${asking && html`<${Dialog} title=${deletion.title(short(user.username))} onClose=${close}>
-      <${Form} action=${action} submit=${deletion.submit} danger label=${deletion.open} disabled=${!same} onCancel=${close}>
-        <${Field} label=${deletion.confirm(word)} autofocus autocomplete="off" autocapitalize="none" spellcheck=${false}
-          onInput=${(event) => setTyped(event.target.value)} />
-      <//><//>`}</section>`;
+    ${asking && html`<${TypedConfirm} title=${deletion.title(short(user.username))} word=${word} submit=${deletion.submit}
+      label=${deletion.open} action=${action} onClose=${() => setAsking(false)} />`}</section>`;
 }
 
 export function UserPage({ id, me, setMe }) {
@@ -140,5 +136,5 @@ export function UserPage({ id, me, setMe }) {
         <${PasswordSection} user=${user} put=${put} own=${own} /></div>
       <div><${Sessions} path=${own ? 'sessions' : `users/${id}/sessions`} own=${own} version=${version} />
         <${Keys} path="users/${id}/api_keys" version=${version} />
-        ${!own && html`<${Deletion} user=${user} />`}</div></div>`;
+        ${!own && html`<${DeletionRequest} user=${user} onDeleted=${() => go('#/users')} /><${Deletion} user=${user} />`}</div></div>`;
 }

@@ -9,8 +9,8 @@ export function stateOf(user) {
   return user.last_login_at ? 'inactive' : 'waiting';
 }
 
-export function Badges({ user }) {
+export function Badges({ user, leaves }) {
   const state = stateOf(user);
   return html`<span class="badges"><${Badge} kind=${state}>${states[state]}<//>${user.is_superuser
-    && html`<${Badge} kind="superuser">${states.superuser}<//>`}</span>`;
+    && html`<${Badge} kind="superuser">${states.superuser}<//>`}${leaves && html`<${Badge} kind="failed">${states.leaves}<//>`}</span>`;
 }

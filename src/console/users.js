@@ -8,6 +8,7 @@ import { request } from './api.js';
 import { Badges, stateOf } from './user_badges.js';
 import { ResetLinkDialog } from './user.js';
 import { BulkBar } from './bulk.js';
+import { Decision } from './deletion_request.js';
 import { BATCH, loadAll, save, toCsv, toJsonLines } from './export.js';
 import { common, newUser, pager, userList as texts } from './texts.js';
 
@@ -81,18 +82,19 @@ function Export({ query }) {
       <button onClick=${() => action.run('jsonl')}>${texts.exportJsonLines}</button></div>`;
 }
 
-function Row({ user, approve, reject, selected, select }) {
+function Row({ user, approve, reject, selected, select, leaves, reload }) {
   const waits = stateOf(user) === 'waiting';
   return html`<tr>
     <td class="tick"><input type="checkbox" checked=${selected} onChange=${(event) => select(event.target.checked)}
       aria-label=${texts.selectUser(user.username)} /></td>
     <td><a class="person" href="#/users/${user.id}"><${Avatar} user=${user} /><div><${Name} text=${user.username} />
-      <div class="narrow"><${Badges} user=${user} /></div></div></a></td>
-    <td class="wide"><${Badges} user=${user} /></td>
+      <div class="narrow"><${Badges} user=${user} leaves=${leaves} /></div></div></a></td>
+    <td class="wide"><${Badges} user=${user} leaves=${leaves} /></td>
     <td class="wide"><${Time} at=${user.last_login_at} never=${common.never} /></td>
     <td class="wide"><${Time} at=${user.create_at} /></td>
     <td class="end">${waits && html`<div class="actions"><button onClick=${() => approve(user)} aria-label=${texts.approveUser(user.username)}>${texts.approve}</button>
-      <button onClick=${() => reject(user)} aria-label=${texts.rejectUser(user.username)}>${texts.reject}</button></div>`}</td>
+      <button onClick=${() => reject(user)} aria-label=${texts.rejectUser(user.username)}>${texts.reject}</button></div>`}
+      ${leaves && !waits && html`<${Decision} user=${user} onDone=${reload} />`}</td>
   </tr>`;
 }
 
@@ -102,7 +104,9 @@ export function Users({ query }) {
   const limit = SIZES.find((size) => String(size) === query.limit) ?? defaults.limit;
   const show = (change, replace) =>
     go(hashOf('users', { search, state, sort, order, limit, skip: 0, ...change }, defaults), replace);
-  const asked = { search, state, sort, order, skip, limit };
+  // A view of its own among the states.
+  const filter = state === 'deletion' ? { search, deletion_requested: true, sort, order } : { search, state, sort, order };
+  const asked = { ...filter, skip, limit };
   const users = useLoad((signal) => request('GET', 'users/', { query: asked, signal }), JSON.stringify(asked));
   const [creating, setCreating] = useState(false);
   // Selected users by id; they stay selected on other pages of the same list.
@@ -141,7 +145,7 @@ export function Users({ query }) {
     clearTimeout(typing.current);
     typing.current = setTimeout(() => show({ search: text }, true), 250);
   };
-  const { total_count: total = 0, users: list = [] } = users.value ?? {};
+  const { total_count: total = 0, users: list = [], deletion_requests: leaving = {} } = users.value ?? {};
   useEffect(() => {
     if (users.value && skip && skip >= total) show({ skip: Math.floor(Math.max(0, total - 1) / limit) * limit }, true);
   }, [users.value]);
@@ -174,13 +178,13 @@ export function Users({ query }) {
           checked=${list.length > 0 && list.every((user) => selected.has(user.id))} onChange=${(event) => select(list, event.target.checked)} /></th>${column('name', texts.name)}<th scope="col" class="wide">${texts.state}</th>${column('last_login', texts.lastLogin, 'wide')}
         ${column('created', texts.created, 'wide')}<th scope="col"><span class="visually-hidden">${texts.actions}</span></th></tr></thead>
       <tbody>${list.map((user) => html`<${Row} key=${user.id} user=${user} approve=${approval.run} reject=${setRejecting}
-        selected=${selected.has(user.id)} select=${(on) => select([user], on)} />`)}</tbody>
+        selected=${selected.has(user.id)} select=${(on) => select([user], on)} leaves=${user.id in leaving} reload=${users.reload} />`)}</tbody>
     </table>
     ${users.value && !users.error && !list.length && html`<div class="empty"><p class="muted">${search ? texts.noneMatch : texts.empty[state] ?? texts.empty['']}</p>
       ${filtered && html`<button onClick=${() => show({ search: '', state: '' })}>${texts.showAll}</button>`}</div>`}</div>
     <${Pager} skip=${skip} limit=${limit} total=${total} what=${pager.users} go=${(to) => show({ skip: to })}
       sizes=${SIZES} resize=${(size) => show({ limit: size })} />`}
-    <${Export} query=${{ search, state, sort, order }} />
+    <${Export} query=${filter} />
     ${rejecting && html`<${Confirm} title=${texts.rejectTitle(short(rejecting.username))} submit=${texts.reject} danger onClose=${closeRejection}
       action=${{ ...rejection, run: () => rejection.run(rejecting) }}><p>${texts.rejectText(short(rejecting.username))}</p><//>`}
     ${creating && html`<${NewUser} onClose=${() => setCreating(false)} onCreated=${users.reload} />`}`;

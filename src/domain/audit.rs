@@ -38,6 +38,18 @@ pub enum Action {
     /// An account was deleted.
     #[strum(serialize = "user.delete")]
     UserDeleted,
+    /// A user asked to delete the account.
+    #[strum(serialize = "deletion.request")]
+    DeletionRequested,
+    /// A user withdrew the request to delete the account.
+    #[strum(serialize = "deletion.withdraw")]
+    DeletionWithdrawn,
+    /// A request to delete an account was declined.
+    #[strum(serialize = "deletion.decline")]
+    DeletionDeclined,
+    /// A user downloaded their own data.
+    #[strum(serialize = "data.export")]
+    DataExported,
     /// A password was set.
     #[strum(serialize = "password.change")]
     PasswordChanged,

@@ -7,6 +7,7 @@ pub mod caller;
 pub mod cancel_flag;
 pub mod client_network;
 pub mod clock;
+pub mod deletion_request;
 pub mod forward_auth;
 pub mod invitation;
 pub mod new_username;

@@ -37,6 +37,10 @@ pub enum Denied {
     LastSuperuser,
     /// An API key can't create a key that expires after it.
     KeyOutlivesKey,
+    /// An API key can't export its owner's data or ask to delete the account.
+    OwnDataByApiKey,
+    /// The last active superuser can't leave.
+    LastSuperuserLeaves,
     /// An API key can't manage second factors.
     FactorsByApiKey,
     /// An API key has nothing to sign in again with.
@@ -155,6 +159,16 @@ pub fn may_manage_factors(caller: &Caller, target: Uuid) -> Result<Uuid, Denied>
 pub fn may_remove_factors_of_others(caller: &Caller) -> Result<(), Denied> {
     needs_session(caller, Denied::FactorsByApiKey)?;
     if caller.user.is_superuser { Ok(()) } else { Err(Denied::AnothersFactors) }
+}
+
+/// Whether `caller` may export their own data and ask to delete the account. Returns the session.
+pub fn may_manage_own_data(caller: &Caller) -> Result<Uuid, Denied> {
+    needs_session(caller, Denied::OwnDataByApiKey)
+}
+
+/// Whether `user` may leave. `other_superuser_exists` counts only active ones.
+pub fn may_leave(user: &User, other_superuser_exists: bool) -> Result<(), Denied> {
+    if user.is_superuser && !other_superuser_exists { Err(Denied::LastSuperuserLeaves) } else { Ok(()) }
 }
 
 fn needs_session(caller: &Caller, denied: Denied) -> Result<Uuid, Denied> {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::http::api::{
     api_keys, audit, auto_login, current_session, factors, health, invitations, login, login_again, metrics, openapi,
-    passkeys, passwords, recovery_codes, reset_links, second_factor, server, sessions, setup, totp, users,
+    own_data, passkeys, passwords, recovery_codes, reset_links, second_factor, server, sessions, setup, totp, users,
 };
 use crate::http::forward_auth::{site_token, verify};
 use crate::http::pages;
@@ -31,6 +31,7 @@ fn all() -> Vec<Route> {
     [
         health::routes(),
         users::routes(),
+        own_data::routes(),
         passwords::routes(),
         factors::routes(),
         totp::routes(),

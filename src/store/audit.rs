@@ -30,7 +30,8 @@ const MAX_FREQUENT_OF_ACTOR: i64 = 2_000;
 /// Actions that users can repeat at will and that concern no rights, passwords, keys or sessions, as SQL.
 macro_rules! frequent {
     () => {
-        "(action IN ('user.change', 'site.enter', 'access.refuse', 'store_key.save'))"
+        "(action IN ('user.change', 'site.enter', 'access.refuse', 'store_key.save', \
+         'data.export', 'deletion.request', 'deletion.withdraw'))"
     };
 }
 /// A user's excess entries are deleted every this many of them.

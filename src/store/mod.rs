@@ -7,6 +7,7 @@ pub mod audit;
 pub mod backup;
 pub mod challenges;
 pub mod database_counts;
+pub mod deletion_requests;
 pub(crate) mod engine;
 pub mod factors;
 pub mod heartbeat;

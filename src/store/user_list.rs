@@ -94,6 +94,32 @@ pub fn by_name(connection: &Connection, name: &str, page: &UserQuery) -> Result<
     Ok(filter(found, page))
 }
 
+/// Like [`list`] for users with a pending deletion request, who are few, and for one user name if there is one.
+pub fn with_deletion_request(
+    connection: &Connection,
+    name: Option<&str>,
+    page: &UserQuery,
+) -> Result<(i64, Vec<User>), StoreError> {
+    let needle = page.search.as_deref().and_then(fold_typed).unwrap_or_default();
+    let Some(name) = name.map_or_else(|| Some(String::new()), fold_typed) else { return Ok((0, Vec::new())) };
+    let order = if page.descending { " DESC" } else { "" };
+    let by = match page.sort {
+        UserSort::Created => format!("users.id{order}"),
+        UserSort::Name => format!("username_folded{order}"),
+        UserSort::LastLogin => format!("last_login_at{order}, users.id{order}"),
+    };
+    let condition = page.state.map_or("1 = 1", condition);
+    let columns = user_columns!();
+    let from = format!(
+        "FROM deletion_requests JOIN users ON users.id = deletion_requests.user_id \
+         WHERE deletion_requests.state = 'requested' AND {condition} \
+         AND (?1 = '' OR instr(username_folded, ?1) > 0) AND (?2 = '' OR username_folded = ?2)"
+    );
+    let total = connection.one(&format!("SELECT count(*) {from}"), bind![&needle, &name], |row| row.get(0))?;
+    let sql = format!("SELECT {columns} {from} ORDER BY {by} LIMIT ?3 OFFSET ?4");
+    Ok((total, connection.all(&sql, bind![&needle, &name, page.limit, page.skip], from_row)?))
+}
+
 /// Filters, counts and pages few users, who are in the order of the page.
 fn filter(users: impl IntoIterator<Item = User>, page: &UserQuery) -> (i64, Vec<User>) {
     let needle = page.search.as_deref().and_then(fold_typed).unwrap_or_default();

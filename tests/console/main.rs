@@ -16,6 +16,7 @@ mod invitations;
 mod keyboard;
 mod links;
 mod lists;
+mod own_data;
 mod pages;
 mod people;
 mod sign_up;

@@ -33,6 +33,9 @@ fn sensitive() -> Vec<(&'static str, &'static str, Value)> {
         ("DELETE", "/api/v1/users/ID/api_keys", Value::Null),
         ("DELETE", Box::leak(format!("/api/v1/users/ID/api_keys/{nil}").into_boxed_str()), Value::Null),
         ("DELETE", "/api/v1/users/ID", Value::Null),
+        ("GET", "/api/v1/users/me/data-export", Value::Null),
+        ("POST", "/api/v1/users/me/deletion-request", Value::Null),
+        ("POST", "/api/v1/users/ID/deletion-request/grant", Value::Null),
         ("GET", "/api/v1/server/backups/usher.backup", Value::Null),
     ]
 }

@@ -16,6 +16,7 @@ mod login_again;
 mod metrics;
 mod openapi;
 mod optins;
+mod own_data;
 mod pages;
 mod passwords;
 mod reset_links;

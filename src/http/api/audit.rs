@@ -120,11 +120,7 @@ async fn list_of_user(request: Request<SignedIn, (UserId, AuditFilter)>) -> Resu
     let (UserId(id), filter) = request.input;
     policy::may_read(&request.caller, id)?;
     let filter = AuditFilter { user: Some(id), ..filter };
-    let (total_count, mut entries) = request.app.db.read(move |connection| audit::list(connection, &filter)).await?;
-    if !request.caller.user.is_superuser {
-        for entry in entries.iter_mut().filter(|entry| entry.actor.is_some_and(|actor| actor != id)) {
-            entry.address = None;
-        }
-    }
-    Ok(Response::json(&AuditResponse { total_count, entries: entries.iter().map(AuditRead::from).collect() }))
+    let (total_count, entries) = request.app.db.read(move |connection| audit::list(connection, &filter)).await?;
+    let entries = entries.iter().map(|entry| AuditRead::for_reader(entry, &request.caller.user)).collect();
+    Ok(Response::json(&AuditResponse { total_count, entries }))
 }

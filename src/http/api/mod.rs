@@ -11,6 +11,7 @@ pub mod login;
 pub mod login_again;
 pub mod metrics;
 pub mod openapi;
+pub mod own_data;
 pub mod passkeys;
 pub mod passwords;
 pub mod recovery_codes;

@@ -1,7 +1,5 @@
 //! User accounts.
 
-use std::collections::BTreeMap;
-
 use actix_web::http::header;
 use uuid::Uuid;
 
@@ -27,7 +25,7 @@ use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::validation::Rejected;
 use crate::store::user_index::search;
-use crate::store::{Connection, StoreError, audit, sessions, sign_ups, user_list, users};
+use crate::store::{Connection, StoreError, audit, deletion_requests, sessions, sign_ups, user_list, users};
 
 const ALL: &str = "/api/v1/users/";
 const WHOAMI: &str = "/api/v1/users/whoami";
@@ -123,18 +121,20 @@ async fn add(request: Request<MaybeSignedIn, CheckedUserCreate>) -> Result<Respo
 }
 
 async fn list(request: Request<Superuser, UserFilter>) -> Result<Response, ApiError> {
-    let UserFilter { page, username } = request.input;
+    let UserFilter { page, username, deletion_requested } = request.input;
     let index = request.app.user_index.clone();
-    let found = request.app.db.read(move |connection| match username {
-        Some(name) => user_list::by_name(connection, &name, &page),
-        None => search::list(connection, &index, &page),
+    let found = request.app.db.read(move |connection| {
+        let (total_count, users) = match username {
+            _ if deletion_requested => user_list::with_deletion_request(connection, username.as_deref(), &page)?,
+            Some(name) => user_list::by_name(connection, &name, &page)?,
+            None => search::list(connection, &index, &page)?,
+        };
+        let deletion_requests = deletion_requests::pending_of(connection, &users)?;
+        Ok::<_, StoreError>((total_count, users, deletion_requests))
     });
-    let (total_count, users) = found.await?;
-    Ok(Response::json(&UsersResponse {
-        total_count,
-        users: users.iter().map(UserRead::from).collect(),
-        deletion_requests: BTreeMap::new(),
-    }))
+    let (total_count, users, deletion_requests) = found.await?;
+    let users = users.iter().map(UserRead::from).collect();
+    Ok(Response::json(&UsersResponse { total_count, users, deletion_requests }))
 }
 
 async fn whoami(request: Request<SignedInWithoutFactor, NoInput>) -> Result<Response, ApiError> {
@@ -220,10 +220,8 @@ async fn delete(request: Request<Recent<Deleter>, UserId>) -> Result<Response, A
         Ok(audit::record(connection, &Event::new(actor, Action::UserDeleted).target(&user), now)?)
     });
     deleted.await?;
-    let generation = Generation::of(&app.config);
-    let (status, detail) = generation.user_deleted;
-    let request_id = generation.deletion_has_request_id.then(Uuid::new_v4);
-    Ok(Response::json(&UserDeleted { detail, request_id }).status(status))
+    let (deleted, status) = UserDeleted::new(Generation::of(&app.config));
+    Ok(Response::json(&deleted).status(status))
 }
 
 /// A user with its `ETag`, which `If-Match` takes.

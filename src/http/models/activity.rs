@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::audit::Action;
 use crate::domain::session::Session;
+use crate::domain::user::User;
 use crate::http::models::{time, words};
 use crate::store::audit::AuditEntry;
 
@@ -101,6 +102,14 @@ impl<'a> From<&'a AuditEntry> for AuditRead<'a> {
             target_name: entry.target_name.as_deref(),
             detail: entry.detail.as_deref(),
         }
+    }
+}
+
+impl<'a> AuditRead<'a> {
+    /// The entry as `reader` sees it: only superusers see the addresses of other users.
+    pub fn for_reader(entry: &'a AuditEntry, reader: &User) -> Self {
+        let hidden = !reader.is_superuser && entry.actor.is_some_and(|actor| actor != reader.id);
+        Self { address: entry.address.as_deref().filter(|_| !hidden), ..Self::from(entry) }
     }
 }
 

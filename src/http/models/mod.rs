@@ -4,6 +4,7 @@ mod activity;
 pub mod factors;
 pub mod invitations;
 pub mod link_token;
+pub mod own_data;
 pub mod server;
 pub mod user_inputs;
 pub mod user_list;
@@ -11,6 +12,7 @@ pub mod user_list;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use strum::VariantNames;
@@ -23,6 +25,7 @@ use crate::domain::api_key::ApiKey;
 use crate::domain::clock::{Timestamp, rfc3339};
 use crate::domain::optins::OptIns;
 use crate::domain::user::User;
+use crate::http::pipeline::generation::Generation;
 
 pub use activity::{AuditRead, AuditResponse, EnterResponse, ResetLink, ResetLinkCheck, SessionRead, SessionsResponse};
 
@@ -137,6 +140,14 @@ pub struct UserDeleted {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub request_id: Option<Uuid>,
+}
+
+impl UserDeleted {
+    /// Returns the body and its status.
+    pub fn new(generation: &Generation) -> (Self, StatusCode) {
+        let (status, detail) = generation.user_deleted;
+        (Self { detail, request_id: generation.deletion_has_request_id.then(Uuid::new_v4) }, status)
+    }
 }
 
 /// An API key. Only the first characters are shown.

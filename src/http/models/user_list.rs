@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use serde_json::json;
 use strum::{EnumString, VariantNames};
 use utoipa::IntoParams;
 use utoipa::openapi::schema::Type;
@@ -85,6 +86,9 @@ struct UserListQuery {
     order: Option<SortOrder>,
     #[param(required = false, schema_with = state)]
     state: Option<UserState>,
+    /// Only users who asked to delete their account. `false` doesn't filter.
+    #[param(required = false, default = false)]
+    deletion_requested: bool,
 }
 
 fn sort() -> ObjectBuilder {
@@ -112,7 +116,18 @@ impl UserListQuery {
         let sort = faults.note(Location::Query("sort"), word(source, "sort"));
         let order = faults.note(Location::Query("order"), word(source, "order"));
         let state = faults.note(Location::Query("state"), word(source, "state"));
-        Some(Self { search: search?, username: username?, sort: sort?, order: order?, state: state? })
+        let deletion_requested = match source.query.get("deletion_requested") {
+            Some(text) => faults.note(Location::Query("deletion_requested"), coerce::boolean(&json!(text))),
+            None => Some(false),
+        };
+        Some(Self {
+            search: search?,
+            username: username?,
+            sort: sort?,
+            order: order?,
+            state: state?,
+            deletion_requested: deletion_requested?,
+        })
     }
 }
 
@@ -139,6 +154,8 @@ pub struct UserFilter {
     pub page: UserQuery,
     /// Only the user with this name.
     pub username: Option<String>,
+    /// Only users who asked to delete their account.
+    pub deletion_requested: bool,
 }
 
 impl Input for UserFilter {
@@ -148,10 +165,11 @@ impl Input for UserFilter {
         let generation = Generation::of(source.config);
         let page = Page::read(source, generation.list_limits, faults);
         let query = UserListQuery::read(source, faults);
-        let (Page { skip, limit }, UserListQuery { search, username, sort, order, state }) = (page?, query?);
+        let (Page { skip, limit }, query) = (page?, query?);
+        let UserListQuery { search, username, sort, order, state, deletion_requested } = query;
         let descending = order == Some(SortOrder::Desc);
         let sort = sort.unwrap_or(generation.list_order);
-        Some(Self { page: UserQuery { skip, limit, search, sort, descending, state }, username })
+        Some(Self { page: UserQuery { skip, limit, search, sort, descending, state }, username, deletion_requested })
     }
 
     fn describe(operation: &mut Operation) {

@@ -53,6 +53,9 @@ pub enum ApiError {
     /// The launch secret is missing or wrong.
     WrongLaunchSecret,
     UserNotFound,
+    /// The user never asked to delete the account.
+    NoDeletionRequest,
+    NoPendingDeletionRequest,
     UsernameTaken,
     /// The account doesn't match `If-Match`.
     PreconditionFailed,

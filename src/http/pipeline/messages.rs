@@ -38,6 +38,12 @@ pub const PASSWORD_BY_API_KEY: &str = "Sign in interactively to change your pass
 pub const WRONG_CURRENT: &str = "Current password is incorrect";
 pub const SAME_PASSWORD: &str = "You can't use your current password";
 
+pub const OWN_DATA_BY_API_KEY: &str = "Sign in interactively to manage your own data";
+pub const NO_DELETION_REQUEST: &str = "No deletion request";
+pub const NO_PENDING_DELETION_REQUEST: &str = "No pending deletion request";
+pub const LAST_SUPERUSER_LEAVES: &str =
+    "You are the last active superuser; make another user a superuser before you leave";
+
 pub const KEY_DELETED: &str = "API Key deleted";
 pub const KEY_NOT_FOUND: &str = "API Key not found";
 pub const KEY_SAVED: &str = "API Key saved";

@@ -26,6 +26,7 @@ const JSON: &str = "application/json";
 /// The groups of operations, in the order in which they are shown.
 const TAGS: &[(&str, &str)] = &[
     ("Users", "User accounts."),
+    ("Data Subjects", "Your own data, and requests to delete an account."),
     ("Login", "Sign-in, refresh and sign-out."),
     ("APIKey", "API keys for programs."),
     ("Sessions", "Where a user is signed in."),
