@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
+use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
 
 /// The most authenticator apps and passkeys of one account.
@@ -73,6 +74,15 @@ pub struct StoredCredential {
     pub id: Vec<u8>,
     /// Its public key and counter, as JSON.
     pub json: String,
+}
+
+/// A password that a reset link sets once the second factor is proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingPassword {
+    /// The hash of the link's token.
+    pub reset_link: [u8; 32],
+    /// The password's hash.
+    pub hash: PasswordHash,
 }
 
 /// Who needs a second factor: the setting `second_factor`.

@@ -4,9 +4,11 @@
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
+use crate::domain::second_factor::PendingPassword;
+use crate::domain::secret::PasswordHash;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::value::bind;
+use crate::store::engine::value::{Row, bind};
 
 /// The most open challenges of one account and purpose; the oldest ends for a new one.
 const MAX_OPEN: u32 = 10;
@@ -49,17 +51,21 @@ pub struct Challenge {
     pub tries: u32,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// The password that the right answer sets.
+    pub password: Option<PendingPassword>,
 }
 
 /// Opens a challenge.
 pub fn insert(connection: &Connection, challenge: &Challenge) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO challenges (sha256, purpose, user_id, network, state, tries, expires_at) \
-         VALUES (?1, ?2, (SELECT id FROM users WHERE uuid = ?3), ?4, ?5, ?6, ?7)";
+    const SQL: &str = "INSERT INTO challenges (sha256, purpose, user_id, network, state, tries, expires_at, reset_link, \
+         password) VALUES (?1, ?2, (SELECT id FROM users WHERE uuid = ?3), ?4, ?5, ?6, ?7, ?8, ?9)";
     const BOUND: &str = "DELETE FROM challenges WHERE id IN (SELECT id FROM challenges WHERE purpose = ?1 \
          AND user_id = (SELECT id FROM users WHERE uuid = ?2) ORDER BY id DESC LIMIT -1 OFFSET ?3)";
-    let Challenge { sha256, purpose, user_id, network, state, tries, expires_at } = challenge;
+    let Challenge { sha256, purpose, user_id, network, state, tries, expires_at, password } = challenge;
     let purpose = purpose.as_str();
-    connection.run(SQL, bind![sha256, purpose, *user_id, network, state, *tries, *expires_at])?;
+    let link = password.as_ref().map(|pending| pending.reset_link.as_slice());
+    let hash = password.as_ref().map(|pending| pending.hash.expose());
+    connection.run(SQL, bind![sha256, purpose, *user_id, network, state, *tries, *expires_at, link, hash])?;
     connection.run(BOUND, bind![purpose, *user_id, MAX_OPEN])?;
     Ok(())
 }
@@ -72,8 +78,8 @@ pub fn find(
     network: &str,
     now: Timestamp,
 ) -> Result<Option<Challenge>, StoreError> {
-    const SQL: &str = "SELECT users.uuid, challenges.state, challenges.tries, challenges.expires_at FROM challenges \
-         JOIN users ON users.id = challenges.user_id WHERE challenges.sha256 = ? AND challenges.purpose = ? \
+    const SQL: &str = "SELECT users.uuid, challenges.state, challenges.tries, challenges.expires_at, \
+         challenges.reset_link, challenges.password FROM challenges JOIN users ON users.id = challenges.user_id WHERE challenges.sha256 = ? AND challenges.purpose = ? \
          AND challenges.network = ? AND challenges.expires_at > ?";
     connection.maybe(SQL, bind![sha256, purpose.as_str(), network, now], |row| {
         Ok(Challenge {
@@ -84,8 +90,15 @@ pub fn find(
             state: row.get(1)?,
             tries: row.get(2)?,
             expires_at: row.get(3)?,
+            password: pending_password(row)?,
         })
     })
+}
+
+fn pending_password(row: &Row<'_>) -> Result<Option<PendingPassword>, StoreError> {
+    let (link, hash): (Option<Vec<u8>>, Option<String>) = (row.get(4)?, row.get(5)?);
+    let link = link.and_then(|link| link.try_into().ok());
+    Ok(link.zip(hash).map(|(reset_link, hash)| PendingPassword { reset_link, hash: PasswordHash::new(hash) }))
 }
 
 /// Counts a wrong answer; the last one that is allowed ends the challenge.

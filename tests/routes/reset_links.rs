@@ -3,11 +3,19 @@
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::factors::App;
+use crate::support::requests::{ALICE, with_alice};
 use crate::support::server::PASSWORD;
+use crate::support::{Response, Server};
+
+const NEW: &str = "brave-otter-8";
 
 fn make(server: &Server, id: &str) -> String {
-    let made = server.post(format!("/api/v1/users/{id}/reset-link")).bearer(&server.admin()).send();
+    make_by(server, &server.admin(), id)
+}
+
+fn make_by(server: &Server, admin: &str, id: &str) -> String {
+    let made = server.post(format!("/api/v1/users/{id}/reset-link")).bearer(admin).send();
     made.expect(201).json()["link"].as_str().unwrap().to_owned()
 }
 
@@ -64,4 +72,68 @@ fn a_reset_link_is_checked_without_being_used() {
     let body = json!({ "token": token, "password": "a fresh start 9" });
     server.post("/api/v1/reset-password").json(&body).send().expect(200);
     check(token).refused(403, void);
+}
+
+/// A server with a user who has an authenticator app: the server, a superuser's token, the user's id and the app.
+fn enrolled() -> (Server, String, String, App) {
+    let (server, admin, id) = with_alice(&[]);
+    let app = server.enroll(&id, &server.login(ALICE.0, ALICE.1).access, ALICE.1);
+    server.wait(30);
+    (server, admin, id, app)
+}
+
+fn reset(server: &Server, link: &str, password: &str) -> Response {
+    let body = json!({ "token": link.split_once("#token=").unwrap().1, "password": password });
+    server.post("/api/v1/reset-password").json(&body).send()
+}
+
+#[test]
+fn a_reset_link_asks_for_the_second_factor_and_then_signs_in() {
+    let (server, admin, id, app) = enrolled();
+    let link = make_by(&server, &admin, &id);
+    let asked = reset(&server, &link, NEW).expect(401);
+    assert_eq!((asked.detail().as_str(), &asked.json()["factors"]), ("Second factor required", &json!(["totp"])));
+    // Nothing has changed yet, and a wrong code doesn't use the link up.
+    server.answer(&asked.field("challenge"), "000000").refused(401, "Incorrect code");
+    assert_eq!(server.try_login(ALICE.0, ALICE.1).detail(), "Second factor required");
+    let challenge = reset(&server, &link, NEW).expect(401).field("challenge");
+    let before = server.login(ALICE.0, &format!("{}{}", ALICE.1, server.code(&app))).access;
+    server.wait(30);
+    let access = server.answer(&challenge, &server.code(&app)).expect(200).field("access_token");
+    assert_eq!((server.whoami(&access).status, server.whoami(&before).status), (200, 401));
+    server.try_login(ALICE.0, ALICE.1).refused(401, "Incorrect username or password");
+    assert_eq!(server.try_login(ALICE.0, NEW).detail(), "Second factor required");
+    reset(&server, &link, NEW).expect(403);
+    assert_eq!(server.audit(&admin, "reset_link.use").len(), 1);
+}
+
+#[test]
+fn a_reset_link_that_was_replaced_or_used_meanwhile_sets_no_password() {
+    let (server, admin, id, app) = enrolled();
+    let link = make_by(&server, &admin, &id);
+    let first = reset(&server, &link, NEW).expect(401).field("challenge");
+    let second = reset(&server, &link, "another-otter-9").expect(401).field("challenge");
+    server.answer(&first, &server.code(&app)).expect(200);
+    server.wait(30);
+    server.answer(&second, &server.code(&app)).refused(403, "The reset link is no longer valid; ask for a new one");
+    assert_eq!(server.try_login(ALICE.0, NEW).detail(), "Second factor required");
+    let link = make_by(&server, &admin, &id);
+    let challenge = reset(&server, &link, "another-otter-9").expect(401).field("challenge");
+    make_by(&server, &admin, &id);
+    server.answer(&challenge, &server.code(&app)).expect(403);
+    // The code was not used up by what failed.
+    server.login(ALICE.0, &format!("{NEW}{}", server.code(&app)));
+}
+
+#[test]
+fn wrong_codes_behind_a_reset_link_are_slowed_down_like_wrong_passwords() {
+    let (server, admin, id, _) = enrolled();
+    let link = make_by(&server, &admin, &id);
+    let answers = (0..40).map(|_| {
+        let asked = reset(&server, &link, NEW).expect(401);
+        server.answer(&asked.field("challenge"), "000000").status
+    });
+    let refused = answers.filter(|status| *status == 429).count();
+    assert!(refused > 10, "{refused}");
+    assert_eq!(server.query::<i64>("SELECT count(*) FROM reset_links"), 1);
 }

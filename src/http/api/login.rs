@@ -28,7 +28,6 @@ use crate::http::pipeline::second_factor::{self, TypedPassword};
 use crate::http::pipeline::session_tokens::{self, RequestTokens, Token};
 use crate::http::pipeline::sign_in::{self, NotStarted, Proof};
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
-use crate::store::challenges::ChallengePurpose;
 use crate::store::{Connection, audit, sessions, site_tokens, users};
 
 const TAG: &str = "Login";
@@ -166,8 +165,7 @@ async fn try_login(
         return Err(refusal);
     }
     if let (Some(available), None) = (required, &factor) {
-        let purpose = ChallengePurpose::SecondFactor;
-        let offer = second_factor::open_challenge(app, &request.client, &user, available, purpose, now).await?;
+        let offer = second_factor::open_challenge(app, &request.client, &user, available, None, now).await?;
         return Err(ApiError::SecondFactorRequired(Box::new(offer)));
     }
     let renewed = match check {

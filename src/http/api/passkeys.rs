@@ -70,6 +70,7 @@ async fn passkey_options(
             state: ceremony.state,
             tries: 0,
             expires_at: now + CHALLENGE_LIFETIME,
+            password: None,
         };
         challenges::insert(connection, &challenge)?;
         Ok(ceremony.options)

@@ -8,11 +8,13 @@ use crate::auth::link_token::{self, LinkPage, NewLink};
 use crate::auth::password_hasher::MAX_BYTES;
 use crate::domain::audit::{Action, Event};
 use crate::domain::policy;
+use crate::domain::second_factor::PendingPassword;
 use crate::domain::secret::Secret;
 use crate::http::models::link_token::LinkToken;
 use crate::http::models::{Detail, ResetLink, ResetLinkCheck, text};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::{Anyone, Superuser};
+use crate::http::pipeline::challenge_offer::SignInRefused;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
@@ -20,9 +22,11 @@ use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Input, InputSource, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
+use crate::http::pipeline::second_factor;
+use crate::http::pipeline::sign_in;
 use crate::http::pipeline::validation::{FieldErrors, Rejected};
 use crate::http::pipeline::{coerce, messages};
-use crate::store::{audit, reset_links, sessions, users};
+use crate::store::{audit, reset_links, users};
 
 /// How long a link is valid.
 pub const VALID_FOR: TimeDelta = TimeDelta::hours(24);
@@ -46,8 +50,13 @@ pub fn routes() -> Vec<Route> {
             .refuses(403, "The link is not valid: it was used or replaced, or has expired."),
         Route::post("/api/v1/reset-password", set)
             .named(TAG, "set_password_api_v1_reset_password_post", "Use a reset link")
-            .about("Sets a password with the token of a reset link, and ends all sessions of that user.")
+            .about(
+                "Sets a password with the token of a reset link, and ends all sessions of that user. If the user has a \
+                 second factor, the password is set, and the user signed in, by the answer to \
+                 `POST /api/v1/login/second-factor`.",
+            )
             .gives::<Detail>(200)
+            .gives_as::<SignInRefused<'_>>(401, "A second factor is needed.")
             .refuses(403, "The link is not valid: it was used or replaced, or has expired."),
     ]
 }
@@ -109,22 +118,24 @@ impl Input for NewPassword {
 async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError> {
     let Request { app, now, client, input: NewPassword { token, password, rejected }, .. } = request;
     let sha256 = hash_of(&token)?;
-    let user = app.db.read(move |connection| reset_links::find(connection, &sha256, now)).await?;
-    let user = user.ok_or(ApiError::InvalidResetToken)?;
+    let state = app.clone();
+    let found = app.db.read(move |connection| {
+        let user = reset_links::find(connection, &sha256, now)?.ok_or(ApiError::InvalidResetToken)?;
+        let required = second_factor::required_factors(connection, &state, user.id)?;
+        Ok::<_, ApiError>((user, required))
+    });
+    let (user, required) = found.await?;
     if let Some(rejected) = rejected {
         return Err(rejected.into());
     }
     fields::differs_from_name(&password, &user.username)?;
     let hash = app.hasher.hash(&password, client.address).await?;
+    if let Some(available) = required {
+        let pending = PendingPassword { reset_link: sha256, hash };
+        let offer = second_factor::open_challenge(&app, &client, &user, available, Some(pending), now).await?;
+        return Err(ApiError::SecondFactorRequired(Box::new(offer)));
+    }
     let actor = client.actor();
-    let done = app.db.write(move |connection| {
-        // Used or replaced while the password was hashed: valid once means once.
-        let user = reset_links::find(connection, &sha256, now)?.ok_or(ApiError::InvalidResetToken)?;
-        users::set_password(connection, user.id, &hash, now)?;
-        sessions::end_all_of_user(connection, user.id, None)?;
-        let event = Event::new(actor, Action::ResetLinkUsed).target(&user);
-        Ok::<_, ApiError>(audit::record(connection, &event, now)?)
-    });
-    done.await?;
+    app.db.write(move |connection| sign_in::set_password_by_link(connection, &sha256, &hash, actor, now)).await?;
     Ok(Response::json(&Detail { detail: messages::PASSWORD_SET }))
 }

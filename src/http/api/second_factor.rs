@@ -40,11 +40,12 @@ pub fn routes() -> Vec<Route> {
         Route::post("/api/v1/login/second-factor", finish)
             .named(TAG, "finish_login_api_v1_login_second_factor_post", "Finish a sign-in with a second factor")
             .about(
-                "Answers the challenge of `POST /api/v1/login` with a code of an authenticator app, a recovery code, or \
-                 a passkey. Five wrong answers end the challenge.",
+                "Answers the challenge of `POST /api/v1/login` or `POST /api/v1/reset-password` with a code of an \
+                 authenticator app, a recovery code, or a passkey. Five wrong answers end the challenge.",
             )
             .gives::<Token<'_>>(200)
             .refuses(401, "The code is wrong, or the challenge has ended: sign in again.")
+            .refuses(403, "The reset link that asked is no longer valid.")
             .refuses(429, "Too many failed attempts. `Retry-After` says when to try again."),
         Route::post("/api/v1/login/passkey/options", passkey_options)
             .named(TAG, "passkey_options_api_v1_login_passkey_options_post", "Begin to sign in with a passkey")
@@ -112,7 +113,7 @@ async fn finish_login(request: Request<Anyone, ChallengeAnswer>) -> Result<Respo
     let (challenge, user) = found.await?.ok_or(ApiError::ChallengeEnded)?;
     let attempt = Attempt::begin(&app, user.username.as_str(), client.address).await;
     let keys = attempt.as_ref().and_then(Attempt::keys);
-    let (state, user_id) = (app.clone(), user.id);
+    let (state, user_id, password) = (app.clone(), user.id, challenge.password.clone());
     let checked = app.db.read(move |connection| {
         keys.map_or(Ok(()), |keys| keys.check(connection, Some(user_id), now))?;
         second_factor::check_answer(connection, &state, &challenge, user_id, &answer, now)
@@ -121,7 +122,7 @@ async fn finish_login(request: Request<Anyone, ChallengeAnswer>) -> Result<Respo
         record_wrong_answer(&app, &client, keys, &user, Some(sha256), now).await?;
         return Err(ApiError::WrongCode);
     };
-    let proof = Proof { factor: Some(factor), challenge: Some(sha256), ..Proof::default() };
+    let proof = Proof { factor: Some(factor), challenge: Some(sha256), password, ..Proof::default() };
     match sign_in::start_session(&app, &client, &user, proof, keys, now).await? {
         Ok((session, user)) => {
             let jar = CookieJar::new(&app.config, &client);

@@ -13,7 +13,7 @@ use crate::auth::totp::{self, TotpSecret};
 use crate::domain::audit::{Action, Event};
 use crate::domain::client_network::client_network;
 use crate::domain::clock::Timestamp;
-use crate::domain::second_factor::{AvailableFactors, FactorKind, StoredCredential};
+use crate::domain::second_factor::{AvailableFactors, FactorKind, PendingPassword, StoredCredential};
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::http::pipeline::app::App;
@@ -175,7 +175,7 @@ pub fn required_factors(
     factors::available(connection, user_id, rp_id).map(Some)
 }
 
-/// Opens a challenge for a user.
+/// Opens a challenge for a user. The right answer signs in, and first sets `password`, if there is one.
 ///
 /// # Errors
 /// When the database can't be written.
@@ -184,7 +184,7 @@ pub async fn open_challenge(
     client: &Client,
     user: &User,
     available: AvailableFactors,
-    purpose: ChallengePurpose,
+    password: Option<PendingPassword>,
     now: Timestamp,
 ) -> Result<ChallengeOffer, ApiError> {
     let token = Secret::new(random::url_safe_text()?);
@@ -200,12 +200,13 @@ pub async fn open_challenge(
         let (options, state) = ceremony.map(|ceremony| (ceremony.options, ceremony.state)).unzip();
         let challenge = Challenge {
             sha256,
-            purpose,
+            purpose: ChallengePurpose::SecondFactor,
             user_id,
             network,
             state: state.unwrap_or_default(),
             tries: 0,
             expires_at: now + CHALLENGE_LIFETIME,
+            password,
         };
         challenges::insert(connection, &challenge)?;
         Ok::<_, ApiError>(options)

@@ -2,8 +2,9 @@
 
 use actix_web::web::Data;
 
-use crate::domain::audit::{Action, Event};
+use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::clock::Timestamp;
+use crate::domain::second_factor::PendingPassword;
 use crate::domain::secret::PasswordHash;
 use crate::domain::session::Session;
 use crate::domain::user::User;
@@ -13,7 +14,7 @@ use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::second_factor::UsedFactor;
 use crate::http::pipeline::session_tokens;
-use crate::store::{Connection, audit, challenges, sessions, users};
+use crate::store::{Connection, audit, challenges, reset_links, sessions, users};
 
 /// What a sign-in proved.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,8 @@ pub struct Proof {
     pub renewed: Option<PasswordHash>,
     /// The second factor, or the passkey alone.
     pub factor: Option<UsedFactor>,
+    /// The password of a reset link, which is set now.
+    pub password: Option<PendingPassword>,
     /// The open challenge that was answered, by its token's hash.
     pub challenge: Option<[u8; 32]>,
     /// The challenge without a row that was answered, by its token's hash, and when it ends.
@@ -45,6 +48,23 @@ pub fn refusal_of_inactive(user: &User) -> Option<ApiError> {
         (false, None) => Some(ApiError::ApprovalPending),
         (false, Some(_)) => Some(ApiError::InactiveUser),
     }
+}
+
+/// Sets the password of a reset link's account, which uses the link up and ends all sessions.
+///
+/// # Errors
+/// [`ApiError::InvalidResetToken`] if the link was used or replaced meanwhile: valid once means once.
+pub fn set_password_by_link(
+    connection: &Connection,
+    link: &[u8; 32],
+    hash: &PasswordHash,
+    actor: Actor,
+    now: Timestamp,
+) -> Result<(), ApiError> {
+    let user = reset_links::find(connection, link, now)?.ok_or(ApiError::InvalidResetToken)?;
+    users::set_password(connection, user.id, hash, now)?;
+    sessions::end_all_of_user(connection, user.id, None)?;
+    Ok(audit::record(connection, &Event::new(actor, Action::ResetLinkUsed).target(&user), now)?)
 }
 
 /// Starts a session. Everything that was proved is checked again inside of the transaction, and used up there.
@@ -79,6 +99,9 @@ pub async fn start_session(
             && !challenges::spend(connection, challenge, id, *end)?
         {
             return Ok(Err(NotStarted::FactorUsed));
+        }
+        if let Some(PendingPassword { reset_link, hash }) = &proof.password {
+            set_password_by_link(connection, reset_link, hash, actor.clone(), now)?;
         }
         let mut event = Event::new(actor, Action::LoggedIn);
         let mut started = started;

@@ -40,7 +40,10 @@ CREATE TABLE challenges (
     -- The state of a passkey ceremony, as JSON.
     state      TEXT NOT NULL,
     tries      INTEGER NOT NULL,
-    expires_at TEXT NOT NULL
+    expires_at TEXT NOT NULL,
+    -- The reset link that asked, and the password, hashed, that it sets with the right answer.
+    reset_link BLOB CHECK (length(reset_link) = 32),
+    password   TEXT
 ) STRICT;
 CREATE INDEX challenges_of_user ON challenges (user_id);
 CREATE INDEX challenges_by_end ON challenges (expires_at);
