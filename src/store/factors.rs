@@ -263,6 +263,6 @@ pub fn set_encrypted_secret(connection: &Connection, id: Uuid, encrypted: &str) 
 
 /// How many passkeys belong to another relying party than `rp_id`.
 pub fn orphaned_passkeys(connection: &Connection, rp_id: Option<&str>) -> Result<u32, StoreError> {
-    let sql = "SELECT count(*) FROM factors WHERE kind = 'passkey' AND rp_id IS NOT ?";
+    let sql = "SELECT count(*) FROM factors WHERE kind = 'passkey' AND rp_id IS DISTINCT FROM ?";
     connection.one(sql, bind![rp_id], |row| row.get(0))
 }

@@ -11,6 +11,7 @@ use crate::store::engine::sqlite::file::{self, OpenError};
 use crate::store::engine::sqlite::readonly_open::{self, ReadonlyDatabase, ReadonlyOpenError};
 use crate::store::engine::sqlite::schema;
 use crate::store::engine::value::bind;
+use crate::store::factors;
 use crate::store::secret_key::{self, StoreKey};
 
 /// A database that is open for inspection.
@@ -90,6 +91,11 @@ impl Inspection {
             Ok(())
         })?;
         Ok((count, listed))
+    }
+
+    /// Returns how many passkeys belong to another domain than this.
+    pub fn orphaned_passkeys(&self, domain: Option<&str>) -> Result<u32, StoreError> {
+        factors::orphaned_passkeys(self.connection(), domain)
     }
 
     /// Reports whether an active superuser exists.

@@ -235,3 +235,19 @@ fn names_that_no_new_account_could_have_are_listed() {
     database(&dir).execute("UPDATE users SET username = 'аdmin', username_folded = 'аdmin'", []).unwrap();
     says(&look(&dir), "user names", "warning", &["1 could deceive people: \"\\u{430}dmin\"", "usher user rename"]);
 }
+
+#[test]
+fn passkeys_that_a_changed_public_url_made_useless_are_counted() {
+    let dir = left();
+    let insert = "INSERT INTO factors (uuid, user_id, kind, name, data, credential_id, rp_id, is_confirmed, created_at) \
+         SELECT randomblob(16), id, 'passkey', 'key', '{}', randomblob(16), ?, 1, '2026-01-01 00:00:00+00:00' FROM users";
+    database(&dir).execute(insert, ["localhost"]).unwrap();
+    assert!(!look(&dir).to_string().contains("passkeys"));
+    database(&dir).execute(insert, ["old.example.org"]).unwrap();
+    says(
+        &look(&dir),
+        "passkeys",
+        "warning",
+        &["1 belong to another domain than localhost", "usher user reset-factors"],
+    );
+}

@@ -4,6 +4,7 @@
 mod backups;
 mod data;
 mod files;
+mod passkeys;
 mod server;
 mod settings;
 mod sqlite;
@@ -77,6 +78,7 @@ pub fn run(config: &Config, json: bool) -> Result<(), Failure> {
     sqlite::check(&mut report);
     files::check(config, &mut report);
     let inspection = data::check(config, now, &mut report);
+    passkeys::check(config, inspection.as_ref(), &mut report);
     server::check(config, &server, &mut report);
     backups::check(config, now, &server, inspection.as_ref(), &mut report);
     print_report(&report, Some(&database.display().to_string()), json)
