@@ -91,6 +91,9 @@ pub enum ConfigError {
     /// A setting has no effect unless another one is on.
     #[error("{origin} is set, but `{needs}` is off; set `{needs} = true`, or remove the setting")]
     NoEffect { origin: Origin, needs: &'static str },
+    /// There is nothing to sign.
+    #[error("{origin} is set, but `on_event` is not a URL; set it to a URL, or remove the setting")]
+    EventSecret { origin: Origin },
     /// A session would end before its first access token.
     #[error(
         "{refresh} is {refresh_seconds} seconds, less than {access}, {access_seconds}; `refresh_token_seconds` must be \

@@ -30,6 +30,7 @@ pub use words::{CookieSecure, LangflowApi, Signup};
 
 use std::path::{Path, PathBuf};
 
+use crate::domain::notification::EventTarget;
 use file::ConfigFile;
 use sources::Sources;
 
@@ -132,6 +133,14 @@ impl Config {
         ];
         if let [(name, true, missing), (_, false, _)] | [(_, false, _), (name, true, missing)] = superuser {
             return Err(ConfigError::Incomplete { origin: sources.origin(name), missing });
+        }
+        let is_url = matches!(self.on_event, Some(EventTarget::Webhook(_)));
+        match (self.on_event_secret.is_some(), is_url) {
+            (false, true) => {
+                return Err(ConfigError::Incomplete { origin: sources.origin("on_event"), missing: "on_event_secret" });
+            }
+            (true, false) => return Err(ConfigError::EventSecret { origin: sources.origin("on_event_secret") }),
+            _ => {}
         }
         let without_effect = [
             ("launch_secret", self.launch_secret.is_some(), "auto_login", self.auto_login),

@@ -14,6 +14,7 @@ use crate::config::values::{self, ExitWith};
 use crate::config::words::{self, CookieSecure, LangflowApi, Signup};
 use crate::config::{forward_auth, sources};
 use crate::domain::forward_auth::AccessRules;
+use crate::domain::notification::EventTarget;
 use crate::domain::schedule::Schedule;
 use crate::domain::second_factor::SecondFactorPolicy;
 use crate::domain::secret::Secret;
@@ -206,6 +207,17 @@ settings! {
 
         /// The number of scheduled backups to keep. The oldest are deleted first.
         backup_keep: u32 = "7", Number, get(values::number::<1, 10_000>);
+    }
+
+    "Events" {
+        /// A program or a URL that is told of sign-ups, sign-ins from new places, new passwords and ended sessions.
+        ///
+        /// A path that begins with "/" is a program, which gets JSON on standard input. An http or https URL gets JSON by
+        /// POST, signed with on_event_secret. See docs/events.md.
+        on_event: Option<EventTarget> = "" ("nobody"), Text("PATH|URL"), optional(values::event_target);
+
+        /// The key of the signature of events that are sent to a URL: at least 32 characters.
+        on_event_secret: Option<Secret> = "" ("none"), SecretText, secret(MIN_SECRET_CHARS);
     }
 
     "Metrics and logging" {

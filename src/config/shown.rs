@@ -9,6 +9,7 @@ use crate::config::error;
 use crate::config::values::ExitWith;
 use crate::config::words::{CookieSecure, LangflowApi, Signup, word};
 use crate::domain::forward_auth::AccessRules;
+use crate::domain::notification::EventTarget;
 use crate::domain::schedule::Schedule;
 use crate::domain::second_factor::SecondFactorPolicy;
 use crate::domain::secret::Secret;
@@ -28,7 +29,7 @@ macro_rules! shown_by_display {
         }
     )* };
 }
-shown_by_display!(bool, u32, usize, String, Bind, ExitWith, IpNet, Schedule, Secret);
+shown_by_display!(bool, u32, usize, String, Bind, EventTarget, ExitWith, IpNet, Schedule, Secret);
 
 macro_rules! shown_by_word {
     ($($type:ty),*) => { $(

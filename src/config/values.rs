@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use log::LevelFilter;
 use url::Url;
 
+use crate::domain::notification::EventTarget;
 use crate::domain::schedule::Schedule;
 
 /// The process whose exit stops the server.
@@ -114,6 +115,22 @@ pub(super) fn public_url(text: &str) -> Result<String, String> {
         return Err(wanted());
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Parses a program or a URL that is told of events.
+pub(super) fn event_target(text: &str) -> Result<EventTarget, String> {
+    let wanted = || "the absolute path of a program, or an http or https URL without a user name".to_owned();
+    let text = text.trim();
+    if text.starts_with('/') && !text.contains('\0') {
+        return Ok(EventTarget::Program(text.into()));
+    }
+    let url = Url::parse(text).map_err(|_| wanted())?;
+    let bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    if matches!(url.scheme(), "http" | "https") && url.has_host() && bare {
+        Ok(EventTarget::Webhook(url))
+    } else {
+        Err(wanted())
+    }
 }
 
 /// The path of a URL that [`public_url`] has parsed.

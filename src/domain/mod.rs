@@ -11,6 +11,7 @@ pub mod deletion_request;
 pub mod forward_auth;
 pub mod invitation;
 pub mod new_username;
+pub mod notification;
 pub mod optins;
 pub mod policy;
 pub mod printable;

@@ -1,4 +1,5 @@
-//! Background jobs: deleting expired rows, backups, the watchdog, API-key use counts.
+//! Background jobs: deleting expired rows, backups, the watchdog, API-key use counts, and events for
+//! `on_event`.
 
 use std::sync::Arc;
 
@@ -7,6 +8,8 @@ use crate::domain::clock::Clock;
 use crate::store::Db;
 
 pub mod api_key_uses;
+mod event_delivery;
+pub mod events;
 pub mod scheduled_backups;
 pub mod sweep;
 pub mod watchdog;

@@ -8,6 +8,7 @@ use etcetera::BaseStrategy;
 
 pub mod client_socket;
 pub mod files;
+pub mod http_client;
 pub mod inspect;
 pub mod parent;
 pub mod privileges;

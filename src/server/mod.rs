@@ -31,7 +31,7 @@ use crate::http::pipeline::openapi::ApiDescription;
 use crate::http::pipeline::throttle::Throttle;
 use crate::http::pipeline::untrusted_proxy::UntrustedProxy;
 use crate::jobs::watchdog::WorkerTicks;
-use crate::jobs::{JobContext, api_key_uses, scheduled_backups, sweep, watchdog};
+use crate::jobs::{JobContext, api_key_uses, events, scheduled_backups, sweep, watchdog};
 use crate::platform::{self, DirLock, service};
 use crate::store::user_index::search::SharedUserIndex;
 use crate::store::{Db, Options};
@@ -66,6 +66,8 @@ pub struct Server {
     pub first_superuser: FirstSuperuser,
     app: web::Data<App>,
     job: JobContext,
+    /// How far `on_event` has been told.
+    event_position: i64,
     server: actix_web::dev::Server,
     limits: Arc<ConnectionLimits>,
     /// The workers' ticks, and the service manager's watchdog timeout, if it has one.
@@ -143,6 +145,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     });
     let job = JobContext { db: app.db.clone(), config: Arc::clone(&app.config), clock: app.clock.clone() };
     sweep::init_trusted_time(&job).await.map_err(StartError::Clock)?;
+    let event_position = events::init_position(&job).await.map_err(StartError::Events)?;
     reserved_names::apply_setting(&app).await.map_err(StartError::Names)?;
     let first_superuser = first_superuser::prepare(&app, &url).await?;
     reserved_names::log_conflicts(&app).await.map_err(StartError::Names)?;
@@ -164,7 +167,19 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     if let Some(file) = &mut port_file {
         file.publish(ready_line(address))?;
     }
-    Ok(Server { address, url, first_superuser, app, job, server, limits, watchdog, _port_file: port_file, _lock: lock })
+    Ok(Server {
+        address,
+        url,
+        first_superuser,
+        app,
+        job,
+        event_position,
+        server,
+        limits,
+        watchdog,
+        _port_file: port_file,
+        _lock: lock,
+    })
 }
 
 /// Listens on `bind`.
@@ -238,13 +253,17 @@ impl Server {
         let connections = actix_web::rt::spawn(connection_limits::run_sweep(self.limits));
         let watchdog =
             self.watchdog.map(|(ticks, timeout)| actix_web::rt::spawn(watchdog::run(self.job.clone(), ticks, timeout)));
+        let in_flight = events::InFlight::default();
+        let events = actix_web::rt::spawn(events::run(self.job.clone(), self.event_position, in_flight.clone()));
         let stop = CancelFlag::default();
-        let backups = actix_web::rt::spawn(scheduled_backups::run(self.job, stop.clone()));
+        let backups = actix_web::rt::spawn(scheduled_backups::run(self.job.clone(), stop.clone()));
         let outcome = self.server.await;
         stop.cancel();
         if let Err(error) = backups.await {
             log::error!("scheduled backups ended with an error: {error}");
         }
+        events.abort();
+        in_flight.give_back(&self.job).await;
         flusher.abort();
         sweeper.abort();
         connections.abort();

@@ -48,6 +48,9 @@ pub enum StartError {
     /// The time until which the clock was trusted can't be read or written.
     #[error("the last trusted time can't be read from the database: {}", .0.described())]
     Clock(StoreError),
+    /// How far `on_event` was told can't be read or written.
+    #[error("the position of `on_event` can't be read from the database: {}", .0.described())]
+    Events(StoreError),
     /// Reserved names can't be read or written.
     #[error("reserved user names can't be read from the database: {}", .0.described())]
     Names(StoreError),

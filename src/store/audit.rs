@@ -15,7 +15,7 @@ use crate::store::engine::commit_hooks;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sqlite::open::{ConnectionKind, ConnectionManager};
-use crate::store::engine::value::bind;
+use crate::store::engine::value::{Row, bind};
 
 /// The most entries kept of successes and of failures. Strangers can cause failures, by failing to sign in; failures
 /// therefore only displace failures.
@@ -212,34 +212,51 @@ pub struct AuditFilter {
     pub before: Option<i64>,
 }
 
+/// The columns that [`entry`] reads.
+macro_rules! columns {
+    () => {
+        "id, at, action, success, actor, actor_name, address, target, target_name, detail"
+    };
+}
+
+fn entry(row: &Row<'_>) -> Result<AuditEntry, StoreError> {
+    Ok(AuditEntry {
+        id: row.get(0)?,
+        at: row.get(1)?,
+        action: row.get(2)?,
+        success: row.get(3)?,
+        actor: row.get(4)?,
+        actor_name: row.get(5)?,
+        address: row.get(6)?,
+        target: row.get(7)?,
+        target_name: row.get(8)?,
+        detail: row.get(9)?,
+    })
+}
+
+/// Returns the id of the newest entry, or 0.
+pub fn newest_id(connection: &Connection) -> Result<i64, StoreError> {
+    connection.one("SELECT coalesce(max(id), 0) FROM audit", &[], |row| row.get(0))
+}
+
+/// Returns at most `limit` entries after an id, oldest first.
+pub fn after(connection: &Connection, id: i64, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM audit WHERE id > ? ORDER BY id LIMIT ?");
+    connection.all(SQL, bind![id, limit], entry)
+}
+
 /// Returns the number of matching entries and a page of them, newest first.
 pub fn list(connection: &Connection, filter: &AuditFilter) -> Result<(i64, Vec<AuditEntry>), StoreError> {
     const WHERE: &str = "WHERE (?1 IS NULL OR actor = ?1 OR target = ?1) AND (?2 IS NULL OR action = ?2) \
          AND (?3 IS NULL OR address = ?3) AND (?4 IS NULL OR success = ?4) AND (?5 IS NULL OR at >= ?5) \
          AND (?6 IS NULL OR at < ?6) AND (?7 IS NULL OR id < ?7)";
     let count = format!("SELECT count(*) FROM audit {WHERE}");
-    let page = format!(
-        "SELECT id, at, action, success, actor, actor_name, address, target, target_name, detail FROM audit {WHERE} \
-         ORDER BY id DESC LIMIT ?8 OFFSET ?9"
-    );
+    let page = format!("SELECT {} FROM audit {WHERE} ORDER BY id DESC LIMIT ?8 OFFSET ?9", columns!());
     let AuditFilter { skip, limit, user, action, address, success, since, until, before } = filter;
     let values = bind![*user, action, address, *success, *since, *until, *before];
     let total = connection.one(&count, values, |row| row.get(0))?;
     let values = bind![*user, action, address, *success, *since, *until, *before, *limit, *skip];
-    let entries = connection.all(&page, values, |row| {
-        Ok(AuditEntry {
-            id: row.get(0)?,
-            at: row.get(1)?,
-            action: row.get(2)?,
-            success: row.get(3)?,
-            actor: row.get(4)?,
-            actor_name: row.get(5)?,
-            address: row.get(6)?,
-            target: row.get(7)?,
-            target_name: row.get(8)?,
-            detail: row.get(9)?,
-        })
-    })?;
+    let entries = connection.all(&page, values, entry)?;
     Ok((total, entries))
 }
 

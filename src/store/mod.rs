@@ -9,6 +9,7 @@ pub mod challenges;
 pub mod database_counts;
 pub mod deletion_requests;
 pub(crate) mod engine;
+pub mod event_position;
 pub mod factors;
 pub mod heartbeat;
 pub mod inspection;

@@ -55,6 +55,12 @@ pub fn is_known_network(connection: &Connection, user: Uuid, network: &AttemptKe
     connection.one(sql, bind![user, network], |row| row.get(0))
 }
 
+/// Reports whether the user has signed in from any network that is remembered.
+pub fn has_known_network(connection: &Connection, user: Uuid) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM known_places JOIN users ON users.id = user_id WHERE users.uuid = ?";
+    connection.exists(sql, bind![user])
+}
+
 /// Records that the user signed in from this network.
 pub fn remember_network(
     connection: &Connection,

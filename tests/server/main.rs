@@ -5,6 +5,8 @@
 mod support;
 
 mod connections;
+#[cfg(unix)]
+mod events;
 mod process;
 mod service;
 mod sidecar;

@@ -22,6 +22,21 @@ fn settings_must_fit_together() {
         Machine::new().env("USHER_LAUNCH_SECRET", SENTINEL).refusal(),
         "USHER_LAUNCH_SECRET is set, but `auto_login` is off; set `auto_login = true`, or remove the setting"
     );
+    let url = "https://hooks.example.org/secret-path?a=b";
+    assert_eq!(
+        Machine::new().env("USHER_ON_EVENT", url).refusal(),
+        "USHER_ON_EVENT is set, but `on_event_secret` is not; set both or neither"
+    );
+    let signed =
+        |target: &str| Machine::new().env("USHER_ON_EVENT_SECRET", &format!("{key}é")).env("USHER_ON_EVENT", target);
+    assert_eq!(signed(url).load().shown("on_event"), "https://hooks.example.org/***");
+    assert_eq!(
+        signed("/bin/true").refusal(),
+        "USHER_ON_EVENT_SECRET is set, but `on_event` is not a URL; set it to a URL, or remove the setting"
+    );
+    for wrong in ["notify", "ftp://example.org", "https://ann@example.org/"] {
+        assert!(signed(wrong).refusal().contains("the absolute path of a program, or an http or https URL"), "{wrong}");
+    }
     let pair = from_file("superuser = 'ann'").env("USHER_SUPERUSER_PASSWORD", SENTINEL).load();
     assert_eq!((pair.superuser.as_deref(), pair.superuser_password.is_some()), (Some("ann"), true));
     assert_eq!(

@@ -104,10 +104,13 @@ impl AttemptKeys {
     }
 
     /// Clears the count of the account from this network, and remembers the network. The account's and the network's own
-    /// counts stay.
-    pub fn succeeded(&self, connection: &Connection, user: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    /// counts stay. Reports whether the network is new, and not the user's first.
+    pub fn succeeded(&self, connection: &Connection, user: Uuid, now: Timestamp) -> Result<bool, StoreError> {
+        let is_new = !throttle::is_known_network(connection, user, &self.network.key)?
+            && throttle::has_known_network(connection, user)?;
         throttle::clear(connection, &self.pair.key)?;
-        throttle::remember_network(connection, user, &self.network.key, now)
+        throttle::remember_network(connection, user, &self.network.key, now)?;
+        Ok(is_new)
     }
 }
 

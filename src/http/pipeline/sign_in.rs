@@ -4,6 +4,7 @@ use actix_web::web::Data;
 
 use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::clock::Timestamp;
+use crate::domain::notification::NEW_PLACE;
 use crate::domain::second_factor::PendingPassword;
 use crate::domain::secret::PasswordHash;
 use crate::domain::session::Session;
@@ -103,13 +104,13 @@ pub async fn start_session(
         if let Some(PendingPassword { reset_link, hash }) = &proof.password {
             set_password_by_link(connection, reset_link, hash, actor.clone(), now)?;
         }
-        let mut event = Event::new(actor, Action::LoggedIn);
+        let mut details = Vec::new();
         let mut started = started;
         if let Some(factor) = &proof.factor {
             if !factor.accept(connection, id, now)? {
                 return Ok(Err(NotStarted::FactorUsed));
             }
-            event = event.detail(factor.name());
+            details.push(factor.name());
             if let UsedFactor::Passkey { .. } = factor {
                 started.passkey_at = Some(now);
             }
@@ -119,8 +120,11 @@ pub async fn start_session(
         }
         users::set_last_login(connection, id, now)?;
         sessions::insert(connection, &started)?;
-        keys.map_or(Ok(()), |keys| keys.succeeded(connection, id, now))?;
-        audit::record(connection, &event, now)?;
+        if keys.map_or(Ok(false), |keys| keys.succeeded(connection, id, now))? {
+            details.push(NEW_PLACE);
+        }
+        let detail = Some(details.join(", ")).filter(|detail| !detail.is_empty());
+        audit::record(connection, &Event { detail, ..Event::new(actor, Action::LoggedIn) }, now)?;
         Ok(Ok((started, user)))
     };
     app.db.write(work).await

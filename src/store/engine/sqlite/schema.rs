@@ -47,7 +47,7 @@ const STEPS: &[&str] = &[
     ALTER TABLE heartbeat ADD COLUMN believed_at TEXT;",
     // To 7: second factors, and when a session's owner last proved who they are; accounts that wait for approval, and the
     // names of accounts that were never used; what clients remember about a user; invitations;
-    // requests to delete an account.
+    // requests to delete an account; how far `on_event` has come.
     concat!(
         "ALTER TABLE sessions ADD COLUMN authenticated_at TEXT NOT NULL DEFAULT '1970-01-01 00:00:00+00:00';
         UPDATE sessions SET authenticated_at = created_at;
@@ -57,6 +57,7 @@ const STEPS: &[&str] = &[
         include_str!("sign_ups.sql"),
         include_str!("invitations.sql"),
         include_str!("deletion_requests.sql"),
+        include_str!("events.sql"),
     ),
 ];
 
