@@ -19,7 +19,7 @@ fn unknown_wrong_and_inactive_cost_one_hash_each_and_only_the_right_password_is_
         (ADMIN.0, "quiet-otter-7", wrong.clone()),
         ("waiting", "wrong", wrong.clone()),
         ("gone", "wrong", wrong.clone()),
-        ("ghost", "", wrong.clone()),
+        ("ghost", " ", wrong.clone()),
         (ADMIN.0, &"x".repeat(200), wrong),
         ("waiting", "quiet-otter-7", (400, json!("Waiting for approval"))),
         ("gone", "quiet-otter-8", (401, json!("Inactive user"))),

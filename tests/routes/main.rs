@@ -13,6 +13,7 @@ mod health;
 mod invitations;
 mod login;
 mod login_again;
+mod login_forms;
 mod metrics;
 mod openapi;
 mod optins;

@@ -78,37 +78,31 @@ impl Input for LoginForm {
     const BODY: BodyKind = BodyKind::Form;
 
     fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let form = match source.body {
-            Body::Other(text) if is_form(source) => FormPairs::parse(without_cut_off_field(text).as_bytes()),
-            _ => FormPairs::default(),
+        let none = FormPairs::default();
+        let form = if let Body::Form(form) = source.body { form } else { &none };
+        let read = |name| {
+            if form.is_file(name) {
+                return Err(FieldError::new("string_type", field::STRING));
+            }
+            // FastAPI takes an empty field for a missing one.
+            Ok(form.get(name).filter(|value| !value.is_empty()))
         };
-        if form.get("grant_type").is_some_and(|grant| grant != "password") {
-            let fault = FieldError::new("string_pattern_mismatch", field::GRANT_TYPE);
-            faults.note::<()>(Location::Field("grant_type"), Err(fault));
-        }
-        let required = |name, faults: &mut FieldErrors| {
-            let value = form.get(name).ok_or_else(|| FieldError::new("missing", field::MISSING));
-            faults.note(Location::Field(name), value.map(ToOwned::to_owned))
-        };
-        let (username, password) = (required("username", faults), required("password", faults));
+        let required =
+            |name| read(name)?.map(ToOwned::to_owned).ok_or_else(|| FieldError::new("missing", field::MISSING));
+        let grant_type = read("grant_type").and_then(|grant| match grant {
+            None | Some("password") => Ok(()),
+            Some(_) => Err(FieldError::new("string_pattern_mismatch", field::GRANT_TYPE)),
+        });
+        let grant_type = faults.note(Location::Field("grant_type"), grant_type);
+        let username = faults.note(Location::Field("username"), required("username"));
+        let password = faults.note(Location::Field("password"), required("password"));
+        grant_type?;
         Some(Self { username: username?, password: Secret::new(password?) })
     }
 
     fn describe(operation: &mut Operation) {
         operation.body::<LoginBody>("application/x-www-form-urlencoded");
     }
-}
-
-/// Drops a last field without `=`, as Langflow's form parser does.
-fn without_cut_off_field(text: &str) -> &str {
-    let start = text.rfind('&').map_or(0, |at| at + 1);
-    if text[start..].contains('=') { text } else { &text[..start] }
-}
-
-fn is_form(source: &InputSource<'_>) -> bool {
-    let value = source.request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = value.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 async fn login(request: Request<Anyone, LoginForm>) -> Result<Response, ApiError> {

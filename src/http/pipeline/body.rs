@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use serde_json::Value;
 
 use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::form::FormPairs;
 use crate::http::pipeline::messages::field;
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
 
@@ -26,7 +27,7 @@ pub enum BodyKind {
     None,
     /// JSON.
     Json,
-    /// An urlencoded form.
+    /// A form, urlencoded or multipart.
     Form,
 }
 
@@ -37,14 +38,17 @@ pub enum Body {
     None,
     /// A JSON value.
     Json(Value),
-    /// Text of another content type: a form, or else a plain string.
+    /// The fields of a form.
+    Form(FormPairs<'static>),
+    /// Text of another content type.
     Other(String),
 }
 
 /// Reads a body of the kind that the route takes.
 ///
 /// # Errors
-/// 413 if it is too large, 408 after the timeout, 400 if it isn't UTF-8 or is nested too deeply, 422 if it isn't JSON.
+/// 413 if it is too large, 408 after the timeout, 400 if it isn't UTF-8, is a malformed form or is nested too deeply, 422
+/// if it isn't JSON.
 pub async fn read(kind: BodyKind, request: &HttpRequest, payload: Payload) -> Result<Body, ApiError> {
     if kind == BodyKind::None {
         drain(request, payload).await;
@@ -54,9 +58,13 @@ pub async fn read(kind: BodyKind, request: &HttpRequest, payload: Payload) -> Re
     if bytes.is_empty() {
         return Ok(Body::None);
     }
-    let is_json = kind == BodyKind::Json && is_json(request);
+    if kind == BodyKind::Form {
+        let content_type =
+            request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        return FormPairs::parse_body(content_type, &bytes).map(Body::Form).ok_or(ApiError::UnparsableBody);
+    }
     let text = String::from_utf8(bytes).map_err(|_| ApiError::UnparsableBody)?;
-    if is_json { json(&text).map(Body::Json) } else { Ok(Body::Other(text)) }
+    if is_json(request) { json(&text).map(Body::Json) } else { Ok(Body::Other(text)) }
 }
 
 /// Discards a body that the route doesn't take, so that the connection can be reused.

@@ -28,7 +28,7 @@ impl<'a> Fields<'a> {
                 faults.note(Location::Body, Err(FieldError::new("missing", field::MISSING)))
             }
             Body::Json(Value::Object(object)) => Some(Self { object }),
-            Body::Json(_) | Body::Other(_) => {
+            Body::Json(_) | Body::Form(_) | Body::Other(_) => {
                 faults.note(Location::Body, Err(FieldError::new("model_attributes_type", field::NO_OBJECT)))
             }
         }

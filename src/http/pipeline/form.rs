@@ -1,21 +1,62 @@
-//! Queries and urlencoded forms (`a=b&c=d`), parsed by the URL standard. The last of repeated names counts.
+//! Queries and forms. Urlencoded ones (`a=b&c=d`) are parsed by the URL standard. The last of repeated names counts.
 
 use std::borrow::Cow;
 
-/// The names and values of a query or form.
+use crate::http::pipeline::multipart;
+
+/// The names and values of a query or form. A value that is a file is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FormPairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub struct FormPairs<'a>(Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>);
 
 impl<'a> FormPairs<'a> {
     /// Parses any bytes: invalid escapes stay as they are, and invalid UTF-8 becomes replacement characters.
     pub fn parse(text: &'a [u8]) -> Self {
-        if text.is_empty() { Self::default() } else { Self(url::form_urlencoded::parse(text).collect()) }
+        if text.is_empty() {
+            return Self::default();
+        }
+        Self(url::form_urlencoded::parse(text).map(|(name, value)| (name, Some(value))).collect())
     }
 
     /// Returns the last value of this name.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(found, _)| found == name).map(|(_, value)| value.as_ref())
+        self.last(name)?.as_deref()
     }
+
+    /// Reports whether the last value of this name is a file.
+    pub fn is_file(&self, name: &str) -> bool {
+        self.last(name).is_some_and(Option::is_none)
+    }
+
+    fn last(&self, name: &str) -> Option<&Option<Cow<'a, str>>> {
+        self.0.iter().rev().find(|(found, _)| found == name).map(|(_, value)| value)
+    }
+}
+
+impl FormPairs<'static> {
+    /// Parses the body of a form. With another content type than a form's it has no fields. Returns `None` if it is
+    /// malformed.
+    pub fn parse_body(content_type: &str, body: &[u8]) -> Option<Self> {
+        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match essence.as_str() {
+            "application/x-www-form-urlencoded" => {
+                let text = without_cut_off_field(std::str::from_utf8(body).ok()?);
+                let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+                let pairs = url::form_urlencoded::parse(text.as_bytes());
+                Some(Self(pairs.map(|(name, value)| (owned(name), Some(owned(value)))).collect()))
+            }
+            "multipart/form-data" => {
+                let fields = multipart::parse(body, &multipart::boundary(content_type)?)?;
+                Some(Self(fields.into_iter().map(|(name, text)| (name.into(), text.map(Cow::Owned))).collect()))
+            }
+            _ => Some(Self::default()),
+        }
+    }
+}
+
+/// Drops a last field without `=`, as Langflow's form parser does.
+fn without_cut_off_field(text: &str) -> &str {
+    let start = text.rfind('&').map_or(0, |at| at + 1);
+    if text[start..].contains('=') { text } else { &text[..start] }
 }
 
 #[cfg(test)]

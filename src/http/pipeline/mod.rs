@@ -23,6 +23,7 @@ pub mod log_rate_limit;
 
 pub mod messages;
 pub mod metrics;
+pub mod multipart;
 pub mod openapi;
 pub mod passkey_sign_in;
 pub mod recent_sign_in;
