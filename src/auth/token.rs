@@ -1,12 +1,9 @@
 //! Access and refresh tokens: JWT (RFC 7519) signed with HS256 (RFC 7518, section 3.2). A token that passes here isn't
 //! valid yet: its session must be alive, which the store knows.
 
-use std::sync::Once;
-
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
-use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
-use jsonwebtoken::signature::{self, Signer, Verifier};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use uuid::Uuid;
@@ -14,8 +11,13 @@ use uuid::Uuid;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 
-/// The most bytes of a token. usher's have a few hundred.
-const MAX_BYTES: usize = 2048;
+/// `{"typ":"JWT","alg":"HS256"}` in base64, the header of every token. Any other header is refused unread, so no token can
+/// choose its algorithm (RFC 8725, section 3.1).
+const HEADER: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9";
+/// The most bytes of the claims. usher's have about 200.
+const MAX_CLAIMS_BYTES: usize = 512;
+/// The bytes of a signature.
+const SIGNATURE_BYTES: usize = 32;
 
 /// The kind of a token. One kind is never accepted as the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,29 +60,27 @@ pub enum TokenError {
 }
 
 /// Signs and checks tokens with the secret key.
-pub struct TokenSigner {
-    signing: EncodingKey,
-    checking: DecodingKey,
-    validation: Validation,
-}
+pub struct TokenSigner(Hmac<Sha256>);
 
 impl TokenSigner {
     /// Uses the secret key without derivation, as Langflow does, so that each accepts the other's signatures.
     pub fn new(secret_key: &Secret) -> Self {
-        install_hs256();
-        let key = secret_key.expose().as_bytes();
-        let mut validation = Validation::new(Algorithm::HS256);
-        // Expiry is checked below with usher's clock; the crate would use the system's and add a minute.
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        validation.required_spec_claims.clear();
-        Self { signing: EncodingKey::from_secret(key), checking: DecodingKey::from_secret(key), validation }
+        Self::from_bytes(secret_key.expose().as_bytes())
+    }
+
+    fn from_bytes(key: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(key).expect("HMAC takes keys of any length"))
     }
 
     /// Signs claims. The same claims always give the same token.
     pub fn sign(&self, claims: &Claims) -> Secret {
-        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.signing);
-        Secret::new(token.expect("plain claims serialize, and HMAC signs with any key"))
+        let claims = serde_json::to_vec(claims).expect("plain claims serialize");
+        let mut token = format!("{HEADER}.");
+        URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+        let signature = self.0.clone().chain_update(&token).finalize().into_bytes();
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Secret::new(token)
     }
 
     /// Returns the claims of a token of this kind, if this key signed it and it hasn't expired at `now`.
@@ -91,66 +91,26 @@ impl TokenSigner {
 
     /// Like [`TokenSigner::check`], but accepts an expired token: for sign-out.
     pub fn check_ignoring_expiry(&self, token: &str, kind: TokenKind) -> Result<Claims, TokenError> {
-        if token.len() > MAX_BYTES {
-            return Err(TokenError::Invalid);
-        }
-        let token = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation);
-        let claims = token.map_err(|_| TokenError::Invalid)?.claims;
+        let claims = self.signed_claims(token).ok_or(TokenError::Invalid)?;
         if claims.kind == kind { Ok(claims) } else { Err(TokenError::Invalid) }
     }
-}
 
-/// HS256 for the token crate, whose own back ends each include all other algorithms.
-struct Hs256(Hmac<Sha256>);
-
-impl Hs256 {
-    fn new(key: &[u8]) -> Self {
-        Self(Hmac::new_from_slice(key).expect("HMAC takes keys of any length"))
+    /// Returns the claims, if this key signed them.
+    fn signed_claims(&self, token: &str) -> Option<Claims> {
+        let (signed, signature) = token.rsplit_once('.')?;
+        let claims = signed.strip_prefix(HEADER)?.strip_prefix('.')?;
+        let (mut bytes, mut expected) = ([0; MAX_CLAIMS_BYTES], [0; SIGNATURE_BYTES]);
+        // A part that doesn't fit is refused before anything is computed.
+        let claims = URL_SAFE_NO_PAD.decode_slice(claims, &mut bytes).ok()?;
+        let signature = URL_SAFE_NO_PAD.decode_slice(signature, &mut expected).ok()?;
+        self.0.clone().chain_update(signed).verify_slice(&expected[..signature]).ok()?;
+        serde_json::from_slice(&bytes[..claims]).ok()
     }
-}
-
-impl Signer<Vec<u8>> for Hs256 {
-    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
-        Ok(self.0.clone().chain_update(message).finalize().into_bytes().to_vec())
-    }
-}
-
-impl Verifier<Vec<u8>> for Hs256 {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
-        self.0.clone().chain_update(message).verify_slice(signature).map_err(|_| signature::Error::new())
-    }
-}
-
-impl JwtSigner for Hs256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
-    }
-}
-
-impl JwtVerifier for Hs256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
-    }
-}
-
-fn install_hs256() {
-    static PROVIDER: CryptoProvider = CryptoProvider {
-        signer_factory: |_, key| Ok(Box::new(Hs256::new(key.as_bytes()))),
-        verifier_factory: |_, key| Ok(Box::new(Hs256::new(key.try_get_as_bytes()?))),
-        key_utils: KeyUtils::new_unimplemented(),
-    };
-    static INSTALLED: Once = Once::new();
-    // Only fails if a provider is installed already.
-    INSTALLED.call_once(|| {
-        let _ = PROVIDER.install_default();
-    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base64::Engine;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use chrono::TimeDelta;
     use proptest::prelude::*;
 
@@ -206,8 +166,31 @@ mod tests {
             .decode("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")
             .unwrap();
         let input = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
-        let signature = Hs256::new(&key).try_sign(input.as_bytes()).unwrap();
+        let signature = TokenSigner::from_bytes(&key).0.chain_update(input).finalize().into_bytes();
         assert_eq!(URL_SAFE_NO_PAD.encode(signature), "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+    }
+
+    #[test]
+    fn the_header_is_the_one_of_earlier_versions() {
+        assert_eq!(URL_SAFE_NO_PAD.encode(r#"{"typ":"JWT","alg":"HS256"}"#), HEADER);
+        // Signed by usher 0.1.0 with the `jsonwebtoken` crate.
+        let token = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDEiLCJ0eXBlIjoiYWNjZXNzIiwiZXhwIjoxMDAwLCJpYXQiOjEwMCwic2lkIjoiMDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAyIn0.U_WfP_KMl9OR3KHYzQWI2r37tukabkI7vg21PUJbJ_U";
+        assert!(tokens().check(token, TokenKind::Access, at(1)).is_ok());
+    }
+
+    #[test]
+    fn oversized_parts_are_refused() {
+        let token = tokens().sign(&claims(TokenKind::Access));
+        let (signed, signature) = token.expose().rsplit_once('.').unwrap();
+        for forged in [
+            format!("{HEADER}.{}.{signature}", "A".repeat(100_000)),
+            format!("{signed}.{}", "A".repeat(100_000)),
+            format!("{signed}.{}.{signature}", "A".repeat(100_000)),
+            format!("{signed}."),
+            format!("{signed}.{}", &signature[..40]),
+        ] {
+            assert_eq!(tokens().check(&forged, TokenKind::Access, at(1)), Err(TokenError::Invalid));
+        }
     }
 
     proptest! {
