@@ -16,6 +16,7 @@ use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::{SignedIn, Superuser};
 use crate::http::pipeline::cookies::{self, CookieJar};
+use crate::http::pipeline::credentials::Authenticated;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
@@ -174,7 +175,7 @@ async fn revoke_all(request: Request<Recent<Superuser>, UserId>) -> Result<Respo
     delete_keys(&request, &request.caller, request.input.0).await
 }
 
-async fn delete_keys<C, I>(request: &Request<C, I>, caller: &SignedIn, owner: Uuid) -> Result<Response, ApiError> {
+async fn delete_keys<C, I>(request: &Request<C, I>, caller: &Authenticated, owner: Uuid) -> Result<Response, ApiError> {
     let (actor, now) = (caller.actor(&request.client), request.now);
     let deleted = caller.write(&request.app, move |connection| {
         let user = users::find(connection, owner)?.ok_or(ApiError::UserNotFound)?;
@@ -199,7 +200,7 @@ async fn revoke(request: Request<Recent<Superuser>, (UserId, KeyId)>) -> Result<
 
 async fn delete_key<C, I>(
     request: &Request<C, I>,
-    caller: &SignedIn,
+    caller: &Authenticated,
     owner: User,
     id: Uuid,
 ) -> Result<Response, ApiError> {

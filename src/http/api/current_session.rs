@@ -2,7 +2,8 @@
 
 use crate::http::models::{SessionResponse, UserRead};
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::caller::{self, Authenticate, Credentials, SignedIn, bearer};
+use crate::http::pipeline::caller::Authenticate;
+use crate::http::pipeline::credentials::{Authenticated, Credentials, Unchecked};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::request::{NoInput, Request};
 use crate::http::pipeline::response::Response;
@@ -18,18 +19,14 @@ pub fn routes() -> Vec<Route> {
 }
 
 /// The caller, if an access token is valid. API keys have no session.
-struct CurrentSession(Option<SignedIn>);
+struct CurrentSession(Option<Authenticated>);
 
 impl Authenticate for CurrentSession {
     const NEEDS_CREDENTIALS: bool = false;
 
     async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
-        let headers = credentials.request.headers();
-        let found = match bearer(headers) {
-            Some(token) => caller::by_token(app, token, credentials.now).await,
-            None => caller::by_cookie(app, headers, credentials.now).await,
-        };
-        match found {
+        let Ok(token) = Unchecked::access_token(app, credentials) else { return Ok(Self(None)) };
+        match token.look_up(app, credentials.now).await {
             Ok(caller) => Ok(Self(Some(caller))),
             Err(error @ ApiError::Store(_)) => Err(error),
             Err(_) => Ok(Self(None)),
@@ -43,6 +40,6 @@ async fn session(request: Request<CurrentSession, NoInput>) -> Result<Response, 
         authenticated: user.is_some(),
         user: user.map(UserRead::from),
         store_api_key: None,
-        second_factor_missing: request.caller.0.as_ref().is_some_and(SignedIn::lacks_factor),
+        second_factor_missing: request.caller.0.as_ref().is_some_and(Authenticated::lacks_factor),
     }))
 }

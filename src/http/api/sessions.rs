@@ -9,6 +9,7 @@ use crate::domain::policy;
 use crate::http::models::{Detail, SessionRead, SessionsResponse};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::{SignedIn, Superuser};
+use crate::http::pipeline::credentials::Authenticated;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, NoInput, Request, SessionId, UserId};
@@ -91,7 +92,11 @@ async fn list_of(request: Request<Superuser, UserId>) -> Result<Response, ApiErr
     list_sessions(&request, &request.caller, request.input.0).await
 }
 
-async fn list_sessions<C, I>(request: &Request<C, I>, caller: &SignedIn, owner: Uuid) -> Result<Response, ApiError> {
+async fn list_sessions<C, I>(
+    request: &Request<C, I>,
+    caller: &Authenticated,
+    owner: Uuid,
+) -> Result<Response, ApiError> {
     policy::may_manage_sessions(caller)?;
     let now = request.now;
     let found = request.app.db.read(move |connection| {
@@ -114,7 +119,7 @@ async fn end_of(request: Request<Superuser, (UserId, SessionId)>) -> Result<Resp
 
 async fn end_session<C, I>(
     request: &Request<C, I>,
-    caller: &SignedIn,
+    caller: &Authenticated,
     owner: Uuid,
     id: Uuid,
 ) -> Result<Response, ApiError> {
@@ -142,7 +147,7 @@ async fn end_all_of(request: Request<Superuser, UserId>) -> Result<Response, Api
 
 async fn end_sessions<C, I>(
     request: &Request<C, I>,
-    caller: &SignedIn,
+    caller: &Authenticated,
     owner: Uuid,
     kept: Option<Uuid>,
 ) -> Result<Response, ApiError> {

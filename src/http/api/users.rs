@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::config::Signup;
 use crate::domain::audit::{Action, Event, account_changes};
+use crate::domain::caller::Caller;
 use crate::domain::policy;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::{User, UserPatch};
@@ -15,6 +16,7 @@ use crate::http::pipeline::app::App;
 use crate::http::pipeline::attempt::{SignUp, SignUpKey};
 use crate::http::pipeline::caller::{Deleter, MaybeSignedIn, SignedIn, SignedInWithoutFactor, Superuser};
 use crate::http::pipeline::client::Client;
+use crate::http::pipeline::deferred::Deferred;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields;
 use crate::http::pipeline::generation::Generation;
@@ -120,17 +122,17 @@ async fn add(request: Request<MaybeSignedIn, CheckedUserCreate>) -> Result<Respo
     Ok(Response::json(&UserRead::from(&user)).created(&format!("{ALL}{}", user.id)))
 }
 
-async fn list(request: Request<Superuser, UserFilter>) -> Result<Response, ApiError> {
+async fn list(request: Request<Deferred<Superuser>, UserFilter>) -> Result<Response, ApiError> {
     let UserFilter { page, username, deletion_requested } = request.input;
     let index = request.app.user_index.clone();
-    let found = request.app.db.read(move |connection| {
+    let found = request.caller.read(&request.app, move |connection, _| {
         let (total_count, users) = match username {
             _ if deletion_requested => user_list::with_deletion_request(connection, username.as_deref(), &page)?,
             Some(name) => user_list::by_name(connection, &name, &page)?,
             None => search::list(connection, &index, &page)?,
         };
         let deletion_requests = deletion_requests::pending_of(connection, &users)?;
-        Ok::<_, StoreError>((total_count, users, deletion_requests))
+        Ok((total_count, users, deletion_requests))
     });
     let (total_count, users, deletion_requests) = found.await?;
     let users = users.iter().map(UserRead::from).collect();
@@ -141,23 +143,36 @@ async fn whoami(request: Request<SignedInWithoutFactor, NoInput>) -> Result<Resp
     Ok(Response::json(&UserRead::from(&request.caller.user)))
 }
 
-async fn read(request: Request<SignedIn, UserId>) -> Result<Response, ApiError> {
+async fn read(request: Request<Deferred<SignedIn>, UserId>) -> Result<Response, ApiError> {
     let UserId(id) = request.input;
-    policy::may_read(&request.caller, id)?;
-    let user = request.app.db.read(move |connection| users::find(connection, id)).await?;
-    Ok(tagged(&user.ok_or(ApiError::UserNotFound)?))
+    let found = request.caller.read(&request.app, move |connection, caller| {
+        policy::may_read(&caller, id)?;
+        users::find(connection, id)?.ok_or(ApiError::UserNotFound)
+    });
+    Ok(tagged(&found.await?))
 }
 
-async fn change(
-    request: Request<Recent<SignedIn>, ((UserId, CheckedUserPatch), IfMatch)>,
-) -> Result<Response, ApiError> {
-    let Request { app, now, client, caller, input: ((UserId(id), input), if_match) } = request;
+/// What a change reads.
+type Change = ((UserId, CheckedUserPatch), IfMatch);
+
+async fn change(request: Request<Deferred<Recent<SignedIn>>, Change>) -> Result<Response, ApiError> {
+    let Request { app, now, client, mut caller, input: ((UserId(id), input), if_match) } = request;
     let CheckedUserPatch { patch, rejected } = input;
-    policy::may_patch(&caller, id, &patch)?;
-    policy::may_rename(&caller, id, &patch, !app.config.forward_auth.is_empty())?;
-    let hash = checked_hash(&app, &client, id, &patch, rejected).await?;
-    let (actor, own_session) = (caller.actor(&client), caller.session());
-    let changed = caller.write(&app, move |connection| {
+    let keeps_names = !app.config.forward_auth.is_empty();
+    let may_change = move |caller: &Caller, patch: &UserPatch| {
+        policy::may_patch(caller, id, patch)?;
+        policy::may_rename(caller, id, patch, keeps_names)
+    };
+    let hash = if patch.password.is_some() || rejected.is_some() {
+        // Hashing is too costly for strangers.
+        may_change(caller.look_up(&app).await?, &patch)?;
+        checked_hash(&app, &client, id, &patch, rejected).await?
+    } else {
+        None
+    };
+    let changed = caller.write(&app, move |connection, caller| {
+        may_change(&caller, &patch)?;
+        let (actor, own_session) = (caller.actor(&client), caller.session());
         let before = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
         if_match.check(&before)?;
         if let Some(name) = patch.username.as_ref().filter(|name| name.as_str() != before.username.as_str()) {
@@ -198,9 +213,6 @@ async fn checked_hash(
     patch: &UserPatch,
     rejected: Option<Rejected>,
 ) -> Result<Option<PasswordHash>, ApiError> {
-    if patch.password.is_none() && rejected.is_none() {
-        return Ok(None);
-    }
     let target = app.db.read(move |connection| users::find(connection, id)).await?.ok_or(ApiError::UserNotFound)?;
     if let Some(rejected) = rejected {
         return Err(rejected.into());

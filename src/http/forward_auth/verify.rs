@@ -18,7 +18,7 @@ use crate::http::forward_auth::site_cookies;
 use crate::http::models::Detail;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::BodyKind;
-use crate::http::pipeline::caller::{self, Anyone};
+use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::log_rate_limit::LogRateLimit;
 use crate::http::pipeline::openapi::Operation;
@@ -26,7 +26,7 @@ use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::validation::FieldErrors;
-use crate::http::pipeline::{cookies, messages};
+use crate::http::pipeline::{cookies, credentials, messages};
 use crate::store::site_tokens::{self, SiteToken};
 use crate::store::{Connection, StoreError, factors};
 
@@ -75,7 +75,7 @@ impl Input for VerifyRequest {
         Some(Self {
             original: ForwardedRequest::of(source.request, source.config),
             tokens: cookies::site_tokens(source.config, headers).into_iter().map(sha256).collect(),
-            key: caller::api_key_header(headers).map(ToOwned::to_owned),
+            key: credentials::api_key_header(headers).map(ToOwned::to_owned),
             cookies: site_cookies::for_site(headers),
         })
     }
@@ -154,7 +154,7 @@ async fn known(app: &App, tokens: Vec<[u8; 32]>, key: Option<&str>, now: Timesta
         return Ok(Some(newest));
     }
     let Some(key) = key else { return Ok(None) };
-    match caller::by_api_key(app, key, now).await {
+    match credentials::by_api_key(app, key, now).await {
         Ok(caller) => Ok(Some(Known { user: caller.into_user(), since: None, lacks_factor: false })),
         Err(error @ ApiError::Store(_)) => Err(error),
         Err(_) => Ok(None),

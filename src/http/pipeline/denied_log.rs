@@ -55,8 +55,8 @@ impl From<&User> for KnownCaller {
 }
 
 /// Stores the authenticated user with the request, for a denial that may follow.
-pub fn remember_caller(request: &HttpRequest, user: &User) {
-    request.extensions_mut().insert(KnownCaller::from(user));
+pub fn remember_caller(request: &HttpRequest, caller: KnownCaller) {
+    request.extensions_mut().insert(caller);
 }
 
 impl DeniedLog {

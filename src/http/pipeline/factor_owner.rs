@@ -11,7 +11,8 @@ use crate::domain::second_factor::{Factor, MAX_FACTORS, MAX_NAME_CHARS};
 use crate::domain::secret::Secret;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::BodyKind;
-use crate::http::pipeline::caller::{SignedIn, SignedInWithoutFactor};
+use crate::http::pipeline::caller::SignedInWithoutFactor;
+use crate::http::pipeline::credentials::Authenticated;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
@@ -86,7 +87,7 @@ pub async fn prove_owner<I>(
 
 /// Makes sure that the caller may add factors to this account: in a session of the account's, if factors are offered.
 /// Returns the session.
-pub fn may_add_to(app: &App, caller: &SignedIn, user_id: Uuid) -> Result<Uuid, ApiError> {
+pub fn may_add_to(app: &App, caller: &Authenticated, user_id: Uuid) -> Result<Uuid, ApiError> {
     let session = policy::may_manage_factors(caller, user_id)?;
     if app.config.second_factor.is_on() { Ok(session) } else { Err(ApiError::NotFound) }
 }

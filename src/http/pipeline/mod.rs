@@ -8,6 +8,8 @@ pub mod challenge_offer;
 pub mod client;
 pub mod coerce;
 pub mod cookies;
+pub mod credentials;
+pub mod deferred;
 pub mod denied_log;
 pub mod error;
 pub mod error_response;

@@ -5,8 +5,9 @@ use std::ops::Deref;
 
 use chrono::TimeDelta;
 
-use crate::http::pipeline::app::App;
-use crate::http::pipeline::caller::{Authenticate, Credentials, SignedIn};
+use crate::config::Config;
+use crate::http::pipeline::caller::Admit;
+use crate::http::pipeline::credentials::Authenticated;
 use crate::http::pipeline::error::ApiError;
 
 /// A caller whose sign-in is recent enough for a sensitive request. [`Input::is_sensitive`] says which requests of the
@@ -15,25 +16,24 @@ use crate::http::pipeline::error::ApiError;
 /// [`Input::is_sensitive`]: crate::http::pipeline::request::Input::is_sensitive
 pub struct Recent<C>(C);
 
-impl<C> Deref for Recent<C> {
-    type Target = C;
+impl<C: Admit> Deref for Recent<C> {
+    type Target = Authenticated;
 
-    fn deref(&self) -> &C {
+    fn deref(&self) -> &Authenticated {
         &self.0
     }
 }
 
-impl<C: Authenticate + AsRef<SignedIn>> Authenticate for Recent<C> {
-    const NEEDS_CREDENTIALS: bool = C::NEEDS_CREDENTIALS;
+impl<C: Admit> Admit for Recent<C> {
     const NEEDS_RECENT_SIGN_IN: bool = true;
 
-    async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
-        C::authenticate(app, credentials).await.map(Self)
+    fn admit(caller: Authenticated, config: &Config) -> Result<Self, ApiError> {
+        C::admit(caller, config).map(Self)
     }
 
-    fn check_recent_sign_in(&self, app: &App) -> Result<(), ApiError> {
-        let minutes = app.config.recent_sign_in_minutes;
-        if minutes == 0 || self.0.as_ref().signed_in_within(TimeDelta::minutes(minutes.into())) {
+    fn check_recent_sign_in(&self, config: &Config) -> Result<(), ApiError> {
+        let minutes = config.recent_sign_in_minutes;
+        if minutes == 0 || self.signed_in_within(TimeDelta::minutes(minutes.into())) {
             Ok(())
         } else {
             Err(ApiError::SignInTooOld)

@@ -9,9 +9,10 @@ use crate::config::Config;
 use crate::domain::clock::Timestamp;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::{self, Body};
-use crate::http::pipeline::caller::{Authenticate, Credentials};
+use crate::http::pipeline::caller::Authenticate;
 use crate::http::pipeline::client::{Client, peer};
 use crate::http::pipeline::coerce;
+use crate::http::pipeline::credentials::Credentials;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::form::FormPairs;
 use crate::http::pipeline::openapi::Operation;
@@ -81,17 +82,22 @@ impl<C: Authenticate, I: Input> Request<C, I> {
         }
         let body = body::read(I::BODY, request, payload).await?;
         let query = FormPairs::parse(request.query_string().as_bytes());
-        let caller = C::authenticate(&app, Credentials { request, query: &query, now }).await?;
+        let mut caller = C::authenticate(&app, Credentials { request, query: &query, now }).await?;
         let mut faults = FieldErrors::default();
         let source = InputSource { request, query: &query, body: &body, client: &client, config: &app.config, now };
         match I::read(&source, &mut faults) {
             Some(input) if faults.0.is_empty() => {
-                if input.is_sensitive() {
-                    caller.check_recent_sign_in(&app)?;
+                if C::NEEDS_RECENT_SIGN_IN && input.is_sensitive() {
+                    caller.complete(&app).await?;
+                    caller.check_recent_sign_in(&app.config)?;
                 }
                 Ok(Self { app, now, client, caller, input })
             }
-            _ => Err(ApiError::Validation(faults)),
+            _ => {
+                // Strangers don't learn what is valid.
+                caller.complete(&app).await?;
+                Err(ApiError::Validation(faults))
+            }
         }
     }
 }

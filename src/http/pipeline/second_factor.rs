@@ -18,9 +18,9 @@ use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
-use crate::http::pipeline::caller::SignedIn;
 use crate::http::pipeline::challenge_offer::ChallengeOffer;
 use crate::http::pipeline::client::Client;
+use crate::http::pipeline::credentials::Authenticated;
 use crate::http::pipeline::error::ApiError;
 use crate::store::challenges::{self, Challenge, ChallengePurpose};
 use crate::store::{Connection, StoreError, audit, factors, users};
@@ -295,7 +295,7 @@ pub async fn record_unknown_passkey(
 pub async fn check_current_password(
     app: &Data<App>,
     client: &Client,
-    caller: &SignedIn,
+    caller: &Authenticated,
     password: &Secret,
     now: Timestamp,
 ) -> Result<(), ApiError> {
