@@ -9,6 +9,7 @@ mod support;
 mod driver;
 
 mod browser;
+mod cookie_rule;
 mod echo;
 mod guard;
 mod names;

@@ -53,6 +53,19 @@ fn the_access_cookie_authorizes_reads_and_writes_of_ushers_own_pages() {
 }
 
 #[test]
+fn with_a_public_url_only_its_origin_is_ushers_own() {
+    let server = start(&[("public_url", "https://home.example.org")]);
+    let access = server.admin();
+    let id = server.whoami(&access).field("id");
+    let own = server.url.clone();
+    for (origin, status) in [("https://home.example.org", 200), ("http://home.example.org", 403), (own.as_str(), 403)] {
+        let sent =
+            rename(&server, &id).cookie(COOKIE, &access).header("origin", origin).header("x-forwarded-proto", "https");
+        assert_eq!(sent.send().status, status, "{origin}");
+    }
+}
+
+#[test]
 fn the_cookie_is_the_last_credential_that_counts() {
     let server = start(&[]);
     let admin = server.admin();
@@ -115,6 +128,12 @@ fn a_second_cookie_authorizes_where_scripts_can_read_the_first() {
     assert_eq!(login.cookie(SECOND), Some(access.as_str()));
     server.get(WHOAMI).cookie(SECOND, &access).send().expect(200);
     server.get(WHOAMI).header("Cookie", format!("{COOKIE}=old; {SECOND}={access}")).send().expect(200);
+    let id = server.whoami(&access).field("id");
+    for (site, status) in [(None, 403), (Some("same-site"), 403), (Some("cross-site"), 403), (Some("same-origin"), 200)]
+    {
+        let sent = rename(&server, &id).cookie(SECOND, &access);
+        assert_eq!(site.into_iter().fold(sent, |sent, site| sent.header("sec-fetch-site", site)).send().status, status);
+    }
 
     let refresh = login.cookie("refresh_token_lf").unwrap();
     let renewed = server.refresh(refresh).expect(200);

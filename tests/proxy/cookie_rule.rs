@@ -1,0 +1,177 @@
+//! What Chromium lets pages do with usher's access cookie: everything for usher's own pages, nothing for others.
+
+use needs::needs;
+use serde_json::{Value, json};
+
+use crate::driver::Browser;
+use crate::echo::Echo;
+use crate::proxies::{self, Proxy, Setting};
+use crate::support::Server;
+use crate::support::server::{Builder, PASSWORD};
+
+/// usher's own host.
+const OWN: &str = "auth.example.org";
+/// A neighbor of the same site.
+const NEIGHBOR: &str = "app.example.org";
+/// Another site.
+const FOREIGN: &str = "evil.example.net";
+
+struct Place {
+    server: Server,
+    scheme: &'static str,
+    browser: Browser,
+    _sites: (Echo, Option<Proxy>),
+}
+
+impl Place {
+    /// usher without a proxy. Chromium sends no `Sec-Fetch-Site` there, because these hosts aren't loopback.
+    fn plain(builder: Builder) -> Self {
+        let (server, echo) = (builder.start(), Echo::start());
+        let map = format!(
+            "--host-resolver-rules=MAP {OWN}:80 {}, MAP {NEIGHBOR}:80 {site}, MAP {FOREIGN}:80 {site}",
+            server.address,
+            site = echo.address
+        );
+        Self { server, scheme: "http", browser: Browser::open_with(&[&map], "about:blank"), _sites: (echo, None) }
+    }
+
+    /// usher behind nginx.
+    fn https(builder: Builder) -> Self {
+        let (server, echo) = (builder.set("trusted_proxies", "127.0.0.1").start(), Echo::start());
+        let site = echo.address.to_string();
+        let put = [
+            ("127.0.0.1:3000", site.as_str()),
+            ("include snippets/usher-guard.conf;", ""),
+            ("include snippets/usher-identity.conf;", ""),
+            ("server_name app.example.org;", "server_name app.example.org evil.example.net;"),
+        ];
+        let proxy = proxies::nginx(&["usher", "app"], server.address, &Setting { put: &put, https: true });
+        let at = proxy.address;
+        let map = format!("--host-resolver-rules=MAP *.example.org:443 {at}, MAP {FOREIGN}:443 {at}");
+        let browser = Browser::open_with(&[&map, "--ignore-certificate-errors"], "about:blank");
+        Self { server, scheme: "https", browser, _sites: (echo, Some(proxy)) }
+    }
+
+    fn url(&self, host: &str, path: &str) -> String {
+        format!("{}://{host}{path}", self.scheme)
+    }
+
+    /// The status of a request of the page that is shown, with cookies; or that it failed.
+    fn fetch(&self, method: &str, url: &str, mode: &str, body: &Value) -> Value {
+        let body = if body.is_null() { "undefined".to_owned() } else { json!(body.to_string()).to_string() };
+        let content_type = if mode == "no-cors" { "text/plain" } else { "application/json" };
+        self.browser.run(&format!(
+            "return fetch({url:?}, {{ method: {method:?}, mode: {mode:?}, credentials: 'include', body: {body},
+                headers: {{ 'content-type': {content_type:?} }} }}).then((response) => response.status, () => 'failed')"
+        ))
+    }
+
+    /// Sends a form as the page that is shown, and returns the answer.
+    fn submit(&self, url: &str, field: &str) -> Value {
+        self.browser.run(&format!(
+            "const form = Object.assign(document.createElement('form'), {{ method: 'POST', action: {url:?}, enctype: 'text/plain' }});
+             form.append(Object.assign(document.createElement('input'), {{ name: {field:?}, value: '' }}));
+             document.body.append(form);
+             form.submit();"
+        ));
+        self.browser.meets("//body[contains(., '\"detail\":')]");
+        let shown = self.browser.run("return document.body.textContent");
+        serde_json::from_str(shown.as_str().unwrap()).unwrap()
+    }
+
+    /// Whether the page that is shown can load this as a picture and as a script.
+    fn embeds(&self, url: &str) -> Value {
+        self.browser.run(&format!(
+            "const load = (tag) => new Promise((done) => document.body.append(Object.assign(document.createElement(tag),
+                {{ onload: () => done(true), onerror: () => done(false), src: {url:?} }})));
+             return Promise.all([load('img'), load('script')])"
+        ))
+    }
+
+    /// What requests of other sites could have left behind.
+    fn changes(&self) -> (i64, i64, i64) {
+        let count = |table: &str| self.server.query(&format!("SELECT count(*) FROM {table}"));
+        (count("api_keys"), count("deletion_requests"), count("users WHERE profile_image IS NOT NULL"))
+    }
+}
+
+fn only_own_pages_use_the_cookie(place: &Place) {
+    let admin = place.server.admin();
+    let id = place.server.add_active(&admin, "alice");
+    let user = place.url(OWN, &format!("/api/v1/users/{id}"));
+    let [keys, leave] = ["/api/v1/api_key/", "/api/v1/users/me/deletion-request"].map(|path| place.url(OWN, path));
+    let picture = json!({"profile_image": "x"});
+    place.browser.go(&place.url(OWN, "/"));
+    let login = format!("username=alice&password={}", PASSWORD.replace(' ', "+"));
+    let signed_in = place.browser.run(&format!(
+        "return fetch('/api/v1/login', {{ method: 'POST', body: new URLSearchParams({login:?}) }}).then((answer) => answer.status)"
+    ));
+    assert_eq!(signed_in, 200);
+
+    for site in [NEIGHBOR, FOREIGN] {
+        place.browser.go(&place.url(site, "/"));
+        place.browser.meets("//body[contains(., \"GET /\")]");
+        for (method, url, body) in [("POST", &keys, &json!({"name": "stolen"})), ("POST", &leave, &Value::Null)] {
+            place.fetch(method, url, "no-cors", body);
+            place.fetch(method, url, "cors", body);
+        }
+        assert_eq!(place.fetch("PATCH", &user, "cors", &picture), "failed", "{site}");
+        assert_eq!(place.fetch("DELETE", &leave, "cors", &Value::Null), "failed", "{site}");
+        // Nor can another site read or show what the cookie opens. It can include its own.
+        let whoami = place.url(OWN, "/api/v1/users/whoami");
+        assert_eq!(place.fetch("GET", &whoami, "no-cors", &Value::Null), "failed", "{site}");
+        assert_eq!(place.fetch("GET", &place.url(site, "/"), "no-cors", &Value::Null), 200, "{site}");
+        for path in ["/api/v1/users/whoami", "/health", "/favicon.ico"] {
+            assert_eq!(place.embeds(&place.url(OWN, path)), json!([false, false]), "{site} {path}");
+        }
+        // The neighbor's form brings the cookie; the other site's doesn't, and over HTTPS it says where it comes from.
+        let brings_cookie = site == NEIGHBOR;
+        for (url, field) in [(&keys, "{\"name\":\"stolen\"}"), (&leave, "")] {
+            place.browser.go(&place.url(site, "/"));
+            let sentence = if brings_cookie || place.scheme == "https" {
+                "Cross-site requests are not allowed from this origin"
+            } else {
+                "An API key must be passed as query or header"
+            };
+            assert_eq!(place.submit(url, field), json!({"detail": sentence}), "{site}");
+        }
+        assert_eq!(place.changes(), (0, 0, 0), "{site}");
+    }
+
+    place.browser.go(&place.url(OWN, "/"));
+    assert_eq!(place.fetch("PATCH", &user, "cors", &picture), 200);
+    assert_eq!(place.fetch("POST", &keys, "same-origin", &json!({"name": "own"})), 200);
+    assert_eq!(place.fetch("POST", &leave, "cors", &Value::Null), 201);
+    assert_eq!(place.changes(), (1, 1, 1));
+    assert_eq!(place.fetch("DELETE", &leave, "cors", &Value::Null), 200);
+}
+
+#[needs(browser)]
+#[test]
+fn over_http_only_ushers_own_pages_use_the_access_cookie() {
+    only_own_pages_use_the_cookie(&Place::plain(Server::with()));
+}
+
+#[needs(browser)]
+#[test]
+fn over_http_with_a_public_url_only_its_pages_use_the_access_cookie() {
+    only_own_pages_use_the_cookie(&Place::plain(Server::with().set("public_url", "http://auth.example.org")));
+}
+
+#[needs(browser)]
+#[test]
+fn where_scripts_can_read_the_access_cookie_only_ushers_own_pages_use_the_second_one() {
+    only_own_pages_use_the_cookie(&Place::plain(Server::with().set("access_cookie_readable", "true")));
+}
+
+#[needs(browser, nginx, openssl)]
+#[test]
+fn over_https_only_ushers_own_pages_use_the_access_cookie() {
+    only_own_pages_use_the_cookie(&Place::https(Server::with()));
+}
+
+#[needs(browser, nginx, openssl)]
+#[test]
+fn over_https_with_a_public_url_only_its_pages_use_the_access_cookie() {
+    only_own_pages_use_the_cookie(&Place::https(Server::with().set("public_url", "https://auth.example.org")));
+}
