@@ -63,8 +63,8 @@ BEGIN
             - (old.is_active = 0 AND old.last_login_at IS NULL);
 END;
 
--- A change log of users: deletions, and changes of name, state or last sign-in. It keeps the in-memory user index up to
--- date. New users are recognized by their larger ids. The last ten thousand rows are kept; an index that missed more is
+-- A change log of users: deletions, and changes of name, state, last sign-in or second factor. It keeps the in-memory
+-- user index up to date. New users are recognized by their larger ids. The last ten thousand rows are kept; an index that missed more is
 -- loaded again.
 CREATE TABLE user_changes (
     seq     INTEGER PRIMARY KEY,
@@ -261,7 +261,17 @@ CREATE TABLE factors (
     created_at    TEXT NOT NULL,
     last_used_at  TEXT
 ) STRICT;
-CREATE INDEX factors_of_user ON factors (user_id);
+CREATE INDEX factors_of_user ON factors (user_id, is_confirmed);
+-- The user index knows who has a second factor.
+CREATE TRIGGER factors_added AFTER INSERT ON factors WHEN new.is_confirmed = 1 BEGIN
+    INSERT INTO user_changes (user_id) VALUES (new.user_id);
+END;
+CREATE TRIGGER factors_confirmed AFTER UPDATE OF is_confirmed ON factors WHEN new.is_confirmed <> old.is_confirmed BEGIN
+    INSERT INTO user_changes (user_id) VALUES (new.user_id);
+END;
+CREATE TRIGGER factors_removed AFTER DELETE ON factors WHEN old.is_confirmed = 1 BEGIN
+    INSERT INTO user_changes (user_id) VALUES (old.user_id);
+END;
 
 -- Codes that each stand in once for a second factor. They are random and long, so that a fast hash is enough.
 CREATE TABLE recovery_codes (

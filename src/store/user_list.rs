@@ -10,6 +10,7 @@ use crate::domain::username::fold_typed;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::value::bind;
+use crate::store::factors;
 use crate::store::user_rows::{from_row, user_columns};
 use crate::store::users::{count, find_by_name};
 
@@ -38,6 +39,8 @@ pub enum UserState {
     Inactive,
     /// Superusers, active or not.
     Superuser,
+    /// Without a confirmed second factor, active or not.
+    NoSecondFactor,
 }
 
 /// A page of the user list.
@@ -91,7 +94,8 @@ pub fn list(connection: &Connection, page: &UserQuery) -> Result<(i64, Vec<User>
 /// Like [`list`] for one user name, in any case and Unicode form: the result has one user or none.
 pub fn by_name(connection: &Connection, name: &str, page: &UserQuery) -> Result<(i64, Vec<User>), StoreError> {
     let found = find_by_name(connection, name)?.map(|(user, _)| user);
-    Ok(filter(found, page))
+    let has_factor = found.as_ref().map_or(Ok(false), |user| factors::is_enrolled(connection, user.id))?;
+    Ok(filter(found.map(|user| (user, has_factor)), page))
 }
 
 /// Like [`list`] for users with a pending deletion request, who are few, and for one user name if there is one.
@@ -120,28 +124,30 @@ pub fn with_deletion_request(
     Ok((total, connection.all(&sql, bind![&needle, &name, page.limit, page.skip], from_row)?))
 }
 
-/// Filters, counts and pages few users, who are in the order of the page.
-fn filter(users: impl IntoIterator<Item = User>, page: &UserQuery) -> (i64, Vec<User>) {
+/// Filters, counts and pages few users, who are in the order of the page. With each goes whether they have a second factor.
+fn filter(users: impl IntoIterator<Item = (User, bool)>, page: &UserQuery) -> (i64, Vec<User>) {
     let needle = page.search.as_deref().and_then(fold_typed).unwrap_or_default();
-    let is_in_state = |user: &User| page.state.is_none_or(|state| is_in(user, state));
-    let matches = |user: &User| is_in_state(user) && user.username.folded().contains(&needle);
-    let found: Vec<User> = users.into_iter().filter(matches).collect();
+    let is_in_state = |user: &User, has_factor| page.state.is_none_or(|state| is_in(user, has_factor, state));
+    let matches =
+        |(user, has_factor): &(User, bool)| is_in_state(user, *has_factor) && user.username.folded().contains(&needle);
+    let found: Vec<User> = users.into_iter().filter(matches).map(|(user, _)| user).collect();
     let size = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
     let total = i64::try_from(found.len()).unwrap_or(i64::MAX);
     (total, found.into_iter().skip(size(page.skip)).take(size(page.limit)).collect())
 }
 
 /// Whether a user is in a state.
-fn is_in(user: &User, state: UserState) -> bool {
+fn is_in(user: &User, has_factor: bool, state: UserState) -> bool {
     match state {
         UserState::Waiting => !user.is_active && user.last_login_at.is_none(),
         UserState::Active => user.is_active,
         UserState::Inactive => !user.is_active && user.last_login_at.is_some(),
         UserState::Superuser => user.is_superuser,
+        UserState::NoSecondFactor => !has_factor,
     }
 }
 
-/// Like [`list`] by last sign-in, without a search and without the superuser filter, for any number of users: it walks
+/// Like [`list`] by last sign-in, without a search and filtered by activity at most, for any number of users: it walks
 /// an index from the nearer end of the list and reads only the page's rows.
 pub fn by_last_login(connection: &Connection, page: &UserQuery) -> Result<(i64, Vec<User>), StoreError> {
     // One snapshot, so that a walk from the end matches the count.
@@ -179,6 +185,13 @@ pub fn by_rowids(connection: &Connection, ids: &[i64]) -> Result<Vec<User>, Stor
     Ok(users)
 }
 
+/// The condition of [`UserState::NoSecondFactor`].
+macro_rules! no_factor {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM factors WHERE factors.user_id = users.id AND factors.is_confirmed = 1)"
+    };
+}
+
 /// The condition of a state.
 fn condition(state: UserState) -> &'static str {
     match state {
@@ -186,6 +199,7 @@ fn condition(state: UserState) -> &'static str {
         UserState::Active => "is_active = 1",
         UserState::Inactive => "is_active = 0 AND last_login_at IS NOT NULL",
         UserState::Superuser => "is_superuser = 1",
+        UserState::NoSecondFactor => no_factor!(),
     }
 }
 
@@ -194,7 +208,7 @@ fn index(page: &UserQuery, matching: i64, everybody: i64) -> &'static str {
     let few = matching < everybody / 32;
     match (page.state, page.sort) {
         (Some(UserState::Superuser), _) if few => "INDEXED BY users_superusers",
-        (Some(_), _) if few => "INDEXED BY users_by_state",
+        (Some(state), _) if few && state != UserState::NoSecondFactor => "INDEXED BY users_by_state",
         // Waiting users all have the same last sign-in, NULL, so this index is in order of creation.
         (Some(UserState::Waiting), UserSort::Created | UserSort::LastLogin) => "INDEXED BY users_by_state",
         (Some(UserState::Active | UserState::Inactive), UserSort::LastLogin) => "INDEXED BY users_by_state",
@@ -206,11 +220,13 @@ fn index(page: &UserQuery, matching: i64, everybody: i64) -> &'static str {
 
 /// Returns the number of users in a state.
 fn count_of(connection: &Connection, state: UserState) -> Result<i64, StoreError> {
+    const NO_FACTOR_COUNT: &str = concat!("SELECT count(*) FROM users WHERE ", no_factor!());
     let sql = match state {
         UserState::Waiting => "SELECT waiting FROM user_count",
         UserState::Active => "SELECT active FROM user_count",
         UserState::Inactive => "SELECT n - active - waiting FROM user_count",
         UserState::Superuser => "SELECT superusers FROM user_count",
+        UserState::NoSecondFactor => NO_FACTOR_COUNT,
     };
     connection.one(sql, &[], |row| row.get(0))
 }

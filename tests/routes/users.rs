@@ -252,3 +252,40 @@ fn what_is_wrong_with_a_request_is_said_before_that_the_account_was_changed() {
     ask(&id, &admin, json!({ "username": "admin" }))
         .refused(412, "The user was changed since you read it; reload and try again");
 }
+
+#[test]
+fn the_list_tells_who_has_a_second_factor_and_is_narrowed_to_those_without() {
+    let server = Server::start();
+    let admin = server.admin();
+    for name in ["carol", "dora"] {
+        server.add_active(&admin, name);
+    }
+    let (id, alice) = server.member(&admin, "alice");
+    let begun = json!({ "current_password": PASSWORD });
+    server.call("POST", &format!("/api/v1/users/{id}/factors/totp"), &alice.access, &begun).expect(201);
+    let list = |query: &str| server.get(format!("/api/v1/users/?{query}")).bearer(&admin).send().expect(200).json();
+    let names = |query: &str| -> Vec<String> {
+        let page = list(query);
+        let users = page["users"].as_array().unwrap();
+        assert_eq!(page["total_count"], users.len(), "{query}");
+        users.iter().map(|user| user["username"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(
+        names("state=no_second_factor"),
+        ["admin", "carol", "dora", "alice"],
+        "an unconfirmed app doesn't count"
+    );
+    server.enroll(&id, &alice.access, PASSWORD);
+    assert_eq!(names("state=no_second_factor"), ["admin", "carol", "dora"]);
+    assert_eq!(names("state=no_second_factor&sort=last_login&order=desc"), ["admin", "dora", "carol"]);
+    assert_eq!(names("state=no_second_factor&sort=name&search=a"), ["admin", "carol", "dora"]);
+    assert_eq!(names("state=no_second_factor&username=carol"), ["carol"]);
+    assert_eq!(names("state=no_second_factor&username=alice"), [""; 0]);
+    let told = |query: &str| -> Vec<Value> {
+        list(query)["users"].as_array().unwrap().iter().map(|user| user["has_second_factor"].clone()).collect()
+    };
+    assert_eq!(told("include=second_factor&sort=name"), [false, true, false, false]);
+    assert_eq!(told(""), [(); 4].map(|()| Value::Null));
+    let wrong = server.get("/api/v1/users/?include=all").bearer(&admin).send();
+    assert_eq!(wrong.expect(422).json()["detail"][0]["msg"], "Input should be 'second_factor'");
+}

@@ -27,7 +27,7 @@ use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::validation::Rejected;
 use crate::store::user_index::search;
-use crate::store::{Connection, StoreError, audit, deletion_requests, sessions, sign_ups, user_list, users};
+use crate::store::{Connection, StoreError, audit, deletion_requests, factors, sessions, sign_ups, user_list, users};
 
 const ALL: &str = "/api/v1/users/";
 const WHOAMI: &str = "/api/v1/users/whoami";
@@ -123,7 +123,7 @@ async fn add(request: Request<MaybeSignedIn, CheckedUserCreate>) -> Result<Respo
 }
 
 async fn list(request: Request<Deferred<Superuser>, UserFilter>) -> Result<Response, ApiError> {
-    let UserFilter { page, username, deletion_requested } = request.input;
+    let UserFilter { page, username, deletion_requested, include_factors } = request.input;
     let index = request.app.user_index.clone();
     let found = request.caller.read(&request.app, move |connection, _| {
         let (total_count, users) = match username {
@@ -132,10 +132,14 @@ async fn list(request: Request<Deferred<Superuser>, UserFilter>) -> Result<Respo
             None => search::list(connection, &index, &page)?,
         };
         let deletion_requests = deletion_requests::pending_of(connection, &users)?;
-        Ok((total_count, users, deletion_requests))
+        let has_factor = |user: &User| factors::is_enrolled(connection, user.id).map(Some);
+        let has_factor = users.iter().map(|user| if include_factors { has_factor(user) } else { Ok(None) });
+        let has_factor = has_factor.collect::<Result<Vec<_>, StoreError>>()?;
+        Ok((total_count, users, has_factor, deletion_requests))
     });
-    let (total_count, users, deletion_requests) = found.await?;
-    let users = users.iter().map(UserRead::from).collect();
+    let (total_count, users, has_factor, deletion_requests) = found.await?;
+    let read = |(user, has_factor)| UserRead::from(user).with_factor(has_factor);
+    let users = users.iter().zip(has_factor).map(read).collect();
     Ok(Response::json(&UsersResponse { total_count, users, deletion_requests }))
 }
 

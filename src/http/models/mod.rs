@@ -85,6 +85,18 @@ pub struct UserRead<'a> {
     /// What clients remember about their user.
     #[schema(schema_with = any_object)]
     optins: Cow<'a, OptIns>,
+    /// Only in the list, with `include=second_factor`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    has_second_factor: Option<bool>,
+}
+
+impl UserRead<'_> {
+    /// Tells whether the user has a second factor, if that was asked for.
+    #[must_use]
+    pub fn with_factor(self, has_second_factor: Option<bool>) -> Self {
+        Self { has_second_factor, ..self }
+    }
 }
 
 impl<'a> From<&'a User> for UserRead<'a> {
@@ -100,6 +112,7 @@ impl<'a> From<&'a User> for UserRead<'a> {
             updated_at: user.updated_at,
             last_login_at: user.last_login_at,
             optins: user.optins.as_ref().map_or_else(|| Cow::Owned(OptIns::default()), Cow::Borrowed),
+            has_second_factor: None,
         }
     }
 }

@@ -89,6 +89,15 @@ struct UserListQuery {
     /// Only users who asked to delete their account. `false` doesn't filter.
     #[param(required = false, default = false)]
     deletion_requested: bool,
+    #[param(required = false, schema_with = include)]
+    include: Option<Include>,
+}
+
+/// What the list tells besides the users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "snake_case")]
+enum Include {
+    SecondFactor,
 }
 
 fn sort() -> ObjectBuilder {
@@ -101,8 +110,13 @@ fn order() -> ObjectBuilder {
 }
 
 fn state() -> ObjectBuilder {
-    let about = "Only users that wait for approval, can sign in, are deactivated, or are superusers.";
+    let about =
+        "Only users that wait for approval, can sign in, are deactivated, are superusers, or have no second factor.";
     words::<UserState>().description(Some(about))
+}
+
+fn include() -> ObjectBuilder {
+    words::<Include>().description(Some("Add `has_second_factor` to each user."))
 }
 
 impl UserListQuery {
@@ -120,6 +134,7 @@ impl UserListQuery {
             Some(text) => faults.note(Location::Query("deletion_requested"), coerce::boolean(&json!(text))),
             None => Some(false),
         };
+        let include = faults.note(Location::Query("include"), word(source, "include"));
         Some(Self {
             search: search?,
             username: username?,
@@ -127,6 +142,7 @@ impl UserListQuery {
             order: order?,
             state: state?,
             deletion_requested: deletion_requested?,
+            include: include?,
         })
     }
 }
@@ -145,7 +161,8 @@ fn word<T: FromStr + VariantNames>(source: &InputSource<'_>, name: &str) -> Resu
     let Some(sent) = source.query.get(name).filter(|sent| !sent.is_empty()) else { return Ok(None) };
     sent.parse().map(Some).map_err(|_| {
         let (last, others) = T::VARIANTS.split_last().unwrap_or((&"", &[]));
-        FieldError::new("literal_error", format!("Input should be '{}' or '{last}'", others.join("', '")))
+        let others = if others.is_empty() { String::new() } else { format!("'{}' or ", others.join("', '")) };
+        FieldError::new("literal_error", format!("Input should be {others}'{last}'"))
     })
 }
 
@@ -156,6 +173,8 @@ pub struct UserFilter {
     pub username: Option<String>,
     /// Only users who asked to delete their account.
     pub deletion_requested: bool,
+    /// Whether to tell who has a second factor.
+    pub include_factors: bool,
 }
 
 impl Input for UserFilter {
@@ -166,10 +185,12 @@ impl Input for UserFilter {
         let page = Page::read(source, generation.list_limits, faults);
         let query = UserListQuery::read(source, faults);
         let (Page { skip, limit }, query) = (page?, query?);
-        let UserListQuery { search, username, sort, order, state, deletion_requested } = query;
+        let UserListQuery { search, username, sort, order, state, deletion_requested, include } = query;
         let descending = order == Some(SortOrder::Desc);
         let sort = sort.unwrap_or(generation.list_order);
-        Some(Self { page: UserQuery { skip, limit, search, sort, descending, state }, username, deletion_requested })
+        let page = UserQuery { skip, limit, search, sort, descending, state };
+        let include_factors = include == Some(Include::SecondFactor);
+        Some(Self { page, username, deletion_requested, include_factors })
     }
 
     fn describe(operation: &mut Operation) {

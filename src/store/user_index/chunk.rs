@@ -14,6 +14,7 @@ pub const NEVER: i64 = i64::MIN;
 const ACTIVE: u8 = 1;
 const SUPERUSER: u8 = 2;
 const SEEN: u8 = 4;
+const FACTOR: u8 = 8;
 
 /// An indexed user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,7 @@ pub(crate) struct IndexedUser<'a> {
     pub name: &'a str,
     pub is_active: bool,
     pub is_superuser: bool,
+    pub has_factor: bool,
     /// In microseconds since 1970, or [`NEVER`].
     pub last_login: i64,
 }
@@ -29,7 +31,8 @@ pub(crate) struct IndexedUser<'a> {
 impl IndexedUser<'_> {
     fn flags(&self) -> u8 {
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-        flag(self.is_active, ACTIVE) | flag(self.is_superuser, SUPERUSER) | flag(self.last_login != NEVER, SEEN)
+        let rights = flag(self.is_active, ACTIVE) | flag(self.is_superuser, SUPERUSER);
+        rights | flag(self.last_login != NEVER, SEEN) | flag(self.has_factor, FACTOR)
     }
 }
 
@@ -41,6 +44,7 @@ fn mask(state: Option<UserState>) -> (u8, u8) {
         Some(UserState::Active) => (ACTIVE, ACTIVE),
         Some(UserState::Inactive) => (ACTIVE | SEEN, SEEN),
         Some(UserState::Superuser) => (SUPERUSER, SUPERUSER),
+        Some(UserState::NoSecondFactor) => (FACTOR, 0),
     }
 }
 
@@ -100,6 +104,10 @@ impl Chunk {
 
     pub fn set_superuser(&mut self, row: usize) {
         self.flags[row] |= SUPERUSER;
+    }
+
+    pub fn set_factor(&mut self, row: usize) {
+        self.flags[row] |= FACTOR;
     }
 
     /// Adds a row whose id is larger than all others.

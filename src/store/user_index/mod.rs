@@ -79,11 +79,20 @@ impl UserIndex {
 
     /// Marks a user as a superuser.
     pub fn set_superuser(&mut self, id: i64) {
+        self.mark(id, Chunk::set_superuser);
+    }
+
+    /// Marks a user as one who has a second factor.
+    pub fn set_factor(&mut self, id: i64) {
+        self.mark(id, Chunk::set_factor);
+    }
+
+    fn mark(&mut self, id: i64, set: fn(&mut Chunk, usize)) {
         let at = self.chunk_of(id);
         if let Some(chunk) = self.chunks.get_mut(at)
             && let Some(row) = chunk.row(id)
         {
-            chunk.set_superuser(row);
+            set(chunk, row);
         }
     }
 

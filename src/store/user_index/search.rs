@@ -19,7 +19,8 @@ use crate::store::users;
 /// The id and the columns that [`person`] reads.
 macro_rules! person_columns {
     () => {
-        "id, username_folded, is_active, is_superuser, last_login_at"
+        "id, username_folded, is_active, is_superuser, last_login_at, \
+         EXISTS (SELECT 1 FROM factors WHERE factors.user_id = users.id AND factors.is_confirmed = 1)"
     };
 }
 
@@ -63,7 +64,9 @@ fn list_many(
     match (&part, page.sort, page.state) {
         (None, UserSort::Created, None) if !page.descending => return list_all(connection, index, page),
         // A database index has this order.
-        (None, UserSort::LastLogin, state) if state != Some(UserState::Superuser) => {
+        (None, UserSort::LastLogin, state)
+            if !matches!(state, Some(UserState::Superuser | UserState::NoSecondFactor)) =>
+        {
             return user_list::by_last_login(connection, page);
         }
         _ => {}
@@ -222,7 +225,8 @@ impl IndexState {
 
 fn person<'a>(row: &'a Row<'_>) -> Result<IndexedUser<'a>, StoreError> {
     let name = row.text(1)?;
-    Ok(IndexedUser { name, is_active: row.get(2)?, is_superuser: row.get(3)?, last_login: last_login(row, 4)? })
+    let (is_active, is_superuser, last_login) = (row.get(2)?, row.get(3)?, last_login(row, 4)?);
+    Ok(IndexedUser { name, is_active, is_superuser, has_factor: row.get(5)?, last_login })
 }
 
 fn last_login(row: &Row<'_>, column: usize) -> Result<i64, StoreError> {
@@ -235,6 +239,7 @@ fn read_all(connection: &Connection) -> Result<UserIndex, StoreError> {
         "SELECT id, username_folded FROM users INDEXED BY sqlite_autoindex_users_2 ORDER BY username_folded";
     const STATES: &str = "SELECT id, is_active, last_login_at FROM users INDEXED BY users_by_state";
     const SUPERUSERS: &str = "SELECT id FROM users INDEXED BY users_superusers WHERE is_superuser = 1";
+    const ENROLLED: &str = "SELECT user_id FROM factors WHERE is_confirmed = 1";
     let (mut text, mut names, mut order) = (String::new(), Vec::new(), Vec::new());
     connection.each(NAMES, &[], |row| {
         let (id, start): (i64, _) = (row.get(0)?, text.len());
@@ -253,10 +258,15 @@ fn read_all(connection: &Connection) -> Result<UserIndex, StoreError> {
     let mut people = UserIndex::default();
     // Both come from one snapshot and have the same ids.
     for ((id, start, end), (_, is_active, last_login)) in names.into_iter().zip(states) {
-        people.push(id, IndexedUser { name: &text[start..end], is_active, is_superuser: false, last_login });
+        let name = &text[start..end];
+        people.push(id, IndexedUser { name, is_active, is_superuser: false, has_factor: false, last_login });
     }
     connection.each(SUPERUSERS, &[], |row| {
         people.set_superuser(row.get(0)?);
+        Ok(())
+    })?;
+    connection.each(ENROLLED, &[], |row| {
+        people.set_factor(row.get(0)?);
         Ok(())
     })?;
     people.set_order(order);

@@ -4,8 +4,10 @@ use crate::domain::clock::Timestamp;
 use crate::domain::secret::PasswordHash;
 use crate::domain::username::Username;
 use crate::store::engine::connection::in_memory;
+use crate::store::factors::{self, NewFactor};
 use crate::store::user_index::search::*;
 use proptest::prelude::*;
+use uuid::Uuid;
 
 /// What happens to the users between two looks at the list.
 #[derive(Clone, Debug)]
@@ -13,12 +15,14 @@ enum Step {
     Add(String),
     Change(usize, Option<String>, bool, bool, Option<i64>),
     Delete(usize),
+    Factor(usize, bool),
     Look(UserQuery),
 }
 
 fn page() -> impl Strategy<Value = UserQuery> {
     let sort = prop_oneof![Just(UserSort::Created), Just(UserSort::Name), Just(UserSort::LastLogin)];
-    let states = [UserState::Waiting, UserState::Active, UserState::Inactive, UserState::Superuser];
+    let states =
+        [UserState::Waiting, UserState::Active, UserState::Inactive, UserState::Superuser, UserState::NoSecondFactor];
     let state = prop::option::of(prop::sample::select(states.to_vec()));
     let search = prop::option::of("[aAbBéß]{0,2}");
     (0i64..12, 0i64..5, search, sort, any::<bool>(), state).prop_map(
@@ -33,12 +37,28 @@ fn step() -> impl Strategy<Value = Step> {
         4 => name().prop_map(Step::Add),
         2 => change.prop_map(|(at, name, active, superuser, login)| Step::Change(at, name, active, superuser, login)),
         1 => any::<usize>().prop_map(Step::Delete),
+        2 => (any::<usize>(), any::<bool>()).prop_map(|(at, on)| Step::Factor(at, on)),
         4 => page().prop_map(Step::Look),
     ]
 }
 
 fn user(name: &str) -> User {
     User::new(Username::parse(name).unwrap(), true, false, Timestamp::UNIX_EPOCH)
+}
+
+/// Gives a user a confirmed authenticator app, beside one that doesn't count, or takes all away.
+fn set_factor(connection: &Connection, user: Uuid, on: bool) {
+    if !on {
+        factors::remove_all(connection, user).unwrap();
+        return;
+    }
+    for confirm in [true, false] {
+        let id = Uuid::new_v4();
+        factors::insert(connection, user, id, "app", &NewFactor::Totp("secret"), Timestamp::UNIX_EPOCH).unwrap();
+        if confirm {
+            factors::accept_step(connection, id, 1, Timestamp::UNIX_EPOCH).unwrap();
+        }
+    }
 }
 
 fn all_of(connection: &Connection) -> Vec<User> {
@@ -66,11 +86,12 @@ proptest! {
                 Step::Delete(at) if !people.is_empty() => {
                     prop_assert!(users::delete(&connection, people[at % people.len()].id).unwrap());
                 }
+                Step::Factor(at, on) if !people.is_empty() => set_factor(&connection, people[at % people.len()].id, on),
                 Step::Look(page) => {
                     let plain = user_list::list(&connection, &page).unwrap();
                     prop_assert_eq!(list_many(&connection, &index, &page).unwrap(), plain);
                 }
-                Step::Change(..) | Step::Delete(_) => {}
+                Step::Change(..) | Step::Delete(_) | Step::Factor(..) => {}
             }
         }
     }

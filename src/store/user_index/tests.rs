@@ -5,11 +5,17 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 const SORTS: [UserSort; 3] = [UserSort::Created, UserSort::Name, UserSort::LastLogin];
-const STATES: [Option<UserState>; 5] =
-    [None, Some(UserState::Waiting), Some(UserState::Active), Some(UserState::Inactive), Some(UserState::Superuser)];
+const STATES: [Option<UserState>; 6] = [
+    None,
+    Some(UserState::Waiting),
+    Some(UserState::Active),
+    Some(UserState::Inactive),
+    Some(UserState::Superuser),
+    Some(UserState::NoSecondFactor),
+];
 
 fn active(name: &str) -> IndexedUser<'_> {
-    IndexedUser { name, is_active: true, is_superuser: false, last_login: 5 }
+    IndexedUser { name, is_active: true, is_superuser: false, has_factor: false, last_login: 5 }
 }
 
 #[test]
@@ -30,18 +36,20 @@ fn parts_are_found_in_order_once_for_each_name_and_counted() {
 }
 
 #[derive(Clone, Debug)]
-struct Owned(String, bool, bool, i64);
+struct Owned(String, bool, bool, i64, bool);
 
 impl Owned {
     fn person(&self) -> IndexedUser<'_> {
-        IndexedUser { name: &self.0, is_active: self.1, is_superuser: self.2, last_login: self.3 }
+        let Self(name, is_active, is_superuser, last_login, has_factor) = self;
+        let (is_active, is_superuser, has_factor) = (*is_active, *is_superuser, *has_factor);
+        IndexedUser { name, is_active, is_superuser, has_factor, last_login: *last_login }
     }
 }
 
 fn owned() -> impl Strategy<Value = Owned> {
     let login = prop_oneof![Just(NEVER), -3i64..3];
-    ("[abé]{0,3}", any::<bool>(), any::<bool>(), login)
-        .prop_map(|(name, active, superuser, login)| Owned(name, active, superuser, login))
+    ("[abé]{0,3}", any::<bool>(), any::<bool>(), login, any::<bool>())
+        .prop_map(|(name, active, superuser, login, factor)| Owned(name, active, superuser, login, factor))
 }
 
 /// What looking at everybody gives.
@@ -53,6 +61,7 @@ fn plainly(people: &BTreeMap<i64, Owned>, wanted: &IndexQuery<'_>) -> (usize, Ve
             Some(UserState::Active) => one.1,
             Some(UserState::Inactive) => !one.1 && one.3 != NEVER,
             Some(UserState::Superuser) => one.2,
+            Some(UserState::NoSecondFactor) => !one.4,
         };
         state && wanted.part.is_none_or(|part| one.0.contains(part))
     };
@@ -79,7 +88,7 @@ proptest! {
         (skip, limit) in (prop_oneof![0usize..50, 0usize..9_000], 0usize..8),
     ) {
         let mut people = UserIndex::default();
-        let made = |id: i64| Owned(format!("{:x}", id * 7919 % 10_037), id % 3 == 0, id % 50 == 0, id % 11 - 5);
+        let made = |id: i64| Owned(format!("{:x}", id * 7919 % 10_037), id % 3 == 0, id % 50 == 0, id % 11 - 5, id % 4 == 0);
         let mut plain = BTreeMap::new();
         let add = |people: &mut UserIndex, plain: &mut BTreeMap<i64, Owned>, id: i64| {
             people.push(id, made(id).person());
@@ -91,7 +100,7 @@ proptest! {
         people.set_order(order);
         for (id, one) in changes {
             // Names are unique, and none is empty.
-            let one = one.map(|one| Owned(format!("{}-{id}", one.0), one.1, one.2, one.3));
+            let one = one.map(|one| Owned(format!("{}-{id}", one.0), one.1, one.2, one.3, one.4));
             people.change(id, one.as_ref().map(Owned::person));
             match (plain.contains_key(&id), one) {
                 (true, Some(one)) => drop(plain.insert(id, one)),

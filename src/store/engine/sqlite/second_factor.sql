@@ -17,7 +17,17 @@ CREATE TABLE factors (
     created_at    TEXT NOT NULL,
     last_used_at  TEXT
 ) STRICT;
-CREATE INDEX factors_of_user ON factors (user_id);
+CREATE INDEX factors_of_user ON factors (user_id, is_confirmed);
+-- The user index knows who has a second factor.
+CREATE TRIGGER factors_added AFTER INSERT ON factors WHEN new.is_confirmed = 1 BEGIN
+    INSERT INTO user_changes (user_id) VALUES (new.user_id);
+END;
+CREATE TRIGGER factors_confirmed AFTER UPDATE OF is_confirmed ON factors WHEN new.is_confirmed <> old.is_confirmed BEGIN
+    INSERT INTO user_changes (user_id) VALUES (new.user_id);
+END;
+CREATE TRIGGER factors_removed AFTER DELETE ON factors WHEN old.is_confirmed = 1 BEGIN
+    INSERT INTO user_changes (user_id) VALUES (old.user_id);
+END;
 
 -- Codes that each stand in once for a second factor. They are random and long, so that a fast hash is enough.
 CREATE TABLE recovery_codes (
