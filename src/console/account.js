@@ -8,6 +8,7 @@ import { Profile } from './profile.js';
 import { RecentActivity } from './activity.js';
 import { Keys, Sessions } from './credentials.js';
 import { OwnData } from './own_data.js';
+import { Security } from './security.js';
 import { common, password as texts, shell } from './texts.js';
 
 function Password({ me, setMe }) {
@@ -16,12 +17,7 @@ function Password({ me, setMe }) {
     const wrong = password === repeat ? null : common.passwordsDiffer;
     setMismatch(wrong);
     if (wrong) return undefined;
-    return request('PATCH', `users/${me.id}/reset-password`, { json: { current_password, password } }).catch((error) => {
-      // The API's messages for these two name no field.
-      if (error.message === 'Current password is incorrect') error.fields = { current_password: error.message };
-      if (error.message === 'You can\'t use your current password') error.fields = { password: error.message };
-      throw error;
-    });
+    return request('PATCH', `users/${me.id}/reset-password`, { json: { current_password, password } });
   });
   const done = (user, form) => {
     form.reset();
@@ -41,6 +37,6 @@ function Password({ me, setMe }) {
 
 export function Account({ me, setMe }) {
   return html`<${Heading} title=${shell.account} />
-    <div class="columns"><div><${Profile} user=${me} put=${setMe} /><${Password} me=${me} setMe=${setMe} /></div>
+    <div class="columns"><div><${Profile} user=${me} put=${setMe} /><${Password} me=${me} setMe=${setMe} /><${Security} me=${me} /></div>
       <div><${Sessions} path="sessions" own version=${me.updated_at} /><${Keys} path="api_key/" own /><${RecentActivity} user=${me} /><${OwnData} me=${me} /></div></div>`;
 }

@@ -3,8 +3,16 @@
 import { base } from './routing.js';
 import { errors, session } from './texts.js';
 
-/** The API's message for a taken user name. Like those of refused names and passwords, it is no list of fields. */
-const NAME_TAKEN = 'This username is unavailable.';
+/** Messages of the API that name no field, and the field that each is about. */
+const FIELDS = {
+  'This username is unavailable.': 'username',
+  'Current password is incorrect': 'current_password',
+  'Enter your current password, or sign in with a passkey': 'current_password',
+  'You can\'t use your current password': 'password',
+  'Incorrect code': 'code',
+};
+/** The API's message for a challenge that took too long or had too many wrong answers. */
+const CHALLENGE_ENDED = 'This sign-in has expired; sign in again';
 
 /** How long to wait for a response, in milliseconds. */
 const TIMEOUT = 20000;
@@ -42,7 +50,9 @@ export class ApiError extends Error {
     this.status = status;
     this.fields = {};
     this.retryAfter = status === 429 ? Math.max(1, Number(body?.retry_after ?? retryAfter) || 1) : 0;
-    if (detail === NAME_TAKEN) this.fields.username = detail;
+    this.challenge = body?.challenge && body;
+    this.challengeEnded = detail === CHALLENGE_ENDED;
+    if (FIELDS[detail]) this.fields[FIELDS[detail]] = detail;
     const about = typeof detail === 'string' && /^(Username|Password) /.exec(detail);
     if (about) this.fields[about[1].toLowerCase()] = readable(detail);
     if (Array.isArray(detail)) {
@@ -182,8 +192,14 @@ export function setLaunchSecret(secret) {
   launchSecret = secret;
 }
 
+/** Signs in. An error with a `challenge` asks for a second factor. */
 export async function signIn(username, password) {
   store(await send('POST', 'api/v1/login', { headers: CONSOLE, form: { username, password } }).then(read));
+}
+
+/** Signs in with an answer to a challenge; `how` is `second-factor` or `passkey`. */
+export async function answerChallenge(how, json) {
+  store(await send('POST', `api/v1/login/${how}`, { headers: CONSOLE, json }).then(read));
 }
 
 export async function signOut() {
@@ -222,8 +238,18 @@ async function renewSameUser() {
   return done;
 }
 
-/** Sends a request as the signed-in user. Renews the token when it is old or refused. */
-export async function request(method, path, options = {}) {
+let askAgain = null;
+
+/** Sets the function that asks the user to sign in again and returns whether they did, or `null`. */
+export function onSignInAgain(ask) {
+  askAgain = ask;
+}
+
+/**
+ * Sends a request as the signed-in user. Renews the token when it is old or refused, and asks the user to sign in again
+ * where the server requires it. With `blob`, the body is a file instead of JSON.
+ */
+export async function request(method, path, { blob, ...options } = {}) {
   if (token && performance.now() > renewAt) await renewSameUser();
   const attempt = () => send(method, `api/v1/${path}`, { ...options, headers: { ...options.headers, ...authorization() } });
   let response = token ? await attempt() : null;
@@ -235,8 +261,12 @@ export async function request(method, path, options = {}) {
     }
     response = await attempt();
   }
-  if (response.status === 403) emit('forbidden');
-  const body = await read(response);
+  if (response.status === 403) {
+    const refusal = await response.clone().json().catch(() => null);
+    if (!refusal?.reauthenticate) emit('forbidden');
+    else if (askAgain && await askAgain()) response = await attempt();
+  }
+  const body = blob && response.ok ? await response.blob() : await read(response);
   if (method !== 'GET' && path.startsWith('users/')) emit('users-changed');
   return body;
 }

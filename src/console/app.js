@@ -1,10 +1,10 @@
 // The start of the console: finds out who is signed in. The pages for signed-in users load when they are needed.
 
-import { html, render, useState, useEffect, Brand, Connection, Notices, Problem, announce, short } from './ui.js';
-import { base, configuredBase, likelySignedIn, linkPage, needsSetup, takeFromHash } from './routing.js';
+import { html, render, useState, useEffect, Brand, CardPage, Connection, Notices, Problem, announce, short } from './ui.js';
+import { base, configuredBase, likelySignedIn, linkPage, needsSetup, secondFactor, takeFromHash } from './routing.js';
 import { keepFocus } from './focus.js';
 import { request, setLaunchSecret, on, renew } from './api.js';
-import { CardPage, Invitation, NeedsSetup, SignedOut, Setup, Reset, returnTo } from './sign_in.js';
+import { Invitation, NeedsSetup, SignedOut, Setup, Reset, returnTo } from './sign_in.js';
 import { ReturnToSite, SignOut } from './return_to.js';
 import { common, session, setup as setupTexts } from './texts.js';
 
@@ -32,6 +32,28 @@ function SignedIn(props) {
     ${failed && html`<main><${Problem} text=${common.reload} retry=${retry} /></main>`}`;
 }
 
+/**
+ * Whether the user must set up a second factor before anything else, or `undefined` if it isn't known yet. Asks again
+ * when the server refuses something, as rights and settings can change.
+ */
+function useFactorMissing(me) {
+  const [known, setKnown] = useState({});
+  const mayBeMissing = secondFactor === 'required' && me;
+  const check = () => request('GET', 'session').then(
+    (found) => setKnown({ id: me.id, missing: Boolean(found.second_factor_missing) }),
+    // Without a response, the event `online` asks again. After an error, the pages show what is refused.
+    (error) => { if (error.status) setKnown({ id: me.id, missing: false }); },
+  );
+  useEffect(() => {
+    if (!mayBeMissing) return undefined;
+    check();
+    const stop = [on('forbidden', check), on('online', check)];
+    return () => stop.forEach((end) => end());
+  }, [me?.id, me?.is_superuser]);
+  if (!mayBeMissing) return [false, check];
+  return [known.id === me.id ? known.missing : undefined, check];
+}
+
 function App() {
   // The signed-in user, `null` for nobody, or `undefined` if it isn't known yet.
   const [me, setMe] = useState(likelySignedIn ? undefined : null);
@@ -40,6 +62,7 @@ function App() {
   const [setUp, setSetUp] = useState(false);
   const [special, setSpecial] = useState(linkPage);
   const [problem, setProblem] = useState(null);
+  const [factorMissing, checkFactor] = useFactorMissing(me);
   const loadUser = async (signedIn) => {
     setProblem(null);
     try {
@@ -82,8 +105,10 @@ function App() {
   else if (special === 'sign-out') page = html`<${SignOut} onDone=${() => finish(session.signedOut)} />`;
   else if (needsSetup && me === null && !setUp) page = html`<${NeedsSetup} />`;
   else if (me === null) page = html`<${SignedOut} notice=${notice} onSignedIn=${signedIn} />`;
-  else if (me && returnTo) page = html`<${ReturnToSite} me=${me} onLeave=${leave} />`;
-  else if (me) page = html`<${SignedIn} key=${me.id} me=${me} setMe=${setMe} onLeave=${leave} />`;
+  else if (me && factorMissing === undefined) page = html`<header class="top"><${Brand} /></header>`;
+  else if (me && returnTo && !factorMissing) page = html`<${ReturnToSite} me=${me} onLeave=${leave} />`;
+  else if (me) page = html`<${SignedIn} key=${me.id} me=${me} setMe=${setMe} onLeave=${leave}
+    onFactor=${factorMissing && checkFactor} />`;
   else if (problem) page = html`<${CardPage} title=${common.wait}><${Problem} text=${problem} retry=${() => loadUser()} /><//>`;
   return html`<${BasePathWarning} /><${Connection} />${page}<${Notices} />`;
 }

@@ -48,7 +48,9 @@ pub const SIGNED_OUT_SCRIPTS: &[&str] = &[
     "async.js",
     "ui.js",
     "focus.js",
+    "passkeys.js",
     "sign_in.js",
+    "second_step.js",
     "return_to.js",
     "app.js",
 ];
@@ -63,6 +65,9 @@ pub const SIGNED_IN_SCRIPTS: &[&str] = &[
     "profile.js",
     "credentials.js",
     "account.js",
+    "security.js",
+    "enroll.js",
+    "again.js",
     "audit.js",
     "export.js",
     "bulk.js",
@@ -103,6 +108,10 @@ pub mod mark {
     pub const PASSWORD_MIN: &str = "PASSWORD_MIN";
     /// The setting `self_deletion`.
     pub const SELF_DELETION: &str = "SELF_DELETION";
+    /// Whether second factors are off, optional, or required of some users.
+    pub const SECOND_FACTOR: &str = "SECOND_FACTOR";
+    /// The domain that passkeys belong to; empty if they can't be used.
+    pub const PASSKEY_DOMAIN: &str = "PASSKEY_DOMAIN";
     /// The path of the file with the setup link, if there is one.
     pub const SETUP_FILE: &str = "SETUP_FILE";
     /// The setting `site_name`.
@@ -126,6 +135,11 @@ pub const FILES: &[File] = &[
     file!("async.js", "", SCRIPT),
     file!("routing.js", "", SCRIPT),
     file!("focus.js", "", SCRIPT),
+    file!("passkeys.js", "", SCRIPT),
+    file!("second_step.js", "", SCRIPT),
+    file!("security.js", "", SCRIPT),
+    file!("enroll.js", "", SCRIPT),
+    file!("again.js", "", SCRIPT),
     file!("shell.js", "", SCRIPT),
     file!("credentials.js", "", SCRIPT),
     file!("user_badges.js", "", SCRIPT),

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::console::{
     APP, BOOT, DOCS, DOCS_SCRIPTS, FILES, LOGO, NOT_FOUND, SIGNED_IN_SCRIPTS, SIGNED_OUT_SCRIPTS, STYLE, mark,
 };
+use crate::domain::second_factor::SecondFactorPolicy;
 
 /// The version segment of the files' paths: a hash of their content.
 pub static VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -29,6 +30,7 @@ pub static CONTENTS: LazyLock<Vec<Content>> =
 /// The pages of one server, made at their first request.
 #[derive(Default)]
 pub struct Pages {
+    passkey_domain: String,
     signed_out: OnceLock<ConsolePage>,
     signed_in: OnceLock<ConsolePage>,
     setup: OnceLock<ConsolePage>,
@@ -37,31 +39,32 @@ pub struct Pages {
 }
 
 impl Pages {
+    /// The pages of a server whose passkeys belong to this domain; an empty one if they can't be used.
+    pub fn new(passkey_domain: &str) -> Self {
+        Self { passkey_domain: passkey_domain.to_owned(), ..Self::default() }
+    }
+
     /// The console, for a browser that must sign in.
     pub fn signed_out(&self, config: &Config) -> &ConsolePage {
-        self.signed_out.get_or_init(|| {
-            ConsolePage::new(&APP.replace(mark::VISITOR, "new"), config, "app.js", &[SIGNED_OUT_SCRIPTS])
-        })
+        self.signed_out.get_or_init(|| ConsolePage::new(&self.app("new"), config, "app.js", &[SIGNED_OUT_SCRIPTS]))
     }
 
     /// The console, for a browser that is probably signed in.
     pub fn signed_in(&self, config: &Config) -> &ConsolePage {
-        let page = || {
-            ConsolePage::new(
-                &APP.replace(mark::VISITOR, "known"),
-                config,
-                "app.js",
-                &[SIGNED_OUT_SCRIPTS, SIGNED_IN_SCRIPTS],
-            )
-        };
+        let page = || ConsolePage::new(&self.app("known"), config, "app.js", &[SIGNED_OUT_SCRIPTS, SIGNED_IN_SCRIPTS]);
         self.signed_in.get_or_init(page)
     }
 
     /// The console while there is no superuser. `link_file` is the file with the setup link, if there is one.
     pub fn setup(&self, config: &Config, link_file: Option<&Path>) -> &ConsolePage {
         let path = link_file.map(|path| path.display().to_string()).unwrap_or_default();
-        let text = || APP.replace(mark::VISITOR, "setup").replace(mark::SETUP_FILE, &escape(&path));
+        let text = || self.app("setup").replace(mark::SETUP_FILE, &escape(&path));
         self.setup.get_or_init(|| ConsolePage::new(&text(), config, "app.js", &[SIGNED_OUT_SCRIPTS]))
+    }
+
+    /// The console's page for a visitor of this kind.
+    fn app(&self, visitor: &str) -> String {
+        APP.replace(mark::VISITOR, visitor).replace(mark::PASSKEY_DOMAIN, &self.passkey_domain)
     }
 
     /// The page for an unknown address.
@@ -108,11 +111,21 @@ impl ConsolePage {
             .replace(mark::RELEASE, env!("CARGO_PKG_VERSION"))
             .replace(mark::PASSWORD_MIN, &config.password_min_length.to_string())
             .replace(mark::SELF_DELETION, &config.self_deletion.to_string())
+            .replace(mark::SECOND_FACTOR, second_factor(config.second_factor))
             .replace(mark::SETUP_FILE, "")
             // Last, as it can be any text.
             .replace(mark::SITE_NAME, &escape(config.site_name.as_deref().unwrap_or("usher")));
         let policy = HeaderValue::try_from(policy).expect("the policy has only ASCII words and base64");
         Self { content: Content::new(text, "text/html; charset=utf-8"), policy }
+    }
+}
+
+/// What the console needs to know of the setting `second_factor`.
+fn second_factor(policy: SecondFactorPolicy) -> &'static str {
+    match policy {
+        SecondFactorPolicy::Off => "off",
+        SecondFactorPolicy::Optional => "optional",
+        SecondFactorPolicy::Superusers | SecondFactorPolicy::Everybody => "required",
     }
 }
 

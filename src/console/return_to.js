@@ -1,10 +1,10 @@
 // Sites behind the proxy: returning to one after sign-in, and signing out of all.
 
-import { html, useEffect, useState, Form, Problem } from './ui.js';
+import { html, useEffect, useState, CardPage, Form, Problem } from './ui.js';
 import { base } from './routing.js';
 import { useAction } from './async.js';
 import { request, signOut } from './api.js';
-import { CardPage, returnTo } from './sign_in.js';
+import { returnTo } from './sign_in.js';
 import { common, shell, sites } from './texts.js';
 
 /** The browser keeps the fragment across the redirect to this page; the site may need it. */

@@ -19,6 +19,12 @@ export const passwordMin = Number(meta('password-min') ?? 8);
 /** The setting `self_deletion`. */
 export const selfDeletion = meta('self-deletion') === 'true';
 
+/** Whether second factors are `off`, `optional`, or `required` of some users. */
+export const secondFactor = meta('second-factor') ?? 'off';
+
+/** The domain that passkeys belong to; empty if they can't be used. */
+export const passkeyDomain = meta('passkey-domain') ?? '';
+
 /** The setting `site_name`, or the product's name. */
 export const siteName = meta('site-name');
 

@@ -2,7 +2,7 @@
 
 import { html, Badge, Heading, Problem, Time, announce, number } from './ui.js';
 import { useAction, useLoad } from './async.js';
-import { authorization, healthCheck, rawRequest, read, request } from './api.js';
+import { healthCheck, request } from './api.js';
 import { save } from './export.js';
 import { common, server as texts } from './texts.js';
 
@@ -32,9 +32,7 @@ function Backups({ backups, reload }) {
       reload();
       return;
     }
-    const response = await rawRequest('GET', `api/v1/server/backups/${name}`, { headers: authorization(), timeout: BACKUP_TIMEOUT });
-    if (!response.ok) await read(response);
-    save(name, await response.blob());
+    save(name, await request('GET', `server/backups/${name}`, { blob: true, timeout: BACKUP_TIMEOUT }));
   });
   const last = backups.last_at && html`<${Time} at=${backups.last_at} /> <${Badge} kind=${backups.last_success ? 'active' : 'failed'}>${
     backups.last_success ? texts.succeeded : texts.failed}<//>`;

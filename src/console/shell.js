@@ -9,6 +9,8 @@ import { Account } from './account.js';
 import { Audit } from './audit.js';
 import { Invitations } from './invitations.js';
 import { Server } from './server.js';
+import { FactorRequired } from './security.js';
+import { SignInAgain } from './again.js';
 import { discard, session, shell } from './texts.js';
 
 function Page({ at, me, setMe }) {
@@ -86,10 +88,11 @@ function useSearchKey() {
   }, []);
 }
 
-export function Shell({ me, setMe, onLeave }) {
+/** `onFactor` is set while the user must set up a second factor, and called when they did. */
+export function Shell({ me, setMe, onLeave, onFactor }) {
   const at = useRoute();
   const page = me.is_superuser ? at.page || 'users' : 'account';
-  const waiting = useWaitingCount(me.is_superuser);
+  const waiting = useWaitingCount(me.is_superuser && !onFactor);
   useSearchKey();
   const isWaitingView = page === 'users' && at.query.state === 'waiting' && !at.id;
   const current = (is) => (is ? 'page' : undefined);
@@ -110,18 +113,19 @@ export function Shell({ me, setMe, onLeave }) {
   return html`<a class="skip" href="#main" onClick=${skip}>${shell.skip}</a>
   <header class="top">
     <${Brand} />
-    <nav aria-label=${shell.navigation}>
+    ${!onFactor && html`<nav aria-label=${shell.navigation}>
       ${me.is_superuser && link('users')}
       ${me.is_superuser && (waiting > 0 || isWaitingView) && html`<a href="#/users?state=waiting"
         aria-current=${current(isWaitingView)}>${shell.waiting}<span class="count" aria-label=${shell.waitingCount(number(waiting))}
           role="img">${number(waiting)}</span></a>`}
       ${me.is_superuser && link('audit')}
       ${link('account')}
-    </nav>
+    </nav>`}
     <div class="who"><${Avatar} user=${me} /><${Name} text=${me.username} />
       <button onClick=${leave}>${shell.signOut}</button></div>
   </header>
-  <main id="main"><${Page} at=${at} me=${me} setMe=${setMe} /></main>
-  <footer class="muted small"><span>${shell.version(version)}</span>${me.is_superuser && html`<a href="#/server" aria-current=${current(page === 'server')}>${shell.server}</a>`}<a href=${new URL('docs', base)}>${shell.api}</a><${Theme} /></footer>
-  <${DiscardDialog} />`;
+  <main id="main">${onFactor ? html`<${FactorRequired} me=${me} onDone=${onFactor} />`
+    : html`<${Page} at=${at} me=${me} setMe=${setMe} />`}</main>
+  <footer class="muted small"><span>${shell.version(version)}</span>${me.is_superuser && !onFactor && html`<a href="#/server" aria-current=${current(page === 'server')}>${shell.server}</a>`}<a href=${new URL('docs', base)}>${shell.api}</a><${Theme} /></footer>
+  <${DiscardDialog} /><${SignInAgain} me=${me} />`;
 }

@@ -1,9 +1,11 @@
 // The pages for people who are not signed in: sign-in, sign-up, first-run setup, and a new password by a reset link.
 
-import { html, Brand, Field, Form, Heading, Problem, Time, short, useEffect, useState } from './ui.js';
+import { html, CardPage, Field, Form, Problem, Time, short, useEffect, useState } from './ui.js';
 import { useAction } from './async.js';
 import { base, hashOf, go, needsSetup, passwordMin, setupFile, signupMode, useRoute } from './routing.js';
 import { requestAnonymously, signIn } from './api.js';
+import { PasskeySignIn } from './passkeys.js';
+import { SecondStep } from './second_step.js';
 import { common, invitation, needsSetup as needsTexts, reset, setup, signIn as texts, signUp } from './texts.js';
 
 /** The address to return to after sign-in. The server checks whether it belongs to a site. */
@@ -12,29 +14,40 @@ export const returnTo = new URLSearchParams(location.search).get('return_to');
 /** The address `#/sign-up`, so that people can link to it. */
 const SIGN_UP = 'sign-up';
 
-export function CardPage({ title, children }) {
-  return html`<main class="card-page">
-    <${Brand} />
-    <section class="card"><${Heading} title=${title} />${children}</section>
-  </main>`;
+function UserName({ autocomplete = 'username', ...rest }) {
+  return html`<${Field} label=${common.userName} name="username" autocomplete=${autocomplete} autofocus autocapitalize="none"
+    spellcheck=${false} ...${rest} />`;
 }
 
-function UserName({ error, describedby }) {
-  return html`<${Field} label=${common.userName} name="username" autocomplete="username" autofocus autocapitalize="none"
-    spellcheck=${false} describedby=${describedby} error=${error} />`;
+/** The second step where the server asks for one; `catchChallenge` is for the error that does. */
+function useSecondStep(onSignedIn) {
+  const [challenge, setChallenge] = useState(null);
+  const [ended, setEnded] = useState(null);
+  const catchChallenge = (error) => {
+    if (!error.challenge) throw error;
+    setChallenge(error.challenge);
+  };
+  const back = (why) => { setEnded(why); setChallenge(null); };
+  const step = challenge && html`<${SecondStep} challenge=${challenge} onSignedIn=${onSignedIn} onBack=${back} />`;
+  return { step, ended, catchChallenge };
 }
 
 function SignIn({ notice, onSignedIn }) {
-  const action = useAction(async ({ username, password }) => {
-    await signIn(username, password);
-    return true;
+  const { step, ended, catchChallenge } = useSecondStep(onSignedIn);
+  const [name, setName] = useState('');
+  const action = useAction(({ username, password }) => {
+    setName(username);
+    return signIn(username, password).then(() => true, catchChallenge);
   });
+  if (step) return step;
+  const told = ended ?? notice;
   const site = returnTo && URL.canParse(returnTo) ? new URL(returnTo).host : null;
   return html`<${CardPage} title=${texts.title}>
     ${site && html`<p>${texts.toSite(html`<b>${site}</b>`)}</p>`}
-    ${notice && html`<p class="note" role="status" id="notice">${notice}</p>`}
+    ${told && html`<p class="note" role="status" id="notice">${told}</p>`}
+    <${PasskeySignIn} onSignedIn=${onSignedIn} />
     <${Form} action=${action} submit=${texts.title} label=${texts.title} onDone=${onSignedIn}>
-      <${UserName} describedby=${notice && 'notice'} error=${action.fields.username} />
+      <${UserName} autocomplete="username webauthn" defaultValue=${name} describedby=${told && 'notice'} error=${action.fields.username} />
       <${Field} label=${common.password} name="password" type="password" autocomplete="current-password"
         error=${action.fields.password} />
     <//>
@@ -161,14 +174,17 @@ export function Invitation({ token, onDone }) {
 
 export function Reset({ token, onDone }) {
   const check = useLinkCheck('reset-password/check', token, reset.noToken);
+  const { step, ended, catchChallenge } = useSecondStep(() => onDone(null));
   const action = usePasswordAction(async ({ username, password }) => {
-    await requestAnonymously('POST', 'reset-password', { json: { token, password } });
+    const done = await requestAnonymously('POST', 'reset-password', { json: { token, password } }).catch(catchChallenge);
     // An account that waits for approval, or is inactive, can't sign in yet.
-    return signInOrExplain(username, password, reset.done);
+    return done && signInOrExplain(username, password, reset.done);
   });
   const name = check.result?.username;
+  if (step) return step;
   return html`<${CardPage} title=${reset.title}>
     <p>${reset.intro}</p>
+    ${ended && html`<p class="note" role="status">${reset.ended}</p>`}
     <${LinkProblem} check=${check} />
     ${name && html`<${Form} action=${action} submit=${reset.submit} label=${reset.form} onDone=${({ notice }) => onDone(notice)}>
       <${Field} label=${reset.account} name="username" value=${name} readonly autocomplete="username" />

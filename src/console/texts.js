@@ -86,6 +86,102 @@ export const signIn = {
   forgot: 'Forgot your password? Ask an administrator for a reset link.',
 };
 
+export const passkeys = {
+  signIn: 'Sign in with a passkey',
+  use: 'Use a passkey or security key',
+  or: 'or',
+  atLocalhost: (link) => ['Passkeys don’t work at this address. Open ', link, ' instead.'],
+  atDomain: (domain) => ['Passkeys work only at ', domain, '.'],
+  needHttps: 'Passkeys don’t work here, because this page doesn’t use HTTPS.',
+  unsupported: 'This browser is too old for passkeys.',
+  failed: 'The browser could not use the passkey.',
+  /** By the name of the browser's error. */
+  failures: {
+    NotAllowedError: 'You canceled, or it took too long. Try again.',
+    InvalidStateError: 'This passkey is already on your account.',
+    SecurityError: 'Passkeys don’t work at this address.',
+  },
+};
+
+export const secondStep = {
+  title: 'Confirm it’s you',
+  app: { label: 'Code', hint: 'Enter the six digits that your authenticator app shows.' },
+  recovery: { label: 'Recovery code', hint: 'Each recovery code works once.' },
+  useApp: 'Use your authenticator app',
+  useRecovery: 'Use a recovery code',
+  back: 'Start over',
+  ended: 'The sign-in took too long, or too many codes were wrong. Sign in again.',
+  lost: 'Lost your device and your recovery codes? Ask an administrator.',
+};
+
+export const again = {
+  title: 'Sign in again',
+  why: 'Your last sign-in was a while ago. Confirm that it’s you, and this action goes on.',
+  submit: 'Continue',
+  useCode: 'Use a code',
+  usePassword: 'Use your password',
+};
+
+export const security = {
+  section: 'Sign-in security',
+  none: 'Only your password protects this account. With a second factor, a stolen password isn’t enough to sign in.',
+  intro: 'After your password, sign-in asks for one of these. A passkey also works without the password.',
+  kinds: { totp: 'Authenticator app', passkey: 'Passkey' },
+  created: (time) => ['added ', time],
+  lastUsed: (time) => ['last used ', time],
+  elsewhere: 'Made at another address of this server. It doesn’t work here.',
+  addApp: 'Add authenticator app',
+  addPasskey: 'Add passkey',
+  appIntro: 'An authenticator app on your phone or computer shows a new code every 30 seconds.',
+  passkeyIntro: 'A passkey is kept by your device, your password manager, or a security key.',
+  name: 'Name',
+  nameHints: { totp: 'Such as “Phone”.', passkey: 'Such as “Laptop” or “Blue security key”.' },
+  proofHint: 'You can leave it out for ten minutes after you sign in with a passkey.',
+  proveByPasskey: 'Use a passkey instead',
+  next: 'Next',
+  scan: 'Scan this code with your app.',
+  qr: 'QR code with the secret',
+  secret: (secret) => ['Or type the secret: ', secret],
+  openApp: 'Open an app on this device',
+  confirm: 'Confirm',
+  appAdded: 'The authenticator app was added.',
+  passkeyAdded: 'The passkey was added.',
+  rename: 'Rename',
+  renameOne: (name) => `Rename ${name}`,
+  renameTitle: 'Rename',
+  renamed: 'The name was saved.',
+  remove: 'Remove',
+  removeOne: (name) => `Remove ${name}`,
+  removeTitle: (name) => `Remove ${name}?`,
+  removeText: 'You can’t sign in with it any more.',
+  removeLast: 'It is your last second factor. Your recovery codes are removed, too, and the password alone will sign you in.',
+  removeRequired: 'It is your last second factor, and you need one. Your recovery codes are removed, too, and you must set up a new one.',
+  removed: 'The second factor was removed.',
+  left: (count) => `Recovery codes left: ${count}.`,
+  makeCodes: 'Make recovery codes',
+  replaceCodes: 'Replace recovery codes',
+  codesTitle: (left) => (left ? 'Replace your recovery codes?' : 'Make recovery codes'),
+  replaceText: 'Your present recovery codes stop working.',
+  codesIntro: 'Use a recovery code to sign in when you don’t have your device. Each works once.',
+  codes: 'Recovery codes',
+  codesText: 'Keep these codes where your device isn’t. Each signs you in once. They won’t be shown again.',
+  codesFile: 'usher-recovery-codes.txt',
+  download: 'Download',
+};
+
+export const factorRequired = {
+  title: 'Set up a second factor',
+  why: 'This server requires a second factor for your account. Add one to go on.',
+  next: 'Continue',
+};
+
+export const userFactors = {
+  none: 'No second factor.',
+  missing: 'No second factor. The server’s settings require one.',
+  removeText: (name) => `${name} can’t sign in with it any more.`,
+  removeLast: (name) => `It is the last second factor of ${name}. The recovery codes are removed, too, and the password alone will sign in.`,
+};
+
 export const signUp = {
   title: 'Create an account',
   approval: 'An administrator must approve your account before you can sign in.',
@@ -120,6 +216,7 @@ export const reset = {
   checking: 'Checking the link…',
   signIn: 'Go to sign-in',
   done: 'Your password was set.',
+  ended: 'It took too long, or too many codes were wrong. Your password is not set yet. Try again.',
 };
 
 export const invitation = {
@@ -142,7 +239,9 @@ export const sites = {
   signOutIntro: 'This signs you out here and at all sites that you opened from here.',
 };
 
-export const states = { active: 'Active', inactive: 'Inactive', waiting: 'Waiting', superuser: 'Superuser', leaves: 'Wants deletion' };
+export const states = {
+  active: 'Active', inactive: 'Inactive', waiting: 'Waiting', superuser: 'Superuser', leaves: 'Wants deletion', secondFactor: 'Second factor',
+};
 
 export const userList = {
   title: 'Users',
@@ -152,6 +251,7 @@ export const userList = {
   show: 'Show',
   filters: { '': 'All users', waiting: 'Waiting', active: 'Active', inactive: 'Inactive', superuser: 'Superusers',
     deletion: 'Deletion requested' },
+  factorFilters: { no_second_factor: 'No second factor' },
   order: 'Order',
   orders: {
     'created asc': 'Oldest first', 'created desc': 'Newest first', 'name asc': 'Name, A to Z', 'name desc': 'Name, Z to A',
@@ -173,7 +273,7 @@ export const userList = {
   canSignIn: (name) => `${name} can sign in now.`,
   range: (from, to, total) => `${from} to ${to} of ${total} users`,
   empty: { '': 'No users.', waiting: 'No users are waiting for approval.', inactive: 'No inactive users.',
-    deletion: 'No deletion requests are pending.' },
+    deletion: 'No deletion requests are pending.', no_second_factor: 'All users have a second factor.' },
   noneMatch: 'No users match.',
   selectUser: (name) => `Select ${name}`,
   selectAll: 'Select all on this page',

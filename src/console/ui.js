@@ -108,16 +108,16 @@ const isDirty = (form) => [...form.elements].some((field) => !field.hidden && fi
   && field.type !== 'checkbox' && field.value !== field.defaultValue);
 
 /**
- * A form with its message and its button. The button waits as long as the server asks for. With `guard`, leaving the
- * page with unsaved input asks first.
+ * A form with its message and its button. The button waits as long as the server asks for. `more` are other buttons.
+ * With `guard`, leaving the page with unsaved input asks first.
  */
-export function Form({ action, submit, label, danger, disabled, guard, onCancel, children, onDone }) {
+export function Form({ action, submit, more, label, danger, disabled, guard, onCancel, children, onDone }) {
   const form = useRef();
   const left = useCountdown(action.until);
   const send = async (event) => {
     event.preventDefault();
     if (action.busy || left) return;
-    const result = await action.run(Object.fromEntries(new FormData(form.current)));
+    const result = await action.run(Object.fromEntries(new FormData(form.current, event.submitter)));
     if (result !== undefined) onDone?.(result, form.current);
   };
   const check = () => { if (guard) setUnsaved(form.current, isDirty(form.current)); };
@@ -136,6 +136,7 @@ export function Form({ action, submit, label, danger, disabled, guard, onCancel,
       <button class=${danger ? 'danger' : 'primary'} disabled=${disabled} aria-disabled=${action.busy || left > 0 ? 'true' : undefined}>
         ${left ? errors.waitButton(wait(left)) : action.busy ? common.wait : submit}
       </button>
+      ${more}
     </div>
   </form>`;
 }
@@ -264,8 +265,16 @@ export function Heading({ children, title }) {
   return html`<h1 ref=${heading} tabindex="-1">${children ?? title}</h1>`;
 }
 
-/** Text to copy, with a button. */
-export function Copy({ text, label }) {
+/** A page with one card, for people who are not signed in yet. */
+export function CardPage({ title, children }) {
+  return html`<main class="card-page">
+    <${Brand} />
+    <section class="card"><${Heading} title=${title} />${children}</section>
+  </main>`;
+}
+
+/** Text to copy, with a button; `rows` for several lines. */
+export function Copy({ text, label, rows }) {
   const field = useRef();
   const [done, set] = useState('');
   const copy = async () => {
@@ -279,7 +288,8 @@ export function Copy({ text, label }) {
     announce(worked ? `${common.copied}.` : errors.copyBlocked);
   };
   return html`<div class="copy">
-    <input ref=${field} readonly autofocus value=${text} aria-label=${label} onFocus=${() => field.current.setSelectionRange(0, text.length, 'backward')} />
+    ${h(rows ? 'textarea' : 'input', { ref: field, readonly: true, autofocus: true, rows, value: text, 'aria-label': label,
+      onFocus: () => field.current.setSelectionRange(0, text.length, 'backward') })}
     <button type="button" class="primary" onClick=${copy}>${done || common.copy}</button>
   </div>`;
 }

@@ -10,6 +10,7 @@ import { Conflict, Profile, useSave } from './profile.js';
 import { Keys, Sessions } from './credentials.js';
 import { DeletionRequest } from './deletion_request.js';
 import { TypedConfirm } from './typed_confirm.js';
+import { Security, UserFactors } from './security.js';
 import { common, deletion, errors, resetLink, setPassword, user as texts } from './texts.js';
 
 function Identifier({ text }) {
@@ -133,7 +134,8 @@ export function UserPage({ id, me, setMe }) {
       <a href=${hashOf('audit', { user: id, name: user.username })}>${texts.audit}</a></div>
     <${Problem} text=${found.error} retry=${found.reload} />
     <div class="columns"><div><${Profile} user=${user} put=${put} /><${State} user=${user} put=${put} own=${own} />
-        <${PasswordSection} user=${user} put=${put} own=${own} /></div>
+        <${PasswordSection} user=${user} put=${put} own=${own} />
+        ${own ? html`<${Security} me=${me} />` : html`<${UserFactors} user=${user} />`}</div>
       <div><${Sessions} path=${own ? 'sessions' : `users/${id}/sessions`} own=${own} version=${version} />
         <${Keys} path="users/${id}/api_keys" version=${version} />
         ${!own && html`<${DeletionRequest} user=${user} onDeleted=${() => go('#/users')} /><${Deletion} user=${user} />`}</div></div>`;

@@ -12,5 +12,6 @@ export function stateOf(user) {
 export function Badges({ user, leaves }) {
   const state = stateOf(user);
   return html`<span class="badges"><${Badge} kind=${state}>${states[state]}<//>${user.is_superuser
-    && html`<${Badge} kind="superuser">${states.superuser}<//>`}${leaves && html`<${Badge} kind="failed">${states.leaves}<//>`}</span>`;
+    && html`<${Badge} kind="superuser">${states.superuser}<//>`}${user.has_second_factor
+    && html`<${Badge}>${states.secondFactor}<//>`}${leaves && html`<${Badge} kind="failed">${states.leaves}<//>`}</span>`;
 }

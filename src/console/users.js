@@ -3,7 +3,7 @@
 import { html, Avatar, Confirm, Dialog, Field, Form, Heading, Name, Pager, Problem, Time, number, announce, short, useEffect, useRef,
   useState } from './ui.js';
 import { useFollowing, useLoad, useAction } from './async.js';
-import { go, hashOf } from './routing.js';
+import { go, hashOf, secondFactor } from './routing.js';
 import { request } from './api.js';
 import { Badges, stateOf } from './user_badges.js';
 import { ResetLinkDialog } from './user.js';
@@ -106,7 +106,8 @@ export function Users({ query }) {
     go(hashOf('users', { search, state, sort, order, limit, skip: 0, ...change }, defaults), replace);
   // A view of its own among the states.
   const filter = state === 'deletion' ? { search, deletion_requested: true, sort, order } : { search, state, sort, order };
-  const asked = { ...filter, skip, limit };
+  const offersFactors = secondFactor !== 'off';
+  const asked = { ...filter, skip, limit, include: offersFactors ? 'second_factor' : '' };
   const users = useLoad((signal) => request('GET', 'users/', { query: asked, signal }), JSON.stringify(asked));
   const [creating, setCreating] = useState(false);
   // Selected users by id; they stay selected on other pages of the same list.
@@ -163,7 +164,7 @@ export function Users({ query }) {
         <button class="primary" onClick=${() => setCreating(true)}>${texts.create}</button></div></div>
     <div class="filters" role="search">
       <${Field} label=${texts.search} type="search" field=${field} defaultValue=${search} onInput=${typed} autocomplete="off" spellcheck=${false} />
-      <${Field} label=${texts.show} options=${texts.filters} value=${state} onChange=${(event) => show({ state: event.target.value })} />
+      <${Field} label=${texts.show} options=${offersFactors ? { ...texts.filters, ...texts.factorFilters } : texts.filters} value=${state} onChange=${(event) => show({ state: event.target.value })} />
       <div class="narrow"><${Field} label=${texts.order} options=${texts.orders} value="${sort} ${order}" onChange=${(event) => {
         const [key, way] = event.target.value.split(' ');
         show({ sort: key, order: way });

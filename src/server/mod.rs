@@ -122,6 +122,9 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     let secret = secret_key::load(&config, &db, clock.now()).await?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let url = config.public_url.clone().unwrap_or_else(|| local_url(address) + &config.base_path);
+    let relying_party = RelyingParty::new("usher", &url);
+    let passkey_domain = relying_party.as_ref().ok().filter(|_| config.second_factor.is_on()).map(RelyingParty::id);
+    let pages = Pages::new(passkey_domain.unwrap_or_default());
     let metrics = Metrics::new(config.metrics, clock.now().timestamp());
     let app = web::Data::new(App {
         url: url.clone(),
@@ -131,12 +134,12 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         hasher: PasswordHasher::start(config.bcrypt_cost, cores).map_err(StartError::Threads)?,
         tokens: TokenSigner::new(&secret),
         fernet: Fernet::new(&secret),
-        relying_party: RelyingParty::new("usher", &url),
+        relying_party,
         throttle: Throttle::new(ThrottleKeys::new(&secret)),
         denied: DeniedLog::new(Generation::of(&config)),
         untrusted_proxy: UntrustedProxy::default(),
         key_uses: Arc::default(),
-        pages: Pages::default(),
+        pages,
         metrics,
         backup_running: AtomicBool::new(false),
         setup_token: Mutex::new(None),

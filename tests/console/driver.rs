@@ -48,7 +48,7 @@ fn called(name: &str) -> String {
 /// The field with this label.
 fn field(label: &str) -> String {
     format!(
-        "({TOP})//*[@id=//label[normalize-space()=\"{label}\"]/@for] | ({TOP})//*[@aria-label=\"{label}\" and (self::input or self::select)]"
+        "({TOP})//*[@id=//label[normalize-space()=\"{label}\"]/@for] | ({TOP})//*[@aria-label=\"{label}\" and (self::input or self::select or self::textarea)]"
     )
 }
 
@@ -143,6 +143,11 @@ impl Browser {
         self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 
+    /// A command of WebDriver's extension for WebAuthn.
+    pub fn webauthn(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.send(method, &format!("/session/{}/webauthn/{path}", self.session), body)
+    }
+
     /// Loads an address.
     pub fn go(&self, url: &str) {
         self.post("/url", &json!({ "url": url }));
@@ -167,7 +172,9 @@ impl Browser {
 
     /// The element at an XPath, as soon as there is one.
     fn find(&self, xpath: &str) -> String {
-        let found = self.post("/element", &json!({ "using": "xpath", "value": xpath }));
+        let path = format!("/session/{}/element", self.session);
+        let (done, found) = self.ask("POST", &path, &json!({ "using": "xpath", "value": xpath }));
+        assert!(done, "{xpath}: {} in {}", found["error"], self.run("return document.body.innerText"));
         found[ELEMENT].as_str().unwrap().to_owned()
     }
 
@@ -197,6 +204,12 @@ impl Browser {
     /// Types into the field with this label, or chooses the option that begins so.
     pub fn choose(&self, label: &str, text: &str) {
         self.act(&field(label), "value", &json!({ "text": text }));
+    }
+
+    /// The text of what is at an XPath.
+    pub fn text(&self, xpath: &str) -> String {
+        let path = format!("/session/{}/element/{}/text", self.session, self.find(xpath));
+        self.send("GET", &path, &Value::Null).as_str().unwrap().to_owned()
     }
 
     /// What is in the field with this label.

@@ -169,7 +169,7 @@ fn password_managers_are_told_what_each_field_is_for() {
     let browser = Browser::open(&server.url);
     let look = "return [...document.querySelectorAll('form input')].map((field) => field.autocomplete).join(' ')";
     browser.is_at("Sign in");
-    assert_eq!(browser.run(look), "username current-password");
+    assert_eq!(browser.run(look), "username webauthn current-password");
     browser.click("Create an account");
     browser.is_at("Create an account");
     assert_eq!(browser.run(look), "username new-password new-password");

@@ -6,10 +6,13 @@
 mod support;
 
 mod account;
+mod authenticator;
 mod careful;
 mod docs;
 mod driver;
 mod entry;
+mod factor_pages;
+mod factors;
 mod faults;
 mod gate;
 mod invitations;

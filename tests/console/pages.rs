@@ -10,6 +10,7 @@ use serde_json::json;
 use usher::server::FirstSuperuser;
 
 use crate::driver::Browser;
+use crate::factors::localhost;
 use crate::support::Server;
 use crate::support::server::{ADMIN, PASSWORD};
 
@@ -18,7 +19,7 @@ const RUN_AXE: &str = "return axe.run(document, { resultTypes: ['violations'] })
     result.violations.flatMap((fault) => fault.nodes.map((node) => `${fault.id}: ${node.html} ${node.failureSummary}`)))";
 
 /// Looks at what is shown, on a wide screen and on a small one, in light and in dark.
-fn check(browser: &Browser, name: &str) {
+pub fn check(browser: &Browser, name: &str) {
     for scheme in ["light", "dark"] {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         browser.cdp("Emulation.setEmulatedMedia", &features);
@@ -46,7 +47,7 @@ fn on_a_screen_of(browser: &Browser, width: u64) {
 }
 
 /// The same, of a page of which there are pictures.
-fn inspect(browser: &Browser, name: &str) {
+pub fn inspect(browser: &Browser, name: &str) {
     check(browser, name);
     if option_env!("USHER_SCREENSHOTS").is_none() {
         return;
@@ -105,7 +106,7 @@ fn axe_finds_nothing_on_the_pages_for_those_who_are_not_signed_in() {
     check(&browser, "reset without a token");
     browser.go(&server.url);
     browser.is_at("Sign in");
-    inspect(&browser, "sign-in");
+    check(&browser, "sign-in");
     browser.click("Create an account");
     browser.is_at("Create an account");
     inspect(&browser, "sign-up");
@@ -140,7 +141,7 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
         server.sign_up(name);
     }
     server.add_active(&admin, "greta");
-    let browser = Browser::open(&server.url);
+    let browser = Browser::open(&localhost(&server));
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     inspect(&browser, "users");
@@ -162,7 +163,7 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
         ("server".to_owned(), "Server", "server"),
         ("account".to_owned(), "My account", "account"),
     ] {
-        browser.go(&format!("{}/#/{path}", server.url));
+        browser.go(&format!("{}/#/{path}", localhost(&server)));
         browser.is_at(heading);
         browser.meets("//table/tbody/tr | //ul/li | //dl/dd");
         inspect(&browser, name);
@@ -178,7 +179,7 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
     browser.value("API key");
     inspect(&browser, "new-key");
     browser.click("Done");
-    browser.go(&format!("{}/#/users/{id}", server.url));
+    browser.go(&format!("{}/#/users/{id}", localhost(&server)));
     browser.is_at("erika");
     browser.click("Create reset link");
     browser.value("Reset link");
@@ -211,7 +212,7 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
         ("users?sort=any", "Input should be"),
         ("audit?action=backup", "No entries match."),
     ] {
-        browser.go(&format!("{}/#/{path}", server.url));
+        browser.go(&format!("{}/#/{path}", localhost(&server)));
         browser.sees(said);
         check(&browser, path);
     }

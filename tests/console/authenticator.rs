@@ -1,0 +1,65 @@
+//! A virtual authenticator of the browser: passkeys and security keys without hardware.
+
+use serde_json::{Value, json};
+
+use crate::driver::Browser;
+
+/// A virtual authenticator.
+pub struct Authenticator<'a> {
+    browser: &'a Browser,
+    id: String,
+}
+
+impl<'a> Authenticator<'a> {
+    /// A phone or laptop: it keeps passkeys and verifies its user.
+    pub fn device(browser: &'a Browser) -> Self {
+        Self::add(
+            browser,
+            &json!({ "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
+            "hasUserVerification": true, "isUserVerified": true }),
+        )
+    }
+
+    /// A plain security key: it keeps no passkeys and verifies nobody.
+    pub fn security_key(browser: &'a Browser) -> Self {
+        Self::add(browser, &json!({ "protocol": "ctap1/u2f", "transport": "usb" }))
+    }
+
+    fn add(browser: &'a Browser, options: &Value) -> Self {
+        let id = browser.webauthn("POST", "authenticator", options);
+        Self { browser, id: id.as_str().unwrap().to_owned() }
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.browser.webauthn(method, &format!("authenticator/{}/{path}", self.id), body)
+    }
+
+    /// Whether its user is recognized from now on.
+    pub fn verifies(&self, is_verified: bool) {
+        self.ask("POST", "uv", &json!({ "isUserVerified": is_verified }));
+    }
+
+    /// The passkeys and keys that it holds.
+    pub fn credentials(&self) -> Vec<Value> {
+        self.ask("GET", "credentials", &Value::Null).as_array().unwrap().clone()
+    }
+
+    /// Puts a credential in.
+    pub fn put(&self, credential: &Value) {
+        self.ask("POST", "credential", credential);
+    }
+
+    /// Takes it away from the browser.
+    pub fn unplug(self) {
+        self.browser.webauthn("DELETE", &format!("authenticator/{}", self.id), &Value::Null);
+    }
+
+    /// Replaces its only credential by one that differs in some members.
+    pub fn alter(&self, members: &Value) {
+        let mut credential = self.credentials().remove(0);
+        let id = credential["credentialId"].as_str().unwrap().to_owned();
+        self.ask("DELETE", &format!("credentials/{id}"), &Value::Null);
+        credential.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        self.put(&credential);
+    }
+}

@@ -1,0 +1,364 @@
+//! Second factors: setting them up, signing in with them, removing them.
+
+use crate::authenticator::Authenticator;
+use crate::driver::Browser;
+use crate::support::Server;
+use crate::support::factors::App;
+use crate::support::server::{ADMIN, Builder, PASSWORD};
+use needs::needs;
+use serde_json::json;
+use usher::domain::clock::Clock;
+
+/// A server whose clock stands still, so that a code is the same until the test moves the clock.
+pub fn still() -> Builder {
+    Server::with().clock(&Clock::manual(Clock::system().now()))
+}
+
+/// The server's address where browsers offer passkeys without HTTPS.
+pub fn localhost(server: &Server) -> String {
+    format!("http://localhost:{}", server.address.port())
+}
+
+#[needs(browser)]
+#[test]
+fn an_authenticator_app_is_set_up_and_asked_for_and_removed() {
+    let server = still().start();
+    server.member(&server.admin(), "erika");
+    let browser = Browser::open(&localhost(&server));
+    browser.sign_in("erika", PASSWORD);
+    browser.is_at("My account");
+    browser.sees("Only your password protects this account.");
+    browser.click("Add authenticator app");
+    browser.fill("Name", "Phone");
+    browser.click("Next");
+    browser.faulted("Current password", "Enter your current password");
+    browser.fill("Current password", "wrong");
+    browser.click("Next");
+    browser.faulted("Current password", "incorrect");
+    browser.fill("Current password", PASSWORD);
+    browser.click("Next");
+    browser.meets("//dialog//img[starts-with(@src, \"data:image/svg\")]");
+    browser.meets("//dialog//a[starts-with(@href, \"otpauth://totp/usher:erika?\")]");
+    let secret = browser.text("//dialog//code");
+    assert!(secret.split(' ').all(|group| group.len() == 4), "{secret}");
+    let app = App::with_secret(&secret.replace(' ', ""));
+    browser.fill("Code", "000000");
+    browser.click("Confirm");
+    browser.faulted("Code", "Incorrect code");
+    browser.fill("Code", &server.code(&app));
+    browser.click("Confirm");
+    browser.is_told("The authenticator app was added.");
+    let codes = browser.value("Recovery codes");
+    assert_eq!(codes.lines().count(), 10, "{codes}");
+    browser.click("Done");
+    browser.sees("Recovery codes left: 10.");
+    browser.meets(
+        "//section[.//h2=\"Sign-in security\"]//li[contains(., \"Phone\") and contains(., \"Authenticator app\")]",
+    );
+    browser.click("Sign out");
+    // The code that confirmed the app is used up.
+    browser.sign_in("erika", PASSWORD);
+    browser.is_at("Confirm it’s you");
+    browser.fill("Code", &server.code(&app));
+    browser.click("Sign in");
+    browser.faulted("Code", "Incorrect code");
+    browser.click("Use a recovery code");
+    browser.fill("Recovery code", codes.lines().next().unwrap());
+    browser.click("Sign in");
+    browser.is_at("My account");
+    browser.sees("Recovery codes left: 9.");
+    browser.click("Remove Phone");
+    browser.meets("//dialog[contains(., \"your last second factor\")]");
+    browser.fill("Current password", PASSWORD);
+    browser.click("Remove");
+    browser.is_told("The second factor was removed.");
+    browser.sees("Only your password protects this account.");
+    server.login("erika", PASSWORD);
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+/// A browser that doesn't suggest passkeys in the field for the user name. A virtual authenticator would accept at once.
+pub fn without_suggestions(server: &Server) -> Browser {
+    let browser = Browser::open("about:blank");
+    let none =
+        "if (window.PublicKeyCredential) PublicKeyCredential.isConditionalMediationAvailable = async () => false";
+    browser.cdp("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": none }));
+    browser.go(&localhost(server));
+    browser
+}
+
+/// Signs in with the password and adds a passkey or security key to the account.
+pub fn add_passkey(browser: &Browser, user: &str, name: &str) {
+    browser.sign_in(user, PASSWORD);
+    browser.is_at("My account");
+    browser.click("Add passkey");
+    browser.fill("Name", name);
+    browser.fill("Current password", PASSWORD);
+    browser.click("Add passkey");
+    browser.is_told("The passkey was added.");
+    browser.value("Recovery codes");
+    browser.click("Done");
+    browser.meets(&format!("//section[.//h2=\"Sign-in security\"]//li[contains(., \"{name}\")]"));
+}
+
+#[needs(browser)]
+#[test]
+fn a_passkey_is_added_renamed_and_signs_in_alone_and_stands_in_for_the_password() {
+    let server = still().start();
+    server.member(&server.admin(), "erika");
+    let browser = without_suggestions(&server);
+    let device = Authenticator::device(&browser);
+    add_passkey(&browser, "erika", "Laptop");
+    assert_eq!(device.credentials()[0]["rpId"], "localhost");
+    browser.click("Rename Laptop");
+    browser.fill("Name", "Old laptop");
+    browser.click("Rename");
+    browser.is_told("The name was saved.");
+    browser.click("Add passkey");
+    browser.fill("Current password", PASSWORD);
+    browser.click("Add passkey");
+    browser.sees("This passkey is already on your account.");
+    browser.click("Cancel");
+    device.verifies(false);
+    browser.click("Sign out");
+    browser.is_at("Sign in");
+    browser.click("Sign in with a passkey");
+    browser.sees("You canceled, or it took too long.");
+    device.verifies(true);
+    browser.click("Sign in with a passkey");
+    browser.is_at("My account");
+    // The passkey stands in for the current password.
+    browser.click("Remove Old laptop");
+    browser.click("Remove");
+    browser.is_told("The second factor was removed.");
+    browser.click("Sign out");
+    browser.is_at("Sign in");
+    browser.click("Sign in with a passkey");
+    browser.sees("This passkey isn't known here");
+    // A passkey of another site is not even offered.
+    device.alter(&json!({ "rpId": "example.com" }));
+    browser.click("Sign in with a passkey");
+    browser.sees("You canceled, or it took too long.");
+    browser.sign_in("erika", PASSWORD);
+    browser.is_at("My account");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[needs(browser)]
+#[test]
+fn the_field_for_the_user_name_suggests_passkeys() {
+    let server = still().start();
+    server.member(&server.admin(), "erika");
+    let browser = Browser::open(&localhost(&server));
+    browser.meets("//input[@autocomplete=\"username webauthn\"]");
+    Authenticator::device(&browser);
+    add_passkey(&browser, "erika", "Phone");
+    browser.click("Sign out");
+    // The virtual authenticator takes the suggestion at once.
+    browser.is_at("My account");
+    browser
+        .meets("//section[.//h2=\"Recent activity\"]//li[1][contains(., \"Signed in\") and contains(., \"passkey\")]");
+}
+
+#[needs(browser)]
+#[test]
+fn a_security_key_is_a_second_factor_and_never_signs_in_alone() {
+    let server = still().start();
+    server.member(&server.admin(), "erika");
+    let browser = without_suggestions(&server);
+    let key = Authenticator::security_key(&browser);
+    add_passkey(&browser, "erika", "Blue key");
+    browser.click("Sign out");
+    browser.is_at("Sign in");
+    browser.click("Sign in with a passkey");
+    browser.sees("You canceled, or it took too long.");
+    browser.sign_in("erika", PASSWORD);
+    browser.is_at("Confirm it’s you");
+    browser.click("Use a passkey or security key");
+    browser.is_at("My account");
+    // The counter goes back, as a copy of the key would make it.
+    key.alter(&json!({ "signCount": 1, "rpId": "localhost" }));
+    browser.click("Sign out");
+    browser.sign_in("erika", PASSWORD);
+    browser.is_at("Confirm it’s you");
+    browser.click("Use a passkey or security key");
+    browser.sees("The passkey's counter went back");
+    // Nobody touches a key, and the browser's time runs out.
+    key.unplug();
+    browser.run(
+        "const get = navigator.credentials.get.bind(navigator.credentials);
+        navigator.credentials.get = (options) => { options.publicKey.timeout = 1; return get(options); }",
+    );
+    browser.click("Use a passkey or security key");
+    browser.sees("You canceled, or it took too long.");
+    browser.click("Start over");
+    browser.is_at("Sign in");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[needs(browser)]
+#[test]
+fn codes_are_refused_with_a_sentence_each_and_a_way_on() {
+    let server = still().set("throttle", "true").start();
+    let (id, erika) = server.member(&server.admin(), "erika");
+    let app = server.enroll(&id, &erika.access, PASSWORD);
+    server.wait(30);
+    let browser = Browser::open(&server.url);
+    browser.is_at("Sign in");
+    browser.meets("//main//a[starts-with(., \"localhost:\")]");
+    browser.sign_in("erika", PASSWORD);
+    browser.is_at("Confirm it’s you");
+    browser.has_focus("Code");
+    browser.meets("//input[@autocomplete=\"one-time-code\" and @inputmode=\"numeric\"]");
+    browser.keys("000000\u{e007}");
+    browser.faulted("Code", "Incorrect code");
+    // The challenge lives five minutes.
+    server.wait(301);
+    browser.fill("Code", &server.code(&app));
+    browser.click("Sign in");
+    browser.is_at("Sign in");
+    browser.is_told("The sign-in took too long, or too many codes were wrong.");
+    assert_eq!(browser.value("User name"), "erika");
+    browser.fill("Password", PASSWORD);
+    browser.click("Sign in");
+    browser.is_at("Confirm it’s you");
+    browser.click("Start over");
+    // Wrong codes count like wrong passwords.
+    for _ in 0..20 {
+        server.try_login("erika", "wrong");
+    }
+    browser.sign_in("erika", PASSWORD);
+    browser.sees("Too many attempts.");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[needs(browser)]
+#[test]
+fn who_needs_a_second_factor_sets_it_up_before_anything_else() {
+    let server = still().set("second_factor", "superusers").without_superuser().start();
+    let usher::server::FirstSuperuser::Link(link) = &server.first_superuser else { panic!() };
+    let browser = Browser::open(link.expose());
+    browser.fill("User name", "root");
+    browser.fill("New password", PASSWORD);
+    browser.fill("Repeat password", PASSWORD);
+    browser.click("Create account");
+    browser.is_at("Set up a second factor");
+    browser.sees("This server requires a second factor for your account.");
+    browser.meets("//body[not(.//nav)]");
+    browser.go(&format!("{}/#/users", server.url));
+    browser.is_at("Set up a second factor");
+    browser.meets("//body[not(.//button[.=\"Continue\"])]");
+    browser.click("Add authenticator app");
+    browser.fill("Current password", PASSWORD);
+    browser.click("Next");
+    let app = App::with_secret(&browser.text("//dialog//code").replace(' ', ""));
+    browser.fill("Code", &server.code(&app));
+    browser.click("Confirm");
+    browser.value("Recovery codes");
+    browser.click("Done");
+    browser.click("Continue");
+    browser.is_at("Users");
+    // Those who need none are not held up.
+    server.wait(30);
+    let admin = server.login("root", &format!("{PASSWORD}{}", server.code(&app))).access;
+    server.member(&admin, "erika");
+    browser.click("Sign out");
+    browser.sign_in("erika", PASSWORD);
+    browser.is_at("My account");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[needs(browser)]
+#[test]
+fn a_reset_link_asks_for_the_code_before_it_sets_the_password() {
+    let server = still().start();
+    let admin = server.admin();
+    let (id, erika) = server.member(&admin, "erika");
+    let app = server.enroll(&id, &erika.access, PASSWORD);
+    server.wait(30);
+    let link = server.post(format!("/api/v1/users/{id}/reset-link")).bearer(&admin).send().expect(201).field("link");
+    let browser = Browser::open(&link);
+    let set_password = || {
+        browser.is_at("Set a new password");
+        browser.fill("New password", "a fresh start 9");
+        browser.fill("Repeat password", "a fresh start 9");
+        browser.click("Set password");
+        browser.is_at("Confirm it’s you");
+    };
+    set_password();
+    server.wait(301);
+    browser.fill("Code", &server.code(&app));
+    browser.click("Sign in");
+    browser.is_told("Your password is not set yet.");
+    set_password();
+    browser.fill("Code", &server.code(&app));
+    browser.click("Sign in");
+    browser.is_at("My account");
+    server.wait(30);
+    server.login("erika", &format!("a fresh start 9{}", server.code(&app)));
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[needs(browser)]
+#[test]
+fn a_superuser_sees_who_has_no_second_factor_and_removes_one() {
+    let server = still().start();
+    let admin = server.admin();
+    let (id, erika) = server.member(&admin, "erika");
+    server.add_active(&admin, "greta");
+    server.enroll(&id, &erika.access, PASSWORD);
+    let browser = Browser::open(&server.url);
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    browser.meets("//tbody/tr[.//bdi=\"erika\"]//span[.=\"Second factor\"]");
+    browser.meets("//tbody/tr[.//bdi=\"greta\" and not(.//span[.=\"Second factor\"])]");
+    browser.choose("Show", "No second factor");
+    browser.meets("//tbody[count(tr)=2 and not(.//bdi=\"erika\")]");
+    browser.go(&format!("{}/#/users/{id}", server.url));
+    browser.is_at("erika");
+    browser.click("Remove Authenticator app");
+    browser.meets("//dialog[contains(., \"last second factor of erika\")]");
+    browser.click("Remove");
+    browser.is_told("The second factor was removed.");
+    browser.sees("No second factor.");
+    server.login("erika", PASSWORD);
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[needs(browser)]
+#[test]
+fn a_sensitive_action_asks_to_sign_in_again_and_then_goes_on() {
+    let server = still().set("recent_sign_in_minutes", "10").start();
+    let (id, erika) = server.member(&server.admin(), "erika");
+    let app = server.enroll(&id, &erika.access, PASSWORD);
+    server.wait(30);
+    let browser = Browser::open(&localhost(&server));
+    browser.sign_in("erika", &format!("{PASSWORD}{}", server.code(&app)));
+    browser.is_at("My account");
+    server.wait(660);
+    browser.click("New key");
+    browser.fill("Name", "backup");
+    browser.click("Create key");
+    browser.meets("//dialog[.//h2=\"Sign in again\"]");
+    browser.press_on("(//dialog)[last()]//button[.=\"Cancel\"]");
+    browser.sees("Sign in again to do this");
+    assert_eq!(browser.value("Name"), "backup");
+    browser.click("Create key");
+    browser.meets("//dialog[.//h2=\"Sign in again\"]");
+    browser.fill("Current password", "wrong");
+    browser.click("Continue");
+    browser.faulted("Current password", "incorrect");
+    browser.click("Use a code");
+    browser.fill("Code", &server.code(&app));
+    browser.click("Continue");
+    assert!(browser.value("API key").starts_with("sk-"));
+    browser.click("Done");
+    server.wait(660);
+    browser.click("New key");
+    browser.fill("Name", "second");
+    browser.click("Create key");
+    browser.fill("Current password", PASSWORD);
+    browser.click("Continue");
+    assert!(browser.value("API key").starts_with("sk-"));
+    assert_eq!(browser.complaints(), [""; 0]);
+}
