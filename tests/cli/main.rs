@@ -12,6 +12,7 @@ mod doctor;
 mod elsewhere;
 mod full_disk;
 mod import;
+mod import_csv;
 mod import_faults;
 mod invitations;
 mod langflow;

@@ -2,6 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use uuid::Uuid;
+
+use crate::auth::link_token::NewLink;
 use crate::domain::printable::printable;
 use crate::store::transfer::import::{self, Completion, ImportConflict, ImportedAccount, STORE_KEY_PART};
 use crate::store::users;
@@ -54,7 +57,7 @@ fn not_imported(account: &ImportedAccount, why: &str) -> ImportNotice {
 }
 
 /// What an import will do.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct ImportPlan {
     /// The new accounts.
     pub accounts: Vec<ImportedAccount>,
@@ -62,6 +65,18 @@ pub struct ImportPlan {
     pub completions: Vec<Completion>,
     /// What isn't imported.
     pub notices: Vec<ImportNotice>,
+    /// The reset links of new accounts.
+    pub links: Vec<NewLinkOf>,
+}
+
+/// The reset link of a new account.
+pub struct NewLinkOf {
+    /// The account.
+    pub user_id: Uuid,
+    /// Its name.
+    pub username: String,
+    /// The link.
+    pub link: NewLink,
 }
 
 impl ImportPlan {
@@ -133,7 +148,7 @@ fn resolve_in_snapshot(connection: &Connection, accounts: Vec<ImportedAccount>) 
         }
     }
     drop_duplicate_keys(connection, &mut accepted, &mut notices)?;
-    Ok(ImportPlan { accounts: accepted, completions, notices })
+    Ok(ImportPlan { accounts: accepted, completions, notices, links: Vec::new() })
 }
 
 /// What an earlier import couldn't decrypt of an account, if it can be read now.

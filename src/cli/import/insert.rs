@@ -2,16 +2,17 @@
 
 use crate::cli::context::{Context, audit_event};
 use crate::cli::import::UnreadableParts;
-use crate::cli::import::conflicts::ImportPlan;
+use crate::cli::import::conflicts::{ImportPlan, NewLinkOf};
 use crate::cli::interrupt::{Interrupted, run_blocking};
 use crate::cli::progress::Progress;
 use crate::cli::{Failure, running_server};
 use crate::domain::audit::{Action, Event};
 use crate::domain::cancel_flag::CancelFlag;
 use crate::domain::secret::Fingerprint;
+use crate::http::api::reset_links::VALID_FOR;
 use crate::store::transfer::import as store_import;
 use crate::store::transfer::import::STORE_KEY_PART;
-use crate::store::{Connection, StoreError, audit, secret_key};
+use crate::store::{Connection, StoreError, audit, reset_links, secret_key};
 
 /// The number of users that are inserted between two checks for an interrupt.
 const BATCH: usize = 256;
@@ -69,6 +70,11 @@ pub async fn insert_all(
             if !store_import::insert_account(connection, account, &event, now)? {
                 return Err(InsertError::Conflict);
             }
+        }
+        for NewLinkOf { user_id, username, link } in &plan.links {
+            reset_links::replace(connection, *user_id, &link.hash, now, now + VALID_FOR)?;
+            let target = Some((*user_id, username.clone()));
+            audit::record_without_log(connection, &Event { target, ..audit_event(Action::ResetLinkMade) }, now)?;
         }
         for completion in &plan.completions {
             let user = &completion.user;

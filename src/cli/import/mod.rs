@@ -2,6 +2,7 @@
 //! running server's writes wait for.
 
 mod conflicts;
+mod csv;
 pub(super) mod hex;
 mod insert;
 pub(super) mod jsonl;
@@ -67,6 +68,31 @@ Examples:
         #[command(flatten)]
         options: ImportOptions,
     },
+    /// Import from a table: a CSV file whose first line names the columns.
+    #[command(after_long_help = "\
+Columns, in any order:
+  username       the name; required
+  password       the password. Delete the file afterwards.
+  password_hash  or a bcrypt hash of it. If both are empty, the report has a reset link, valid for 24 hours.
+  is_active      whether the user can sign in [default: true]
+  is_superuser   whether the user is a superuser [default: false]
+
+Cells are separated by commas, semicolons or tabs. If a row is invalid, nothing is imported; each fault is listed with its
+line and column. A file can have 10,000 users.
+
+Exit status:
+  0    all users were imported, or would be without --dry-run
+  1    no user was imported
+
+Examples:
+  usher import csv users.csv --dry-run
+  usher import csv users.csv --json | jq -r '.links[] | [.username, .link] | @csv'")]
+    Csv {
+        /// The file.
+        file: PathBuf,
+        #[command(flatten)]
+        options: ImportOptions,
+    },
     /// Import from a file that `usher export` wrote.
     #[command(after_long_help = "\
 Invalid lines are listed and skipped. The rest is imported in one transaction.
@@ -98,8 +124,12 @@ Examples:
 impl ImportSource {
     /// The files that the import reads.
     pub fn input_files(&self) -> Vec<&Path> {
-        let (Self::Langflow { file, other_key, .. } | Self::Usher { file, other_key, .. }) = self;
-        std::iter::once(file.as_path()).chain(other_key.as_ref().map(Path::new)).collect()
+        match self {
+            Self::Csv { file, .. } => vec![file],
+            Self::Langflow { file, other_key, .. } | Self::Usher { file, other_key, .. } => {
+                std::iter::once(file.as_path()).chain(other_key.as_ref().map(Path::new)).collect()
+            }
+        }
     }
 }
 
@@ -127,7 +157,7 @@ pub fn run(config: &Config, source: ImportSource, json: bool) -> Result<(), Fail
     let outcome = run_interruptible(async |cancel| import(&context, source, cancel).await);
     context.db.close();
     let (outcome, options) = outcome?;
-    report::print(&outcome, options, json)
+    report::print(&outcome, options, &context.server_url(), json)
 }
 
 async fn import(
@@ -138,6 +168,19 @@ async fn import(
     // The database's key can differ from the current key, which encrypts the imported store keys.
     let recorded = context.db.read(store_key::fingerprint).await.map_err(describe)?;
     let (from, options, key, read) = match source {
+        ImportSource::Csv { file, options } => {
+            let key = own_key(context, options).await?;
+            let plan = csv::plan(context, &file, options, &cancel).await?;
+            let record = ImportRecord {
+                source: "csv",
+                unreadable: UnreadableParts::default(),
+                summary: format!("csv: users {}", plan.accounts.len()),
+                fingerprint: recorded.unwrap_or_else(|| fingerprint(&key)),
+            };
+            let done = options.dry_run || plan.is_empty();
+            let plan = if done { plan } else { insert::insert_all(context, plan, record, cancel).await? };
+            return Ok((plan, options));
+        }
         ImportSource::Langflow { file, other_key, options } => {
             let theirs = langflow_key(&file, other_key.as_deref().map(Path::new))?;
             let key = own_key(context, options).await?;

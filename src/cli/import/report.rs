@@ -2,15 +2,19 @@
 
 use serde_json::json;
 
+use crate::auth::link_token::LinkPage;
 use crate::cli::Failure;
 use crate::cli::import::ImportOptions;
-use crate::cli::import::conflicts::{self, ImportPlan, shown};
+use crate::cli::import::conflicts::{self, ImportPlan, NewLinkOf, shown};
 use crate::cli::output::{AlreadyPrinted, counted, print_result};
 use crate::store::transfer::import::{Completion, ImportedAccount};
 
 /// Prints what was imported.
-pub fn print(plan: &ImportPlan, options: ImportOptions, json: bool) -> Result<(), Failure> {
-    let ImportPlan { accounts: imported, completions, notices } = plan;
+pub fn print(plan: &ImportPlan, options: ImportOptions, server_url: &str, json: bool) -> Result<(), Failure> {
+    let ImportPlan { accounts: imported, completions, notices, links } = plan;
+    // A dry run stores no links.
+    let links = if options.dry_run { &[][..] } else { links };
+    let link = |new: &NewLinkOf| new.link.url(server_url, LinkPage::Reset);
     let keys: usize = imported.iter().map(|account| account.keys.len()).sum();
     let store_keys = imported.iter().filter(|account| account.user.store_api_key.is_some()).count();
     let verb = if options.dry_run { "would be imported" } else { "imported" };
@@ -27,6 +31,7 @@ pub fn print(plan: &ImportPlan, options: ImportOptions, json: bool) -> Result<()
             "dry_run": options.dry_run, "imported": imported.iter().map(user).collect::<Vec<_>>(), "api_keys": keys,
             "store_keys": store_keys, "completed": completions.iter().map(completed).collect::<Vec<_>>(),
             "findings": notices,
+            "links": links.iter().map(|new| json!({ "username": new.username, "link": link(new) })).collect::<Vec<_>>(),
         });
         print_result(true, &printed, String::new)?;
     } else {
@@ -40,6 +45,7 @@ pub fn print(plan: &ImportPlan, options: ImportOptions, json: bool) -> Result<()
         if options.dry_run {
             lines.extend(imported.iter().map(|a| format!("{}: would be imported{}", conflicts::label(a), details(a))));
         }
+        lines.extend(links.iter().map(|new| format!("{}: {}", shown(&new.username), link(new))));
         let keys = [counted(keys, "API key"), counted(store_keys, "store key")].join(" and ");
         lines.push(format!("{verb}: {} with {keys}\n", counted(imported.len(), "user")));
         print_result(false, &(), || lines.join("\n"))?;
