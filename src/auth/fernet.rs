@@ -39,6 +39,18 @@ impl Fernet {
         let decoded = if text.chars().count() >= 32 { BASE64.decode(text).ok() } else { None };
         let key: [u8; 32] =
             decoded.and_then(|bytes| bytes.try_into().ok()).unwrap_or_else(|| Sha256::digest(text.as_bytes()).into());
+        Self::of_key(key)
+    }
+
+    /// Derives keys for one purpose of usher's own. Users choose what is encrypted as a store key and see the result, so
+    /// what must not be forged needs other keys.
+    pub fn for_purpose(secret_key: &Secret, purpose: &str) -> Self {
+        let mac = Hmac::<Sha256>::new_from_slice(secret_key.expose().as_bytes());
+        let mac = mac.expect("HMAC takes keys of any length").chain_update(purpose);
+        Self::of_key(mac.finalize().into_bytes().into())
+    }
+
+    fn of_key(key: [u8; 32]) -> Self {
         let (mut signing, mut encryption) = ([0; 16], [0; 16]);
         signing.copy_from_slice(&key[..16]);
         encryption.copy_from_slice(&key[16..]);

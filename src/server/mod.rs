@@ -134,6 +134,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         hasher: PasswordHasher::start(config.bcrypt_cost, cores).map_err(StartError::Threads)?,
         tokens: TokenSigner::new(&secret),
         fernet: Fernet::new(&secret),
+        challenges: Fernet::for_purpose(&secret, "usher passkey challenges"),
         relying_party,
         throttle: Throttle::new(ThrottleKeys::new(&secret)),
         denied: DeniedLog::new(Generation::of(&config)),

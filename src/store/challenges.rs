@@ -114,6 +114,13 @@ pub fn end(connection: &Connection, sha256: &[u8; 32]) -> Result<bool, StoreErro
     Ok(connection.run("DELETE FROM challenges WHERE sha256 = ?", bind![sha256])? == 1)
 }
 
+/// Ends all open challenges of a user. Answered ones stay, so that they aren't answered again.
+pub fn end_all_of_user(connection: &Connection, user_id: Uuid) -> Result<(), StoreError> {
+    let sql = "DELETE FROM challenges WHERE user_id = (SELECT id FROM users WHERE uuid = ?) AND purpose <> ?";
+    connection.run(sql, bind![user_id, ChallengePurpose::PasskeySignIn.as_str()])?;
+    Ok(())
+}
+
 /// Keeps an answered challenge until it would have ended; false if it was answered before.
 pub fn spend(
     connection: &Connection,

@@ -11,7 +11,7 @@ use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::value::{Row, bind};
 use crate::store::user_rows::{COLUMN_COUNT, from_row, user_columns};
-use crate::store::{reset_links, site_tokens};
+use crate::store::{challenges, reset_links, site_tokens};
 
 /// Returns the user with this id.
 pub fn find(connection: &Connection, id: Uuid) -> Result<Option<User>, StoreError> {
@@ -152,11 +152,13 @@ fn name_error(done: Result<usize, StoreError>) -> Result<(), StoreError> {
     })
 }
 
-/// Sets the password's hash, revokes the user's reset link, and ends all forward-auth tokens.
+/// Sets the password's hash, revokes the user's reset link, and ends all forward-auth tokens and open challenges: whoever
+/// knew the old password may have asked for one.
 pub fn set_password(connection: &Connection, id: Uuid, hash: &PasswordHash, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE users SET password_hash = ?, updated_at = ? WHERE uuid = ?";
     connection.run(sql, bind![hash.expose(), now, id])?;
     site_tokens::end_all_of_user(connection, id)?;
+    challenges::end_all_of_user(connection, id)?;
     reset_links::revoke(connection, id, now)
 }
 

@@ -19,6 +19,7 @@ mod openapi;
 mod optins;
 mod own_data;
 mod pages;
+mod passkeys;
 mod passwords;
 mod reset_links;
 mod schema;

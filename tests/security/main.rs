@@ -11,4 +11,5 @@ mod limits;
 mod logs;
 mod meanwhile;
 mod required_factor;
+mod second_factor;
 mod throttle;

@@ -13,6 +13,7 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails the test")]
 
+pub mod authenticator;
 pub mod client;
 pub mod factors;
 pub mod process;

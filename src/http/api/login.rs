@@ -24,7 +24,7 @@ use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::second_factor::{self, TypedPassword};
+use crate::http::pipeline::second_factor::{self, FirstProof, TypedPassword};
 use crate::http::pipeline::session_tokens::{self, RequestTokens, Token};
 use crate::http::pipeline::sign_in::{self, NotStarted, Proof};
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
@@ -159,8 +159,9 @@ async fn try_login(
         return Err(refusal);
     }
     if let (Some(available), None) = (required, &factor) {
-        let offer = second_factor::open_challenge(app, &request.client, &user, available, None, now).await?;
-        return Err(ApiError::SecondFactorRequired(Box::new(offer)));
+        let proof = FirstProof::Password(verified);
+        let offer = second_factor::open_challenge(app, &request.client, &user, available, proof, now).await?;
+        return offer.map_or(Ok(None), |offer| Err(ApiError::SecondFactorRequired(Box::new(offer))));
     }
     let renewed = match check {
         PasswordCheck::CorrectNeedsRehash => Some(app.hasher.hash(&password, request.client.address).await?),

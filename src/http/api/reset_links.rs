@@ -22,7 +22,7 @@ use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Input, InputSource, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::second_factor;
+use crate::http::pipeline::second_factor::{self, FirstProof};
 use crate::http::pipeline::sign_in;
 use crate::http::pipeline::validation::{FieldErrors, Rejected};
 use crate::http::pipeline::{coerce, messages};
@@ -131,9 +131,9 @@ async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError
     fields::differs_from_name(&password, &user.username)?;
     let hash = app.hasher.hash(&password, client.address).await?;
     if let Some(available) = required {
-        let pending = PendingPassword { reset_link: sha256, hash };
-        let offer = second_factor::open_challenge(&app, &client, &user, available, Some(pending), now).await?;
-        return Err(ApiError::SecondFactorRequired(Box::new(offer)));
+        let proof = FirstProof::ResetLink(PendingPassword { reset_link: sha256, hash });
+        let offer = second_factor::open_challenge(&app, &client, &user, available, proof, now).await?;
+        return Err(offer.map_or(ApiError::InvalidResetToken, |offer| ApiError::SecondFactorRequired(Box::new(offer))));
     }
     let actor = client.actor();
     app.db.write(move |connection| sign_in::set_password_by_link(connection, &sha256, &hash, actor, now)).await?;

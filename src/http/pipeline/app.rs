@@ -38,6 +38,8 @@ pub struct App {
     pub tokens: TokenSigner,
     /// Encrypts store keys.
     pub fernet: Fernet,
+    /// Encrypts challenges that aren't kept.
+    pub challenges: Fernet,
     /// The relying party of passkeys, or why they can't be used at this address.
     pub relying_party: Result<RelyingParty, PasskeysUnavailable>,
     /// The attempts in flight.

@@ -44,7 +44,7 @@ pub fn issue(app: &App, client: &Client, now: Timestamp) -> Result<(String, Valu
         expires_at: (now + CHALLENGE_LIFETIME).timestamp(),
     };
     let text = serde_json::to_string(&sealed).expect("texts and numbers are JSON");
-    Ok((app.fernet.encrypt(&text, now)?, ceremony.options))
+    Ok((app.challenges.encrypt(&text, now)?, ceremony.options))
 }
 
 /// Opens the token of a challenge.
@@ -52,7 +52,7 @@ pub fn issue(app: &App, client: &Client, now: Timestamp) -> Result<(String, Valu
 /// # Errors
 /// [`ApiError::ChallengeEnded`] if it has expired, or is another network's or another server's.
 pub fn open(app: &App, client: &Client, token: &Secret, now: Timestamp) -> Result<PasskeyChallenge, ApiError> {
-    let opened = app.fernet.decrypt(token.expose());
+    let opened = app.challenges.decrypt(token.expose());
     opened
         .and_then(|text| serde_json::from_str::<Sealed>(text.expose()).ok())
         .filter(|sealed| sealed.network == second_factor::network(client) && now.timestamp() < sealed.expires_at)

@@ -14,7 +14,7 @@ use crate::domain::audit::{Action, Event};
 use crate::domain::client_network::client_network;
 use crate::domain::clock::Timestamp;
 use crate::domain::second_factor::{AvailableFactors, FactorKind, PendingPassword, StoredCredential};
-use crate::domain::secret::Secret;
+use crate::domain::secret::{PasswordHash, Secret};
 use crate::domain::user::User;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
@@ -175,7 +175,16 @@ pub fn required_factors(
     factors::available(connection, user_id, rp_id).map(Some)
 }
 
-/// Opens a challenge for a user. The right answer signs in, and first sets `password`, if there is one.
+/// What a client proved before it is asked for a second factor.
+pub enum FirstProof {
+    /// The password, whose hash this is.
+    Password(PasswordHash),
+    /// A reset link. The right answer sets its password.
+    ResetLink(PendingPassword),
+}
+
+/// Opens a challenge for a user. The right answer signs in. `None` if the password that was proved isn't the present one
+/// any more.
 ///
 /// # Errors
 /// When the database can't be written.
@@ -184,13 +193,20 @@ pub async fn open_challenge(
     client: &Client,
     user: &User,
     available: AvailableFactors,
-    password: Option<PendingPassword>,
+    proof: FirstProof,
     now: Timestamp,
-) -> Result<ChallengeOffer, ApiError> {
+) -> Result<Option<ChallengeOffer>, ApiError> {
     let token = Secret::new(random::url_safe_text()?);
     let (state, user_id, network) = (app.clone(), user.id, network(client));
     let sha256 = sha256(token.expose());
     let opened = app.db.write(move |connection| {
+        let password = match proof {
+            FirstProof::Password(hash) if users::password_hash(connection, user_id)?.as_ref() != Some(&hash) => {
+                return Ok(None);
+            }
+            FirstProof::Password(_) => None,
+            FirstProof::ResetLink(pending) => Some(pending),
+        };
         let mut ceremony = None;
         if let (true, Ok(party)) = (available.passkey, &state.relying_party) {
             let known = factors::passkeys_of_user(connection, user_id, party.id())?;
@@ -209,9 +225,9 @@ pub async fn open_challenge(
             password,
         };
         challenges::insert(connection, &challenge)?;
-        Ok::<_, ApiError>(options)
+        Ok::<_, ApiError>(Some(options))
     });
-    Ok(ChallengeOffer { token, factors: available, passkey: opened.await? })
+    Ok(opened.await?.map(|passkey| ChallengeOffer { token, factors: available, passkey }))
 }
 
 /// The relying party that passkeys belong to.
