@@ -6,15 +6,15 @@ use crate::domain::secret::Secret;
 
 /// How many codes a set has.
 pub const COUNT: usize = 10;
-/// The number of characters of a code, hyphens aside: 80 bits, so that a fast hash without salt is enough (NIST
-/// 800-63B-4, section 3.1.2.2: at least 64 bits).
-const CHARS: usize = 16;
+/// The number of characters of a code, hyphens aside: 120 bits, so that a fast hash without salt is enough (OWASP ASVS 5,
+/// 6.5.2: at least 112 bits).
+const CHARS: usize = 24;
 /// The number of characters between two hyphens.
 const GROUP: usize = 4;
 /// Crockford's base 32 in lower case: without letters that are taken for one another.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// Makes a set of new codes, such as `3x9k-7m2p-q4tw-8h6z`.
+/// Makes a set of new codes, such as `3x9k-7m2p-q4tw-8h6z-a2bc-d3ef`.
 ///
 /// # Errors
 /// When the operating system gives no randomness.
@@ -71,19 +71,25 @@ mod tests {
         assert_eq!(hashes.len(), COUNT);
         for code in &codes {
             let groups: Vec<&str> = code.expose().split('-').collect();
-            assert!(groups.len() == 4 && groups.iter().all(|group| group.len() == 4), "{}", code.expose());
+            assert!(groups.len() == 6 && groups.iter().all(|group| group.len() == 4), "{}", code.expose());
             assert!(!code.expose().contains(['i', 'l', 'o', 'u']));
         }
     }
 
     #[test]
     fn a_code_is_read_with_and_without_hyphens_in_either_case() {
-        let want = hash("3x9k-7m2p-q4tw-8h6z");
+        let want = hash("3x9k-7m2p-q4tw-8h6z-a2bc-d3ef");
         assert!(want.is_some());
-        for text in ["3x9k7m2pq4tw8h6z", "3X9K-7M2P-Q4TW-8H6Z", "3x9k 7m2p q4tw 8h6z"] {
+        for text in ["3x9k7m2pq4tw8h6za2bcd3ef", "3X9K-7M2P-Q4TW-8H6Z-A2BC-D3EF", "3x9k 7m2p q4tw 8h6z a2bc d3ef"] {
             assert_eq!(hash(text), want, "{text}");
         }
-        for text in ["", "3x9k-7m2p-q4tw-8h6", "3x9k-7m2p-q4tw-8h6zz", "3x9k-7m2p-q4tw-8h6l", "3x9k-7m2p-q4tw-8h6é"] {
+        for text in [
+            "",
+            "3x9k-7m2p-q4tw-8h6z-a2bc-d3e",
+            "3x9k-7m2p-q4tw-8h6z-a2bc-d3efz",
+            "3x9k-7m2p-q4tw-8h6z-a2bc-d3el",
+            "3x9k-7m2p-q4tw-8h6z-a2bc-d3eé",
+        ] {
             assert_eq!(hash(text), None, "{text}");
         }
         assert_eq!(hash(&"-".repeat(10_000)), None);
@@ -91,11 +97,17 @@ mod tests {
 
     #[test]
     fn a_password_and_the_code_behind_it_are_told_apart() {
-        let code = hash("3x9k-7m2p-q4tw-8h6z").unwrap();
-        assert_eq!(split("correct horse-3x9k-7m2p-q4tw-8h6z"), Some(("correct horse", code)));
-        assert_eq!(split("correct-horse-3x9k7m2pq4tw8h6z"), Some(("correct-horse", code)));
-        assert_eq!(split("-3x9k7m2pq4tw8h6z"), Some(("", code)));
-        for text in ["correct horse", "3x9k-7m2p-q4tw-8h6z", "x3x9k-7m2p-q4tw-8h6z", "é-3x9k-7m2p-q4tw-8h6", ""] {
+        let code = hash("3x9k-7m2p-q4tw-8h6z-a2bc-d3ef").unwrap();
+        assert_eq!(split("correct horse-3x9k-7m2p-q4tw-8h6z-a2bc-d3ef"), Some(("correct horse", code)));
+        assert_eq!(split("correct-horse-3x9k7m2pq4tw8h6za2bcd3ef"), Some(("correct-horse", code)));
+        assert_eq!(split("-3x9k7m2pq4tw8h6za2bcd3ef"), Some(("", code)));
+        for text in [
+            "correct horse",
+            "3x9k-7m2p-q4tw-8h6z-a2bc-d3ef",
+            "x3x9k-7m2p-q4tw-8h6z-a2bc-d3ef",
+            "é-3x9k-7m2p-q4tw-8h6z-a2bc-d3e",
+            "",
+        ] {
             assert_eq!(split(text), None, "{text}");
         }
     }
