@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::cli::audit;
 use crate::cli::import::ImportSource;
 use crate::cli::invitations::InvitationCommand;
 use crate::cli::keys::KeyCommand;
@@ -13,6 +14,7 @@ use crate::cli::restore::RestoreOptions;
 use crate::cli::sessions::SessionCommand;
 use crate::cli::users::UserCommand;
 use crate::config;
+use crate::domain::clock::Timestamp;
 
 /// User accounts for self-hosted software: one binary, one SQLite file, Langflow's Users API.
 ///
@@ -34,7 +36,8 @@ Exit status:
   2    invalid command line
   130  interrupted by Ctrl-C or SIGTERM: nothing was changed
 
-Flags override USHER_* variables, which override config.toml, which overrides the defaults.")]
+Flags override USHER_* variables, which override config.toml, which overrides the defaults. `usher serve --help` lists
+them all.")]
 pub(super) struct Cli {
     /// Print JSON.
     #[arg(long, global = true)]
@@ -46,6 +49,10 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run the server. This is the default.
+    #[command(after_long_help = "\
+Examples:
+  usher serve --bind 127.0.0.1:8000
+  usher serve --signup closed --data-dir /srv/usher")]
     Serve,
     /// Manage users.
     #[command(after_long_help = "\
@@ -103,14 +110,36 @@ Examples:
     #[command(after_long_help = "\
 Examples:
   usher audit --limit 10
-  usher audit --user alice --json")]
+  usher audit --user alice --json
+  usher audit --failed --action login --since 2026-01-31")]
     Audit {
         /// Print only entries with this user as actor or target.
         #[arg(long, value_name = "NAME")]
         user: Option<String>,
+        /// Print only entries with this action, such as `login`.
+        #[arg(long)]
+        action: Option<String>,
+        /// Print only entries from this address.
+        #[arg(long)]
+        address: Option<String>,
+        /// Print only entries since this time, such as 2026-01-31 or 2026-01-31T12:00:00Z.
+        #[arg(long, value_name = "TIME", value_parser = audit::parse_time)]
+        since: Option<Timestamp>,
+        /// Print only entries before this time.
+        #[arg(long, value_name = "TIME", value_parser = audit::parse_time)]
+        until: Option<Timestamp>,
+        /// Print only what failed.
+        #[arg(long)]
+        failed: bool,
         /// The maximum number of entries.
         #[arg(long, value_name = "NUMBER", default_value_t = 50)]
         limit: u32,
+    },
+    /// Write a man page of each command into a directory.
+    #[command(hide = true)]
+    Man {
+        /// The directory.
+        dir: PathBuf,
     },
     /// Check the installation, and print a remedy for each finding. Changes nothing.
     #[command(long_about = "\
@@ -240,7 +269,13 @@ impl Command {
     }
 }
 
-/// The command line, with a flag for every setting.
+/// The command line. Every command takes the flags of all settings, as the configuration file can depend on them. Only the
+/// help of `serve` lists them all.
 pub(super) fn command() -> clap::Command {
-    Cli::command().args(config::flags())
+    let everywhere = ["config", "data_dir"];
+    let quiet = config::flags().into_iter().map(|flag| {
+        let hide = !everywhere.contains(&flag.get_id().as_str());
+        flag.hide(hide)
+    });
+    Cli::command().args(quiet).mut_subcommand("serve", |serve| serve.args(config::flags()))
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::auth::password_hasher::{HashError, PasswordHasher};
 use crate::auth::random::RandomnessError;
 use crate::cli::Failure;
-use crate::cli::output::{notice, print_result};
+use crate::cli::output::{notice, print_result, print_table};
 use crate::cli::running_server::{self, ServerLocation};
 use crate::config::Config;
 use crate::domain::actor_names;
@@ -90,6 +90,10 @@ impl<'a> Context<'a> {
     /// Prints which database it is, and opens it. It must exist.
     pub fn open(config: &'a Config, json: bool) -> Result<Self, Failure> {
         let server = running_server::announce_database(config);
+        if config.data_dir.exists() && !config.data_dir.is_dir() {
+            let dir = config.data_dir.display();
+            return Err(format!("{dir} is not a directory; choose the server's data directory with --data-dir").into());
+        }
         let path = running_server::database_path(config);
         // An older server can't use a database that this program has upgraded.
         if server == ServerLocation::SameDirectory
@@ -136,6 +140,16 @@ impl<'a> Context<'a> {
     /// Prints `value` as JSON, or else `text`.
     pub fn print(&self, value: &impl serde::Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
         print_result(self.json, value, text)
+    }
+
+    /// Prints `value` as JSON, or else a table.
+    pub fn print_table(
+        &self,
+        value: &impl serde::Serialize,
+        header: &[&str],
+        rows: &[Vec<String>],
+    ) -> Result<(), Failure> {
+        print_table(self.json, value, header, rows)
     }
 
     /// The address that links begin with.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::auth::link_token::{LinkPage, NewLink};
 use crate::cli::Failure;
 use crate::cli::context::{CommandError, Context, audit_event, with_context};
-use crate::cli::output::{format_time, notice, table};
+use crate::cli::output::{format_time, notice};
 use crate::cli::users::parse_username;
 use crate::config::Config;
 use crate::domain::audit::{Action, Event};
@@ -104,18 +104,20 @@ async fn list(context: &Context<'_>) -> Result<(), Failure> {
     let now = context.now;
     let open =
         context.db.read(move |connection| invitations::open(connection, now).map_err(CommandError::from)).await?;
-    context.print(&open.iter().map(InvitationRead::from).collect::<Vec<_>>(), || {
-        let row = |invitation: &Invitation| {
-            vec![
-                invitation.id.to_string(),
-                invitation.username.clone().unwrap_or_default(),
-                format!("{} of {}", invitation.uses, invitation.max_uses),
-                format_time(Some(invitation.created_at)),
-                format_time(Some(invitation.expires_at)),
-            ]
-        };
-        table(&["ID", "USER NAME", "USED", "CREATED", "EXPIRES"], &open.iter().map(row).collect::<Vec<_>>())
-    })
+    let row = |invitation: &Invitation| {
+        vec![
+            invitation.id.to_string(),
+            invitation.username.clone().unwrap_or_default(),
+            format!("{} of {}", invitation.uses, invitation.max_uses),
+            format_time(Some(invitation.created_at)),
+            format_time(Some(invitation.expires_at)),
+        ]
+    };
+    context.print_table(
+        &open.iter().map(InvitationRead::from).collect::<Vec<_>>(),
+        &["ID", "USER NAME", "USED", "CREATED", "EXPIRES"],
+        &open.iter().map(row).collect::<Vec<_>>(),
+    )
 }
 
 async fn revoke(context: &Context<'_>, id: Uuid) -> Result<(), Failure> {

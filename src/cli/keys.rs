@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::auth::api_key;
 use crate::cli::Failure;
 use crate::cli::context::{CommandError, Context, find_user, record_change, with_context};
-use crate::cli::output::{format_time, table};
+use crate::cli::output::format_time;
 use crate::cli::prompt::require_confirmation;
 use crate::config::Config;
 use crate::domain::api_key::{ApiKey, MAX_PER_USER};
@@ -80,19 +80,21 @@ async fn list(context: &Context<'_>, name: String) -> Result<(), Failure> {
         Ok::<_, CommandError>(api_keys::of_user(connection, user.id)?)
     });
     let found = found.await?;
-    context.print(&found.iter().map(ApiKeyRead::from).collect::<Vec<_>>(), || {
-        let rows = found.iter().map(|key| {
-            vec![
-                key.id.to_string(),
-                key.name.clone().unwrap_or_default(),
-                key.prefix.clone(),
-                key.total_uses.to_string(),
-                format_time(key.last_used_at),
-                format_time(key.expires_at),
-            ]
-        });
-        table(&["ID", "NAME", "PREFIX", "USES", "LAST USED", "EXPIRES"], &rows.collect::<Vec<_>>())
-    })
+    let rows = found.iter().map(|key| {
+        vec![
+            key.id.to_string(),
+            key.name.clone().unwrap_or_default(),
+            key.prefix.clone(),
+            key.total_uses.to_string(),
+            format_time(key.last_used_at),
+            format_time(key.expires_at),
+        ]
+    });
+    context.print_table(
+        &found.iter().map(ApiKeyRead::from).collect::<Vec<_>>(),
+        &["ID", "NAME", "PREFIX", "USES", "LAST USED", "EXPIRES"],
+        &rows.collect::<Vec<_>>(),
+    )
 }
 
 async fn add(context: &Context<'_>, user: String, name: Option<String>) -> Result<(), Failure> {

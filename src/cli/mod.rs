@@ -26,6 +26,7 @@ mod rotate_secret;
 mod running_server;
 mod serve;
 mod sessions;
+mod user_list;
 mod users;
 
 use std::io::Write;
@@ -38,6 +39,7 @@ use crate::config::{Config, ConfigError, ConfigSearch, Inputs, ValueSource};
 use crate::domain::printable::printable;
 use crate::platform::privileges::{self, DirOwner};
 use crate::platform::{files, inspect};
+use crate::store::audit::AuditFilter;
 use args::{Cli, Command};
 use output::{AlreadyPrinted, notice, print_result};
 use output_file::OutputFile;
@@ -51,7 +53,10 @@ const EXIT_INTERRUPTED: u8 = 130;
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
-    let matches = args::command().get_matches();
+    let matches = match args::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return usage_error(&error),
+    };
     let outcome = Cli::from_arg_matches(&matches).map_err(Failure::from).and_then(|cli| run_command(cli, &matches));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -68,9 +73,26 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Prints the help, the version, or what is wrong with the command line.
+fn usage_error(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let text = error.to_string();
+        let sentence = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        // Standard output may be closed. The lines below say the same.
+        let _ = print_result(true, &serde_json::json!({ "error": sentence }), String::new);
+    }
+    // Standard output or error may be closed.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1))
+}
+
 fn run_command(cli: Cli, matches: &ArgMatches) -> Result<(), Failure> {
     match cli.command {
         Some(Command::Completions { shell }) => return completions::run(shell, args::command()),
+        Some(Command::Man { dir }) => {
+            return clap_mangen::generate_to(args::command(), &dir)
+                .map_err(|error| format!("{}: {error}", dir.display()).into());
+        }
         Some(Command::FinishFile { temporary, target }) => return Ok(files::finish_for(&temporary, &target)?),
         _ => {}
     }
@@ -96,12 +118,17 @@ fn run_command(cli: Cli, matches: &ArgMatches) -> Result<(), Failure> {
         Command::Key { command } => keys::run(&config, json, command),
         Command::Names { command } => names::run(&config, json, command),
         Command::Invitation { command } => invitations::run(&config, json, command),
-        Command::Audit { user, limit } => audit::run(&config, json, user, limit),
+        Command::Audit { user, action, address, since, until, failed, limit } => {
+            let success = failed.then_some(false);
+            let filter =
+                AuditFilter { action, address, since, until, success, limit: limit.into(), ..AuditFilter::default() };
+            audit::run(&config, json, user, filter)
+        }
         Command::Doctor => doctor::run(&config, json),
         Command::Config => config::run(&config, json),
         Command::Healthcheck { url } => healthcheck::run(&config, url.as_deref(), json),
         // Handled above: they need no settings.
-        Command::Completions { .. } | Command::FinishFile { .. } => Ok(()),
+        Command::Completions { .. } | Command::Man { .. } | Command::FinishFile { .. } => Ok(()),
         Command::Backup { .. } => output.map_or(Ok(()), |output| backup::run(&config, output, json)),
         Command::Restore { file, options } => restore::run(&config, &file, options, json),
         Command::Import { source } => import::run(&config, source, json),

@@ -4,7 +4,6 @@ use clap::Subcommand;
 
 use crate::cli::Failure;
 use crate::cli::context::{CommandError, Context, with_context};
-use crate::cli::output::table;
 use crate::config::Config;
 use crate::domain::actor_names;
 use crate::domain::audit::{Action, Actor, Event};
@@ -43,10 +42,8 @@ async fn list(context: &Context<'_>) -> Result<(), Failure> {
     let names = context.db.read(reserved_names::all).await.map_err(CommandError::Store)?;
     let shown: Vec<_> =
         names.iter().map(|(name, id)| serde_json::json!({ "username": name, "former_user": id })).collect();
-    context.print(&shown, || {
-        let rows: Vec<_> = names.iter().map(|(name, id)| vec![name.clone(), id.to_string()]).collect();
-        table(&["NAME", "FORMER USER"], &rows)
-    })
+    let rows: Vec<_> = names.iter().map(|(name, id)| vec![name.clone(), id.to_string()]).collect();
+    context.print_table(&shown, &["NAME", "FORMER USER"], &rows)
 }
 
 async fn release(context: &Context<'_>, name: &str) -> Result<(), Failure> {

@@ -3,11 +3,14 @@
 use std::fmt::{Arguments, Write as _};
 use std::io::{self, Write as _};
 
+use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::cli::Failure;
 use crate::domain::clock::Timestamp;
 use crate::domain::printable::{is_printable, printable};
+use crate::platform::inspect::terminal_columns;
 
 /// A failure that the command has already printed as JSON.
 #[derive(Debug, thiserror::Error)]
@@ -61,15 +64,51 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
         .chain(rows)
         .map(|row: &Vec<String>| row.iter().map(|cell| printable(cell)).collect())
         .collect();
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max();
     let widths: Vec<usize> = (0..header.len()).map(|column| width(column).unwrap_or(0)).collect();
     let mut text = String::new();
     for row in &rows {
-        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
+        let pad = |cell: &String, width: usize| cell.clone() + &" ".repeat(width.saturating_sub(cell.width()));
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| pad(cell, width));
         text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');
     }
     text
+}
+
+/// Prints a table, on a terminal with a bold header and cut to its width, or `value` as JSON.
+pub(super) fn print_table(
+    json: bool,
+    value: &impl Serialize,
+    header: &[&str],
+    rows: &[Vec<String>],
+) -> Result<(), Failure> {
+    let text = || table(header, rows);
+    let Some(columns) = terminal_columns().filter(|_| !json) else { return print_result(json, value, text) };
+    let is_colored = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+    let mut shown = String::new();
+    for (index, line) in text().lines().enumerate() {
+        let line = cut(line, columns);
+        let (bold, plain) = if is_colored && index == 0 { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
+        // Writing to a String can't fail.
+        let _ = writeln!(shown, "{bold}{line}{plain}");
+    }
+    write_stdout(shown.as_bytes())
+}
+
+/// Cuts a line to so many columns of the terminal. Letters keep their combining marks.
+fn cut(line: &str, columns: usize) -> String {
+    if line.width() <= columns {
+        return line.to_owned();
+    }
+    let mut width = 0;
+    let fits = |c: &char| {
+        width += c.width().unwrap_or(0);
+        width < columns
+    };
+    let mut shown: String = line.chars().take_while(fits).collect();
+    shown.push('…');
+    shown
 }
 
 /// Formats a time for people.
@@ -80,4 +119,27 @@ pub(super) fn format_time(time: Option<Timestamp>) -> String {
 /// Formats a count with a noun, such as "2 users".
 pub(super) fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_by_what_a_terminal_shows() {
+        let row = |name: &str| vec![name.to_owned(), "x".to_owned()];
+        let rows = ["ann", "名前", "e\u{301}va", "🙂"].map(row);
+        let text = table(&["NAME", "ID"], &rows);
+        let columns: Vec<usize> = text.lines().skip(1).map(|line| line.trim_end_matches('x').width()).collect();
+        assert_eq!(columns, [6, 6, 6, 6], "{text}");
+    }
+
+    #[test]
+    fn a_line_is_cut_before_a_character_that_does_not_fit() {
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abcd", 3), "ab…");
+        assert_eq!(cut("名前です", 4), "名…");
+        assert_eq!(cut("名前です", 5), "名前…");
+        assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
+    }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::cli::Failure;
 use crate::cli::context::{CommandError, Context, find_user, record_change, with_context};
-use crate::cli::output::{format_time, table};
+use crate::cli::output::format_time;
 use crate::cli::prompt::require_confirmation;
 use crate::config::Config;
 use crate::domain::audit::Action;
@@ -59,18 +59,18 @@ async fn list(context: &Context<'_>, name: String) -> Result<(), Failure> {
         Ok::<_, CommandError>(sessions::of_user(connection, user.id, now)?)
     });
     let found = found.await?;
-    context.print(&found.iter().map(|session| SessionRead::new(session, None)).collect::<Vec<_>>(), || {
-        let rows = found.iter().map(|session| {
-            vec![
-                session.id.to_string(),
-                format_time(Some(session.created_at)),
-                format_time(Some(session.refreshed_at)),
-                session.address.clone(),
-                session.client.clone().unwrap_or_default(),
-            ]
-        });
-        table(&["ID", "SIGNED IN", "REFRESHED", "ADDRESS", "CLIENT"], &rows.collect::<Vec<_>>())
-    })
+    let shown = found.iter().map(|session| SessionRead::new(session, None)).collect::<Vec<_>>();
+    let rows = found.iter().map(|session| {
+        vec![
+            session.id.to_string(),
+            format_time(Some(session.created_at)),
+            format_time(Some(session.refreshed_at)),
+            session.address.clone(),
+            session.client.clone().unwrap_or_default(),
+        ]
+    });
+    let header = ["ID", "SIGNED IN", "REFRESHED", "ADDRESS", "CLIENT"];
+    context.print_table(&shown, &header, &rows.collect::<Vec<_>>())
 }
 
 async fn end(context: &Context<'_>, name: String, id: Option<Uuid>, yes: bool) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use crate::auth::password_policy;
 use crate::cli::context::{CommandError, Context, find_user, record_change, with_context};
 use crate::cli::output::{format_time, notice, table};
 use crate::cli::prompt::{read_new_password, require_confirmation};
+use crate::cli::user_list::{self, ListOptions};
 use crate::cli::{Failure, factors, reset_link};
 use crate::config::Config;
 use crate::domain::audit::{Action, account_changes};
@@ -14,7 +15,6 @@ use crate::domain::policy;
 use crate::domain::user::{User, UserPatch};
 use crate::domain::username::Username;
 use crate::http::UserRead;
-use crate::store::user_list::{self, UserQuery};
 use crate::store::{Connection, StoreError, sessions, users};
 
 /// Commands on users.
@@ -43,12 +43,10 @@ Examples:
     #[command(after_long_help = "\
 Examples:
   usher user list
-  usher user list --search ali --json")]
-    List {
-        /// List only users whose name contains this text.
-        #[arg(long)]
-        search: Option<String>,
-    },
+  usher user list --search ali --json
+  usher user list --state waiting --sort last_login --reverse --limit 20
+  usher user list --csv > users.csv")]
+    List(ListOptions),
     /// Show one user.
     #[command(after_long_help = "\
 Examples:
@@ -134,7 +132,7 @@ pub fn run(config: &Config, json: bool, command: UserCommand) -> Result<(), Fail
     with_context(config, json, async |context| match command {
         UserCommand::ResetLink(UserArgument { name }) => reset_link::run(context, name).await,
         UserCommand::Add { name, superuser } => add(context, &name, superuser).await,
-        UserCommand::List { search } => list(context, search).await,
+        UserCommand::List(options) => user_list::run(context, options).await,
         UserCommand::Show(UserArgument { name }) => show(context, name).await,
         UserCommand::Rename { name, new_name } => rename(context, name, &new_name).await,
         UserCommand::SetPassword(UserArgument { name }) => set_password(context, name).await,
@@ -198,21 +196,6 @@ fn name_error(connection: &Connection, error: StoreError, username: &Username) -
         (StoreError::FormerUsername, _) => CommandError::NameReserved(username.to_string()),
         _ => CommandError::Store(error),
     }
-}
-
-async fn list(context: &Context<'_>, search: Option<String>) -> Result<(), Failure> {
-    let page = UserQuery { limit: i64::MAX, search, ..UserQuery::default() };
-    let listed = context.db.read(move |connection| user_list::list(connection, &page));
-    let (_, users) = listed.await.map_err(CommandError::Store)?;
-    context.print(&users.iter().map(UserRead::from).collect::<Vec<_>>(), || {
-        let yes = |is: bool, word: &str| if is { word.to_owned() } else { String::new() };
-        let row = |user: &User| {
-            let last = format_time(user.last_login_at);
-            let state = yes(!user.is_active, if user.last_login_at.is_none() { "waiting" } else { "inactive" });
-            vec![user.username.to_string(), state, yes(user.is_superuser, "superuser"), last, user.id.to_string()]
-        };
-        table(&["NAME", "STATE", "ROLE", "LAST SIGN-IN", "ID"], &users.iter().map(row).collect::<Vec<_>>())
-    })
 }
 
 async fn show(context: &Context<'_>, name: String) -> Result<(), Failure> {

@@ -82,6 +82,9 @@ pub enum ConfigError {
     /// The configuration file can't be read.
     #[error("the configuration file {file} ({why_this}) can't be read: {fault}; it must be a readable TOML file")]
     File { file: String, why_this: &'static str, fault: String },
+    /// The data directory belongs to another user.
+    #[error("the data directory {dir} can't be read: permission is denied; run usher as its owner or as root")]
+    DataDirUnreadable { dir: String },
     /// The configuration file isn't TOML. The message is the parser's and repeats nothing of the file.
     #[error("{file} is not TOML at line {line}, column {column}: {message}; write lines of the form `key = value`")]
     Syntax { file: String, line: usize, column: usize, message: String },

@@ -70,7 +70,13 @@ impl ConfigFile {
             }
             notices.push(format!("the server's settings file {shown} doesn't exist any more"));
         }
-        if let Some(path) = data_dir.map(|dir| dir.join(FILE_NAME)).filter(|path| exists(path)) {
+        let in_data_dir = data_dir.map(|dir| dir.join(FILE_NAME));
+        if let (Some(dir), Some(path)) = (data_dir, &in_data_dir)
+            && path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+        {
+            return Err(ConfigError::DataDirUnreadable { dir: error::shown_path(dir) });
+        }
+        if let Some(path) = in_data_dir.filter(|path| exists(path)) {
             let file = Self::read(path, "found in the data directory")?;
             return Ok(Some(Self { in_data_dir: true, ..file }));
         }

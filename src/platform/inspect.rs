@@ -47,6 +47,43 @@ pub fn may_write(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| !found.permissions().readonly())
 }
 
+/// The width of the terminal that standard output is, in columns.
+pub fn terminal_columns() -> Option<usize> {
+    #[cfg(unix)]
+    return Some(rustix::termios::tcgetwinsize(std::io::stdout()).ok()?.ws_col.into()).filter(|columns| *columns > 0);
+    #[cfg(not(unix))]
+    None
+}
+
+/// The process that listens on a TCP port: its id and name. Only root sees those of other users.
+pub fn listener(port: u16) -> Option<(u32, String)> {
+    #[cfg(target_os = "linux")]
+    {
+        let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| std::fs::read_to_string(path).unwrap_or_default());
+        // `sl local_address rem_address st … inode`, the address as `0100007F:1EB4`; state 0A is LISTEN.
+        let inode = |line: &str| {
+            let cells: Vec<&str> = line.split_whitespace().collect();
+            let (_, local) = cells.get(1)?.split_once(':')?;
+            let is_wanted = u16::from_str_radix(local, 16) == Ok(port) && cells.get(3) == Some(&"0A");
+            cells.get(9).filter(|_| is_wanted).map(|inode| format!("socket:[{inode}]"))
+        };
+        let sockets: Vec<String> = tables.iter().flat_map(|table| table.lines()).filter_map(inode).collect();
+        let processes = std::fs::read_dir("/proc").ok()?.filter_map(Result::ok);
+        processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).find_map(|pid| {
+            let mut open = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.filter_map(Result::ok);
+            let holds = |path: PathBuf| sockets.iter().any(|socket| path.to_str() == Some(socket.as_str()));
+            open.any(|fd| std::fs::read_link(fd.path()).is_ok_and(holds)).then_some(())?;
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+            Some((pid, name.trim().to_owned()))
+        })
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = port;
+        None
+    }
+}
+
 /// Free space on a file system for this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {

@@ -32,7 +32,7 @@ use crate::http::pipeline::throttle::Throttle;
 use crate::http::pipeline::untrusted_proxy::UntrustedProxy;
 use crate::jobs::watchdog::WorkerTicks;
 use crate::jobs::{JobContext, api_key_uses, events, scheduled_backups, sweep, watchdog};
-use crate::platform::{self, DirLock, service};
+use crate::platform::{self, DirLock, inspect, service};
 use crate::store::user_index::search::SharedUserIndex;
 use crate::store::{Db, Options};
 
@@ -92,7 +92,7 @@ pub async fn build(config: Config, clock: Clock) -> Result<Server, StartError> {
 pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) -> Result<Server, StartError> {
     let mut config = config;
     let bind = config.bind.to_string();
-    let no_bind = |cause| StartError::Bind { bind: bind.clone(), cause };
+    let no_bind = |cause| StartError::Bind { bind: bind.clone(), holder: String::new(), cause };
     let addresses = match &*passed {
         [] => config.bind.resolve().map_err(no_bind)?,
         passed => passed.iter().map(TcpListener::local_addr).collect::<Result<_, _>>().map_err(no_bind)?,
@@ -105,6 +105,9 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     }
     let dir = config.data_dir.clone();
     let failed = |cause| StartError::DataDir { path: dir.clone(), cause };
+    if dir.exists() && !dir.is_dir() {
+        return Err(failed(io::Error::other("it is not a directory")));
+    }
     platform::files::create_private_dir(&dir).map_err(failed)?;
     // SQLite refuses links in the path.
     config.data_dir = dir.canonicalize().map_err(failed)?;
@@ -191,9 +194,13 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
 /// # Errors
 /// If the address can't be resolved or is in use.
 pub fn bind(config: &Config) -> Result<TcpListener, StartError> {
-    let failed = |cause| StartError::Bind { bind: config.bind.to_string(), cause };
-    let addresses = config.bind.resolve().map_err(failed)?;
-    TcpListener::bind(addresses.as_slice()).map_err(failed)
+    let failed = |cause, holder| StartError::Bind { bind: config.bind.to_string(), holder, cause };
+    let addresses = config.bind.resolve().map_err(|cause| failed(cause, String::new()))?;
+    TcpListener::bind(addresses.as_slice()).map_err(|cause| {
+        let is_taken = cause.kind() == io::ErrorKind::AddrInUse;
+        let holder = addresses.first().filter(|_| is_taken).and_then(|address| inspect::listener(address.port()));
+        failed(cause, holder.map_or_else(String::new, |(pid, name)| format!(" (process {pid}, {name})")))
+    })
 }
 
 /// Locks the data directory. Tries again, because a command that checks for a running server holds the lock for a moment.

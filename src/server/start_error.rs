@@ -29,10 +29,14 @@ pub enum StartError {
     #[error(transparent)]
     SecretKey(#[from] SecretKeyStartError),
     /// usher can't listen on the address.
-    #[error("cannot listen on {bind}: {cause}; choose another address or port with `bind`, or stop what uses it")]
+    #[error(
+        "cannot listen on {bind}: {cause}{holder}; choose another address or port with `bind`, or stop what uses it"
+    )]
     Bind {
         /// The setting.
         bind: String,
+        /// The process that uses the port, as ` (process 812, nginx)`, if it is known.
+        holder: String,
         /// The system's reason.
         cause: io::Error,
     },

@@ -76,7 +76,7 @@ fn where_there_is_no_room_nothing_is_left_and_a_sentence_says_so() {
         ),
         "status 1 left: secret_key usher.db ".to_owned(),
         format!("database: {here}/small/usher.db"),
-        "usher: the disk is full: database or disk is full; nothing was imported".to_owned(),
+        "usher: the disk is full; nothing was imported".to_owned(),
         "status 1 left: secret_key usher.db ".to_owned(),
         format!("database: {here}/small/usher.db"),
     ];

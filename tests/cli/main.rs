@@ -17,6 +17,7 @@ mod import_faults;
 mod invitations;
 mod langflow;
 mod lines;
+mod lists;
 mod names;
 mod printing;
 mod programs;

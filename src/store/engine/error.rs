@@ -105,7 +105,11 @@ impl StoreError {
 
     /// Returns the error with its cause. For the log only: clients must not see causes.
     pub fn described(&self) -> String {
-        let Some(cause) = std::error::Error::source(self) else { return self.to_string() };
+        let cause = match (self, std::error::Error::source(self)) {
+            // SQLite says the same again.
+            (Self::DiskFull(_), _) | (_, None) => return self.to_string(),
+            (_, Some(cause)) => cause,
+        };
         // SQLite reports the same error when the disk has no room for the files beside the database.
         let hint = match self {
             Self::Unavailable(error) if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) => {
