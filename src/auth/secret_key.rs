@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -53,11 +53,19 @@ pub struct LoadedKey {
 
 /// Returns the key's fingerprint.
 pub fn fingerprint(key: &Secret) -> Fingerprint {
-    let mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes keys of any length");
     let mut fingerprint = Fingerprint([0; 16]);
-    let whole = mac.chain_update(b"usher fingerprint").finalize().into_bytes();
-    fingerprint.0.copy_from_slice(&whole[..16]);
+    fingerprint.0.copy_from_slice(&derived(key, b"usher fingerprint")[..16]);
     fingerprint
+}
+
+/// Returns the token of the setup link for servers that share a database: each of them accepts it.
+pub fn setup_token(key: &Secret) -> Secret {
+    Secret::new(URL_SAFE_NO_PAD.encode(derived(key, b"usher setup link")))
+}
+
+fn derived(key: &Secret, purpose: &[u8]) -> [u8; 32] {
+    let mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes keys of any length");
+    mac.chain_update(purpose).finalize().into_bytes().into()
 }
 
 /// Reads the key in `data_dir`, or generates one as Langflow does: 32 random bytes as url-safe base64. If the

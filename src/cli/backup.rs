@@ -16,6 +16,7 @@ use crate::store::backup::make;
 
 /// Copies the database to a new file. A server can use the database meanwhile.
 pub fn run(config: &Config, mut output: OutputFile, json: bool) -> Result<(), Failure> {
+    running_server::require_sqlite(config)?;
     running_server::announce_database(config);
     let database = running_server::database_path(config);
     let (path, data_dir, is_stdout) = (output.path().to_owned(), config.data_dir.clone(), output.is_stdout());

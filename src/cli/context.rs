@@ -13,8 +13,8 @@ use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::secret::{PasswordHash, Secret};
 use crate::domain::user::User;
-use crate::server::local_url;
-use crate::store::{self, Connection, Db, Options, SCHEMA_VERSION, StoreError, WriteError, audit, users};
+use crate::server::{database, local_url};
+use crate::store::{self, Connection, Db, SCHEMA_VERSION, StoreError, WriteError, audit, users};
 
 /// What a command works with.
 pub(super) struct Context<'a> {
@@ -97,11 +97,12 @@ impl<'a> Context<'a> {
         let path = running_server::database_path(config);
         // An older server can't use a database that this program has upgraded.
         if server == ServerLocation::SameDirectory
+            && config.database.is_none()
             && store::schema_version(&path).is_ok_and(|version| version < SCHEMA_VERSION)
         {
             return Err("the running server is older than this program; restart it first".into());
         }
-        let db = Db::open(&Options { data_dir: config.data_dir.clone(), readers: 1, create: false })?;
+        let db = database::open(config, 1, false)?;
         Ok(Self { config, db, server, now: Clock::system().now(), json })
     }
 

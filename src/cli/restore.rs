@@ -32,6 +32,7 @@ pub struct RestoreOptions {
 
 /// Replaces the database with a backup. No server can run meanwhile.
 pub fn run(config: &Config, file: &Path, options: RestoreOptions, json: bool) -> Result<(), Failure> {
+    running_server::require_sqlite(config)?;
     let path = running_server::database_path(config);
     running_server::announce_database(config);
     let _lock = running_server::require_stopped_server(config)?;

@@ -11,7 +11,7 @@ use crate::cli::output::notice;
 use crate::config::{Config, ServerRecord};
 use crate::platform::inspect::{self, OtherServer};
 use crate::platform::{self, DirLock};
-use crate::server::local_url;
+use crate::server::{database, local_url};
 use crate::store::DATABASE_FILE;
 
 /// How long a server on this machine can take to describe itself.
@@ -37,9 +37,19 @@ pub(super) fn database_path(config: &Config) -> PathBuf {
     config.data_dir.join(DATABASE_FILE)
 }
 
-/// Prints the path of the database, and a warning if the running server uses another one.
+/// Refuses a command that copies or replaces a SQLite file.
+pub(super) fn require_sqlite(config: &Config) -> Result<(), Failure> {
+    match &config.database {
+        None => Ok(()),
+        Some(_) => Err("the accounts are in PostgreSQL, which usher doesn't back up or restore; use pg_dump and \
+             pg_restore, pgBackRest or your provider's backups, and keep the secret key"
+            .into()),
+    }
+}
+
+/// Prints where the database is, and a warning if the running server uses another one.
 pub(super) fn announce_database(config: &Config) -> ServerLocation {
-    notice(format_args!("database: {}", database_path(config).display()));
+    notice(format_args!("database: {}", database::shown(config)));
     let server = locate_server(config);
     if let Some(warning) = mismatch_warning(&server) {
         notice(format_args!("warning: {warning}"));
@@ -69,6 +79,10 @@ pub(super) fn locate_server(config: &Config) -> ServerLocation {
     // The lock is released at once. A server that starts meanwhile retries.
     if matches!(platform::lock_dir(&config.data_dir), Ok(None)) {
         return ServerLocation::SameDirectory;
+    }
+    if config.database.is_some() {
+        // Servers elsewhere share the database.
+        return ServerLocation::NotFound;
     }
     let others = inspect::other_servers(DATABASE_FILE);
     if !others.is_empty() {

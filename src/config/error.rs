@@ -106,9 +106,9 @@ pub enum ConfigError {
     /// `base_path` and the path of `public_url` differ.
     #[error("{origin} is {base}, but the path of `public_url` is {path}; make them equal, or remove `base_path`")]
     BasePathMismatch { origin: Origin, base: String, path: String },
-    /// The forward-auth settings contradict each other.
+    /// The setting contradicts itself or others.
     #[error("{origin} {fault}")]
-    ForwardAuth { origin: Origin, fault: String },
+    Fault { origin: Origin, fault: String },
     /// The file in the data directory names another data directory.
     #[error(
         "{file} was found in the data directory, but its `data_dir` names another directory, {named}; remove \

@@ -1,6 +1,7 @@
 //! The configuration: flags over environment over file over defaults, validated as a whole before anything starts.
 
 mod bind;
+mod database;
 mod documentation;
 mod error;
 mod file;
@@ -82,6 +83,7 @@ impl<'a> ConfigSearch<'a> {
             return Err(ConfigError::DataDirMoved { file, named: error::shown_path(&config.data_dir) });
         }
         config.resolve_base_path(sources)?;
+        database::validate(&config, sources)?;
         forward_auth::validate(&config, sources)?;
         config.validate(sources)?;
         // SQLite refuses links in the path.

@@ -33,6 +33,16 @@ settings! {
         /// ~/.local/share/usher.
         data_dir: PathBuf = "" ("`$STATE_DIRECTORY`, else the platform's data directory"), Text("PATH"), data_dir();
 
+        /// A PostgreSQL database that several servers share, such as `postgres://usher@db.example.org/usher`.
+        ///
+        /// If empty: a SQLite file in the data directory. The address can list several hosts, separated by commas, of
+        /// which usher uses the one that accepts writes. TLS is on, unless the address ends with ?sslmode=disable. See
+        /// docs/several-servers.md.
+        database: Option<String> = "" ("a SQLite file in the data directory"), Text("URL"), optional(values::text);
+
+        /// The password for `database`. `database_password_file` reads it from a file, which is safer.
+        database_password: Option<Secret> = "" ("none"), SecretText, secret(1);
+
         /// The address and port to listen on. Port 0 picks a free port.
         ///
         /// 0.0.0.0 and [::] stand for all addresses of this machine. To accept other machines, put an HTTPS proxy in

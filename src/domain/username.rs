@@ -81,11 +81,11 @@ impl fmt::Display for Username {
     }
 }
 
-/// Trims and folds a typed name. Returns `None` if it is longer than any name; folding it could take a thousand times as
-/// long as reading it.
+/// Trims and folds a typed name. Returns `None` if no name has these characters: PostgreSQL takes no U+0000. Nor if it is
+/// longer than any name; folding it could take a thousand times as long as reading it.
 pub fn fold_typed(typed: &str) -> Option<String> {
     let typed = typed.trim();
-    if is_too_long(typed) { None } else { Some(fold(typed)) }
+    if is_too_long(typed) || typed.contains('\0') { None } else { Some(fold(typed)) }
 }
 
 /// Whether a text has more characters than a name may have. Doesn't count further than that.

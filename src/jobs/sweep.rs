@@ -37,7 +37,14 @@ pub async fn run(job: JobContext) {
         let now = job.clock.now();
         let stable = clock.stable_for(now, Instant::now());
         let retention = Retention { audit_days: job.config.audit_days, waiting_days: job.config.signup_waiting_days };
-        match job.db.write(move |connection| sweep(connection, now, stable, retention)).await {
+        let is_shared = job.db.is_shared();
+        let work = move |connection: &Connection| {
+            if is_shared && swept_recently(connection, now)? {
+                return Ok(Outcome::Done);
+            }
+            sweep(connection, now, stable, retention)
+        };
+        match job.db.write(work).await {
             Ok(Outcome::Done) => is_logged = false,
             Ok(Outcome::ClockUntrusted(trusted)) => {
                 if !std::mem::replace(&mut is_logged, true) {
@@ -51,6 +58,12 @@ pub async fn run(job: JobContext) {
             Err(error) => log::warn!("expired rows couldn't be deleted: {}", error.described()),
         }
     }
+}
+
+/// Reports whether another server has just done the same.
+fn swept_recently(connection: &Connection, now: Timestamp) -> Result<bool, StoreError> {
+    let recently = TimeDelta::from_std(INTERVAL / 2).unwrap_or(TimeDelta::zero());
+    Ok(heartbeat::trusted_until(connection)?.is_some_and(|last| last <= now && now - last < recently))
 }
 
 /// Stores the trusted time in a database that has none: the time of the newest audit entry, or else now. Must run before

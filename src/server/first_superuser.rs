@@ -7,6 +7,7 @@ use std::sync::PoisonError;
 use crate::auth::password_hasher::HashError;
 use crate::auth::password_policy::{self, WeakPassword};
 use crate::auth::random::{self, RandomnessError};
+use crate::auth::secret_key::setup_token;
 use crate::config::Config;
 use crate::domain::audit::{Action, Actor, Event};
 use crate::domain::new_username::{NewUsernameError, check_new};
@@ -82,7 +83,7 @@ impl crate::store::WriteError for FirstSuperuserError {
 }
 
 /// Creates the superuser from the settings if none exists. Without settings, generates a setup link.
-pub async fn prepare(app: &App, url: &str) -> Result<FirstSuperuser, FirstSuperuserError> {
+pub async fn prepare(app: &App, url: &str, secret_key: &Secret) -> Result<FirstSuperuser, FirstSuperuserError> {
     remove_setup_link(&app.config)?;
     if app.db.read(users::superuser_exists).await? {
         if app.config.superuser.is_some() {
@@ -95,29 +96,35 @@ pub async fn prepare(app: &App, url: &str) -> Result<FirstSuperuser, FirstSuperu
             // Automatic sign-in creates its user at the first request.
             return Ok(FirstSuperuser::Exists);
         }
-        let token = Secret::new(random::url_safe_text()?);
+        let token = if app.db.is_shared() { setup_token(secret_key) } else { Secret::new(random::url_safe_text()?) };
         let link = Secret::new(format!("{url}/setup#token={}", token.expose()));
         *app.setup_token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
         return Ok(FirstSuperuser::Link(link));
     };
-    create(app, name, password).await.map(FirstSuperuser::Created)
+    Ok(create(app, name, password).await?.map_or(FirstSuperuser::Exists, FirstSuperuser::Created))
 }
 
-async fn create(app: &App, name: &str, password: &Secret) -> Result<String, FirstSuperuserError> {
+/// Returns `None` if another server has created one meanwhile.
+async fn create(app: &App, name: &str, password: &Secret) -> Result<Option<String>, FirstSuperuserError> {
     let username = Username::parse(name).map_err(FirstSuperuserError::Name)?;
     check_new(&username).map_err(FirstSuperuserError::NewName)?;
     password_policy::check_for(password, app.config.password_min_length, &username)?;
     let hash = app.hasher.hash(password, std::net::IpAddr::from([127, 0, 0, 1])).await?;
     let now = app.clock.now();
     let created = app.db.write(move |connection| {
+        if users::superuser_exists(connection)? {
+            return Ok(None);
+        }
         let user = User::new(username, true, true, now);
         users::insert(connection, &user, &hash)?;
         let event = Event::new(Actor::default(), Action::SetUp).target(&user).detail("settings");
         audit::record(connection, &event, now)?;
-        Ok::<_, FirstSuperuserError>(user.username.to_string())
+        Ok::<_, FirstSuperuserError>(Some(user.username.to_string()))
     });
     let name = created.await?;
-    log::info!("first superuser created: {name}");
+    if let Some(name) = &name {
+        log::info!("first superuser created: {name}");
+    }
     Ok(name)
 }
 

@@ -34,10 +34,10 @@ use crate::jobs::watchdog::WorkerTicks;
 use crate::jobs::{JobContext, api_key_uses, events, scheduled_backups, sweep, watchdog};
 use crate::platform::{self, DirLock, inspect, service};
 use crate::store::user_index::search::SharedUserIndex;
-use crate::store::{Db, Options};
 
 mod client_connection;
 mod connection_limits;
+pub mod database;
 mod first_superuser;
 mod http_server;
 pub mod port_file;
@@ -121,7 +121,8 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     let address = listeners[0].local_addr().map_err(no_bind)?;
     let mut port_file = config.port_file.clone().map(PortFile::claim).transpose()?;
 
-    let db = Db::open(&Options { data_dir: config.data_dir.clone(), readers: config.workers.max(2), create: true })?;
+    let db = database::open(&config, config.workers.max(2), true)?;
+    database::warn_without_standby(&db).await?;
     let secret = secret_key::load(&config, &db, clock.now()).await?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let url = config.public_url.clone().unwrap_or_else(|| local_url(address) + &config.base_path);
@@ -154,7 +155,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     sweep::init_trusted_time(&job).await.map_err(StartError::Clock)?;
     let event_position = events::init_position(&job).await.map_err(StartError::Events)?;
     reserved_names::apply_setting(&app).await.map_err(StartError::Names)?;
-    let first_superuser = first_superuser::prepare(&app, &url).await?;
+    let first_superuser = first_superuser::prepare(&app, &url, &secret).await?;
     reserved_names::log_conflicts(&app).await.map_err(StartError::Names)?;
     app.user_index.load_in_background(&app.db);
     let watchdog = service::watchdog_timeout().map(|timeout| (WorkerTicks::default(), timeout));

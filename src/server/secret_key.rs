@@ -1,6 +1,8 @@
 //! The current secret key, and whether the database was written with it. Joins the key in `auth` with the fingerprint in
 //! `store`, for the server and the command line.
 
+use std::path::PathBuf;
+
 use crate::auth::fernet::Fernet;
 use crate::auth::secret_key::{self, SECRET_KEY_FILE, SecretKeyError, fingerprint};
 use crate::config::Config;
@@ -18,28 +20,44 @@ pub enum SecretKeyStartError {
     /// The fingerprint can't be read from the database.
     #[error("{}", .0.described())]
     Store(#[from] StoreError),
+    /// Other servers share the database and have a key, and this one has none.
+    #[error("the servers of this database have a secret key; copy it to {0}, or set `secret_key_file`")]
+    Missing(PathBuf),
+    /// Other servers share the database and have another key.
+    #[error("this secret key is not that of the database's other servers; all need the same `secret_key`")]
+    Other,
 }
 
 /// Loads the secret key from the settings, or else from the data directory, where it is created if it is missing. Stores
-/// its fingerprint in a new database. If the database has another fingerprint, logs what can't be read.
+/// its fingerprint in a new database. If the database has another fingerprint, logs what can't be read. Servers that share
+/// a database must have its key.
 pub async fn load(config: &Config, db: &Db, now: Timestamp) -> Result<Secret, SecretKeyStartError> {
     let known = db.read::<_, StoreError, _>(stored::fingerprint).await?;
-    let key = match &config.secret_key {
-        Some(key) => key.clone(),
-        None => secret_key::load_or_create(&config.data_dir, known, now)?.key,
+    let key = if let Some(key) = &config.secret_key {
+        key.clone()
+    } else {
+        secret_key::complete_rotation(&config.data_dir, known, now)?;
+        if db.is_shared() && known.is_some() && read_existing(config)?.is_none() {
+            return Err(SecretKeyStartError::Missing(config.data_dir.join(SECRET_KEY_FILE)));
+        }
+        secret_key::load_or_create(&config.data_dir, known, now)?.key
     };
     let current = fingerprint(&key);
-    match known {
-        Some(known) if known == current => {}
-        Some(_) => {
-            let keys = db.read::<_, StoreError, _>(stored::store_keys).await?;
-            let lost = unreadable(&keys, &[&key]).len();
-            log::warn!(
-                "the secret key has changed since this database was last used: everyone must sign in again, and {lost} \
-                 store keys can't be read; restore the old key, or run `usher rotate-secret`"
-            );
+    let stored = match known {
+        Some(known) => known,
+        // Another server may start at the same time.
+        None => db.write::<_, StoreError, _>(move |connection| stored::claim(connection, &current)).await?,
+    };
+    if stored != current {
+        if db.is_shared() {
+            return Err(SecretKeyStartError::Other);
         }
-        None => db.write::<_, StoreError, _>(move |connection| stored::set_fingerprint(connection, &current)).await?,
+        let keys = db.read::<_, StoreError, _>(stored::store_keys).await?;
+        let lost = unreadable(&keys, &[&key]).len();
+        log::warn!(
+            "the secret key has changed since this database was last used: everyone must sign in again, and {lost} \
+             store keys can't be read; restore the old key, or run `usher rotate-secret`"
+        );
     }
     Ok(key)
 }

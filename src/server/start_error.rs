@@ -3,10 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::server::database::DatabaseError;
 use crate::server::first_superuser::FirstSuperuserError;
 use crate::server::port_file::PortFileError;
 use crate::server::secret_key::SecretKeyStartError;
-use crate::store::{OpenError, StoreError};
+use crate::store::StoreError;
 
 /// Why the server doesn't start. Each message is one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +25,7 @@ pub enum StartError {
     Running(PathBuf),
     /// The database can't be opened.
     #[error(transparent)]
-    Database(#[from] OpenError),
+    Database(#[from] DatabaseError),
     /// The secret key can't be loaded.
     #[error(transparent)]
     SecretKey(#[from] SecretKeyStartError),

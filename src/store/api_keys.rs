@@ -92,7 +92,7 @@ pub fn insert(connection: &Connection, key: &ApiKey, sha256: &[u8; 32]) -> Resul
         key.last_used_at,
         key.total_uses,
     ];
-    connection.run(SQL, values).map(drop)
+    connection.try_run(SQL, values).map(drop)
 }
 
 /// Returns how many keys a user has, valid or not.

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use r2d2::ManageConnection;
 use uuid::Uuid;
 
 use crate::domain::audit::Event;
@@ -14,8 +13,8 @@ use crate::domain::clock::Timestamp;
 use crate::store::engine::commit_hooks;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sqlite::open::{ConnectionKind, ConnectionManager};
-use crate::store::engine::value::{Row, bind};
+use crate::store::engine::sqlite::open::{ConnectionKind, SqliteOpener};
+use crate::store::engine::value::{Row, Value, bind};
 
 /// The most entries kept of successes and of failures. Strangers can cause failures, by failing to sign in; failures
 /// therefore only displace failures.
@@ -120,7 +119,7 @@ pub fn trim(connection: &Connection) -> Result<(), StoreError> {
 
 /// Opens the database at `path`, of any schema version, and writes an entry.
 pub fn record_in_file(path: &Path, event: &Event, now: Timestamp) -> Result<(), StoreError> {
-    let connection = ConnectionManager { path: path.to_owned(), kind: ConnectionKind::Writer, setup: "" }.connect()?;
+    let connection = SqliteOpener { path: path.to_owned(), kind: ConnectionKind::Writer, setup: "" }.connect()?;
     record(&connection, event, now)?;
     commit_hooks::run_pending();
     connection.close()
@@ -247,16 +246,28 @@ pub fn after(connection: &Connection, id: i64, limit: u32) -> Result<Vec<AuditEn
 
 /// Returns the number of matching entries and a page of them, newest first.
 pub fn list(connection: &Connection, filter: &AuditFilter) -> Result<(i64, Vec<AuditEntry>), StoreError> {
-    const WHERE: &str = "WHERE (?1 IS NULL OR actor = ?1 OR target = ?1) AND (?2 IS NULL OR action = ?2) \
-         AND (?3 IS NULL OR address = ?3) AND (?4 IS NULL OR success = ?4) AND (?5 IS NULL OR at >= ?5) \
-         AND (?6 IS NULL OR at < ?6) AND (?7 IS NULL OR id < ?7)";
-    let count = format!("SELECT count(*) FROM audit {WHERE}");
-    let page = format!("SELECT {} FROM audit {WHERE} ORDER BY id DESC LIMIT ?8 OFFSET ?9", columns!());
     let AuditFilter { skip, limit, user, action, address, success, since, until, before } = filter;
-    let values = bind![*user, action, address, *success, *since, *until, *before];
-    let total = connection.one(&count, values, |row| row.get(0))?;
-    let values = bind![*user, action, address, *success, *since, *until, *before, *limit, *skip];
-    let entries = connection.all(&page, values, entry)?;
+    // `#` is the number of the parameter.
+    let filters: [(&str, Value<'_>); 7] = [
+        (" AND (actor = ?# OR target = ?#)", (*user).into()),
+        (" AND action = ?#", action.into()),
+        (" AND address = ?#", address.into()),
+        (" AND success = ?#", (*success).into()),
+        (" AND at >= ?#", (*since).into()),
+        (" AND at < ?#", (*until).into()),
+        (" AND id < ?#", (*before).into()),
+    ];
+    let (mut conditions, mut values) = ("1 = 1".to_owned(), Vec::new());
+    for (condition, value) in filters.into_iter().filter(|(_, value)| !matches!(value, Value::Null)) {
+        values.push(value);
+        conditions += &condition.replace('#', &values.len().to_string());
+    }
+    let total = connection.one(&format!("SELECT count(*) FROM audit WHERE {conditions}"), &values, |row| row.get(0))?;
+    values.extend([Value::from(*limit), Value::from(*skip)]);
+    let (limit, skip) = (values.len() - 1, values.len());
+    let columns = columns!();
+    let page = format!("SELECT {columns} FROM audit WHERE {conditions} ORDER BY id DESC LIMIT ?{limit} OFFSET ?{skip}");
+    let entries = connection.all(&page, &values, entry)?;
     Ok((total, entries))
 }
 

@@ -60,7 +60,7 @@ pub fn insert(connection: &Connection, challenge: &Challenge) -> Result<(), Stor
     const SQL: &str = "INSERT INTO challenges (sha256, purpose, user_id, network, state, tries, expires_at, reset_link, \
          password) VALUES (?1, ?2, (SELECT id FROM users WHERE uuid = ?3), ?4, ?5, ?6, ?7, ?8, ?9)";
     const BOUND: &str = "DELETE FROM challenges WHERE id IN (SELECT id FROM challenges WHERE purpose = ?1 \
-         AND user_id = (SELECT id FROM users WHERE uuid = ?2) ORDER BY id DESC LIMIT -1 OFFSET ?3)";
+         AND user_id = (SELECT id FROM users WHERE uuid = ?2) ORDER BY id DESC LIMIT 9223372036854775807 OFFSET ?3)";
     let Challenge { sha256, purpose, user_id, network, state, tries, expires_at, password } = challenge;
     let purpose = purpose.as_str();
     let link = password.as_ref().map(|pending| pending.reset_link.as_slice());

@@ -25,12 +25,15 @@ pub struct DatabaseCounts {
 
 /// Counts rows and reads file sizes at `now`.
 pub fn count(connection: &Connection, now: Timestamp) -> Result<DatabaseCounts, StoreError> {
-    let sql = "SELECT active, waiting, n - active - waiting, (SELECT count(*) FROM sessions WHERE expires_at > ?), \
-         (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) FROM user_count";
-    let log = connection.sqlite().path().map(|path| with_suffix(path.as_ref(), "-wal"));
+    let size = connection.dialect().database_size;
+    let sql = format!(
+        "SELECT active, waiting, n - active - waiting, (SELECT count(*) FROM sessions WHERE expires_at > ?), ({size}) \
+         FROM user_count"
+    );
+    let log = connection.sqlite().and_then(|connection| Some(with_suffix(connection.path()?.as_ref(), "-wal")));
     // A missing log has size 0.
     let log_bytes = log.and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len());
-    connection.one(sql, bind![now], |row| {
+    connection.one(&sql, bind![now], |row| {
         Ok(DatabaseCounts {
             active: row.get(0)?,
             waiting: row.get(1)?,

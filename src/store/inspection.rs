@@ -7,15 +7,22 @@ use crate::domain::secret::Fingerprint;
 use crate::domain::username::Username;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
+use crate::store::engine::postgres::schema::{self, SchemaError};
+use crate::store::engine::postgres::server::Server as PostgresServer;
 use crate::store::engine::sqlite::file::{self, OpenError};
-use crate::store::engine::sqlite::readonly_open::{self, ReadonlyDatabase, ReadonlyOpenError};
-use crate::store::engine::sqlite::schema;
+use crate::store::engine::sqlite::open::ConnectionKind;
+use crate::store::engine::sqlite::readonly_open::{self, ReadonlyOpenError};
+use crate::store::engine::sqlite::temporary_database::TemporaryDatabase;
 use crate::store::engine::value::bind;
 use crate::store::factors;
 use crate::store::secret_key::{self, StoreKey};
 
 /// A database that is open for inspection.
-pub struct Inspection(ReadonlyDatabase);
+pub struct Inspection {
+    connection: Connection,
+    /// Deleted on drop, after the connection.
+    _copy: Option<TemporaryDatabase>,
+}
 
 /// BackupHistory as recorded in the audit log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,19 +40,32 @@ impl Inspection {
         if !file::check_header(path)? {
             return Err(OpenError::Missing(path.to_owned()));
         }
-        readonly_open::open(path, spare).map(Self).map_err(|error| match error {
+        let opened = readonly_open::open(path, spare).map_err(|error| match error {
             ReadonlyOpenError::Io(cause) => OpenError::Io { path: path.to_owned(), cause },
             ReadonlyOpenError::Sqlite(error) => OpenError::Store { path: path.to_owned(), cause: error.into() },
-        })
+        })?;
+        Ok(Self { connection: opened.connection.into(), _copy: opened.copy })
+    }
+
+    /// Connects to a PostgreSQL database, which must have usher's tables.
+    pub fn connect(server: &PostgresServer) -> Result<Self, SchemaError> {
+        let connection = server.connect(ConnectionKind::Reader)?;
+        schema::prepare(&connection, false)?;
+        Ok(Self { connection, _copy: None })
+    }
+
+    /// Reports whether PostgreSQL acknowledges a commit only when a standby has it, too.
+    pub fn has_synchronous_standby(&self) -> Result<bool, StoreError> {
+        schema::has_synchronous_standby(self.connection())
     }
 
     fn connection(&self) -> &Connection {
-        &self.0.connection
+        &self.connection
     }
 
     /// Returns the schema version.
     pub fn version(&self) -> Result<u32, StoreError> {
-        schema::version(self.connection().sqlite())
+        self.connection().one("PRAGMA user_version", &[], |row| row.get(0))
     }
 
     /// Returns at most `most` errors that SQLite and the schema's own rules find.
@@ -60,12 +80,15 @@ impl Inspection {
                 return Ok(faults);
             }
         }
-        let sql = "SELECT n, (SELECT count(*) FROM users) FROM user_count";
-        let (counted, there): (i64, i64) = connection.one(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if counted != there {
-            faults.push(format!("there are {there} users, but user_count says {counted}"));
-        }
+        faults.extend(self.count_error()?);
         Ok(faults)
+    }
+
+    /// Compares the number of users with the one that is kept.
+    pub fn count_error(&self) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT n, (SELECT count(*) FROM users) FROM user_count";
+        let (counted, there): (i64, i64) = self.connection().one(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((counted != there).then(|| format!("there are {there} users, but user_count says {counted}")))
     }
 
     /// Returns the number of users.
@@ -107,7 +130,8 @@ impl Inspection {
     /// Returns the fingerprint of the database's secret key, if it is stored.
     pub fn fingerprint(&self) -> Result<Option<Fingerprint>, StoreError> {
         let sql = "SELECT 1 FROM sqlite_schema WHERE name = 'secret_key'";
-        if !self.connection().exists(sql, &[])? {
+        // Older files have no such table.
+        if self.connection().sqlite().is_some() && !self.connection().exists(sql, &[])? {
             return Ok(None);
         }
         secret_key::fingerprint(self.connection())

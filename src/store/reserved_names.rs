@@ -11,7 +11,7 @@ use crate::store::engine::value::bind;
 /// Turns the reservation on or off. While it is off, the names recorded so far are remembered.
 pub fn set_enabled(connection: &Connection, enabled: bool) -> Result<(), StoreError> {
     let sql = if enabled {
-        "INSERT INTO name_keeping VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET in_force = 1 WHERE in_force = 0"
+        "INSERT INTO name_keeping VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET in_force = 1 WHERE name_keeping.in_force = 0"
     } else {
         "UPDATE name_keeping SET in_force = 0 WHERE in_force = 1"
     };
@@ -56,6 +56,6 @@ pub fn release(connection: &Connection, name: &Username) -> Result<bool, StoreEr
 /// Returns the former owner of a name, if it is reserved now.
 pub fn former_owner(connection: &Connection, name: &Username) -> Result<Option<uuid::Uuid>, StoreError> {
     let sql = "SELECT user_uuid FROM former_names WHERE username_folded = ? \
-         AND EXISTS (SELECT 1 FROM name_keeping WHERE in_force)";
+         AND EXISTS (SELECT 1 FROM name_keeping WHERE in_force = 1)";
     connection.maybe(sql, bind![name.folded()], |row| row.get(0))
 }

@@ -19,8 +19,9 @@ pub fn replace(
     now: Timestamp,
     end: Timestamp,
 ) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT OR REPLACE INTO reset_links (user_id, sha256, created_at, expires_at) \
-         SELECT id, ?, ?, ? FROM users WHERE uuid = ?";
+    const SQL: &str = "INSERT INTO reset_links (user_id, sha256, created_at, expires_at) \
+         SELECT id, ?, ?, ? FROM users WHERE uuid = ? ON CONFLICT (user_id) DO UPDATE SET sha256 = excluded.sha256, \
+         created_at = excluded.created_at, expires_at = excluded.expires_at";
     sweep(connection, now)?;
     connection.run(SQL, bind![sha256, now, end, user_id])?;
     Ok(())

@@ -3,13 +3,12 @@
 
 use std::path::Path;
 
-use r2d2::ManageConnection;
 use uuid::Uuid;
 
 use crate::domain::secret::Fingerprint;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sqlite::open::{ConnectionKind, ConnectionManager};
+use crate::store::engine::sqlite::open::{ConnectionKind, SqliteOpener};
 use crate::store::engine::value::bind;
 
 /// An encrypted store key and its owner.
@@ -30,8 +29,15 @@ pub fn fingerprint(connection: &Connection) -> Result<Option<Fingerprint>, Store
 
 /// Opens the database at `path` and returns its fingerprint and store keys.
 pub fn read_from_file(path: &Path) -> Result<(Option<Fingerprint>, Vec<StoreKey>), StoreError> {
-    let connection = ConnectionManager { path: path.to_owned(), kind: ConnectionKind::Reader, setup: "" }.connect()?;
+    let connection = SqliteOpener { path: path.to_owned(), kind: ConnectionKind::Reader, setup: "" }.connect()?;
     Ok((fingerprint(&connection)?, store_keys(&connection)?))
+}
+
+/// Stores the fingerprint of the secret key in a database that has none, and returns the fingerprint that is stored.
+pub fn claim(connection: &Connection, fingerprint: &Fingerprint) -> Result<Fingerprint, StoreError> {
+    let sql = "INSERT INTO secret_key (id, fingerprint) VALUES (1, ?) ON CONFLICT (id) DO NOTHING";
+    connection.run(sql, bind![&fingerprint.0])?;
+    Ok(self::fingerprint(connection)?.unwrap_or(*fingerprint))
 }
 
 /// Stores the fingerprint of the database's secret key.

@@ -103,7 +103,7 @@ pub fn insert(connection: &Connection, session: &Session) -> Result<(), StoreErr
 pub fn end_older_automatic(connection: &Connection, user_id: Uuid, most: u32) -> Result<usize, StoreError> {
     let sql = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
          WHERE user_id = (SELECT id FROM users WHERE uuid = ?) AND automatic = 1 \
-         ORDER BY refreshed_at DESC, id DESC LIMIT -1 OFFSET ?)";
+         ORDER BY refreshed_at DESC, id DESC LIMIT 9223372036854775807 OFFSET ?)";
     connection.run(sql, bind![user_id, most])
 }
 
@@ -146,7 +146,7 @@ pub fn end_own(connection: &Connection, owner: Uuid, id: Uuid) -> Result<Option<
 
 /// Ends a user's sessions except `keep` and returns their number.
 pub fn end_all_of_user(connection: &Connection, user_id: Uuid, keep: Option<Uuid>) -> Result<usize, StoreError> {
-    let sql = "DELETE FROM sessions WHERE user_id = (SELECT id FROM users WHERE uuid = ?) AND uuid IS NOT ?";
+    let sql = "DELETE FROM sessions WHERE user_id = (SELECT id FROM users WHERE uuid = ?) AND uuid IS DISTINCT FROM ?";
     connection.run(sql, bind![user_id, keep])
 }
 

@@ -43,9 +43,12 @@ pub fn sweep(connection: &Connection, oldest: Timestamp) -> Result<(), StoreErro
 
 /// Deletes the smallest counts beyond the limit.
 pub fn trim(connection: &Connection) -> Result<(), StoreError> {
-    const SMALLEST: &str = "DELETE FROM attempts WHERE key IN (SELECT key FROM attempts ORDER BY count, last_at \
-         LIMIT max(0, (SELECT count(*) FROM attempts) - ?))";
-    connection.run(SMALLEST, bind![MAX_COUNTS])?;
+    const SMALLEST: &str =
+        "DELETE FROM attempts WHERE key IN (SELECT key FROM attempts ORDER BY count, last_at LIMIT ?)";
+    let count: i64 = connection.one("SELECT count(*) FROM attempts", &[], |row| row.get(0))?;
+    if count > MAX_COUNTS {
+        connection.run(SMALLEST, bind![count - MAX_COUNTS])?;
+    }
     Ok(())
 }
 

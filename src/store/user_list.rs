@@ -65,18 +65,20 @@ pub fn list(connection: &Connection, page: &UserQuery) -> Result<(i64, Vec<User>
     let needle = page.search.as_deref().and_then(fold_typed).filter(|needle| !needle.is_empty());
     let (everybody, in_state) = (count(connection)?, page.state.map(|state| count_of(connection, state)).transpose()?);
     let matching = in_state.unwrap_or(everybody);
+    let dialect = connection.dialect();
     let order = if page.descending { " DESC" } else { "" };
     let by = match page.sort {
         UserSort::Created => format!("id{order}"),
         UserSort::Name => format!("username_folded{order}"),
-        UserSort::LastLogin => format!("last_login_at{order}, id{order}"),
+        UserSort::LastLogin => format!("last_login_at{}, id{order}", never_first(page.descending)),
     };
-    let condition = page.state.map_or("1", condition);
-    let searched = if needle.is_some() { " AND instr(username_folded, ?3) > 0" } else { "" };
-    let index = index(page, matching, everybody);
+    let condition = page.state.map_or("1 = 1", condition);
+    let position = dialect.position;
+    let searched = if needle.is_some() { format!(" AND {position}(username_folded, ?3) > 0") } else { String::new() };
+    let index = dialect.index_hint(index(page, matching, everybody));
     let total = match &needle {
         Some(needle) => {
-            let sql = format!("SELECT count(*) FROM users WHERE {condition} AND instr(username_folded, ?1) > 0");
+            let sql = format!("SELECT count(*) FROM users WHERE {condition} AND {position}(username_folded, ?1) > 0");
             connection.one(&sql, bind![needle], |row| row.get(0))?
         }
         None => matching,
@@ -110,14 +112,14 @@ pub fn with_deletion_request(
     let by = match page.sort {
         UserSort::Created => format!("users.id{order}"),
         UserSort::Name => format!("username_folded{order}"),
-        UserSort::LastLogin => format!("last_login_at{order}, users.id{order}"),
+        UserSort::LastLogin => format!("last_login_at{}, users.id{order}", never_first(page.descending)),
     };
     let condition = page.state.map_or("1 = 1", condition);
-    let columns = user_columns!();
+    let (columns, position) = (user_columns!(), connection.dialect().position);
     let from = format!(
         "FROM deletion_requests JOIN users ON users.id = deletion_requests.user_id \
          WHERE deletion_requests.state = 'requested' AND {condition} \
-         AND (?1 = '' OR instr(username_folded, ?1) > 0) AND (?2 = '' OR username_folded = ?2)"
+         AND (?1 = '' OR {position}(username_folded, ?1) > 0) AND (?2 = '' OR username_folded = ?2)"
     );
     let total = connection.one(&format!("SELECT count(*) {from}"), bind![&needle, &name], |row| row.get(0))?;
     let sql = format!("SELECT {columns} {from} ORDER BY {by} LIMIT ?3 OFFSET ?4");
@@ -159,11 +161,16 @@ pub fn by_last_login(connection: &Connection, page: &UserQuery) -> Result<(i64, 
         }
         let from_end = page.skip > total / 2;
         let skip = if from_end { total - page.skip - limit } else { page.skip };
-        let order = if page.descending == from_end { "" } else { " DESC" };
-        let index = if page.state.is_some() { "users_by_state" } else { "users_by_last_login" };
-        let condition = page.state.map_or("1", condition);
+        let descending = page.descending != from_end;
+        let (order, by) = (if descending { " DESC" } else { "" }, never_first(descending));
+        let hint = match page.state {
+            Some(_) => "INDEXED BY users_by_state",
+            None => "INDEXED BY users_by_last_login",
+        };
+        let index = connection.dialect().index_hint(hint);
+        let condition = page.state.map_or("1 = 1", condition);
         let sql = format!(
-            "SELECT id FROM users INDEXED BY {index} WHERE {condition} ORDER BY last_login_at{order}, id{order} \
+            "SELECT id FROM users {index} WHERE {condition} ORDER BY last_login_at{by}, id{order} \
              LIMIT ? OFFSET ?"
         );
         let mut ids = connection.all(&sql, bind![limit, skip], |row| row.get(0))?;
@@ -190,6 +197,11 @@ macro_rules! no_factor {
     () => {
         "NOT EXISTS (SELECT 1 FROM factors WHERE factors.user_id = users.id AND factors.is_confirmed = 1)"
     };
+}
+
+/// The order of the last sign-in. Users who never signed in come first, or last in descending order.
+fn never_first(descending: bool) -> &'static str {
+    if descending { " DESC NULLS LAST" } else { " NULLS FIRST" }
 }
 
 /// The condition of a state.

@@ -87,7 +87,7 @@ pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Resu
     const SQL: &str = "INSERT INTO users (uuid, username, username_folded, password_hash, profile_image, store_api_key, \
          is_active, is_superuser, create_at, updated_at, last_login_at, optins) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    let done = connection.run(
+    let done = connection.try_run(
         SQL,
         bind![
             user.id,
@@ -125,7 +125,7 @@ pub fn update(connection: &Connection, before: &User, after: &User) -> Result<()
         connection.run(PLAIN, bind![id, picture, key, updated, &optins])?;
         return Ok(());
     }
-    let done = connection.run(
+    let done = connection.try_run(
         ALL,
         bind![
             id,

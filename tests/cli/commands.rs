@@ -14,8 +14,7 @@ fn usher(server: &Running, arguments: &[&str], input: &str) -> Ended {
 fn done(server: &Running, arguments: &[&str], input: &str) -> String {
     let ended = usher(server, arguments, input);
     assert!(ended.status.success(), "{arguments:?}: {ended:?}");
-    let database = server.data_dir().join("usher.db");
-    assert!(ended.stderr.contains(&format!("database: {}", database.display())), "{ended:?}");
+    assert!(ended.stderr.contains(&format!("database: {}", desk::shown_database(&server.dir))), "{ended:?}");
     ended.stdout
 }
 
@@ -116,6 +115,7 @@ fn the_audit_log_names_the_command_line() {
     assert!(done(&server, &["audit", "--limit", "1"], "").contains("user.promote"));
 }
 
+#[needs(sqlite)]
 #[test]
 fn no_command_makes_a_database_by_mistake() {
     for arguments in [&["user", "list"][..], &["user", "add", "ada"], &["session", "list", "ada"], &["audit"]] {
@@ -160,6 +160,7 @@ fn every_shell_gets_completions() {
     }
 }
 
+#[needs(sqlite)]
 #[test]
 fn every_command_prints_json_for_programs() {
     let server = server();

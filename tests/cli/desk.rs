@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::postgres;
 use crate::support::process::{Ended, Program, Running};
 use crate::support::{Request, Response};
 
@@ -27,9 +28,16 @@ pub fn usher(dir: &Arc<TempDir>, arguments: &[&str]) -> Ended {
 pub fn done(dir: &Arc<TempDir>, arguments: &[&str]) -> String {
     let ended = usher(dir, arguments);
     assert!(ended.status.success(), "{arguments:?}: {ended:?}");
-    let database = dir.path().join("data/usher.db");
-    assert!(ended.stderr.contains(&format!("database: {}", database.display())), "{ended:?}");
+    assert!(ended.stderr.contains(&format!("database: {}", shown_database(dir))), "{ended:?}");
     ended.stdout
+}
+
+/// What commands print of the database of a directory.
+pub fn shown_database(dir: &Arc<TempDir>) -> String {
+    if postgres::IS_ENGINE {
+        return postgres::address_for(dir.path());
+    }
+    dir.path().join("data/usher.db").display().to_string()
 }
 
 /// The same, printed for programs.

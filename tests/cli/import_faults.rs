@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use needs::needs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -25,6 +26,7 @@ fn broken_rows_are_told_one_by_one_and_the_rest_is_imported() {
     assert!(!ended.stdout.contains("plain text"));
 }
 
+#[needs(sqlite)]
 #[test]
 fn what_is_no_langflow_database_is_refused_and_no_database_of_ushers_is_ever_made() {
     let server = server();
@@ -186,6 +188,7 @@ fn a_key_that_is_encrypted_needs_the_right_secret_and_a_file_that_is_locked_or_d
     }
 }
 
+#[needs(sqlite)]
 #[test]
 fn a_secret_key_that_was_lost_stops_no_import() {
     let server = server();

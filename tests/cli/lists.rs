@@ -115,7 +115,7 @@ fn messages_name_the_process_on_the_port_and_a_data_directory_that_is_a_file() {
     }
 }
 
-#[needs(python3)]
+#[needs(python3, sqlite)]
 #[test]
 fn on_a_terminal_a_table_has_a_bold_header_unless_no_color_is_set_and_is_cut_to_the_width() {
     let server = server();

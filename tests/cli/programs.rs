@@ -1,5 +1,6 @@
 //! What other programs read: JSON on standard output, also of what failed, and whether a server is healthy.
 
+use needs::needs;
 use serde_json::Value;
 
 use crate::desk::{refused, server, usher};
@@ -14,6 +15,7 @@ fn failure(program: Program) -> Value {
     printed
 }
 
+#[needs(sqlite)]
 #[test]
 fn what_failed_is_said_in_json_as_well() {
     let server = server();

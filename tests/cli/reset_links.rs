@@ -1,6 +1,7 @@
 //! One-time reset links, made on the machine itself and by the API: what stands in the log and in the audit log, and
 //! which address they carry.
 
+use needs::needs;
 use serde_json::{Value, json};
 
 use crate::desk::{PASSWORD, database, done, json as printed, log_in, token, whoami};
@@ -15,6 +16,7 @@ fn token_of(link: &Value) -> String {
     link["link"].as_str().unwrap().split_once("#token=").unwrap().1.to_owned()
 }
 
+#[needs(sqlite)]
 #[test]
 fn links_made_and_used_are_in_the_audit_log_and_their_tokens_are_in_no_log() {
     let server = Program::new(&[]).superuser().env("USHER_LOG", "trace").start();

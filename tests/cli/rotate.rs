@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use needs::needs;
 use serde_json::json;
 use tempfile::TempDir;
 use usher::auth::fernet::Fernet;
@@ -45,6 +46,7 @@ fn start(dir: &Arc<TempDir>) -> Running {
     Program::in_dir(dir, &[]).start()
 }
 
+#[needs(sqlite)]
 #[test]
 fn a_new_key_ends_all_sessions_and_store_keys_go_over_to_it() {
     let (dir, old_token) = left();
@@ -79,6 +81,7 @@ fn beside_a_running_server_it_refuses() {
     token(&server, "admin", "adminpw123");
 }
 
+#[needs(sqlite)]
 #[test]
 fn a_cut_after_each_step_leaves_a_key_that_goes_with_the_database() {
     let (dir, _) = left();
@@ -118,6 +121,7 @@ fn a_cut_after_each_step_leaves_a_key_that_goes_with_the_database() {
     }
 }
 
+#[needs(sqlite)]
 #[test]
 fn a_key_that_is_set_is_changed_where_it_is_set_and_the_database_follows() {
     let dir = Arc::new(TempDir::new().unwrap());
@@ -149,6 +153,7 @@ fn a_key_that_is_set_is_changed_where_it_is_set_and_the_database_follows() {
     assert!(!server.log().contains("the secret key has changed"), "{}", server.log());
 }
 
+#[needs(sqlite)]
 #[test]
 fn a_lost_key_costs_store_keys_alone_and_they_come_back_with_it() {
     let (dir, old_token) = left();

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::desk::{PASSWORD, done, server, usher};
 use crate::support::Program;
 
+#[needs(sqlite)]
 #[test]
 fn commands_use_the_servers_settings_file_and_address() {
     let dir = Arc::new(TempDir::new().unwrap());
@@ -60,6 +61,7 @@ fn doctor_asks_the_server_on_the_data_directory_and_no_other() {
     assert!(!finding(&dir, &other.address.to_string(), "server").contains("is healthy"));
 }
 
+#[needs(sqlite)]
 #[test]
 fn the_config_toml_of_another_program_is_ignored() {
     let server = server();

@@ -10,6 +10,13 @@ include!(concat!(env!("OUT_DIR"), "/missing.rs"));
 pub fn needs(names: TokenStream, test: TokenStream) -> TokenStream {
     let mut reasons = Vec::new();
     for name in names.to_string().split(',').map(str::trim) {
+        if name == "sqlite" {
+            // The test program `postgres` runs the tests of others, too.
+            if std::env::var("CARGO_CRATE_NAME").is_ok_and(|program| program == "postgres") {
+                reasons.push("it is about SQLite's file");
+            }
+            continue;
+        }
         let Some((_, reason)) = MISSING.iter().find(|(known, _)| *known == name) else {
             return error(&format!("tests/needs/build.rs doesn't know {name}"));
         };
@@ -29,4 +36,14 @@ pub fn needs(names: TokenStream, test: TokenStream) -> TokenStream {
 
 fn error(message: &str) -> TokenStream {
     format!("compile_error!({message:?});").parse().unwrap_or_default()
+}
+
+/// `#[test]` for a program whose tests all need PostgreSQL. `#[macro_use] extern crate needs` puts it in place of Rust's.
+#[proc_macro_attribute]
+pub fn test(_: TokenStream, test: TokenStream) -> TokenStream {
+    let missing = MISSING.iter().find(|(name, reason)| *name == "postgres" && !reason.is_empty());
+    let ignore = missing.filter(|_| !test.to_string().contains("#[ignore"));
+    let ignore = ignore.map(|(_, reason)| format!("#[ignore = {reason:?}]")).unwrap_or_default();
+    let attributes = format!("#[::core::prelude::v1::test] {ignore}");
+    attributes.parse::<TokenStream>().into_iter().chain([test]).collect()
 }

@@ -162,7 +162,7 @@ fn a_program_that_signs_in_a_thousand_times_has_fifty_sessions_and_ends_nobody_e
 fn somebody_who_signed_up_under_the_persons_name_is_not_the_person() {
     let before = Server::start();
     before.sign_up("Local");
-    before.database().execute("DELETE FROM users WHERE is_superuser = 1", []).unwrap();
+    before.execute("DELETE FROM users WHERE is_superuser = 1");
     let dir = before.stop();
     let server = Server::with().without_superuser().set("auto_login", "true").in_dir(&dir).start();
     let me = server.whoami(&access(ask(&server).send())).expect(200).json();

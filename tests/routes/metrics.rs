@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use needs::needs;
 use serde_json::json;
 
 use crate::support::Server;
@@ -151,6 +152,7 @@ fn log_ins_are_counted_by_what_came_of_them() {
     assert_eq!((found["usher_hashing_queue_length"], found["usher_hashing_refused_total"]), (0, 0));
 }
 
+#[needs(sqlite)]
 #[test]
 fn sessions_accounts_writes_and_the_size_of_the_database_are_told() {
     let server = measured();

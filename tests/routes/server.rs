@@ -1,5 +1,6 @@
 //! The server's state and its backups.
 
+use needs::needs;
 use serde_json::{Value, json};
 
 use crate::support::Server;
@@ -28,6 +29,7 @@ fn the_state_names_each_setting_with_its_source_and_hides_secrets() {
     }
 }
 
+#[needs(sqlite)]
 #[test]
 fn a_backup_is_made_listed_downloaded_and_restorable() {
     let server = Server::start();

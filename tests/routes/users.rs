@@ -142,7 +142,7 @@ fn an_account_whose_name_is_no_longer_allowed_signs_in_and_is_changed_as_before(
     let admin = server.admin();
     let id = server.add_active(&admin, "old");
     let sql = "UPDATE users SET username = 'аdmin', username_folded = 'аdmin' WHERE username = 'old'";
-    server.database().execute(sql, []).unwrap();
+    server.execute(sql);
     let own = server.login("АDMIN", PASSWORD).access;
     let patch = |body: &Value| server.patch(format!("/api/v1/users/{id}")).bearer(&own).json(body).send();
     patch(&json!({ "username": "аdmin", "profile_image": "x" })).expect(200);

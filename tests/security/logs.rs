@@ -1,5 +1,6 @@
 //! What the logs say, and what they never say.
 
+use needs::needs;
 use serde_json::{Value, json};
 
 use crate::support::requests::{start, with};
@@ -143,6 +144,7 @@ fn no_log_holds_what_stands_in_a_query_or_a_body() {
     }
 }
 
+#[needs(sqlite)]
 #[test]
 fn failed_log_ins_wash_nothing_out_of_the_audit_log_but_each_other() {
     let server = start(&[]);

@@ -76,20 +76,14 @@ fn scene() -> Scene {
 
 /// What all of the changes would change.
 fn state(server: &Server) -> Vec<String> {
-    let rows = |sql: &str| {
-        let database = server.database();
-        let mut statement = database.prepare(sql).unwrap();
-        let rows = statement.query_map([], |row| row.get(0)).unwrap();
-        rows.collect::<Result<Vec<String>, _>>().unwrap()
-    };
     [
         "SELECT username || is_superuser || coalesce(store_api_key, '') || password_hash FROM users",
-        "SELECT hex(sha256) FROM api_keys",
-        "SELECT hex(uuid) FROM sessions WHERE user_id <> 1",
-        "SELECT hex(sha256) FROM reset_links",
+        "SELECT CAST(id AS TEXT) FROM api_keys",
+        "SELECT CAST(id AS TEXT) FROM sessions WHERE user_id <> 1",
+        "SELECT CAST(id AS TEXT) FROM reset_links",
     ]
     .into_iter()
-    .flat_map(rows)
+    .flat_map(|sql| server.query_all::<String>(&format!("{sql} ORDER BY 1")))
     .collect()
 }
 
@@ -109,7 +103,7 @@ fn a_session_that_ended_meanwhile_changes_nothing() {
         let answer = overtaken(&server, &request(&server, &change).bearer(&admin), end);
         assert_eq!((answer.status, answer.field("detail").as_str()), (401, "Session has ended."), "{change:?}");
         assert_eq!(state(&server), before, "{change:?}");
-        server.database().execute_batch("INSERT INTO sessions SELECT * FROM kept; DROP TABLE kept").unwrap();
+        server.execute("INSERT INTO sessions SELECT * FROM kept; DROP TABLE kept");
     }
 }
 
@@ -120,7 +114,7 @@ fn somebody_deactivated_meanwhile_changes_nothing() {
         let off = "UPDATE users SET is_active = 0 WHERE id = 1";
         let answer = overtaken(&server, &request(&server, &change).bearer(&admin), off);
         assert_eq!(answer.status, 401, "{change:?} {answer:?}");
-        server.database().execute("UPDATE users SET is_active = 1 WHERE id = 1", []).unwrap();
+        server.execute("UPDATE users SET is_active = 1 WHERE id = 1");
         assert_eq!(server.whoami(&admin).status, 200, "{change:?}");
     }
 }
@@ -134,6 +128,6 @@ fn a_key_that_was_deleted_meanwhile_changes_nothing() {
         let gone = "CREATE TABLE kept AS SELECT * FROM api_keys; DELETE FROM api_keys";
         let answer = overtaken(&server, &request(&server, &change).key(&key), gone);
         assert_eq!((answer.status, answer.field("detail").as_str()), (403, "Invalid or missing API key"), "{change:?}");
-        server.database().execute_batch("INSERT INTO api_keys SELECT * FROM kept; DROP TABLE kept").unwrap();
+        server.execute("INSERT INTO api_keys SELECT * FROM kept; DROP TABLE kept");
     }
 }

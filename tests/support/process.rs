@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::client::{Connection, Request};
+use super::postgres;
 
 /// Longer than a start takes that works, hashing in a debug build included.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -67,6 +68,9 @@ impl Program {
         command.env_clear().current_dir(dir.path()).args(arguments);
         command.env("HOME", dir.path()).env("USHER_DATA_DIR", dir.path().join("data"));
         command.env("USHER_BIND", "127.0.0.1:0").env("USHER_BCRYPT_COST", "10");
+        if postgres::IS_ENGINE {
+            command.env("USHER_DATABASE", postgres::address_for(dir.path()));
+        }
         Self { command, dir: Arc::clone(dir), input: Vec::new() }
     }
 

@@ -17,6 +17,7 @@ use usher::http::App;
 use usher::server::{self, FirstSuperuser, StartError};
 
 use super::client::{Connection, Request};
+use super::postgres;
 
 /// The superuser of every server that is not started [`Builder::without_superuser`].
 pub const ADMIN: (&str, &str) = ("admin", "adminpw123");
@@ -104,6 +105,9 @@ impl Builder {
         let dir = self.dir.unwrap_or_else(|| Arc::new(TempDir::new().unwrap()));
         let mut env = self.settings;
         env.insert("USHER_DATA_DIR".to_owned(), dir.path().join("data").display().to_string());
+        if postgres::IS_ENGINE {
+            env.entry("USHER_DATABASE".to_owned()).or_insert_with(|| postgres::address_for(dir.path()));
+        }
         let inputs = Inputs { env, working_dir: dir.path().to_owned(), ..Inputs::default() };
         let mut config = Config::load(&inputs).unwrap_or_else(|error| panic!("{error}"));
         // The settings refuse what makes tests quick.
@@ -174,8 +178,27 @@ impl Server {
     }
 
     /// One value out of the database.
-    pub fn query<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
-        self.database().query_row(sql, [], |row| row.get(0)).unwrap()
+    pub fn query<T: rusqlite::types::FromSql + ::postgres::types::FromSqlOwned>(&self, sql: &str) -> T {
+        self.query_all(sql).pop().unwrap()
+    }
+
+    /// A column out of the database.
+    pub fn query_all<T: rusqlite::types::FromSql + ::postgres::types::FromSqlOwned>(&self, sql: &str) -> Vec<T> {
+        if postgres::IS_ENGINE {
+            let rows = postgres::connect(&postgres::address_for(self.dir.path())).query(sql, &[]).unwrap();
+            return rows.iter().map(|row| row.get(0)).collect();
+        }
+        let database = self.database();
+        let mut statement = database.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    /// Changes the database behind the server's back.
+    pub fn execute(&self, sql: &str) {
+        if postgres::IS_ENGINE {
+            return postgres::connect(&postgres::address_for(self.dir.path())).batch_execute(sql).unwrap();
+        }
+        self.database().execute_batch(sql).unwrap();
     }
 
     // --- requests ---

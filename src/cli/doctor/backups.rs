@@ -20,6 +20,9 @@ pub(super) fn check(
     inspection: Option<&Inspection>,
     report: &mut Report,
 ) {
+    if config.database.is_some() {
+        return report.ok(CHECK, "usher doesn't see PostgreSQL's backups; keep the secret key with them");
+    }
     let recorded = inspection.and_then(|inspection| inspection.backup_history().ok()).unwrap_or_default();
     let kept = match retention::list(&config.data_dir) {
         Ok(kept) => kept,

@@ -3,18 +3,19 @@
 use std::path::Path;
 
 use crate::auth::secret_key::{self, NEXT_FILE, SECRET_KEY_FILE, fingerprint};
-use crate::cli::doctor::{Report, format_age};
+use crate::cli::doctor::{Report, format_age, postgres};
 use crate::config::Config;
 use crate::domain::clock::Timestamp;
 use crate::domain::new_username::check_new;
 use crate::domain::secret::{Fingerprint, Secret};
+use crate::server::database;
 use crate::server::secret_key::unreadable;
 use crate::store::backup::retention;
 use crate::store::inspection::Inspection;
 use crate::store::secret_key::StoreKey;
 use crate::store::{OpenError, SCHEMA_VERSION};
 
-const DATABASE: &str = "database";
+pub(super) const DATABASE: &str = "database";
 const SECRET: &str = "secret key";
 const CLOCK: &str = "clock";
 
@@ -29,31 +30,39 @@ const EARLIEST_TIME: i64 = 1_735_689_600;
 
 /// Runs the checks. Returns the database for further checks.
 pub(super) fn check(config: &Config, now: Timestamp, report: &mut Report) -> Option<Inspection> {
-    let path = config.data_dir.join(crate::store::DATABASE_FILE);
-    let inspection = match Inspection::open(&path, &config.data_dir) {
-        Ok(inspection) => Some(inspection),
+    let inspection = match database::server(config) {
+        Ok(None) => open_file(config, report).inspect(|inspection| check_integrity(config, inspection, report)),
+        Ok(Some(server)) => postgres::check(&server, report),
         Err(error) => {
-            let found = error.to_string();
-            match error {
-                OpenError::Missing(_) => {
-                    report.problem(DATABASE, found, "choose the server's data directory with --data-dir");
-                }
-                OpenError::NotSqlite(_) | OpenError::NotOurs(_) => {
-                    report.problem(DATABASE, found, restore_remedy(config));
-                }
-                OpenError::Newer { .. } => report.problem(DATABASE, found, "install the newer usher again"),
-                OpenError::Io { .. } => report.problem(DATABASE, found, "run this command as the server's user"),
-                OpenError::Store { .. } => report.problem(DATABASE, found, restore_remedy(config)),
-            }
+            report.problem(DATABASE, format!("`database` is {error}"), "correct it");
             None
         }
     };
     if let Some(inspection) = &inspection {
-        check_integrity(config, inspection, report);
+        check_accounts(inspection, report);
     }
     check_secret_key(config, inspection.as_ref(), report);
     check_clock(now, inspection.as_ref(), report);
     inspection
+}
+
+fn open_file(config: &Config, report: &mut Report) -> Option<Inspection> {
+    let path = config.data_dir.join(crate::store::DATABASE_FILE);
+    let error = match Inspection::open(&path, &config.data_dir) {
+        Ok(inspection) => return Some(inspection),
+        Err(error) => error,
+    };
+    let found = error.to_string();
+    match error {
+        OpenError::Missing(_) => {
+            report.problem(DATABASE, found, "choose the server's data directory with --data-dir");
+        }
+        OpenError::NotSqlite(_) | OpenError::NotOurs(_) => report.problem(DATABASE, found, restore_remedy(config)),
+        OpenError::Newer { .. } => report.problem(DATABASE, found, "install the newer usher again"),
+        OpenError::Io { .. } => report.problem(DATABASE, found, "run this command as the server's user"),
+        OpenError::Store { .. } => report.problem(DATABASE, found, restore_remedy(config)),
+    }
+    None
 }
 
 /// The remedy for a damaged database.
@@ -79,6 +88,18 @@ fn check_integrity(config: &Config, inspection: &Inspection, report: &mut Report
             report.problem(DATABASE, format!("it can't be checked: {}", error.described()), restore_remedy(config));
         }
     }
+    report.ok_if_clean(
+        DATABASE,
+        format!("integrity_check passed, schema {SCHEMA_VERSION}, users: {}", users(inspection)),
+    );
+}
+
+/// The number of users, for people.
+pub(super) fn users(inspection: &Inspection) -> String {
+    inspection.user_count().map_or_else(|_| "some".to_owned(), |users| users.to_string())
+}
+
+fn check_accounts(inspection: &Inspection, report: &mut Report) {
     match inspection.has_superuser() {
         Ok(true) => {}
         Ok(false) => {
@@ -89,8 +110,6 @@ fn check_integrity(config: &Config, inspection: &Inspection, report: &mut Report
         Err(_) => {}
     }
     check_names(inspection, report);
-    let users = inspection.user_count().map_or_else(|_| "some".to_owned(), |users| users.to_string());
-    report.ok_if_clean(DATABASE, format!("integrity_check passed, schema {SCHEMA_VERSION}, users: {users}"));
 }
 
 /// Lists names that no new account could have.

@@ -5,6 +5,7 @@ mod backups;
 mod data;
 mod files;
 mod passkeys;
+mod postgres;
 mod server;
 mod settings;
 mod sqlite;
@@ -18,6 +19,7 @@ use crate::cli::{Failure, running_server};
 use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::domain::printable::printable;
+use crate::server::database;
 
 /// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -70,8 +72,8 @@ impl Report {
 /// Runs all checks.
 pub fn run(config: &Config, json: bool) -> Result<(), Failure> {
     let now = Clock::system().now();
-    let database = running_server::database_path(config);
-    notice(format_args!("database: {}", database.display()));
+    let database = database::shown(config);
+    notice(format_args!("database: {database}"));
     let server = running_server::locate_server(config);
     let mut report = Report::default();
     settings::check(config, &mut report);
@@ -81,7 +83,7 @@ pub fn run(config: &Config, json: bool) -> Result<(), Failure> {
     passkeys::check(config, inspection.as_ref(), &mut report);
     server::check(config, &server, &mut report);
     backups::check(config, now, &server, inspection.as_ref(), &mut report);
-    print_report(&report, Some(&database.display().to_string()), json)
+    print_report(&report, Some(&database), json)
 }
 
 /// Reports invalid settings, without which nothing else can be checked.

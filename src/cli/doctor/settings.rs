@@ -35,6 +35,13 @@ pub(super) fn check(config: &Config, report: &mut Report) {
         let remedy = "remove `cookie_secure`";
         report.warning(CHECK, "`cookie_secure` is false although `public_url` is https", remedy);
     }
+    if let Some(address) = &config.database
+        && address.contains("sslmode=disable")
+        && !["@127.0.0.1", "@localhost", "@[::1]", "@%2F", "@%2f"].iter().any(|local| address.contains(local))
+    {
+        let remedy = "remove `sslmode=disable` from `database`";
+        report.warning(CHECK, "accounts cross the network to PostgreSQL unencrypted", remedy);
+    }
     if !config.throttle {
         report.warning(CHECK, "`throttle` is off: passwords can be guessed at any speed", "remove `throttle`");
     }
@@ -51,7 +58,9 @@ pub(super) fn check(config: &Config, report: &mut Report) {
         report.warning(CHECK, found, "if it is your proxy, add it to `trusted_proxies` and restart the server");
     }
     for (key, source) in &config.sources {
-        if let (true, ValueSource::File(path)) = (["secret_key", "superuser_password"].contains(key), source) {
+        if let (true, ValueSource::File(path)) =
+            (["secret_key", "superuser_password", "database_password"].contains(key), source)
+        {
             secret_file(path, report);
             break;
         }

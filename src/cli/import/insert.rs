@@ -1,15 +1,16 @@
 //! The transaction that inserts the imported users. A running server's writes wait for it, so it does nothing else.
 
+use crate::cli::Failure;
 use crate::cli::context::{Context, audit_event};
 use crate::cli::import::UnreadableParts;
 use crate::cli::import::conflicts::{ImportPlan, NewLinkOf};
 use crate::cli::interrupt::{Interrupted, run_blocking};
 use crate::cli::progress::Progress;
-use crate::cli::{Failure, running_server};
 use crate::domain::audit::{Action, Event};
 use crate::domain::cancel_flag::CancelFlag;
 use crate::domain::secret::Fingerprint;
 use crate::http::api::reset_links::VALID_FOR;
+use crate::server::database;
 use crate::store::transfer::import as store_import;
 use crate::store::transfer::import::STORE_KEY_PART;
 use crate::store::{Connection, StoreError, audit, reset_links, secret_key};
@@ -50,7 +51,7 @@ pub async fn insert_all(
     cancel: CancelFlag,
 ) -> Result<ImportPlan, Failure> {
     let (now, mut progress) = (context.now, Progress::new());
-    let path = running_server::database_path(context.config);
+    let target = database::bulk_target(context.config)?;
     let work = move |connection: &Connection| {
         if secret_key::fingerprint(connection)? != Some(import.fingerprint) {
             return Err(InsertError::KeyReplaced);
@@ -93,6 +94,6 @@ pub async fn insert_all(
         audit::record(connection, &event, now)?;
         Ok(plan)
     };
-    let inserted = run_blocking(move || store_import::in_bulk_transaction(&path, work)).await?;
+    let inserted = run_blocking(move || store_import::in_bulk_transaction(&target, work)).await?;
     inserted.map_err(|error| if matches!(error, InsertError::Interrupted) { Interrupted.into() } else { error.into() })
 }

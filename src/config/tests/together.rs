@@ -133,3 +133,16 @@ fn forward_auth_is_refused_if_it_would_redirect_in_circles() {
         assert!(said.contains(refusal), "{said}");
     }
 }
+
+#[test]
+fn a_postgresql_address_has_no_password_and_no_scheduled_backups_of_a_file() {
+    let with = |address: &str| Machine::new().env("USHER_DATABASE", address);
+    let address = "postgres://usher@db1,db2/usher";
+    assert_eq!(with(address).load().database.as_deref(), Some(address));
+    let refusal = with(&format!("postgres://usher:{SENTINEL}@db/usher")).refusal();
+    assert!(refusal.contains("set `database_password_file`"), "{refusal}");
+    assert!(with("mysql://db/usher").refusal().ends_with("write postgres://USER@HOST/DATABASE"));
+    let password = Machine::new().env("USHER_DATABASE_PASSWORD", SENTINEL);
+    assert_eq!(password.refusal(), "USHER_DATABASE_PASSWORD is set, but `database` is not; set both or neither");
+    assert!(with(address).env("USHER_BACKUP_SCHEDULE", "daily").refusal().contains("pg_dump"));
+}

@@ -55,6 +55,7 @@ fn sentence(trouble: StorageCondition) -> &'static str {
     match trouble {
         StorageCondition::DiskFull => messages::DISK_FULL,
         StorageCondition::Locked => messages::DB_LOCKED,
+        StorageCondition::Unreachable => messages::DB_UNREACHABLE,
         StorageCondition::ReadOnly => messages::DB_READ_ONLY,
         StorageCondition::Disk => messages::DB_DISK,
         StorageCondition::Replaced => messages::DB_REPLACED,

@@ -43,7 +43,7 @@ pub fn routes() -> Vec<Route> {
             .named(TAG, "make_backup_api_v1_server_backups_post", "Make a backup")
             .about("Makes a backup beside the scheduled ones, and responds when it is checked. For superusers.")
             .gives::<BackupRead>(201)
-            .refuses(409, "Another backup is being made."),
+            .refuses(409, "Another backup is being made, or the accounts are in PostgreSQL."),
         Route::get("/api/v1/server/backups/{name}", download)
             .named(TAG, "download_backup_api_v1_server_backups__name__get", "Download a backup")
             .about("Returns the file of a backup. It contains password hashes. For superusers with a session.")
@@ -71,7 +71,11 @@ async fn read(request: Request<Superuser, NoInput>) -> Result<Response, ApiError
         url: app.url.clone(),
         settings: settings(app),
         database: DatabaseRead {
-            path: app.config.data_dir.join(crate::store::DATABASE_FILE).display().to_string(),
+            path: app
+                .config
+                .database
+                .clone()
+                .unwrap_or_else(|| app.config.data_dir.join(crate::store::DATABASE_FILE).display().to_string()),
             bytes: counts.database_bytes,
             log_bytes: counts.log_bytes,
             schema_version: crate::store::SCHEMA_VERSION,
@@ -113,6 +117,9 @@ fn file_name(path: &std::path::Path) -> Option<String> {
 
 async fn make_backup(request: Request<Superuser, NoInput>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, .. } = request;
+    if app.db.is_shared() {
+        return Err(ApiError::BackupElsewhere);
+    }
     if app.backup_running.swap(true, Ordering::AcqRel) {
         return Err(ApiError::BackupRunning);
     }

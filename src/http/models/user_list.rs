@@ -153,6 +153,9 @@ fn search_text(sent: Option<&str>) -> Result<Option<String>, FieldError> {
     if username::is_too_long(text) {
         return Err(FieldError::new("string_too_long", UsernameError::TooLong.to_string()));
     }
+    if text.contains('\0') {
+        return Err(FieldError::value(field::NUL));
+    }
     Ok(Some(text.to_owned()))
 }
 

@@ -75,6 +75,8 @@ pub enum ApiError {
     SetupComplete,
     /// Another backup is being made.
     BackupRunning,
+    /// The accounts are in PostgreSQL, which is backed up by other programs.
+    BackupElsewhere,
     /// A backup can't be made. The cause is in the log.
     BackupFailed,
     InvalidSetupToken,

@@ -129,6 +129,7 @@ impl ApiError {
             Self::InvalidReturnUrl => (StatusCode::FORBIDDEN, messages::INVALID_RETURN_URL),
             Self::SiteNeedsHttps => (StatusCode::FORBIDDEN, messages::SITE_NEEDS_HTTPS),
             Self::BackupRunning => (StatusCode::CONFLICT, messages::BACKUP_RUNNING),
+            Self::BackupElsewhere => (StatusCode::CONFLICT, messages::BACKUP_ELSEWHERE),
             Self::BackupFailed => (StatusCode::INTERNAL_SERVER_ERROR, messages::BACKUP_FAILED),
             Self::SetupComplete => (StatusCode::FORBIDDEN, messages::SETUP_COMPLETE),
             Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, messages::TOO_MANY_REQUESTS),
@@ -164,9 +165,15 @@ impl ApiError {
                 (StatusCode::SERVICE_UNAVAILABLE, messages::BUSY)
             }
             Self::Store(StoreError::DiskFull(_)) => (StatusCode::INSUFFICIENT_STORAGE, messages::DISK_FULL),
-            Self::Store(StoreError::Unavailable(_) | StoreError::Replaced | StoreError::Stopped) => {
-                (StatusCode::SERVICE_UNAVAILABLE, messages::UNAVAILABLE)
-            }
+            Self::Store(
+                StoreError::Unavailable(_)
+                | StoreError::Pool(_)
+                | StoreError::NoAnswer
+                | StoreError::NotReplicated
+                | StoreError::System(_)
+                | StoreError::Replaced
+                | StoreError::Stopped,
+            ) => (StatusCode::SERVICE_UNAVAILABLE, messages::UNAVAILABLE),
             Self::Hash(HashError::Unhashable | HashError::Failed)
             | Self::Store(_)
             | Self::Randomness(_)

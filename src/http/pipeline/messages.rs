@@ -65,6 +65,8 @@ pub const RENAME_SELF: &str =
     "You can't change your user name, because other sites identify you by it; ask an administrator";
 
 pub const BACKUP_RUNNING: &str = "Another backup is being made";
+pub const BACKUP_ELSEWHERE: &str =
+    "The accounts are in PostgreSQL. Back it up with pg_dump, pgBackRest or your provider's backups.";
 pub const BACKUP_FAILED: &str = "The backup failed; the server's log has the cause";
 pub const BACKUPS_BY_API_KEY: &str = "An API key can't download backups; sign in instead";
 pub const SETUP_COMPLETE: &str = "Setup is complete: a superuser exists";
@@ -107,6 +109,7 @@ pub const DISK_FULL: &str = "The server's disk is full";
 /// Langflow's message.
 pub const CHECK_THE_LOG: &str = "error check the server logs";
 pub const DB_LOCKED: &str = "The database is locked by another process";
+pub const DB_UNREACHABLE: &str = "The database server can't be reached";
 pub const DB_READ_ONLY: &str = "The database is read-only";
 pub const DB_DISK: &str = "The disk reports errors";
 pub const DB_REPLACED: &str = "The database file was deleted or replaced; restart the server";

@@ -8,14 +8,12 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use r2d2::ManageConnection;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{ErrorCode, OpenFlags, ffi};
 
 use crate::store::backup::error::{BackupError, BackupProgress, BackupStage, StepError, io_error, store_error};
-use crate::store::engine::connection::Connection;
 use crate::store::engine::sqlite::file::{self, OpenError};
-use crate::store::engine::sqlite::open::{self, ConnectionKind, ConnectionManager};
+use crate::store::engine::sqlite::open::{self, ConnectionKind, SqliteOpener};
 use crate::store::engine::sqlite::readonly_open::{self, ReadonlyDatabase};
 use crate::store::engine::sqlite::temporary_database::TemporaryDatabase;
 
@@ -60,30 +58,29 @@ pub fn make(
 
 /// The open source database.
 enum Source {
-    Ours(Connection),
+    Ours(rusqlite::Connection),
     Foreign(ReadonlyDatabase),
 }
 
 impl Source {
     fn connection(&self) -> &rusqlite::Connection {
         match self {
-            Self::Ours(connection) => connection.sqlite(),
-            Self::Foreign(foreign) => foreign.connection.sqlite(),
+            Self::Ours(connection) => connection,
+            Self::Foreign(foreign) => &foreign.connection,
         }
     }
 }
 
 /// Opens the database as the server does. If this user can't write beside it, opens it like another program's database.
 fn opened(database: &Path, target: &Path, scratch: &Path) -> Result<Source, BackupError> {
-    let error =
-        match (ConnectionManager { path: database.to_owned(), kind: ConnectionKind::Reader, setup: "" }).connect() {
-            // One snapshot for all steps. Without it every write of the server would restart the copy.
-            Ok(connection) => match connection.sqlite().execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema") {
-                Ok(()) => return Ok(Source::Ours(connection)),
-                Err(error) => error,
-            },
+    let error = match (SqliteOpener { path: database.to_owned(), kind: ConnectionKind::Reader, setup: "" }).open() {
+        // One snapshot for all steps. Without it every write of the server would restart the copy.
+        Ok(connection) => match connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema") {
+            Ok(()) => return Ok(Source::Ours(connection)),
             Err(error) => error,
-        };
+        },
+        Err(error) => error,
+    };
     let closed = matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen));
     match closed.then(|| readonly_open::open(database, scratch)) {
         Some(Ok(foreign)) => Ok(Source::Foreign(foreign)),

@@ -65,11 +65,11 @@ pub fn prepare(backup: &Path, data_dir: &Path, progress: &mut BackupProgress) ->
     let failed = |error: StoreError| store_error(&path, &path, error);
     let connection =
         open::open(unpacked.path(), OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| failed(error.into()))?;
-    let connection = Connection::from(connection);
-    if schema::version(connection.sqlite()).map_err(failed)? == 0 {
+    if schema::version(&connection).map_err(failed)? == 0 {
         return Err(BackupError::NotABackup(backup.to_owned()));
     }
-    schema::migrate(connection.sqlite()).map_err(failed)?;
+    schema::migrate(&connection).map_err(failed)?;
+    let connection = Connection::from(connection);
     let users = connection.one("SELECT count(*) FROM users", &[], |row| row.get(0)).map_err(failed)?;
     Ok(PreparedBackup { unpacked, connection, path, users })
 }

@@ -4,21 +4,24 @@
 //! A few dedicated threads are faster than `web::block`: a call costs one queue and one wake-up, and connections keep
 //! their prepared statements. The queues are bounded, so overload is refused instead of queued.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use r2d2::{ManageConnection, Pool};
+use r2d2::Pool;
 use scheduled_thread_pool::ScheduledThreadPool;
 use tokio::sync::oneshot;
 
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::{StoreError, WriteError};
+use crate::store::engine::pool::{Lease, Opener, pool};
+use crate::store::engine::postgres::schema::{self, SchemaError};
+use crate::store::engine::postgres::server::Server;
 use crate::store::engine::sqlite::file::{self, DATABASE_FILE, OpenError};
-use crate::store::engine::sqlite::open::{ConnectionKind, ConnectionManager};
+use crate::store::engine::sqlite::open::{ConnectionKind, SqliteOpener};
 use crate::store::engine::sqlite::open_files::OpenFiles;
 use crate::store::engine::stats::{QueueLengths, WriterStats};
 use crate::store::engine::thread_liveness::{ThreadActivity, ThreadLiveness};
@@ -26,10 +29,9 @@ use crate::store::engine::writer::{self, QueuedWrite, WriteJob};
 
 /// The capacity of each queue. Further work is refused.
 const QUEUE: usize = 1024;
-/// How long a pool may take to open its connections.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
-type Read = Box<dyn FnOnce(&Connection) + Send>;
+/// A queued read. It gets an error if no connection can be opened.
+type Read = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
 
 /// How to open a database.
 #[derive(Clone, Debug)]
@@ -40,6 +42,20 @@ pub struct Options {
     pub readers: usize,
     /// Create the database if it is missing. Commands never do.
     pub create: bool,
+}
+
+/// Why a PostgreSQL database couldn't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresOpenError {
+    /// The database can't be used.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// The server can't be reached, or refuses.
+    #[error("{}", .0.described())]
+    Store(#[from] StoreError),
+    /// The system started no thread.
+    #[error("no thread could be started: {0}")]
+    Thread(#[from] io::Error),
 }
 
 /// A handle to the open database. Clones share it.
@@ -55,6 +71,7 @@ struct Inner {
     /// One per thread.
     activities: Vec<ThreadActivity>,
     stats: WriterStats,
+    is_shared: bool,
 }
 
 impl Db {
@@ -80,36 +97,57 @@ impl Db {
         let failed = |cause| OpenError::Store { path: path.clone(), cause };
         // Open one connection without the pool first: a pool retries for seconds and loses SQLite's error code. While
         // it is open, the readers find the log in place.
-        let first = ConnectionManager { path: path.clone(), kind: ConnectionKind::Writer, setup }
-            .connect()
-            .map_err(|error| failed(error.into()))?;
-        file::migrate(&path, first.sqlite())?;
-        let opener = Arc::new(ScheduledThreadPool::new(1));
-        let pool =
-            |kind, size| pool(ConnectionManager { path: path.clone(), kind, setup }, size, &opener).map_err(failed);
+        let opener = |kind| SqliteOpener { path: path.clone(), kind, setup };
+        let first = opener(ConnectionKind::Writer).open().map_err(|error| failed(error.into()))?;
+        file::migrate(&path, &first)?;
+        let threads = Arc::new(ScheduledThreadPool::new(1));
+        let pool = |kind, size| pool(Opener::Sqlite(opener(kind)), size, &threads).map_err(failed);
         let (writer, readers) = (pool(ConnectionKind::Writer, 1)?, pool(ConnectionKind::Reader, options.readers)?);
         drop(first);
-        let mut files = OpenFiles::of(&path);
+        let files = OpenFiles::of(&path);
+        Self::start(&writer, &readers, Some(files)).map_err(|cause| OpenError::Io { path, cause })
+    }
+
+    /// Connects to a PostgreSQL server, creates the schema in an empty database if `create` is set, and checks its
+    /// version.
+    pub fn open_postgres(server: &Server, readers: usize, create: bool) -> Result<Self, PostgresOpenError> {
+        let first = server.clone();
+        // A thread that runs a server's worker can't wait for the connection's runtime.
+        let prepared = thread::spawn(move || schema::prepare(&first.connect(ConnectionKind::Writer)?, create));
+        prepared.join().map_err(|_| StoreError::Stopped)??;
+        let threads = Arc::new(ScheduledThreadPool::new(1));
+        let pool = |kind, size| pool(Opener::Postgres(Box::new(server.clone()), kind), size, &threads);
+        let (writer, readers) = (pool(ConnectionKind::Writer, 1)?, pool(ConnectionKind::Reader, readers)?);
+        Ok(Self::start(&writer, &readers, None)?)
+    }
+
+    /// Reports whether other servers can use the database, too.
+    pub fn is_shared(&self) -> bool {
+        self.0.is_shared
+    }
+
+    fn start(writer: &Pool<Opener>, readers: &Pool<Opener>, mut files: Option<OpenFiles>) -> io::Result<Self> {
+        let is_shared = files.is_none();
         let (writes, jobs) = bounded::<Option<Box<dyn WriteJob>>>(QUEUE);
         let activity = ThreadActivity::default();
         let mut activities = vec![activity.clone()];
         let stats = WriterStats::default();
         let counted = stats.clone();
-        let write = move || {
-            checked_out(&writer, |connection| writer::run(connection, &mut files, &jobs, &activity, &counted));
-        };
-        let writer = spawn("usher-writer", write).map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
+        let mut lease = Lease::new(writer.clone());
+        let writer = spawn("usher-writer", move || {
+            writer::run(&mut lease, files.as_mut(), &jobs, &activity, &counted);
+        })?;
         let (reads, jobs) = bounded::<Option<Read>>(QUEUE);
-        let readers = (0..options.readers)
+        let readers = (0..readers.max_size())
             .map(|_| {
-                let (pool, jobs, activity) = (readers.clone(), jobs.clone(), ThreadActivity::default());
+                let (mut lease, jobs, activity) =
+                    (Lease::new(readers.clone()), jobs.clone(), ThreadActivity::default());
                 activities.push(activity.clone());
-                spawn("usher-reader", move || checked_out(&pool, |connection| read(connection, &jobs, &activity)))
+                spawn("usher-reader", move || read(&mut lease, &jobs, &activity))
             })
-            .collect::<Result<_, _>>()
-            .map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
+            .collect::<Result<_, _>>()?;
         let (readers, writer) = (Mutex::new(readers), Mutex::new(Some(writer)));
-        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, activities, stats })))
+        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, activities, stats, is_shared })))
     }
 
     /// Runs `work` on a read-only connection.
@@ -124,14 +162,18 @@ impl Db {
     {
         let (reply, answer) = oneshot::channel();
         // The send fails if the caller is gone.
-        let job: Read = Box::new(move |connection| drop(reply.send(work(connection))));
+        let job: Read = Box::new(move |connection| drop(reply.send(connection.map_err(E::from).and_then(work))));
         self.0.reads.try_send(Some(job)).map_err(refused)?;
         answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
     }
 
     /// Queues `work` for a reader thread and returns at once. If the queue is full, `work` doesn't run.
     pub fn read_detached(&self, work: impl FnOnce(&Connection) + Send + 'static) {
-        let _ = self.0.reads.try_send(Some(Box::new(work)));
+        let job: Read = Box::new(move |connection| match connection {
+            Ok(connection) => work(connection),
+            Err(error) => log::warn!("No connection to the database: {}", error.described()),
+        });
+        let _ = self.0.reads.try_send(Some(job));
     }
 
     /// Runs `work` in a transaction and returns once the commit is on the disk. If `work` fails, its changes are rolled
@@ -205,49 +247,30 @@ fn refused<T>(error: TrySendError<T>) -> StoreError {
     }
 }
 
-fn read(connection: &Connection, jobs: &Receiver<Option<Read>>, activity: &ThreadActivity) {
+fn read(lease: &mut Lease, jobs: &Receiver<Option<Read>>, activity: &ThreadActivity) {
     while let Ok(Some(job)) = jobs.recv() {
-        if activity.during(|| catch_unwind(AssertUnwindSafe(|| job(connection)))).is_err() {
+        let connection = match lease.connection() {
+            Ok(connection) => connection,
+            Err(error) => {
+                job(Err(error.clone()));
+                // The others have waited as long for a connection.
+                for queued in jobs.try_iter() {
+                    let Some(job) = queued else { return };
+                    job(Err(error.clone()));
+                }
+                continue;
+            }
+        };
+        if activity.during(|| catch_unwind(AssertUnwindSafe(|| job(Ok(connection))))).is_err() {
             log::error!("A read panicked.");
+            // It may have left its snapshot open.
+            let _ = connection.roll_back();
         }
     }
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
     thread::Builder::new().name(name.to_owned()).spawn(work)
-}
-
-/// Opens a pool of `size` connections.
-fn pool(
-    manager: ConnectionManager,
-    size: usize,
-    opener: &Arc<ScheduledThreadPool>,
-) -> Result<Pool<ConnectionManager>, StoreError> {
-    Pool::builder()
-        .max_size(u32::try_from(size).unwrap_or(u32::MAX))
-        .test_on_check_out(false)
-        .max_lifetime(None)
-        .idle_timeout(None)
-        .connection_timeout(OPEN_TIMEOUT)
-        .error_handler(Box::new(r2d2::LoggingErrorHandler))
-        .thread_pool(Arc::clone(opener))
-        .build(manager)
-        .map_err(|error| StoreError::Pool(Arc::new(error)))
-}
-
-/// Lends a connection to this thread for the thread's life, and closes it here. Back in the pool it would be closed by
-/// whichever thread drops the pool last, possibly after [`Db::close`] returned.
-#[expect(clippy::disallowed_methods, reason = "the one place that checks a connection out")]
-fn checked_out(pool: &Pool<ConnectionManager>, work: impl FnOnce(&Connection)) {
-    match pool.get() {
-        Ok(mut connection) => {
-            work(&connection);
-            if let Ok(placeholder) = rusqlite::Connection::open_in_memory() {
-                drop(std::mem::replace(&mut *connection, placeholder.into()));
-            }
-        }
-        Err(error) => log::error!("No connection to the database: {error}"),
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,38 @@
 use std::sync::Arc;
 
 use rusqlite::ErrorCode;
+use tokio_postgres::error::SqlState;
+
+/// What the engine reported.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Cause {
+    /// An error of SQLite.
+    #[error(transparent)]
+    Sqlite(Arc<rusqlite::Error>),
+    /// An error of PostgreSQL, or of the connection to it.
+    #[error("{}", sentence(.0))]
+    Postgres(Arc<tokio_postgres::Error>),
+}
+
+/// PostgreSQL's own sentence; the driver's only names the kind of error.
+fn sentence(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(
+        || match std::error::Error::source(error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        },
+        |error| error.message().to_owned(),
+    )
+}
+
+impl Cause {
+    fn sqlite_code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Sqlite(error) => error.sqlite_error_code(),
+            Self::Postgres(_) => None,
+        }
+    }
+}
 
 /// An error of the store. Cheap to clone, because one failed commit is the answer to many writes.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -21,25 +53,34 @@ pub enum StoreError {
     Stopped,
     /// The disk is full.
     #[error("the disk is full")]
-    DiskFull(#[source] Arc<rusqlite::Error>),
+    DiskFull(#[source] Cause),
     /// The database can't be used right now: it is locked by another process, read-only, or on a failing disk.
     #[error("the database can't be used right now")]
-    Unavailable(#[source] Arc<rusqlite::Error>),
+    Unavailable(#[source] Cause),
     /// The database file was deleted or replaced while it was open. Only a restart helps.
     #[error("the database file was deleted or replaced while it was open; restart usher")]
     Replaced,
     /// A connection pool couldn't open its connections.
     #[error("the connections to the database couldn't be opened")]
     Pool(#[source] Arc<r2d2::Error>),
-    /// Any other error of SQLite.
+    /// PostgreSQL didn't answer in time. Whether it did what it was told isn't known.
+    #[error("PostgreSQL didn't answer in time")]
+    NoAnswer,
+    /// PostgreSQL committed, but warned that a standby may lack it.
+    #[error("PostgreSQL committed without waiting for its standby")]
+    NotReplicated,
+    /// The system has no resources for a connection.
+    #[error("a connection can't be opened")]
+    System(#[source] Arc<std::io::Error>),
+    /// Any other error of the engine.
     #[error("the database reported an error")]
-    Sqlite(#[source] Arc<rusqlite::Error>),
+    Engine(#[source] Cause),
 }
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let code = error.sqlite_error_code();
-        let error = Arc::new(error);
+        let error = Cause::Sqlite(Arc::new(error));
         match code {
             Some(ErrorCode::DiskFull) => Self::DiskFull(error),
             Some(
@@ -50,7 +91,26 @@ impl From<rusqlite::Error> for StoreError {
                 | ErrorCode::CannotOpen
                 | ErrorCode::FileLockingProtocolFailed,
             ) => Self::Unavailable(error),
-            _ => Self::Sqlite(error),
+            _ => Self::Engine(error),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let code = error.code().cloned();
+        let error = Cause::Postgres(Arc::new(error));
+        // Without a code it is an error of the connection.
+        let Some(code) = code else { return Self::Unavailable(error) };
+        match code {
+            SqlState::DISK_FULL => Self::DiskFull(error),
+            SqlState::LOCK_NOT_AVAILABLE
+            | SqlState::READ_ONLY_SQL_TRANSACTION
+            | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+            | SqlState::TOO_MANY_CONNECTIONS => Self::Unavailable(error),
+            // Connection exceptions, invalid authorization, missing databases, operator intervention, system errors.
+            code if ["08", "28", "3D", "57", "58"].contains(&&code.code()[..2]) => Self::Unavailable(error),
+            _ => Self::Engine(error),
         }
     }
 }
@@ -64,6 +124,8 @@ pub enum StorageCondition {
     Locked,
     /// The file or its file system is read-only.
     ReadOnly,
+    /// PostgreSQL can't be reached, or refuses to work.
+    Unreachable,
     /// The disk reports an I/O error.
     Disk,
     /// The file was deleted or replaced while the server ran.
@@ -79,9 +141,23 @@ pub enum StorageCondition {
 impl StoreError {
     /// Reports whether this is a violation of the unique column `table.column`.
     pub fn violates_unique(&self, column: &str) -> bool {
-        let Self::Sqlite(error) = self else { return false };
-        matches!(&**error, rusqlite::Error::SqliteFailure(code, Some(text))
-            if code.code == ErrorCode::ConstraintViolation && text.ends_with(column))
+        match self {
+            Self::Engine(Cause::Sqlite(error)) => matches!(&**error, rusqlite::Error::SqliteFailure(code, Some(text))
+                if code.code == ErrorCode::ConstraintViolation && text.ends_with(column)),
+            Self::Engine(Cause::Postgres(error)) => error
+                .as_db_error()
+                .is_some_and(|error| *error.code() == SqlState::UNIQUE_VIOLATION && error.constraint() == Some(column)),
+            _ => false,
+        }
+    }
+
+    /// Reports whether PostgreSQL's connection must be replaced: it is lost, or leads to a server that can't write.
+    pub fn loses_connection(&self) -> bool {
+        match self {
+            Self::NoAnswer | Self::NotReplicated => true,
+            Self::Unavailable(Cause::Postgres(error)) => error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE),
+            _ => false,
+        }
     }
 
     /// Returns the condition to show an operator.
@@ -90,7 +166,10 @@ impl StoreError {
             Self::DiskFull(_) => StorageCondition::DiskFull,
             Self::Overloaded => StorageCondition::Busy,
             Self::Replaced => StorageCondition::Replaced,
-            Self::Unavailable(error) | Self::Sqlite(error) => match error.sqlite_error_code() {
+            Self::Unavailable(Cause::Postgres(_)) | Self::Pool(_) | Self::NoAnswer | Self::NotReplicated => {
+                StorageCondition::Unreachable
+            }
+            Self::Unavailable(error) | Self::Engine(error) => match error.sqlite_code() {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
                     StorageCondition::Locked
                 }
@@ -99,7 +178,7 @@ impl StoreError {
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StorageCondition::Damaged,
                 _ => StorageCondition::Other,
             },
-            Self::UsernameTaken | Self::FormerUsername | Self::Stopped | Self::Pool(_) => StorageCondition::Other,
+            Self::UsernameTaken | Self::FormerUsername | Self::Stopped | Self::System(_) => StorageCondition::Other,
         }
     }
 
@@ -112,7 +191,7 @@ impl StoreError {
         };
         // SQLite reports the same error when the disk has no room for the files beside the database.
         let hint = match self {
-            Self::Unavailable(error) if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) => {
+            Self::Unavailable(error) if error.sqlite_code() == Some(ErrorCode::SystemIoFailure) => {
                 "; the disk may be full or broken, `usher doctor` says more"
             }
             _ => "",

@@ -10,12 +10,10 @@ use tokio::sync::oneshot;
 use crate::store::engine::commit_hooks;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::{StoreError, WriteError};
+use crate::store::engine::pool::Lease;
 use crate::store::engine::sqlite::open_files::OpenFiles;
 use crate::store::engine::stats::WriterStats;
 use crate::store::engine::thread_liveness::ThreadActivity;
-
-/// The most writes in one transaction, which bounds the wait of the first.
-const GROUP: usize = 256;
 
 /// How long the last checkpoint waits for other programs.
 const LAST_CHECKPOINT: Duration = Duration::from_millis(200);
@@ -81,18 +79,32 @@ where
 
 /// Runs until it receives a `None`, which [`super::db::Db::close`] sends after the last write.
 pub fn run(
-    connection: &Connection,
-    files: &mut OpenFiles,
+    lease: &mut Lease,
+    mut files: Option<&mut OpenFiles>,
     jobs: &Receiver<Option<Box<dyn WriteJob>>>,
     activity: &ThreadActivity,
     stats: &WriterStats,
 ) {
-    let mut group: Vec<Box<dyn WriteJob>> = Vec::with_capacity(GROUP);
+    let mut group: Vec<Box<dyn WriteJob>> = Vec::new();
     let mut open = true;
     while open && let Ok(Some(first)) = jobs.recv() {
         group.push(first);
+        let connection = match lease.connection() {
+            Ok(connection) => connection,
+            Err(error) => {
+                // The others have waited as long for a connection.
+                group.extend(jobs.try_iter().map_while(|job| {
+                    open = job.is_some();
+                    job
+                }));
+                log::error!("{} writes failed: {}", group.len(), error.described());
+                stats.failed.inc_by(group.len() as u64);
+                group.drain(..).for_each(|job| job.answer(Err(error.clone())));
+                continue;
+            }
+        };
         activity.during(|| {
-            write_and_answer(connection, files, &mut group, stats, || match jobs.try_recv() {
+            write_and_answer(connection, files.as_deref_mut(), &mut group, stats, || match jobs.try_recv() {
                 Ok(Some(job)) => Some(job),
                 Ok(None) => {
                     open = false;
@@ -104,18 +116,19 @@ pub fn run(
     }
     // The next start then finds one file and nothing to recover. A program that reads all the time, such as Litestream,
     // holds a lock that this waits for, here and when the connection closes.
-    if let Err(error) = connection.sqlite().busy_timeout(LAST_CHECKPOINT) {
-        log::warn!("The timeout of the last checkpoint couldn't be set: {error}");
-    }
-    if let Err(error) = connection.sqlite().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-        log::warn!("The write-ahead log couldn't be checkpointed at shutdown: {error}");
+    let checkpoint = |connection: &Connection| {
+        connection.sqlite().map_or(Ok(()), |connection| connection.busy_timeout(LAST_CHECKPOINT))?;
+        connection.checkpoint()
+    };
+    if let Err(error) = lease.connection().and_then(checkpoint) {
+        log::warn!("The write-ahead log couldn't be checkpointed at shutdown: {}", error.described());
     }
 }
 
 /// Writes `group` and the jobs that arrive meanwhile, and answers all of them.
 fn write_and_answer(
     connection: &Connection,
-    files: &mut OpenFiles,
+    files: Option<&mut OpenFiles>,
     group: &mut Vec<Box<dyn WriteJob>>,
     stats: &WriterStats,
     queued: impl FnMut() -> Option<Box<dyn WriteJob>>,
@@ -123,16 +136,14 @@ fn write_and_answer(
     let began = Instant::now();
     let outcome = write(connection, files, group, queued);
     stats.group_seconds.observe(began.elapsed().as_secs_f64());
-    // At most twice GROUP, which is exact as a float.
+    // At most a few hundred, which is exact as a float.
     #[expect(clippy::cast_precision_loss, reason = "see above")]
     stats.group_size.observe(group.len() as f64);
     if let Err(error) = &outcome {
         stats.failed.inc_by(group.len() as u64);
         log::error!("{} writes failed: {}", group.len(), error.described());
-        if connection.in_transaction() {
-            // Every caller gets the first error.
-            let _ = connection.batch("ROLLBACK");
-        }
+        // Every caller gets the first error.
+        let _ = connection.roll_back();
     }
     if outcome.is_ok() {
         commit_hooks::run_pending();
@@ -147,40 +158,41 @@ fn write_and_answer(
 /// Runs `group` and the jobs that arrive meanwhile in one transaction. On an error none of it stands.
 fn write(
     connection: &Connection,
-    files: &mut OpenFiles,
+    mut files: Option<&mut OpenFiles>,
     group: &mut Vec<Box<dyn WriteJob>>,
     mut queued: impl FnMut() -> Option<Box<dyn WriteJob>>,
 ) -> Result<(), StoreError> {
     if let Err(error) = connection.begin_write() {
         // Fail the queued jobs, too: they have waited as long for the same lock.
-        group.extend(std::iter::from_fn(queued).take(GROUP));
+        group.extend(std::iter::from_fn(queued).take(connection.max_group()));
         return Err(error);
     }
     let mut at = 0;
     while let Some(job) = group.get_mut(at) {
         in_savepoint(connection, job.as_mut())?;
         at += 1;
-        if at == group.len() && at < GROUP {
+        if at == group.len() && at < connection.max_group() {
             group.extend(queued());
         }
     }
     // Check before the COMMIT, so that nothing is written to replaced files, and after it, so that nothing is
     // acknowledged that went to a file that vanished meanwhile.
-    files.check()?;
-    connection.run("COMMIT", &[])?;
-    files.check()
+    let mut check = || files.as_deref_mut().map_or(Ok(()), OpenFiles::check);
+    check()?;
+    connection.commit()?;
+    check()
 }
 
 fn in_savepoint(connection: &Connection, job: &mut dyn WriteJob) -> Result<(), StoreError> {
-    connection.run("SAVEPOINT job", &[])?;
+    connection.begin_savepoint()?;
     let hooks = commit_hooks::pending();
     match job.run(connection) {
         WriteOutcome::Keep => {}
         WriteOutcome::Failed(error) if !connection.in_transaction() => return Err(error),
         WriteOutcome::Undo | WriteOutcome::Failed(_) => {
-            connection.run("ROLLBACK TO job", &[])?;
+            connection.roll_back_to_savepoint()?;
             commit_hooks::roll_back_to(hooks);
         }
     }
-    connection.run("RELEASE job", &[]).map(drop)
+    connection.release_savepoint()
 }

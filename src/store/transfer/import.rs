@@ -1,8 +1,7 @@
 //! Imports accounts: finds conflicts, and inserts accounts with their keys.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use r2d2::ManageConnection;
 use uuid::Uuid;
 
 use crate::domain::api_key::ApiKey;
@@ -14,7 +13,8 @@ use crate::domain::username::Username;
 use crate::store::engine::commit_hooks;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::sqlite::open::{ConnectionKind, ConnectionManager};
+use crate::store::engine::postgres::server::Server as PostgresServer;
+use crate::store::engine::sqlite::open::{ConnectionKind, SqliteOpener};
 use crate::store::engine::value::bind;
 use crate::store::{api_keys, audit, reserved_names, secret_key, users};
 
@@ -118,41 +118,57 @@ pub fn has_key(connection: &Connection, id: Uuid, sha256: &[u8; 32]) -> Result<b
     connection.exists(sql, bind![id, sha256])
 }
 
-/// Runs `work` in one transaction on a dedicated connection with a large page cache. Afterwards the log is checkpointed
-/// into the file, unless another process is reading; it would otherwise stay large.
+/// The database of a bulk transaction.
+#[derive(Debug)]
+pub enum BulkTarget {
+    /// A SQLite file.
+    File(PathBuf),
+    /// A PostgreSQL server.
+    Server(PostgresServer),
+}
+
+impl BulkTarget {
+    fn begin(&self) -> Result<Connection, StoreError> {
+        let connection = match self {
+            Self::File(path) => {
+                let opener = SqliteOpener { path: path.clone(), kind: ConnectionKind::Writer, setup: "" };
+                let connection = opener.open()?;
+                connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+                // Statement journals go to memory; by default each row would write one to a file.
+                connection.pragma_update(None, "temp_store", "MEMORY")?;
+                connection.into()
+            }
+            Self::Server(server) => server.connect_for_bulk()?,
+        };
+        connection.begin_write()?;
+        connection.begin_bulk()?;
+        Ok(connection)
+    }
+}
+
+/// Runs `work` in one transaction on a dedicated connection; with SQLite it has a large page cache. Afterwards SQLite's
+/// log is checkpointed into the file, unless another process is reading; it would otherwise stay large.
 pub fn in_bulk_transaction<T, E: From<StoreError>>(
-    path: &Path,
+    target: &BulkTarget,
     work: impl FnOnce(&Connection) -> Result<T, E>,
 ) -> Result<T, E> {
-    let setup = || -> Result<Connection, StoreError> {
-        let connection =
-            ConnectionManager { path: path.to_owned(), kind: ConnectionKind::Writer, setup: "" }.connect()?;
-        connection.sqlite().pragma_update(None, "cache_size", -CACHE_KIB)?;
-        // Statement journals go to memory; by default each row would write one to a file.
-        connection.sqlite().pragma_update(None, "temp_store", "MEMORY")?;
-        connection.batch("BEGIN IMMEDIATE")?;
-        Ok(connection)
-    };
-    let connection = setup()?;
+    let connection = target.begin()?;
     let done = work(&connection).and_then(|done| {
-        connection.batch("COMMIT")?;
+        connection.end_bulk()?;
+        connection.commit()?;
         Ok(done)
     });
     if done.is_err() {
         commit_hooks::roll_back_to(0);
         // Report the first error; a failed ROLLBACK ends with the connection.
-        let _ = connection.batch("ROLLBACK");
+        let _ = connection.roll_back();
         return done;
     }
     commit_hooks::run_pending();
-    if let Err(error) = checkpoint(&connection) {
+    if let Err(error) = connection.checkpoint() {
         log::info!("The write-ahead log wasn't checkpointed: {}", error.described());
     }
     done
-}
-
-fn checkpoint(connection: &Connection) -> Result<(), StoreError> {
-    connection.one("PRAGMA wal_checkpoint(TRUNCATE)", &[], |_| Ok(()))
 }
 
 /// Inserts an account with its keys. Returns false on a conflict. No log line is written: there may be a hundred

@@ -150,7 +150,7 @@ pub fn read(
         ReadonlyOpenError::Io(cause) => LangflowError::Io { path: path.to_owned(), cause },
         ReadonlyOpenError::Sqlite(error) => unreadable(error),
     })?;
-    let connection = file.connection.sqlite();
+    let connection = &file.connection;
     let mut whole = 0;
     for (table, columns) in [("user", &USER_COLUMNS[..]), ("apikey", &KEY_COLUMNS[..])] {
         let found = columns_of(connection, table).map_err(unreadable)?;

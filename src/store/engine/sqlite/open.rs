@@ -1,5 +1,4 @@
-//! Opens SQLite connections for r2d2. The crate r2d2_sqlite depends on an older rusqlite, and its check on every
-//! checkout costs more than a point read.
+//! Opens connections to a SQLite file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,9 +22,9 @@ pub enum ConnectionKind {
     Writer,
 }
 
-/// Opens connections of one kind to one file, for r2d2.
+/// Opens connections of one kind to one file.
 #[derive(Debug)]
-pub struct ConnectionManager {
+pub struct SqliteOpener {
     pub path: PathBuf,
     pub kind: ConnectionKind,
     /// SQL that a new writer connection runs last. Empty except in tests.
@@ -38,11 +37,14 @@ pub fn open(path: &Path, access: OpenFlags) -> rusqlite::Result<rusqlite::Connec
     rusqlite::Connection::open_with_flags(path, flags)
 }
 
-impl r2d2::ManageConnection for ConnectionManager {
-    type Connection = Connection;
-    type Error = rusqlite::Error;
+impl SqliteOpener {
+    /// Opens a connection of the store.
+    pub fn connect(&self) -> Result<Connection, rusqlite::Error> {
+        self.open().map(Connection::from)
+    }
 
-    fn connect(&self) -> Result<Connection, rusqlite::Error> {
+    /// Opens a connection.
+    pub fn open(&self) -> Result<rusqlite::Connection, rusqlite::Error> {
         // Never CREATE: store/engine/file.rs creates the file with its mode. A file that vanished must not come back
         // empty.
         let access = match self.kind {
@@ -63,22 +65,13 @@ impl r2d2::ManageConnection for ConnectionManager {
         }
         // SQLite opens the log and its index at the first read. Do that now, before they can be moved away.
         connection.pragma_query_value(None, "user_version", |_| Ok(()))?;
-        Ok(connection.into())
-    }
-
-    fn is_valid(&self, connection: &mut Connection) -> Result<(), rusqlite::Error> {
-        connection.sqlite().execute_batch("SELECT 1")
-    }
-
-    fn has_broken(&self, _connection: &mut Connection) -> bool {
-        false
+        Ok(connection)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use r2d2::ManageConnection;
     use rusqlite::StatementStatus;
 
     #[test]
@@ -86,11 +79,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("usher.db");
         crate::store::engine::sqlite::file::create(&path).unwrap();
-        let connection = ConnectionManager { path, kind: ConnectionKind::Writer, setup: "" }.connect().unwrap();
-        crate::store::engine::sqlite::schema::migrate(connection.sqlite()).unwrap();
+        let connection = SqliteOpener { path, kind: ConnectionKind::Writer, setup: "" }.open().unwrap();
+        crate::store::engine::sqlite::schema::migrate(&connection).unwrap();
         let sql = "SELECT username FROM users WHERE uuid = ?";
         for id in [1, 2, 3] {
-            let mut statement = connection.sqlite().prepare_cached(sql).unwrap();
+            let mut statement = connection.prepare_cached(sql).unwrap();
             assert!(!statement.exists([uuid::Uuid::from_u128(id)]).unwrap());
             assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
         }

@@ -10,7 +10,6 @@ use rusqlite::{ErrorCode, OpenFlags};
 use url::Url;
 
 use crate::platform::files;
-use crate::store::engine::connection::Connection;
 use crate::store::engine::sqlite::file::with_suffix;
 use crate::store::engine::sqlite::open;
 use crate::store::engine::sqlite::temporary_database::TemporaryDatabase;
@@ -20,9 +19,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An open database, possibly a private copy of the original.
 pub struct ReadonlyDatabase {
-    pub connection: Connection,
-    /// Deleted on drop.
-    _copy: Option<TemporaryDatabase>,
+    pub connection: rusqlite::Connection,
+    /// Deleted on drop, after the connection.
+    pub copy: Option<TemporaryDatabase>,
 }
 
 /// Why a database couldn't be opened.
@@ -109,5 +108,5 @@ fn begun(
     copy: Option<TemporaryDatabase>,
 ) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
     connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")?;
-    Ok(ReadonlyDatabase { connection: connection.into(), _copy: copy })
+    Ok(ReadonlyDatabase { connection, copy })
 }

@@ -1,0 +1,100 @@
+//! Connection pools for both engines, and the connection that a thread of the store holds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use r2d2::{ManageConnection, Pool, PooledConnection};
+use scheduled_thread_pool::ScheduledThreadPool;
+
+use crate::store::engine::connection::Connection;
+use crate::store::engine::error::StoreError;
+use crate::store::engine::postgres::server::Server;
+use crate::store::engine::sqlite::open::{ConnectionKind, SqliteOpener};
+
+/// How long opening a connection may take, including retries.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Opens connections for a pool.
+#[derive(Debug)]
+pub enum Opener {
+    /// To a file.
+    Sqlite(SqliteOpener),
+    /// To a server.
+    Postgres(Box<Server>, ConnectionKind),
+}
+
+impl ManageConnection for Opener {
+    type Connection = Connection;
+    type Error = StoreError;
+
+    fn connect(&self) -> Result<Connection, StoreError> {
+        match self {
+            Self::Sqlite(opener) => Ok(opener.connect()?),
+            Self::Postgres(server, kind) => server.connect(*kind),
+        }
+    }
+
+    fn is_valid(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        connection.batch("SELECT 1")
+    }
+
+    fn has_broken(&self, connection: &mut Connection) -> bool {
+        connection.is_broken()
+    }
+}
+
+/// Opens a pool of `size` connections. `threads` opens them.
+pub fn pool(opener: Opener, size: usize, threads: &Arc<ScheduledThreadPool>) -> Result<Pool<Opener>, StoreError> {
+    Pool::builder()
+        .max_size(u32::try_from(size).unwrap_or(u32::MAX))
+        .test_on_check_out(false)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .connection_timeout(OPEN_TIMEOUT)
+        .error_handler(Box::new(r2d2::LoggingErrorHandler))
+        .thread_pool(Arc::clone(threads))
+        .build(opener)
+        .map_err(pool_error)
+}
+
+fn pool_error(error: r2d2::Error) -> StoreError {
+    StoreError::Pool(Arc::new(error))
+}
+
+/// The connection that a thread holds for its life, replaced when it is lost.
+pub struct Lease {
+    pool: Pool<Opener>,
+    connection: Option<PooledConnection<Opener>>,
+}
+
+impl Lease {
+    /// Holds no connection yet.
+    pub fn new(pool: Pool<Opener>) -> Self {
+        Self { pool, connection: None }
+    }
+
+    /// Returns the connection. Opens another one if it is lost.
+    #[expect(clippy::disallowed_methods, reason = "the one place that checks a connection out")]
+    pub fn connection(&mut self) -> Result<&Connection, StoreError> {
+        if self.connection.as_ref().is_some_and(|connection| connection.is_broken()) {
+            // The pool drops it.
+            self.connection = None;
+        }
+        match &mut self.connection {
+            Some(connection) => Ok(connection),
+            none @ None => Ok(none.insert(self.pool.get().map_err(pool_error)?)),
+        }
+    }
+}
+
+/// Closes the connection on this thread, where it may wait. Back in the pool it would be closed by whichever thread drops the pool last,
+/// possibly after [`crate::store::Db::close`] returned.
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(connection) = &mut self.connection
+            && let Ok(placeholder) = rusqlite::Connection::open_in_memory()
+        {
+            drop(std::mem::replace(&mut **connection, placeholder.into()));
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! PostgreSQL: the repository beside that on SQLite, the tests of the routes, the security rules and the commands with
+//! servers that use PostgreSQL, and what only PostgreSQL has: several servers and a network.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails by panicking")]
+
+// `#[test]` is that of `needs` here: without PostgreSQL each test is ignored.
+#[macro_use]
+extern crate needs;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod both;
+mod others;
+mod repository;
+mod repository_links;
+mod schema_on_both;
+mod several;
+mod trouble;
+mod writer;
+
+#[path = "../routes/api_keys.rs"]
+mod api_keys;
+#[path = "../routes/audit.rs"]
+mod audit;
+#[path = "../routes/auto_login.rs"]
+mod auto_login;
+#[path = "../cli/invitations.rs"]
+mod cli_invitations;
+#[path = "../cli/reset_links.rs"]
+mod cli_reset_links;
+#[path = "../cli/commands.rs"]
+mod commands;
+#[path = "../security/cookies.rs"]
+mod cookies;
+#[path = "../routes/current_session.rs"]
+mod current_session;
+#[path = "../cli/desk.rs"]
+mod desk;
+#[path = "../routes/factors.rs"]
+mod factors;
+#[path = "../routes/health.rs"]
+mod health;
+#[path = "../security/http.rs"]
+mod http;
+#[path = "../cli/import.rs"]
+mod import;
+#[path = "../cli/import_csv.rs"]
+mod import_csv;
+#[path = "../cli/import_faults.rs"]
+mod import_faults;
+#[path = "../routes/invitations.rs"]
+mod invitations;
+#[path = "../cli/langflow.rs"]
+mod langflow;
+#[path = "../security/limits.rs"]
+mod limits;
+#[path = "../cli/lines.rs"]
+mod lines;
+#[path = "../cli/lists.rs"]
+mod lists;
+#[path = "../routes/login.rs"]
+mod login;
+#[path = "../routes/login_again.rs"]
+mod login_again;
+#[path = "../routes/login_forms.rs"]
+mod login_forms;
+#[path = "../security/logs.rs"]
+mod logs;
+#[path = "../security/meanwhile.rs"]
+mod meanwhile;
+#[path = "../routes/metrics.rs"]
+mod metrics;
+#[path = "../cli/names.rs"]
+mod names;
+#[path = "../routes/optins.rs"]
+mod optins;
+#[path = "../routes/own_data.rs"]
+mod own_data;
+#[path = "../routes/pages.rs"]
+mod pages;
+#[path = "../routes/passkeys.rs"]
+mod passkeys;
+#[path = "../routes/passwords.rs"]
+mod passwords;
+#[path = "../cli/programs.rs"]
+mod programs;
+#[path = "../security/required_factor.rs"]
+mod required_factor;
+#[path = "../routes/reset_links.rs"]
+mod reset_links;
+#[path = "../cli/rotate.rs"]
+mod rotate;
+#[path = "../routes/schema.rs"]
+mod schema;
+#[path = "../routes/second_factor.rs"]
+mod second_factor;
+#[path = "../security/second_factor.rs"]
+mod security_second_factor;
+#[path = "../routes/server.rs"]
+mod server;
+#[path = "../routes/sessions.rs"]
+mod sessions;
+#[path = "../cli/settings.rs"]
+mod settings;
+#[path = "../routes/setup.rs"]
+mod setup;
+#[path = "../security/throttle.rs"]
+mod throttle;
+#[path = "../routes/users.rs"]
+mod users;
+#[path = "../routes/wire.rs"]
+mod wire;

@@ -1,0 +1,33 @@
+//! The list of tests that run on PostgreSQL, too.
+
+/// Files whose tests are about SQLite's file, the data directory or no database at all.
+const LEFT_OUT: [&str; 11] = [
+    "cli/as_root.rs",
+    "cli/backup.rs",
+    "cli/doctor.rs",
+    "cli/elsewhere.rs",
+    "cli/full_disk.rs",
+    "cli/printing.rs",
+    "cli/schedule.rs",
+    "cli/stopping.rs",
+    "routes/openapi.rs",
+    "security/document.rs",
+    "support/mod.rs",
+];
+
+#[test]
+fn every_test_of_routes_security_and_commands_runs_on_postgresql_unless_it_is_listed() {
+    let mut missing = Vec::new();
+    for folder in ["routes", "security", "cli"] {
+        let main = std::fs::read_to_string(format!("tests/{folder}/main.rs")).unwrap();
+        for line in main.lines() {
+            let Some(name) = line.strip_prefix("mod ").and_then(|line| line.strip_suffix(';')) else { continue };
+            let file = if name == "support" { "support/mod.rs".to_owned() } else { format!("{folder}/{name}.rs") };
+            let is_included = include_str!("main.rs").contains(&format!("#[path = \"../{file}\"]"));
+            if !is_included && !LEFT_OUT.contains(&file.as_str()) {
+                missing.push(file);
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new(), "add them to tests/postgres/main.rs");
+}
