@@ -29,7 +29,7 @@ pub fn open(config: &Config, readers: usize, create: bool) -> Result<Db, Databas
 /// Warns if a failover could lose acknowledged writes.
 pub async fn warn_without_standby(db: &Db) -> Result<(), DatabaseError> {
     if db.is_shared() && !db.read(postgres::has_synchronous_standby).await.map_err(PostgresOpenError::Store)? {
-        log::warn!("{NO_STANDBY}: if its disk is lost, so is every account; see docs/several-servers.md");
+        log::warn!("{NO_STANDBY}: a failover can lose acknowledged writes; see docs/several-servers.md");
     }
     Ok(())
 }

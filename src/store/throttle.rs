@@ -108,7 +108,7 @@ mod tests {
     fn only_the_newest_networks_of_a_user_are_remembered() {
         let connection = in_memory();
         let user = Uuid::from_u128(7);
-        let row = "INSERT INTO users VALUES (1, ?, 'a', 'a', 'h', NULL, NULL, 1, 1, 't', 't', NULL)";
+        let row = "INSERT INTO users VALUES (1, ?, 'a', 'a', 'h', NULL, NULL, 1, 1, 't', 't', NULL, NULL)";
         connection.run(row, bind![user]).unwrap();
         let now = Timestamp::from_timestamp(1_700_000_000, 0).unwrap();
         for n in 0..30_u8 {

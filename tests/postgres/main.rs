@@ -10,6 +10,7 @@ extern crate needs;
 mod support;
 
 mod both;
+mod failover;
 mod others;
 mod repository;
 mod repository_links;

@@ -289,3 +289,14 @@ fn the_list_tells_who_has_a_second_factor_and_is_narrowed_to_those_without() {
     let wrong = server.get("/api/v1/users/?include=all").bearer(&admin).send();
     assert_eq!(wrong.expect(422).json()["detail"][0]["msg"], "Input should be 'second_factor'");
 }
+
+#[test]
+fn a_name_or_a_search_text_with_nul_is_refused_or_unknown() {
+    let server = start(&[]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
+    for query in ["search=a%00b", "username=a%00b"] {
+        let found = server.get(format!("/api/v1/users/?{query}")).bearer(&admin).send().expect(422).json();
+        assert_eq!(found["detail"][0]["msg"], "Value error, String should not contain NUL characters", "{found}");
+    }
+    assert_eq!(server.try_login("a\0b", "quiet-otter-7").status, 401);
+}
