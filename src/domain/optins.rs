@@ -1,5 +1,7 @@
 //! What clients remember about a user, such as which hint was closed. usher stores it and doesn't read it.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -38,12 +40,10 @@ impl TryFrom<Map<String, Value>> for OptIns {
 }
 
 /// Langflow's default.
-impl Default for OptIns {
-    fn default() -> Self {
-        let names = ["github_starred", "dialog_dismissed", "discord_clicked"];
-        Self(names.into_iter().map(|name| (name.to_owned(), Value::Bool(false))).collect())
-    }
-}
+pub static DEFAULT: LazyLock<OptIns> = LazyLock::new(|| {
+    let names = ["github_starred", "dialog_dismissed", "discord_clicked"];
+    OptIns(names.into_iter().map(|name| (name.to_owned(), Value::Bool(false))).collect())
+});
 
 #[cfg(test)]
 mod tests {
@@ -58,6 +58,6 @@ mod tests {
             assert_eq!(OptIns::parse(other), None, "{other}");
         }
         let text = r#"{"dialog_dismissed":false,"discord_clicked":false,"github_starred":false}"#;
-        assert_eq!(OptIns::default().to_json(), text);
+        assert_eq!(DEFAULT.to_json(), text);
     }
 }

@@ -9,7 +9,6 @@ pub mod server;
 pub mod user_inputs;
 pub mod user_list;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
@@ -23,7 +22,7 @@ use uuid::Uuid;
 
 use crate::domain::api_key::ApiKey;
 use crate::domain::clock::{Timestamp, rfc3339};
-use crate::domain::optins::OptIns;
+use crate::domain::optins::{self, OptIns};
 use crate::domain::user::User;
 use crate::http::pipeline::generation::Generation;
 
@@ -84,7 +83,7 @@ pub struct UserRead<'a> {
     last_login_at: Option<DateTime<Utc>>,
     /// What clients remember about their user.
     #[schema(schema_with = any_object)]
-    optins: Cow<'a, OptIns>,
+    optins: &'a OptIns,
     /// Only in the list, with `include=second_factor`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -111,7 +110,7 @@ impl<'a> From<&'a User> for UserRead<'a> {
             create_at: user.create_at,
             updated_at: user.updated_at,
             last_login_at: user.last_login_at,
-            optins: user.optins.as_ref().map_or_else(|| Cow::Owned(OptIns::default()), Cow::Borrowed),
+            optins: user.optins.as_ref().unwrap_or(&optins::DEFAULT),
             has_second_factor: None,
         }
     }
