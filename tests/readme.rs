@@ -34,6 +34,14 @@ fn the_example_file_lists_every_setting() {
     is_generated("config.toml", &usher::config::example_file());
 }
 
+#[test]
+fn the_packages_settings_file_names_the_services_data_directory() {
+    let text = usher::config::example_file();
+    let (default, packaged) = ("# data_dir = \"\"\n", "data_dir = \"/var/lib/usher\"\n");
+    assert_eq!(text.matches(default).count(), 1);
+    is_generated("packaging/debian/config.toml", &text.replace(default, packaged));
+}
+
 /// The commands and expected output of the `console` blocks of a page, in order.
 fn walk_through(page: &str) -> (String, Vec<String>) {
     let blocks = page.split("```console\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# Tests the image without Docker. Builds the static program with the Dockerfile's flags, puts it into an empty root, and
-# runs it there as process 1, with the Dockerfile's user and environment. Needs root for chroot and the user. Not part of
-# CI, because the build takes minutes.
+# Tests the image without Docker. Puts the static program, $PROGRAM or one that it builds with the Dockerfile's flags, into
+# an empty root, and runs it there as process 1, with the Dockerfile's user and environment. Needs root for chroot and the
+# user.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-target=$(rustc --print host-tuple)
-eval "export $(sed -n 's/^ENV \(RUSTFLAGS=.*\)/\1/p' packaging/container/Dockerfile)"
-cargo build --release --locked --quiet --target "$target"
-program=target/$target/release/usher
+if [ -z "${PROGRAM:-}" ]; then
+    target=$(rustc --print host-tuple)
+    eval "export $(sed -n 's/^ENV \(RUSTFLAGS=.*\)/\1/p' packaging/container/Dockerfile)"
+    cargo build --release --locked --quiet --target "$target"
+    export PROGRAM=target/$target/release/usher
+fi
+program=$PROGRAM
 # A network namespace, as in a container, so that the port is free.
 if [ -z "${OWN_NETWORK:-}" ]; then
     exec env OWN_NETWORK=yes unshare --net sh -c 'ip link set lo up && exec "$0"' "$PWD/packaging/container/test.sh"

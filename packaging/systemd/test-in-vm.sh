@@ -1,13 +1,11 @@
 #!/usr/bin/env bash
 # Tests the Debian package (in-vm.sh) in a virtual machine with a real systemd. Not part of CI: it takes minutes and half
-# a gigabyte under target/. Needs root, debootstrap, qemu-system-x86, and cargo-deb in the path or in target/tools/bin
-# (cargo install cargo-deb --root target/tools).
+# a gigabyte under target/. Needs root, debootstrap, qemu-system-x86, and the package that packaging/release makes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-PATH=$PATH:$PWD/target/tools/bin
 vm=target/vm
 mkdir -p "$vm"
-cargo deb --quiet --output "$vm/usher.deb"
+cp dist/usher_*.deb "$vm/usher.deb"
 if [ ! -e "$vm/root/boot/ready" ]; then
     rm -rf "$vm/root"
     debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,udev,curl,procps,strace,linux-image-cloud-amd64,initramfs-tools \
