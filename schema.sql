@@ -25,7 +25,9 @@ CREATE TABLE users (
     -- NULL: never signed in. This distinguishes a user who waits for approval from a deactivated one.
     last_login_at   TEXT,
     -- What clients remember about the user: a JSON object of at most 4096 bytes. NULL: the default.
-    optins          TEXT
+    optins          TEXT,
+    -- What the list is sorted and searched by: the folded name without accents (src/domain/username.rs).
+    username_sort   TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
 -- For "is there another active superuser?", asked before one is demoted, deactivated or deleted.
@@ -34,6 +36,9 @@ CREATE INDEX users_superusers ON users (is_active) WHERE is_superuser = 1;
 -- For the list of users by last sign-in and by state.
 CREATE INDEX users_by_last_login ON users (last_login_at);
 CREATE INDEX users_by_state ON users (is_active, last_login_at);
+
+-- For the list of users by name.
+CREATE INDEX users_by_name ON users (username_sort);
 
 -- The number of users. Counting a million rows takes longer than the rest of a list.
 CREATE TABLE user_count (
@@ -203,12 +208,17 @@ CREATE TABLE audit (
     address     TEXT,
     target      BLOB,
     target_name TEXT,
-    detail      TEXT
+    detail      TEXT,
+    -- How often it happened within a minute, and when last.
+    count       INTEGER NOT NULL DEFAULT 1,
+    last_at     TEXT
 ) STRICT;
 CREATE INDEX audit_of_actor ON audit (actor) WHERE actor IS NOT NULL;
 CREATE INDEX audit_of_target ON audit (target) WHERE target IS NOT NULL;
 -- The oldest successes and the oldest failures are deleted beyond a limit.
 CREATE INDEX audit_by_success ON audit (success);
+-- Those of actions that users can repeat at will yield first.
+CREATE INDEX audit_of_frequent ON audit (id) WHERE action IN ('user.change', 'site.enter', 'store_key.save');
 
 -- Counts of failed sign-ins and of sign-ups, for throttling. The key is a keyed hash of the user name, the network or
 -- both: typed names may be passwords and aren't stored. The number of rows is bounded.
@@ -297,7 +307,9 @@ CREATE TABLE challenges (
     expires_at TEXT NOT NULL,
     -- The reset link that asked, and the password, hashed, that it sets with the right answer.
     reset_link BLOB CHECK (length(reset_link) = 32),
-    password   TEXT
+    password   TEXT,
+    -- Whether it deletes the account's API keys, too.
+    revoke_api_keys INTEGER NOT NULL DEFAULT 0 CHECK (revoke_api_keys IN (0, 1))
 ) STRICT;
 CREATE INDEX challenges_of_user ON challenges (user_id);
 CREATE INDEX challenges_by_end ON challenges (expires_at);

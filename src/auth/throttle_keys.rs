@@ -28,6 +28,7 @@ impl ThrottleKeys {
             ThrottleRule::Account => (2, true, false),
             ThrottleRule::Network => (3, false, true),
             ThrottleRule::SignUp => (4, false, true),
+            ThrottleRule::SiteKey => (5, false, true),
         };
         let mut mac = self.0.clone().chain_update([kind]);
         if by_network {

@@ -28,7 +28,11 @@ pub fn run(config: &Config, json: bool, user: Option<String>, filter: AuditFilte
             let outcome = if entry.success { "ok" } else { "failed" }.to_owned();
             let (actor, target) = (text(&entry.actor_name), text(&entry.target_name));
             let (address, detail) = (text(&entry.address), text(&entry.detail));
-            vec![format_time(Some(entry.at)), entry.action.clone(), outcome, actor, target, address, detail]
+            let action = match entry.count {
+                1 => entry.action.clone(),
+                count => format!("{} ({count} times)", entry.action),
+            };
+            vec![format_time(Some(entry.at)), action, outcome, actor, target, address, detail]
         });
         let header = ["TIME", "ACTION", "OUTCOME", "ACTOR", "TARGET", "ADDRESS", "DETAIL"];
         let shown = entries.iter().map(AuditRead::from).collect::<Vec<_>>();

@@ -192,7 +192,8 @@ settings! {
         /// Access rules for sites behind the proxy, such as `*.example.org = signed-in`. See docs/forward-auth.md.
         ///
         /// Each rule is "HOST = AUDIENCE". HOST can be a pattern ("*.example.org") and can name a port (":8443", or
-        /// ":*" for any port). AUDIENCE is "signed-in", "superusers" or "users: ann; bob" (names or ids). The most
+        /// ":*" for any port). AUDIENCE is "signed-in", "superusers" or "users: ann; bob" (names or ids), after "basic" if
+        /// programs can send a user name and an API key as Basic credentials. The most
         /// specific host decides; hosts without a rule are refused. Needs public_url and trusted_proxies. While
         /// there are rules, users can't rename themselves, and the name of a former user can't be taken.
         forward_auth: AccessRules = "" ("off"), List, get(forward_auth::access_rules);

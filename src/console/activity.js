@@ -20,7 +20,7 @@ export function detailText({ action, detail }) {
 
 export function EntryText({ entry }) {
   const detail = detailText(entry);
-  return html`${actionText(entry)} ${!entry.success && html`<${Badge} kind="failed">${texts.failed}<//>`}
+  return html`${actionText(entry)} ${entry.count > 1 && html`<span class="muted">${texts.times(entry.count)}</span> `}${!entry.success && html`<${Badge} kind="failed">${texts.failed}<//>`}
     ${detail && html`<p class="muted small">${detail}</p>`}`;
 }
 

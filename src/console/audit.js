@@ -47,7 +47,7 @@ function UserFilter({ name, choose }) {
 }
 
 /** The columns of the CSV file. */
-const COLUMNS = ['id', 'at', 'action', 'success', 'actor_name', 'target_name', 'address', 'detail'];
+const COLUMNS = ['id', 'at', 'action', 'success', 'actor_name', 'target_name', 'address', 'detail', 'count', 'last_at'];
 
 /** Returns the start of a local day, or of a later one, as the API reads it. */
 function startOf(day, later = 0) {

@@ -82,8 +82,8 @@ export function Keys({ path, own, version }) {
   const keys = useLoad((signal) => request('GET', path, { signal }), `${path} ${version}`);
   const [dialog, setDialog] = useState(null);
   const action = useAction(async () => {
-    await request('DELETE', `${path.replace(/\/$/, '')}/${dialog.id}`);
-    announce(keyTexts.deleted);
+    await request('DELETE', dialog === 'all' ? path : `${path.replace(/\/$/, '')}/${dialog.id}`);
+    announce(dialog === 'all' ? keyTexts.allDeleted : keyTexts.deleted);
     keys.reload();
     return true;
   });
@@ -93,7 +93,8 @@ export function Keys({ path, own, version }) {
   const time = (at) => html`<${Time} at=${at} never=${common.never} />`;
   return html`<section class="card" aria-labelledby="keys">
     <div class="head"><h2 id="keys">${keyTexts.section}</h2>
-      ${own && html`<button onClick=${() => setDialog('new')}>${keyTexts.create}</button>`}</div>
+      <div class="actions">${list.length > 1 && html`<button onClick=${() => setDialog('all')}>${keyTexts.deleteAll}</button>`}
+        ${own && html`<button onClick=${() => setDialog('new')}>${keyTexts.create}</button>`}</div></div>
     <${Problem} text=${keys.error} retry=${keys.reload} />
     ${keys.value && !list.length && html`<p class="muted">${keyTexts.none} ${own && keyTexts.purpose}</p>`}
     <${Rows} list=${list}>${(key) => html`<li key=${key.id}>
@@ -104,6 +105,8 @@ export function Keys({ path, own, version }) {
       <button onClick=${() => setDialog(key)} aria-label=${keyTexts.deleteOne(key.name || keyTexts.unnamed)}>${common.delete}</button>
     </li>`}<//>
     ${dialog === 'new' && html`<${NewKey} path=${path} onClose=${close} onCreated=${keys.reload} />`}
+    ${dialog === 'all' && html`<${Confirm} title=${keyTexts.deleteAllTitle(number(list.length))} submit=${keyTexts.deleteAll} danger action=${action}
+      onClose=${close}><p>${keyTexts.deleteAllText}</p><//>`}
     ${dialog?.id && html`<${Confirm} title=${keyTexts.deleteTitle} submit=${common.delete} danger action=${action} onClose=${close}>
       <p>${keyTexts.deleteText(short(dialog.name || keyTexts.unnamed))}</p><//>`}
   </section>`;

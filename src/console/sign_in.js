@@ -6,7 +6,7 @@ import { base, hashOf, go, needsSetup, passwordMin, setupFile, signupMode, useRo
 import { requestAnonymously, signIn } from './api.js';
 import { PasskeySignIn } from './passkeys.js';
 import { SecondStep } from './second_step.js';
-import { common, invitation, needsSetup as needsTexts, reset, setup, signIn as texts, signUp } from './texts.js';
+import { common, invitation, keys as keyTexts, needsSetup as needsTexts, reset, setup, signIn as texts, signUp } from './texts.js';
 
 /** The address to return to after sign-in. The server checks whether it belongs to a site. */
 export const returnTo = new URLSearchParams(location.search).get('return_to');
@@ -175,8 +175,9 @@ export function Invitation({ token, onDone }) {
 export function Reset({ token, onDone }) {
   const check = useLinkCheck('reset-password/check', token, reset.noToken);
   const { step, ended, catchChallenge } = useSecondStep(() => onDone(null));
-  const action = usePasswordAction(async ({ username, password }) => {
-    const done = await requestAnonymously('POST', 'reset-password', { json: { token, password } }).catch(catchChallenge);
+  const action = usePasswordAction(async ({ username, password, revoke }) => {
+    const json = { token, password, revoke_api_keys: Boolean(revoke) };
+    const done = await requestAnonymously('POST', 'reset-password', { json }).catch(catchChallenge);
     // An account that waits for approval, or is inactive, can't sign in yet.
     return done && signInOrExplain(username, password, reset.done);
   });
@@ -189,6 +190,7 @@ export function Reset({ token, onDone }) {
     ${name && html`<${Form} action=${action} submit=${reset.submit} label=${reset.form} onDone=${({ notice }) => onDone(notice)}>
       <${Field} label=${reset.account} name="username" value=${name} readonly autocomplete="username" />
       <${NewPassword} action=${action} focus />
+      <label class="check"><input type="checkbox" name="revoke" /> ${keyTexts.revoke}</label>
     <//>`}
   <//>`;
 }

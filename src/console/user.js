@@ -11,7 +11,7 @@ import { Keys, Sessions } from './credentials.js';
 import { DeletionRequest } from './deletion_request.js';
 import { TypedConfirm } from './typed_confirm.js';
 import { Security, UserFactors } from './security.js';
-import { common, deletion, errors, resetLink, setPassword, user as texts } from './texts.js';
+import { common, deletion, errors, keys as keyTexts, resetLink, setPassword, user as texts } from './texts.js';
 
 function Identifier({ text }) {
   const copy = async () => {
@@ -66,8 +66,8 @@ export function ResetLinkDialog({ user, link, title, onClose }) {
 
 function SetPassword({ user, put, onClose }) {
   const name = short(user.username);
-  const action = useAction(async ({ password }) => {
-    put(await request('PATCH', `users/${user.id}`, { json: { password } }));
+  const action = useAction(async ({ password, revoke }) => {
+    put(await request('PATCH', `users/${user.id}`, { json: { password, revoke_api_keys: Boolean(revoke) } }));
     announce(setPassword.done(name));
     return true;
   });
@@ -76,6 +76,7 @@ function SetPassword({ user, put, onClose }) {
       <input type="text" name="username" autocomplete="username" value=${user.username} hidden readonly />
       <${Field} label=${common.newPassword} name="password" type="password" autocomplete="new-password" autofocus
         hint=${common.passwordRules(passwordMin)} error=${action.fields.password} />
+      <label class="check"><input type="checkbox" name="revoke" /> ${keyTexts.revoke}</label>
     <//><//>`;
 }
 

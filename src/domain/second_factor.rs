@@ -83,6 +83,8 @@ pub struct PendingPassword {
     pub reset_link: [u8; 32],
     /// The password's hash.
     pub hash: PasswordHash,
+    /// Whether to delete the account's API keys, too.
+    pub revoke_api_keys: bool,
 }
 
 /// Who needs a second factor: the setting `second_factor`.

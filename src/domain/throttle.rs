@@ -38,6 +38,9 @@ pub enum ThrottleRule {
     Network,
     /// Sign-ups from one network.
     SignUp,
+    /// Wrong API keys from one network, sent to sites as `Basic` credentials. They count for nothing else: a script with
+    /// an old key must not keep its owner from signing in.
+    SiteKey,
 }
 
 impl ThrottleRule {
@@ -47,7 +50,7 @@ impl ThrottleRule {
             // Langflow 1.3's page sends each wrong sign-in four times.
             Self::Pair => 16,
             Self::Account => 20,
-            Self::Network => 80,
+            Self::Network | Self::SiteKey => 80,
             Self::SignUp => 10,
         }
     }

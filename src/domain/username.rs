@@ -88,6 +88,31 @@ pub fn fold_typed(typed: &str) -> Option<String> {
     if is_too_long(typed) || typed.contains('\0') { None } else { Some(fold(typed)) }
 }
 
+/// Returns what a folded name is sorted and searched by: the name without accents. Letters that Unicode doesn't decompose
+/// become the plain ones that people type instead.
+pub fn sort_key(folded: &str) -> String {
+    if folded.is_ascii() {
+        return folded.to_owned();
+    }
+    let categories = CodePointMapData::<GeneralCategory>::new();
+    let mut key = String::with_capacity(folded.len());
+    for c in DecomposingNormalizer::new_nfd().normalize_iter(folded.chars()) {
+        match c {
+            'ł' => key.push('l'),
+            'ø' => key.push('o'),
+            'đ' => key.push('d'),
+            'ı' => key.push('i'),
+            'ß' => key.push_str("ss"),
+            'æ' => key.push_str("ae"),
+            'œ' => key.push_str("oe"),
+            _ if categories.get(c) == GeneralCategory::NonspacingMark => {}
+            _ => key.push(c),
+        }
+    }
+    // An old name can consist of marks.
+    if key.is_empty() { folded.to_owned() } else { key }
+}
+
 /// Whether a text has more characters than a name may have. Doesn't count further than that.
 pub fn is_too_long(text: &str) -> bool {
     text.chars().nth(MAX_CHARS).is_some()
@@ -150,6 +175,22 @@ pub(crate) mod tests {
         let before = FOLDED_BYTES.get();
         work();
         FOLDED_BYTES.get() - before
+    }
+
+    #[test]
+    fn names_are_sorted_and_searched_without_accents() {
+        for (name, key) in [
+            ("Jürgen", "jurgen"),
+            ("Ångström", "angstrom"),
+            ("Łucja Đorđe", "lucja dorde"),
+            ("Øyvind Æsop Œuvre", "oyvind aesop oeuvre"),
+            ("Groß", "gross"),
+            ("ıİ", "ii"),
+            ("Ελλάδα", "ελλαδα"),
+            ("\u{301}", "\u{301}"),
+        ] {
+            assert_eq!(sort_key(&fold(name)), key, "{name}");
+        }
     }
 
     #[test]

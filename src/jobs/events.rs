@@ -130,7 +130,7 @@ async fn send(job: &JobContext, sender: &EventSender, kind: NotificationKind, en
 
 /// The JSON of an event: its kind, and the fields of the audit entry as the API shows them.
 fn body(kind: NotificationKind, entry: &AuditEntry) -> String {
-    let AuditEntry { id, at, action, success, actor, actor_name, address, target, target_name, detail } = entry;
+    let AuditEntry { id, at, action, success, actor, actor_name, address, target, target_name, detail, .. } = entry;
     let event = json!({
         "event": kind.as_str(), "id": id, "at": rfc3339(at), "action": action, "success": success, "actor": actor,
         "actor_name": actor_name, "address": address, "target": target, "target_name": target_name, "detail": detail,

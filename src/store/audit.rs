@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::domain::audit::Event;
@@ -20,6 +21,9 @@ use crate::store::engine::value::{Row, Value, bind};
 /// therefore only displace failures.
 const MAX_DONE: i64 = 400_000;
 const MAX_FAILED: i64 = 100_000;
+/// Repeats of an entry within this time are counted instead of written, if no more than [`COMPARED`] others came between.
+const REPEAT_WINDOW: TimeDelta = TimeDelta::minutes(1);
+const COMPARED: i64 = 100;
 /// Excess entries are deleted every this many entries.
 const TRIM_INTERVAL: u64 = 1024;
 /// The most entries kept of one user's actions, so that no user displaces the entries of others.
@@ -57,8 +61,43 @@ pub fn log_only(event: &Event) {
     log::info!(target: "usher::audit", "{}", line(event));
 }
 
-/// Writes an entry without a log line.
+/// Writes an entry without a log line. If the newest entry about the same user, or from the same address about nobody, is the
+/// same and less than a minute old, it is counted there.
 pub fn record_without_log(connection: &Connection, event: &Event, now: Timestamp) -> Result<(), StoreError> {
+    const REPEAT: &str = "UPDATE audit SET count = count + 1, last_at = ?1 WHERE id = (SELECT max(id) FROM audit \
+         WHERE id > (SELECT coalesce(max(id), 0) FROM audit) - ?10 AND coalesce(target, actor) IS NOT DISTINCT FROM ?12 \
+         AND (coalesce(target, actor) IS NOT NULL OR address IS NOT DISTINCT FROM ?6)) \
+         AND at > ?11 AND at <= ?1 AND action = ?2 AND success = ?3 AND actor IS NOT DISTINCT FROM ?4 \
+         AND actor_name IS NOT DISTINCT FROM ?5 AND address IS NOT DISTINCT FROM ?6 AND target IS NOT DISTINCT FROM ?7 \
+         AND target_name IS NOT DISTINCT FROM ?8 AND detail IS NOT DISTINCT FROM ?9";
+    let (action, target) = (event.action.as_str(), event.target.as_ref());
+    let (target_id, target_name) = (target.map(|(id, _)| *id), target.map(|(_, name)| name.as_str()));
+    let Event { success, actor, detail, .. } = event;
+    let repeats = connection.run(
+        REPEAT,
+        bind![
+            now,
+            action,
+            *success,
+            actor.id,
+            &actor.name,
+            &actor.address,
+            target_id,
+            target_name,
+            detail,
+            COMPARED,
+            now - REPEAT_WINDOW,
+            target_id.or(actor.id),
+        ],
+    )?;
+    if repeats > 0 {
+        return Ok(());
+    }
+    insert(connection, event, now)
+}
+
+/// Writes an entry without a log line and without looking for one that it repeats.
+pub fn insert(connection: &Connection, event: &Event, now: Timestamp) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO audit (at, action, success, actor, actor_name, address, target, target_name, detail) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     connection.run(
@@ -107,10 +146,19 @@ fn trim_actor(connection: &Connection, actor: Uuid) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Deletes the oldest entries beyond the limits.
+/// Deletes the oldest entries beyond the limits. Frequent actions yield first: their entries are deleted as long as there are
+/// any, whoever acted.
 pub fn trim(connection: &Connection) -> Result<(), StoreError> {
+    const EXCESS: &str = "SELECT count(*) FROM audit WHERE success = ?";
+    // The condition is that of the index `audit_of_frequent`.
+    const FREQUENT: &str = "DELETE FROM audit WHERE id IN (SELECT id FROM audit \
+         WHERE action IN ('user.change', 'site.enter', 'store_key.save') AND success = ? ORDER BY id LIMIT ?)";
     const SQL: &str = "DELETE FROM audit WHERE success = ?1 AND id <= \
          (SELECT id FROM audit WHERE success = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+    let excess: i64 = connection.one(EXCESS, bind![true], |row| row.get(0))?;
+    if excess > MAX_DONE {
+        connection.run(FREQUENT, bind![true, excess - MAX_DONE])?;
+    }
     for (success, most) in [(true, MAX_DONE), (false, MAX_FAILED)] {
         connection.run(SQL, bind![success, most])?;
     }
@@ -168,8 +216,12 @@ pub fn sweep(connection: &Connection, end: Timestamp) -> Result<(), StoreError> 
 pub struct AuditEntry {
     /// Ascending; a later entry has a larger id.
     pub id: i64,
-    /// The time.
+    /// The time, of the first if there were repeats.
     pub at: Timestamp,
+    /// How often it happened within a minute.
+    pub count: i64,
+    /// The time of the last repeat.
+    pub last_at: Option<Timestamp>,
     /// The action: [`crate::domain::audit::Action::as_str`], or that of a newer version.
     pub action: String,
     /// Whether the action succeeded.
@@ -214,7 +266,7 @@ pub struct AuditFilter {
 /// The columns that [`entry`] reads.
 macro_rules! columns {
     () => {
-        "id, at, action, success, actor, actor_name, address, target, target_name, detail"
+        "id, at, action, success, actor, actor_name, address, target, target_name, detail, count, last_at"
     };
 }
 
@@ -230,6 +282,8 @@ fn entry(row: &Row<'_>) -> Result<AuditEntry, StoreError> {
         target: row.get(7)?,
         target_name: row.get(8)?,
         detail: row.get(9)?,
+        count: row.get(10)?,
+        last_at: row.get(11)?,
     })
 }
 
@@ -272,31 +326,5 @@ pub fn list(connection: &Connection, filter: &AuditFilter) -> Result<(i64, Vec<A
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::audit::{Action, Actor};
-
-    #[test]
-    fn a_user_who_repeats_an_action_displaces_only_their_own_entries_of_that_kind() {
-        let connection = Connection::from(rusqlite::Connection::open_in_memory().unwrap());
-        connection.batch(include_str!("../../schema.sql")).unwrap();
-        let now = Timestamp::UNIX_EPOCH;
-        let record = |actor: Uuid, action| {
-            let event = Event::new(Actor { id: Some(actor), ..Actor::default() }, action);
-            record_without_log(&connection, &event, now).unwrap();
-        };
-        let (alice, bob) = (Uuid::new_v4(), Uuid::new_v4());
-        record(alice, Action::KeyMade);
-        record(bob, Action::UserChanged);
-        for _ in 0..4000 {
-            record(alice, Action::UserChanged);
-        }
-        let count = |actor: Uuid, action: &str| -> i64 {
-            let sql = "SELECT count(*) FROM audit WHERE actor = ? AND action = ?";
-            connection.one(sql, bind![actor, action], |row| row.get(0)).unwrap()
-        };
-        assert_eq!((count(alice, "key.add"), count(bob, "user.change")), (1, 1));
-        let changes = count(alice, "user.change");
-        assert!((2000..2256).contains(&changes), "{changes}");
-    }
-}
+#[path = "audit_tests.rs"]
+mod tests;

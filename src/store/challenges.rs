@@ -58,14 +58,16 @@ pub struct Challenge {
 /// Opens a challenge.
 pub fn insert(connection: &Connection, challenge: &Challenge) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO challenges (sha256, purpose, user_id, network, state, tries, expires_at, reset_link, \
-         password) VALUES (?1, ?2, (SELECT id FROM users WHERE uuid = ?3), ?4, ?5, ?6, ?7, ?8, ?9)";
+         password, revoke_api_keys) VALUES (?1, ?2, (SELECT id FROM users WHERE uuid = ?3), ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     const BOUND: &str = "DELETE FROM challenges WHERE id IN (SELECT id FROM challenges WHERE purpose = ?1 \
          AND user_id = (SELECT id FROM users WHERE uuid = ?2) ORDER BY id DESC LIMIT 9223372036854775807 OFFSET ?3)";
     let Challenge { sha256, purpose, user_id, network, state, tries, expires_at, password } = challenge;
     let purpose = purpose.as_str();
     let link = password.as_ref().map(|pending| pending.reset_link.as_slice());
     let hash = password.as_ref().map(|pending| pending.hash.expose());
-    connection.run(SQL, bind![sha256, purpose, *user_id, network, state, *tries, *expires_at, link, hash])?;
+    let revokes = password.as_ref().is_some_and(|pending| pending.revoke_api_keys);
+    let values = bind![sha256, purpose, *user_id, network, state, *tries, *expires_at, link, hash, revokes];
+    connection.run(SQL, values)?;
     connection.run(BOUND, bind![purpose, *user_id, MAX_OPEN])?;
     Ok(())
 }
@@ -79,7 +81,8 @@ pub fn find(
     now: Timestamp,
 ) -> Result<Option<Challenge>, StoreError> {
     const SQL: &str = "SELECT users.uuid, challenges.state, challenges.tries, challenges.expires_at, \
-         challenges.reset_link, challenges.password FROM challenges JOIN users ON users.id = challenges.user_id WHERE challenges.sha256 = ? AND challenges.purpose = ? \
+         challenges.reset_link, challenges.password, challenges.revoke_api_keys FROM challenges \
+         JOIN users ON users.id = challenges.user_id WHERE challenges.sha256 = ? AND challenges.purpose = ? \
          AND challenges.network = ? AND challenges.expires_at > ?";
     connection.maybe(SQL, bind![sha256, purpose.as_str(), network, now], |row| {
         Ok(Challenge {
@@ -98,7 +101,9 @@ pub fn find(
 fn pending_password(row: &Row<'_>) -> Result<Option<PendingPassword>, StoreError> {
     let (link, hash): (Option<Vec<u8>>, Option<String>) = (row.get(4)?, row.get(5)?);
     let link = link.and_then(|link| link.try_into().ok());
-    Ok(link.zip(hash).map(|(reset_link, hash)| PendingPassword { reset_link, hash: PasswordHash::new(hash) }))
+    let revoke_api_keys = row.get(6)?;
+    let pending = |(reset_link, hash)| PendingPassword { reset_link, hash: PasswordHash::new(hash), revoke_api_keys };
+    Ok(link.zip(hash).map(pending))
 }
 
 /// Counts a wrong answer; the last one that is allowed ends the challenge.

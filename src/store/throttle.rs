@@ -108,7 +108,8 @@ mod tests {
     fn only_the_newest_networks_of_a_user_are_remembered() {
         let connection = in_memory();
         let user = Uuid::from_u128(7);
-        let row = "INSERT INTO users VALUES (1, ?, 'a', 'a', 'h', NULL, NULL, 1, 1, 't', 't', NULL, NULL)";
+        let row = "INSERT INTO users (uuid, username, username_folded, password_hash, is_active, is_superuser, create_at, \
+             updated_at) VALUES (?, 'a', 'a', 'h', 1, 1, 't', 't')";
         connection.run(row, bind![user]).unwrap();
         let now = Timestamp::from_timestamp(1_700_000_000, 0).unwrap();
         for n in 0..30_u8 {

@@ -4,15 +4,16 @@
 //! and a wrong guess reads a million rows for a page of ten.
 
 use strum::{EnumString, IntoStaticStr, VariantNames};
+use uuid::Uuid;
 
 use crate::domain::user::User;
-use crate::domain::username::fold_typed;
+use crate::domain::username::{fold_typed, sort_key};
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::value::bind;
 use crate::store::factors;
 use crate::store::user_rows::{from_row, user_columns};
-use crate::store::users::{count, find_by_name};
+use crate::store::users::{count, find, find_by_name};
 
 /// The order of a list. Ties are in order of creation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
@@ -21,7 +22,7 @@ pub enum UserSort {
     /// By date of creation.
     #[default]
     Created,
-    /// By folded name.
+    /// By name, without accents.
     Name,
     /// By last sign-in; users who never signed in come first.
     LastLogin,
@@ -50,7 +51,7 @@ pub struct UserQuery {
     pub skip: i64,
     /// The most users to return.
     pub limit: i64,
-    /// Only users whose name contains this, in any case and Unicode form.
+    /// Only users whose name contains this, in any case and Unicode form, with or without accents, or whose id it is.
     pub search: Option<String>,
     /// The order.
     pub sort: UserSort,
@@ -60,25 +61,38 @@ pub struct UserQuery {
     pub state: Option<UserState>,
 }
 
+/// Returns what the page's search looks for in names.
+pub fn needle(page: &UserQuery) -> Option<String> {
+    let needle = page.search.as_deref().and_then(fold_typed).map(|folded| sort_key(&folded));
+    needle.filter(|needle| !needle.is_empty())
+}
+
+/// Returns the result if the page's search is the id of a user.
+pub fn by_id(connection: &Connection, page: &UserQuery) -> Result<Option<(i64, Vec<User>)>, StoreError> {
+    let id = page.search.as_deref().and_then(|search| Uuid::try_parse(search.trim()).ok());
+    let found = id.map(|id| find(connection, id)).transpose()?.flatten();
+    found.map(|user| only(connection, Some(user), &UserQuery { search: None, ..page.clone() })).transpose()
+}
+
 /// Returns the number of matching users and a page of them.
 pub fn list(connection: &Connection, page: &UserQuery) -> Result<(i64, Vec<User>), StoreError> {
-    let needle = page.search.as_deref().and_then(fold_typed).filter(|needle| !needle.is_empty());
+    let needle = needle(page);
     let (everybody, in_state) = (count(connection)?, page.state.map(|state| count_of(connection, state)).transpose()?);
     let matching = in_state.unwrap_or(everybody);
     let dialect = connection.dialect();
     let order = if page.descending { " DESC" } else { "" };
     let by = match page.sort {
         UserSort::Created => format!("id{order}"),
-        UserSort::Name => format!("username_folded{order}"),
+        UserSort::Name => format!("username_sort{order}, id{order}"),
         UserSort::LastLogin => format!("last_login_at{}, id{order}", never_first(page.descending)),
     };
     let condition = page.state.map_or("1 = 1", condition);
     let position = dialect.position;
-    let searched = if needle.is_some() { format!(" AND {position}(username_folded, ?3) > 0") } else { String::new() };
+    let searched = if needle.is_some() { format!(" AND {position}(username_sort, ?3) > 0") } else { String::new() };
     let index = dialect.index_hint(index(page, matching, everybody));
     let total = match &needle {
         Some(needle) => {
-            let sql = format!("SELECT count(*) FROM users WHERE {condition} AND {position}(username_folded, ?1) > 0");
+            let sql = format!("SELECT count(*) FROM users WHERE {condition} AND {position}(username_sort, ?1) > 0");
             connection.one(&sql, bind![needle], |row| row.get(0))?
         }
         None => matching,
@@ -96,8 +110,13 @@ pub fn list(connection: &Connection, page: &UserQuery) -> Result<(i64, Vec<User>
 /// Like [`list`] for one user name, in any case and Unicode form: the result has one user or none.
 pub fn by_name(connection: &Connection, name: &str, page: &UserQuery) -> Result<(i64, Vec<User>), StoreError> {
     let found = find_by_name(connection, name)?.map(|(user, _)| user);
-    let has_factor = found.as_ref().map_or(Ok(false), |user| factors::is_enrolled(connection, user.id))?;
-    Ok(filter(found.map(|user| (user, has_factor)), page))
+    only(connection, found, page)
+}
+
+/// Returns the list of this user, or of nobody.
+fn only(connection: &Connection, user: Option<User>, page: &UserQuery) -> Result<(i64, Vec<User>), StoreError> {
+    let has_factor = user.as_ref().map_or(Ok(false), |user| factors::is_enrolled(connection, user.id))?;
+    Ok(filter(user.map(|user| (user, has_factor)), page))
 }
 
 /// Like [`list`] for users with a pending deletion request, who are few, and for one user name if there is one.
@@ -106,12 +125,12 @@ pub fn with_deletion_request(
     name: Option<&str>,
     page: &UserQuery,
 ) -> Result<(i64, Vec<User>), StoreError> {
-    let needle = page.search.as_deref().and_then(fold_typed).unwrap_or_default();
+    let needle = needle(page).unwrap_or_default();
     let Some(name) = name.map_or_else(|| Some(String::new()), fold_typed) else { return Ok((0, Vec::new())) };
     let order = if page.descending { " DESC" } else { "" };
     let by = match page.sort {
         UserSort::Created => format!("users.id{order}"),
-        UserSort::Name => format!("username_folded{order}"),
+        UserSort::Name => format!("username_sort{order}, users.id{order}"),
         UserSort::LastLogin => format!("last_login_at{}, users.id{order}", never_first(page.descending)),
     };
     let condition = page.state.map_or("1 = 1", condition);
@@ -119,7 +138,7 @@ pub fn with_deletion_request(
     let from = format!(
         "FROM deletion_requests JOIN users ON users.id = deletion_requests.user_id \
          WHERE deletion_requests.state = 'requested' AND {condition} \
-         AND (?1 = '' OR {position}(username_folded, ?1) > 0) AND (?2 = '' OR username_folded = ?2)"
+         AND (?1 = '' OR {position}(username_sort, ?1) > 0) AND (?2 = '' OR username_folded = ?2)"
     );
     let total = connection.one(&format!("SELECT count(*) {from}"), bind![&needle, &name], |row| row.get(0))?;
     let sql = format!("SELECT {columns} {from} ORDER BY {by} LIMIT ?3 OFFSET ?4");
@@ -128,10 +147,11 @@ pub fn with_deletion_request(
 
 /// Filters, counts and pages few users, who are in the order of the page. With each goes whether they have a second factor.
 fn filter(users: impl IntoIterator<Item = (User, bool)>, page: &UserQuery) -> (i64, Vec<User>) {
-    let needle = page.search.as_deref().and_then(fold_typed).unwrap_or_default();
+    let needle = needle(page).unwrap_or_default();
     let is_in_state = |user: &User, has_factor| page.state.is_none_or(|state| is_in(user, has_factor, state));
-    let matches =
-        |(user, has_factor): &(User, bool)| is_in_state(user, *has_factor) && user.username.folded().contains(&needle);
+    let matches = |(user, has_factor): &(User, bool)| {
+        is_in_state(user, *has_factor) && sort_key(user.username.folded()).contains(&needle)
+    };
     let found: Vec<User> = users.into_iter().filter(matches).map(|(user, _)| user).collect();
     let size = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
     let total = i64::try_from(found.len()).unwrap_or(i64::MAX);
@@ -225,7 +245,7 @@ fn index(page: &UserQuery, matching: i64, everybody: i64) -> &'static str {
         (Some(UserState::Waiting), UserSort::Created | UserSort::LastLogin) => "INDEXED BY users_by_state",
         (Some(UserState::Active | UserState::Inactive), UserSort::LastLogin) => "INDEXED BY users_by_state",
         (_, UserSort::Created) => "NOT INDEXED",
-        (_, UserSort::Name) => "INDEXED BY sqlite_autoindex_users_2",
+        (_, UserSort::Name) => "INDEXED BY users_by_name",
         (_, UserSort::LastLogin) => "INDEXED BY users_by_last_login",
     }
 }
@@ -244,124 +264,5 @@ fn count_of(connection: &Connection, state: UserState) -> Result<i64, StoreError
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::clock::Timestamp;
-    use crate::domain::secret::PasswordHash;
-    use crate::domain::username::Username;
-    use crate::store::engine::connection::in_memory;
-    use crate::store::users::{delete, insert, update};
-    use uuid::Uuid;
-
-    fn user(n: u32, name: &str, is_active: bool, last_login: Option<i64>) -> User {
-        let at = |seconds| Timestamp::from_timestamp(seconds, 0).unwrap();
-        User {
-            id: Uuid::from_u128(n.into()),
-            username: Username::parse(name).unwrap(),
-            profile_image: None,
-            store_api_key: None,
-            is_active,
-            is_superuser: name == "Dora",
-            create_at: at(n.into()),
-            updated_at: at(n.into()),
-            last_login_at: last_login.map(at),
-            optins: None,
-        }
-    }
-
-    fn people() -> (Connection, Vec<User>) {
-        let connection = in_memory();
-        let people = vec![
-            user(1, "Dora", true, Some(50)),
-            user(2, "anna", false, None),
-            user(3, "Carl", false, Some(70)),
-            user(4, "Berta", true, Some(60)),
-            user(5, "emil", true, None),
-        ];
-        for person in &people {
-            insert(&connection, person, &PasswordHash::new("hash".to_owned())).unwrap();
-        }
-        (connection, people)
-    }
-
-    fn names(connection: &Connection, page: &UserQuery) -> (i64, String) {
-        let (total, users) = list(connection, page).unwrap();
-        let names: Vec<&str> = users.iter().map(|user| user.username.as_str()).collect();
-        (total, names.join(" "))
-    }
-
-    #[test]
-    fn the_list_is_sorted_by_creation_name_or_last_log_in_either_way() {
-        let (connection, _) = people();
-        for (sort, descending, expected) in [
-            (UserSort::Created, false, "Dora anna Carl Berta emil"),
-            (UserSort::Created, true, "emil Berta Carl anna Dora"),
-            (UserSort::Name, false, "anna Berta Carl Dora emil"),
-            (UserSort::Name, true, "emil Dora Carl Berta anna"),
-            (UserSort::LastLogin, false, "anna emil Dora Berta Carl"),
-            (UserSort::LastLogin, true, "Carl Berta Dora emil anna"),
-        ] {
-            let page = UserQuery { limit: 9, sort, descending, ..UserQuery::default() };
-            assert_eq!(names(&connection, &page), (5, expected.to_owned()), "{sort:?} {descending}");
-            let part = UserQuery { skip: 1, limit: 2, ..page };
-            let part_of: Vec<&str> = expected.split(' ').skip(1).take(2).collect();
-            assert_eq!(names(&connection, &part), (5, part_of.join(" ")), "a part of {sort:?} {descending}");
-        }
-    }
-
-    #[test]
-    fn the_list_is_narrowed_by_state_and_search_and_the_count_follows() {
-        let (connection, _) = people();
-        for sort in [UserSort::Created, UserSort::Name, UserSort::LastLogin] {
-            for (state, search, expected) in [
-                (UserState::Waiting, None, "anna"),
-                (UserState::Inactive, None, "Carl"),
-                (UserState::Superuser, None, "Dora"),
-                (UserState::Active, Some("ER"), "Berta"),
-                (UserState::Inactive, Some("a"), "Carl"),
-                (UserState::Waiting, Some("z"), ""),
-            ] {
-                let search = search.map(ToOwned::to_owned);
-                let page = UserQuery { limit: 9, sort, state: Some(state), search, ..UserQuery::default() };
-                let total = i64::try_from(expected.split_whitespace().count()).unwrap();
-                assert_eq!(names(&connection, &page), (total, expected.to_owned()), "{page:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn counts_by_state_follow_every_change() {
-        let (connection, people) = people();
-        let counts = || {
-            [UserState::Waiting, UserState::Active, UserState::Inactive, UserState::Superuser]
-                .map(|state| count_of(&connection, state).unwrap())
-        };
-        assert_eq!(counts(), [1, 3, 1, 1]);
-        update(&connection, &people[1], &User { is_active: true, is_superuser: true, ..people[1].clone() }).unwrap();
-        assert_eq!(counts(), [0, 4, 1, 2]);
-        update(&connection, &people[3], &User { is_active: false, ..people[3].clone() }).unwrap();
-        assert_eq!(counts(), [0, 3, 2, 2]);
-        delete(&connection, people[0].id).unwrap();
-        delete(&connection, people[2].id).unwrap();
-        assert_eq!(counts(), [0, 2, 1, 1]);
-    }
-
-    #[test]
-    fn every_order_and_state_is_answered_whatever_the_counts_say() {
-        // A statement that names an index which does not fit is an error, not merely slow.
-        let (connection, _) = people();
-        for n in [5_i64, 10_000] {
-            connection.run("UPDATE user_count SET n = ?", bind![n]).unwrap();
-            for sort in [UserSort::Created, UserSort::Name, UserSort::LastLogin] {
-                for state in
-                    [UserState::Waiting, UserState::Active, UserState::Inactive, UserState::Superuser].map(Some)
-                {
-                    for (descending, search) in [(false, None), (true, Some("a".to_owned()))] {
-                        let page = UserQuery { skip: 0, limit: 9, search, sort, descending, state };
-                        list(&connection, &page).unwrap();
-                    }
-                }
-            }
-        }
-    }
-}
+#[path = "user_list_tests.rs"]
+mod tests;

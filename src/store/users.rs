@@ -6,7 +6,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::optins::OptIns;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
-use crate::domain::username::fold_typed;
+use crate::domain::username::{fold_typed, sort_key};
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::value::{Row, bind};
@@ -85,8 +85,8 @@ pub fn other_superuser_exists(connection: &Connection, id: Uuid) -> Result<bool,
 /// reserved.
 pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO users (uuid, username, username_folded, password_hash, profile_image, store_api_key, \
-         is_active, is_superuser, create_at, updated_at, last_login_at, optins) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+         is_active, is_superuser, create_at, updated_at, last_login_at, optins, username_sort) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let done = connection.try_run(
         SQL,
         bind![
@@ -102,6 +102,7 @@ pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Resu
             user.updated_at,
             user.last_login_at,
             &user.optins.as_ref().map(OptIns::to_json),
+            &sort_key(user.username.folded()),
         ],
     );
     name_error(done)
@@ -117,7 +118,8 @@ pub fn update(connection: &Connection, before: &User, after: &User) -> Result<()
     const PLAIN: &str =
         "UPDATE users SET profile_image = ?2, store_api_key = ?3, updated_at = ?4, optins = ?5 WHERE uuid = ?1";
     const ALL: &str = "UPDATE users SET profile_image = ?2, store_api_key = ?3, updated_at = ?4, optins = ?5, \
-         username = ?6, username_folded = ?7, is_active = ?8, is_superuser = ?9, last_login_at = ?10 WHERE uuid = ?1";
+         username = ?6, username_folded = ?7, is_active = ?8, is_superuser = ?9, last_login_at = ?10, \
+         username_sort = ?11 WHERE uuid = ?1";
     let seen_by_indexes = |user: &User| (user.is_active, user.is_superuser, user.last_login_at);
     let (id, picture, key, updated) = (before.id, &after.profile_image, &after.store_api_key, after.updated_at);
     let optins = after.optins.as_ref().map(OptIns::to_json);
@@ -138,6 +140,7 @@ pub fn update(connection: &Connection, before: &User, after: &User) -> Result<()
             after.is_active,
             after.is_superuser,
             after.last_login_at,
+            &sort_key(after.username.folded()),
         ],
     );
     name_error(done)

@@ -1,5 +1,6 @@
 //! `usher backup` and `usher restore`, with the real binary beside a running server.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -136,6 +137,27 @@ fn where_no_backup_can_be_written_a_sentence_says_so_and_nothing_is_left() {
     }
     assert_eq!(crate::desk::names(dir.path()), before);
     assert_eq!(std::fs::read(dir.path().join("there.gz")).unwrap(), b"something");
+}
+
+#[test]
+fn a_log_beside_a_database_that_was_replaced_by_a_backup_is_not_applied_to_it() {
+    let server = Program::new(&[]).superuser().env("USHER_THROTTLE", "false").start();
+    let dir = Arc::clone(&server.dir);
+    beside(&dir, &["backup", "b.gz"]);
+    assert_eq!(sign_up(server.address, "later"), 201);
+    server.kill();
+    let (path, log) = (dir.path().join("data/usher.db"), dir.path().join("data/usher.db-wal"));
+    let (backup, mut copy) = (std::fs::File::open(dir.path().join("b.gz")).unwrap(), Vec::new());
+    flate2::read::GzDecoder::new(backup).read_to_end(&mut copy).unwrap();
+    std::fs::write(&path, copy).unwrap();
+    for command in [&[][..], &["user", "list"], &["doctor"]] {
+        let ended = beside(&dir, command);
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(!ended.status.success() && said.contains("was written for another database"), "{command:?} {said}");
+    }
+    std::fs::remove_file(log).unwrap();
+    let users = crate::desk::json(&dir, &["user", "list"]);
+    assert_eq!((users.as_array().unwrap().len(), &users[0]["username"]), (1, &json!("admin")));
 }
 
 #[test]

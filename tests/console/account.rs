@@ -4,7 +4,7 @@ use needs::needs;
 
 use crate::driver::Browser;
 use crate::support::Server;
-use crate::support::server::PASSWORD;
+use crate::support::server::{ADMIN, PASSWORD};
 
 #[needs(browser)]
 #[test]
@@ -57,5 +57,40 @@ fn an_api_key_is_shown_once_and_works_until_it_is_deleted() {
     browser.click("Delete");
     browser.sees("The key was deleted.");
     assert_ne!(server.get("/api/v1/users/whoami").key(&key).send().status, 200);
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[needs(browser)]
+#[test]
+fn all_keys_are_deleted_at_once_and_when_a_password_is_reset() {
+    let server = Server::start();
+    let admin = server.admin();
+    let (id, erika) = server.member(&admin, "erika");
+    let keys = || ["one", "two"].map(|name| server.create_key(&erika.access, name).1);
+    let works = |key: &String| server.get("/api/v1/users/whoami").key(key).send().status == 200;
+    let first = keys();
+    let browser = Browser::open(&server.url);
+    browser.sign_in("erika", PASSWORD);
+    browser.is_at("My account");
+    browser.click("Delete all");
+    browser.meets("//dialog[contains(., \"Delete all 2 keys?\")]");
+    browser.press_on("//dialog//button[.=\"Delete all\"]");
+    browser.sees("All keys were deleted.");
+    browser.sees("No API keys.");
+    assert!(!first.iter().any(works));
+
+    let second = keys();
+    browser.click("Sign out");
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    browser.go(&format!("{}/#/users/{id}", server.url));
+    browser.is_at("erika");
+    browser.meets("//section[@aria-labelledby=\"keys\"]//button[.=\"Delete all\"]");
+    browser.click("Set password");
+    browser.fill("New password", "a fresh start 9");
+    browser.press_on("//dialog//label[contains(., \"Delete all API keys\")]");
+    browser.press_on("//dialog//button[@class=\"primary\"]");
+    browser.is_told("The password of erika was set.");
+    assert!(!second.iter().any(works));
     assert_eq!(browser.complaints(), [""; 0]);
 }

@@ -1,10 +1,18 @@
 //! More is asked than can be done: what can be answered is, and the rest is told so at once.
 
+use std::future::poll_fn;
 use std::io::{Read, Write};
+use std::net::IpAddr;
 use std::net::TcpStream;
+use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use usher::domain::secret::Secret;
+
 use crate::support::Program;
+use crate::support::requests::with;
+use crate::support::server::ADMIN;
 
 /// A quarter of a second for each hash, so that eight seconds of them are soon asked for.
 const COST: &str = "12";
@@ -40,4 +48,22 @@ fn passwords_that_would_wait_for_too_long_are_refused_while_others_wait_and_a_li
     let lines = log.lines().filter(|line| line.contains("overload")).count();
     assert!(lines > 0 && lines * 4 <= refused, "{refused} refused:\n{log}");
     assert!(!log.contains("ERROR"), "{log}");
+}
+
+#[test]
+fn a_superuser_at_a_known_address_signs_in_while_eight_others_flood_the_hashing_queue() {
+    let server = with(&[]).bcrypt_cost(10).start();
+    server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1).expect(200);
+    let password = Secret::new("quiet-otter-7");
+    let address = |n: usize| IpAddr::from([198, 51, 100, u8::try_from(n % 8).unwrap()]);
+    let hasher = &server.app.hasher;
+    let mut flood = Box::pin(join_all((0..1000).map(|n| hasher.hash(&password, address(n)))));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(poll_fn(|context| {
+        assert!(flood.as_mut().poll(context).is_pending());
+        Poll::Ready(())
+    }));
+    assert!(hasher.stats().refused.get() > 100, "the queue is full");
+    assert_eq!(server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1).status, 200);
+    assert!(hasher.waiting() > 10, "without waiting for the others");
 }

@@ -167,7 +167,7 @@ fn one_of_the_servers_sweeps() {
 fn a_long_list_follows_what_other_servers_change() {
     let (database, one, other) = pair();
     let people = "INSERT INTO users (uuid, username, username_folded, password_hash, is_active, is_superuser, create_at, \
-         updated_at) SELECT gen_random_uuid(), 'u' || n, 'u' || n, 'x', 1, 0, now(), now() FROM generate_series(1, 3000) n";
+         updated_at, username_sort) SELECT gen_random_uuid(), 'u' || n, 'u' || n, 'x', 1, 0, now(), now(), 'u' || n FROM generate_series(1, 3000) n";
     connect(&database).batch_execute(people).unwrap();
     let (admin, found) = (one.admin(), |server: &Server, token: &str, part: &str| {
         let path = format!("/api/v1/users/?search={part}&sort=name");

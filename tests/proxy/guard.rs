@@ -1,5 +1,8 @@
 //! A site that usher guards, through each proxy: who gets in, what the site is told, and what an attacker tries.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::echo::{Echo, names, told};
 use crate::proxies::{self, Proxy, Setting, test_each_proxy};
 use crate::sites::{by_browser, enter};
@@ -126,9 +129,47 @@ fn an_api_key_opens_the_door_and_is_not_handed_on(place: &Place) {
     assert_eq!(told(&answer, "remote-user"), ["alice"], "{}", place.name);
     assert!(!answer.text().contains(&key), "{}", answer.text());
     // A key of the site's own stays what it is.
-    let (_, token) = (access, place.member("bob").1);
+    let token = place.member("bob").1;
     let own = place.proxy.request("GET", APP, "/").cookie(COOKIE, &token).header("Authorization", "Bearer own");
     assert_eq!(told(&own.send().expect(200), "authorization"), ["Bearer own"]);
+}
+
+fn where_a_rule_accepts_it_a_name_and_an_api_key_enter_as_basic_credentials_and_the_site_gets_neither(place: &Place) {
+    let (access, token) = place.member("Jörg");
+    let (_, key) = place.server.create_key(&access, "phone");
+    let basic = |name: &str, key: &str| format!("Basic {}", STANDARD.encode(format!("{name}:{key}")));
+    let get = |host: &str| place.proxy.request("GET", host, "/");
+    let right = basic("jörg", &key);
+    get(APP).header("Authorization", &right).send().expect(401);
+    let own = get(APP).cookie(COOKIE, &token).header("Authorization", &right).send().expect(200);
+    assert_eq!(told(&own, "authorization"), [right.as_str()], "a site's own credentials");
+
+    let site = place.echo.address.to_string();
+    let put = [("127.0.0.1:3000", site.as_str()), (APP, "dav.example.org")];
+    let proxy = proxies::guarding(place.name, place.server.address, &Setting { put: &put, https: false });
+    let get = || proxy.request("GET", "dav.example.org", "/");
+    for scheme in ["Basic ", "bAsIC ", "Basic  "] {
+        let answer = get().header("Authorization", right.replace("Basic ", scheme)).send().expect(200);
+        assert_eq!(told(&answer, "remote-user"), ["J%C3%B6rg"], "{}", place.name);
+        assert_eq!(told(&answer, "authorization"), [""; 0], "{}", place.name);
+        assert!(!answer.text().contains(&right["Basic ".len()..]), "{}", answer.text());
+    }
+    let both = get().cookie(COOKIE, &token).header("Authorization", basic("x", "y")).send().expect(200);
+    assert_eq!(told(&both, "authorization"), [""; 0], "{}", place.name);
+    let bearer = get().cookie(COOKIE, &token).header("Authorization", "Bearer own").send().expect(200);
+    assert_eq!(told(&bearer, "authorization"), ["Bearer own"], "{}", place.name);
+    let asked = place.echo.asked();
+    for wrong in
+        [basic("jörg", "sk-wrong"), basic("jörg", PASSWORD), basic("admin", &key), basic("", &key), "Basic".into()]
+    {
+        get().header("Authorization", wrong).send().expect(401);
+    }
+    let challenge = |answer: Response| answer.header("www-authenticate").map(ToOwned::to_owned);
+    let program = challenge(get().send().expect(401));
+    assert_eq!(program.as_deref(), Some("Basic realm=\"usher\", charset=\"UTF-8\""), "{}", place.name);
+    let script = challenge(get().header("Sec-Fetch-Mode", "cors").send().expect(401));
+    assert_eq!(script.as_deref(), Some("ApiKey"), "{}: a browser would show a dialog", place.name);
+    assert_eq!(place.echo.asked(), asked);
 }
 
 fn nobody_says_of_oneself_who_one_is(place: &Place) {
@@ -300,6 +341,7 @@ test_each_proxy!(behind: nginx(nginx) caddy(caddy) traefik(traefik, openssl) => 
     how_much_a_site_takes_is_for_its_own_settings_to_say,
     a_web_socket_is_asked_for_through_the_guard,
     an_api_key_opens_the_door_and_is_not_handed_on,
+    where_a_rule_accepts_it_a_name_and_an_api_key_enter_as_basic_credentials_and_the_site_gets_neither,
     nobody_says_of_oneself_who_one_is,
     what_a_client_says_about_where_it_goes_opens_no_other_site,
     what_a_path_looks_like_makes_no_difference,

@@ -1,8 +1,11 @@
 //! Who may enter which site, where browsers may be sent, and what is written down about it.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::sites::{COOKIE, asks, by_browser, enter, guarding, token, verify};
+use crate::support::server::PASSWORD;
 
 const CLOSED: &str = "You aren't allowed to enter this site";
 const NO_SITE: &str = "This isn't the address of a site that you can enter from here";
@@ -172,4 +175,27 @@ fn where_nothing_speaks_https_and_all_are_at_one_host_the_cookie_says_so() {
     assert!(cookie.ends_with("; Path=/; SameSite=Lax; HttpOnly") && !cookie.contains("Domain"), "{cookie}");
     let ask = asks(&server, "http://home.lan:3000/x").cookie("usher_entry", entered.cookie("usher_entry").unwrap());
     ask.send().expect(200);
+}
+
+#[test]
+fn wrong_api_keys_as_basic_credentials_are_slowed_down_and_keep_nobody_else_out() {
+    let server = guarding().manual_clock().set("throttle", "true").start();
+    let (_, alice) = server.member(&server.admin(), "alice");
+    let (_, key) = server.create_key(&alice.access, "phone");
+    let send = |key: &str, from: &str| {
+        let credentials = format!("Basic {}", STANDARD.encode(format!("alice:{key}")));
+        let asks = asks(&server, "https://dav.example.org/").header("Authorization", credentials);
+        asks.header("X-Forwarded-For", from).send()
+    };
+    for _ in 0..80 {
+        send("sk-wrong", "192.0.2.1").expect(401);
+    }
+    assert_eq!(send("sk-wrong", "192.0.2.1").expect(429).header("retry-after"), Some("1"));
+    send("sk-wrong", "192.0.2.2").expect(401);
+    send(&key, "192.0.2.1").expect(200);
+    let login = server.post("/api/v1/login").header("X-Forwarded-For", "192.0.2.1");
+    login.form(&[("username", "alice"), ("password", PASSWORD)]).send().expect(200);
+    let nginx = server.get("/api/v1/verify").header("X-Original-URL", "https://dav.example.org/");
+    let wrong = format!("Basic {}", STANDARD.encode("alice:sk-wrong"));
+    nginx.header("Authorization", wrong).header("X-Forwarded-For", "192.0.2.1").send().expect(403);
 }

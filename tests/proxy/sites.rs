@@ -7,7 +7,7 @@ use crate::support::{Request, Response, Server};
 
 /// Who may enter what in these tests.
 const RULES: &str = "*.example.org = signed-in, admin.example.org = superusers, wiki.example.org = users: alice; bob, \
-     app.example.org:8443 = superusers";
+     app.example.org:8443 = superusers, dav.example.org = basic signed-in";
 /// The cookie's name where everything is reached by HTTPS.
 pub const COOKIE: &str = "__Secure-usher_entry";
 

@@ -172,7 +172,7 @@ fn a_user_has_at_most_100_keys_and_all_are_deleted_at_once() {
     server.call("DELETE", &theirs, &alice, &Value::Null).expect(403);
     server.call("DELETE", &theirs, &admin, &Value::Null).expect(200);
     assert_eq!(count(), 0);
-    assert_eq!(server.audit(&admin, "key.delete")[0]["detail"], "1 keys");
+    assert_eq!(server.audit(&admin, "key.delete")[0]["detail"], "1 key");
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn with_a_launch_secret_only_who_knows_it_is_let_in() {
     let told: Vec<(bool, &str)> =
         entries.iter().map(|entry| (entry["success"].as_bool().unwrap(), entry["detail"].as_str().unwrap())).collect();
     assert_eq!(told[0], (true, "automatic"));
-    assert_eq!(told[1..], [(false, "wrong launch secret"); 5]);
+    assert_eq!((&told[1..], &entries[1]["count"]), (&[(false, "wrong launch secret")][..], &json!(5)));
     assert!(!log.to_string().contains("launch secret of"));
 }
 
@@ -122,7 +122,7 @@ fn guessing_the_launch_secret_is_slowed_down_and_keeps_nobody_waiting_who_knows_
     let first = statuses.iter().position(|status| *status == 429).unwrap();
     assert!(first <= 20 && statuses[first..].iter().all(|status| *status == 429), "{statuses:?}");
     access(ask(&server).header("x-launch-secret", SECRET).send());
-    let kept: i64 = server.query("SELECT count(*) FROM audit WHERE success = 0");
+    let kept: i64 = server.query("SELECT CAST(sum(count) AS BIGINT) FROM audit WHERE success = 0");
     assert_eq!(kept, i64::try_from(first).unwrap(), "guesses that are refused unseen fill no log");
 }
 

@@ -1,7 +1,7 @@
 //! One-time reset links: when they end, and which address they carry.
 
 use chrono::TimeDelta;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::factors::App;
 use crate::support::requests::{ALICE, with_alice};
@@ -137,4 +137,32 @@ fn wrong_codes_behind_a_reset_link_are_slowed_down_like_wrong_passwords() {
     let refused = answers.filter(|status| *status == 429).count();
     assert!(refused > 10, "{refused}");
     assert_eq!(server.query::<i64>("SELECT count(*) FROM reset_links"), 1);
+}
+
+#[test]
+fn a_password_that_is_reset_deletes_the_api_keys_if_that_is_asked_for() {
+    let (server, admin, id) = with_alice(&[]);
+    let key = || server.create_key(&server.login(ALICE.0, ALICE.1).access, "script").1;
+    let works = |key: &str| server.get("/api/v1/users/whoami").key(key).send().status == 200;
+    let by_link = |more: Value| {
+        let link = make(&server, &id);
+        let mut body = json!({ "token": link.split_once("#token=").unwrap().1, "password": ALICE.1 });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        server.post("/api/v1/reset-password").json(&body).send().expect(200);
+    };
+    let by_admin = |more: Value| server.call("PATCH", &format!("/api/v1/users/{id}"), &admin, &more).expect(200);
+    let first = key();
+    by_link(json!({}));
+    by_link(json!({ "revoke_api_keys": false }));
+    by_admin(json!({ "password": ALICE.1, "revoke_api_keys": null }));
+    assert!(works(&first), "keys are kept unless it is asked for");
+    let second = key();
+    by_link(json!({ "revoke_api_keys": true }));
+    assert!(!works(&first) && !works(&second));
+    assert_eq!(server.audit(&admin, "key.delete")[0]["detail"], "2 keys");
+    let third = key();
+    by_admin(json!({ "password": ALICE.1, "revoke_api_keys": true }));
+    assert!(!works(&third));
+    let entry = &server.audit(&admin, "key.delete")[0];
+    assert_eq!((&entry["detail"], &entry["actor_name"]), (&json!("1 key"), &json!("admin")));
 }

@@ -1,11 +1,10 @@
 //! Hashes and verifies passwords with bcrypt, through the hashing queue.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::auth::hashing_queue::{HashingQueue, HashingStats, QueueRefusal};
+use crate::auth::hashing_queue::{HashingQueue, HashingStats, QueueRefusal, Requester};
 use crate::domain::secret::{PasswordHash, Secret};
 
 /// bcrypt reads no more bytes than this. Longer passwords are refused, never truncated (OWASP ASVS 5, 6.2.8).
@@ -64,17 +63,17 @@ impl PasswordHasher {
         Ok(Self { queue: HashingQueue::start(threads, typical)?, hashing: Arc::new(hashing) })
     }
 
-    /// Hashes a new password for a client at `from`.
+    /// Hashes a new password for a requester.
     ///
     /// # Errors
     /// Returns [`HashError::Busy`] at once if the queue is full, [`HashError::Unhashable`] for a password that bcrypt would
     /// truncate.
-    pub async fn hash(&self, password: &Secret, from: IpAddr) -> Result<PasswordHash, HashError> {
+    pub async fn hash(&self, password: &Secret, from: impl Into<Requester>) -> Result<PasswordHash, HashError> {
         if !is_hashable(password) {
             return Err(HashError::Unhashable);
         }
         let password = password.clone();
-        self.in_queue(from, move |hashing| hashing.hash(&password)).await?
+        self.in_queue(from.into(), move |hashing| hashing.hash(&password)).await?
     }
 
     /// Compares a password with a hash. Without a hash, or with a password that can't be hashed, it takes as long and
@@ -86,10 +85,10 @@ impl PasswordHasher {
         &self,
         password: &Secret,
         hash: Option<PasswordHash>,
-        from: IpAddr,
+        from: impl Into<Requester>,
     ) -> Result<PasswordCheck, HashError> {
         let password = password.clone();
-        self.in_queue(from, move |hashing| hashing.verify(&password, hash.as_ref())).await
+        self.in_queue(from.into(), move |hashing| hashing.verify(&password, hash.as_ref())).await
     }
 
     /// Returns the queue's statistics.
@@ -114,7 +113,7 @@ impl PasswordHasher {
 
     async fn in_queue<T: Send + 'static>(
         &self,
-        from: IpAddr,
+        from: Requester,
         work: impl FnOnce(&Hashing) -> T + Send + 'static,
     ) -> Result<T, HashError> {
         let hashing = Arc::clone(&self.hashing);

@@ -1,7 +1,7 @@
 //! Hashing, cheap enough to be done many times.
 
 use crate::auth::password_hasher::*;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const COST: u32 = 4;

@@ -75,7 +75,7 @@ pub async fn insert_all(
         for NewLinkOf { user_id, username, link } in &plan.links {
             reset_links::replace(connection, *user_id, &link.hash, now, now + VALID_FOR)?;
             let target = Some((*user_id, username.clone()));
-            audit::record_without_log(connection, &Event { target, ..audit_event(Action::ResetLinkMade) }, now)?;
+            audit::insert(connection, &Event { target, ..audit_event(Action::ResetLinkMade) }, now)?;
         }
         for completion in &plan.completions {
             let user = &completion.user;

@@ -17,6 +17,8 @@ pub struct AccessRules(Vec<AccessRule>);
 pub struct AccessRule {
     /// The hosts.
     pub hosts: HostPattern,
+    /// Whether programs can send a user name and an API key as `Basic` credentials.
+    accepts_basic: bool,
     who: Audience,
 }
 
@@ -106,7 +108,7 @@ impl AccessRules {
 
     /// Checks whether the active user `user` may access the site.
     pub fn may_enter(&self, site: &Site, user: &User) -> Result<(), AccessDenied> {
-        let allowed = match self.of(site).ok_or(AccessDenied::UnknownHost)? {
+        let allowed = match &self.of(site).ok_or(AccessDenied::UnknownHost)?.who {
             Audience::SignedIn => true,
             Audience::Superusers => user.is_superuser,
             Audience::Users(people) => people.iter().any(|person| match person {
@@ -117,9 +119,14 @@ impl AccessRules {
         if allowed { Ok(()) } else { Err(AccessDenied::NotForYou) }
     }
 
-    /// Returns the audience of the most specific matching rule.
-    fn of(&self, site: &Site) -> Option<&Audience> {
-        self.0.iter().find(|rule| rule.hosts.match_site(site)).map(|rule| &rule.who)
+    /// Reports whether the site accepts `Basic` credentials.
+    pub fn accepts_basic(&self, site: &Site) -> bool {
+        self.of(site).is_some_and(|rule| rule.accepts_basic)
+    }
+
+    /// Returns the most specific matching rule.
+    fn of(&self, site: &Site) -> Option<&AccessRule> {
+        self.0.iter().find(|rule| rule.hosts.match_site(site))
     }
 }
 
@@ -248,6 +255,9 @@ mod tests {
             ("[::1]:8080 = users: a;b", "[::1]:8080 = users: a; b"),
             ("192.0.2.1:* = signed-in", "192.0.2.1:* = signed-in"),
             ("a. = signed-in", "a = signed-in"),
+            ("a = basic   signed-in", "a = basic signed-in"),
+            ("a = basic superusers", "a = basic superusers"),
+            ("a = basic users: basic ; b", "a = basic users: basic; b"),
         ] {
             let rule: AccessRule = text.parse().unwrap();
             assert_eq!(rule.to_string(), shown);
@@ -259,6 +269,10 @@ mod tests {
             "a =",
             "a = everyone",
             "a = users:",
+            "a = basic",
+            "a = basicsigned-in",
+            "a = signed-in basic",
+            "a = basic basic signed-in",
             "a = users: ;b",
             "= signed-in",
             "* = signed-in",

@@ -14,7 +14,8 @@ impl FromStr for AccessRule {
 
     fn from_str(text: &str) -> Result<Self, RuleError> {
         let (hosts, who) = text.split_once('=').ok_or(RuleError)?;
-        Ok(Self { hosts: hosts.parse()?, who: who.parse()? })
+        let bare = who.trim_start().strip_prefix("basic").filter(|rest| rest.starts_with(char::is_whitespace));
+        Ok(Self { hosts: hosts.parse()?, accepts_basic: bare.is_some(), who: bare.unwrap_or(who).parse()? })
     }
 }
 
@@ -76,7 +77,7 @@ impl FromStr for UserMatch {
 
 impl fmt::Display for AccessRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = ", self.hosts)?;
+        write!(f, "{} = {}", self.hosts, if self.accepts_basic { "basic " } else { "" })?;
         match &self.who {
             Audience::SignedIn => f.write_str("signed-in"),
             Audience::Superusers => f.write_str("superusers"),

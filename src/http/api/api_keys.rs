@@ -19,6 +19,7 @@ use crate::http::pipeline::cookies::{self, CookieJar};
 use crate::http::pipeline::credentials::Authenticated;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
+use crate::http::pipeline::key_revocation::revoke_keys;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Input, InputSource, KeyId, NoInput, Request, UserId};
@@ -179,9 +180,7 @@ async fn delete_keys<C, I>(request: &Request<C, I>, caller: &Authenticated, owne
     let (actor, now) = (caller.actor(&request.client), request.now);
     let deleted = caller.write(&request.app, move |connection| {
         let user = users::find(connection, owner)?.ok_or(ApiError::UserNotFound)?;
-        let count = api_keys::delete_all_of_user(connection, owner)?;
-        let event = Event::new(actor, Action::KeyDeleted).target(&user).detail(format!("{count} keys"));
-        Ok(audit::record(connection, &event, now)?)
+        Ok(revoke_keys(connection, actor, &user, now)?)
     });
     deleted.await?;
     Ok(Response::json(&Detail { detail: messages::API_KEYS_DELETED }))

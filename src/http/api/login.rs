@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::auth::hashing_queue::Requester;
 use crate::auth::password_hasher::PasswordCheck;
 use crate::domain::audit::{Action, Event};
 use crate::domain::clock::Timestamp;
@@ -136,15 +137,16 @@ async fn try_login(
     let found = app.db.read(move |connection| {
         let found = users::find_by_name(connection, &name)?;
         let id = found.as_ref().map(|(user, _)| user.id);
-        keys.map_or(Ok(()), |keys| keys.check(connection, id, now))?;
-        let Some((user, hash)) = found else { return Ok((None, TypedPassword::whole(typed))) };
+        let is_known = keys.map_or(Ok(false), |keys| keys.check(connection, id, now))?;
+        let Some((user, hash)) = found else { return Ok((None, TypedPassword::whole(typed), is_known)) };
         let typed = second_factor::read_typed_password(connection, &state, user.id, typed, now)?;
         let required = second_factor::required_factors(connection, &state, user.id)?;
-        Ok::<_, ApiError>((Some((user, hash, required)), typed))
+        Ok::<_, ApiError>((Some((user, hash, required)), typed, is_known))
     });
-    let (account, TypedPassword { password, factor }) = found.await?;
+    let (account, TypedPassword { password, factor }, is_known) = found.await?;
+    let from = Requester { address: request.client.address, is_known };
     let hash = account.as_ref().map(|(_, hash, _)| hash.clone());
-    let verification = app.hasher.verify(&password, hash, request.client.address);
+    let verification = app.hasher.verify(&password, hash, from);
     let check = Attempt::verify(attempt, verification).await?;
     let Some((user, verified, required)) = account else {
         record_failure(request, keys, None, "").await?;
@@ -164,7 +166,7 @@ async fn try_login(
         return offer.map_or(Ok(None), |offer| Err(ApiError::SecondFactorRequired(Box::new(offer))));
     }
     let renewed = match check {
-        PasswordCheck::CorrectNeedsRehash => Some(app.hasher.hash(&password, request.client.address).await?),
+        PasswordCheck::CorrectNeedsRehash => Some(app.hasher.hash(&password, from).await?),
         _ => None,
     };
     let proof = Proof { verified: Some(verified), renewed, factor, ..Proof::default() };

@@ -97,7 +97,7 @@ async fn again(request: Request<SignedInWithoutFactor, Proof>) -> Result<Respons
     let (now, session) = (*now, policy::may_sign_in_again(caller)?);
     let attempt = Attempt::begin(app, caller.user.username.as_str(), client.address).await;
     let (keys, id) = (attempt.as_ref().and_then(Attempt::keys), caller.user.id);
-    app.db.read(move |connection| keys.map_or(Ok(()), |keys| keys.check(connection, Some(id), now))).await?;
+    app.db.read(move |connection| keys.map_or(Ok(false), |keys| keys.check(connection, Some(id), now))).await?;
     let event = Event::new(caller.actor(client), Action::LoggedInAgain);
     let proved = match input {
         Proof::Password(password) => check_password(app, client, attempt.as_ref(), id, password).await,

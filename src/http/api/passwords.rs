@@ -1,5 +1,6 @@
 //! Setting your own password.
 
+use crate::auth::hashing_queue::Requester;
 use crate::auth::password_hasher::PasswordCheck;
 use crate::domain::audit::{Action, Event};
 use crate::domain::policy;
@@ -41,11 +42,13 @@ async fn reset(request: Request<Recent<SignedIn>, (UserId, ResetPassword)>) -> R
     let attempt = Attempt::begin(&request.app, request.caller.user.username.as_str(), request.client.address).await;
     let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), request.now);
     let old = request.app.db.read(move |connection| {
-        keys.map_or(Ok(()), |keys| keys.check(connection, Some(id), now))?;
-        users::password_hash(connection, id)?.ok_or(ApiError::UserNotFound)
+        let is_known = keys.map_or(Ok(false), |keys| keys.check(connection, Some(id), now))?;
+        let hash = users::password_hash(connection, id)?.ok_or(ApiError::UserNotFound)?;
+        Ok::<_, ApiError>((hash, is_known))
     });
-    let old = old.await?;
-    let right = Attempt::verify(attempt.as_ref(), refuse_wrong_or_same(&request, &old)).await;
+    let (old, is_known) = old.await?;
+    let from = Requester { address: request.client.address, is_known };
+    let right = Attempt::verify(attempt.as_ref(), refuse_wrong_or_same(&request, &old, from)).await;
     match (&right, keys) {
         (Err(ApiError::WrongCurrentPassword), Some(keys)) => record_failure(&request, keys).await?,
         // Whether the new password is refused as the current one tells whether it is the current one: that is a guess, too.
@@ -57,7 +60,7 @@ async fn reset(request: Request<Recent<SignedIn>, (UserId, ResetPassword)>) -> R
     right?;
 
     let Request { app, now, client, caller, input: (_, ResetPassword { password, .. }) } = request;
-    let hash = app.hasher.hash(&password, client.address).await?;
+    let hash = app.hasher.hash(&password, from).await?;
     let (actor, own_session) = (caller.actor(&client), caller.session());
     let changed = caller.write(&app, move |connection| {
         let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
@@ -92,8 +95,9 @@ async fn record_failure(
 async fn refuse_wrong_or_same(
     request: &Request<Recent<SignedIn>, (UserId, ResetPassword)>,
     old: &PasswordHash,
+    from: Requester,
 ) -> Result<(), ApiError> {
-    let (app, from, (_, input)) = (&request.app, request.client.address, &request.input);
+    let (app, (_, input)) = (&request.app, &request.input);
     let verify = async |password| Ok::<_, ApiError>(app.hasher.verify(password, Some(old.clone()), from).await?);
     match &input.current {
         Some(current) if verify(current).await? == PasswordCheck::Wrong => Err(ApiError::WrongCurrentPassword),

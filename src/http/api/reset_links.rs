@@ -53,7 +53,7 @@ pub fn routes() -> Vec<Route> {
             .about(
                 "Sets a password with the token of a reset link, and ends all sessions of that user. If the user has a \
                  second factor, the password is set, and the user signed in, by the answer to \
-                 `POST /api/v1/login/second-factor`.",
+                 `POST /api/v1/login/second-factor`. `revoke_api_keys` deletes the API keys as well.",
             )
             .gives::<Detail>(200)
             .gives_as::<SignInRefused<'_>>(401, "A second factor is needed.")
@@ -95,6 +95,9 @@ struct NewPassword {
     token: Secret,
     #[schema(schema_with = text::<1, MAX_BYTES>)]
     password: Secret,
+    /// Deletes all API keys of the account as well. The default is to keep them.
+    #[schema(required = false)]
+    revoke_api_keys: bool,
     #[schema(ignore)]
     rejected: Option<Rejected>,
 }
@@ -107,7 +110,8 @@ impl Input for NewPassword {
         let (min, mut rejected) = (source.config.password_min_length, None);
         let token = fields.required("token", faults, coerce::string).map(Secret::new);
         let password = fields.required("password", faults, |value| fields::new_password(value, min, &mut rejected));
-        Some(Self { token: token?, password: password?, rejected })
+        let revoke_api_keys = fields.optional("revoke_api_keys", faults, coerce::boolean).unwrap_or(false);
+        Some(Self { token: token?, password: password?, revoke_api_keys, rejected })
     }
 
     fn describe(operation: &mut Operation) {
@@ -116,7 +120,8 @@ impl Input for NewPassword {
 }
 
 async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: NewPassword { token, password, rejected }, .. } = request;
+    let Request { app, now, client, input, .. } = request;
+    let NewPassword { token, password, revoke_api_keys, rejected } = input;
     let sha256 = hash_of(&token)?;
     let state = app.clone();
     let found = app.db.read(move |connection| {
@@ -130,12 +135,13 @@ async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError
     }
     fields::differs_from_name(&password, &user.username)?;
     let hash = app.hasher.hash(&password, client.address).await?;
+    let pending = PendingPassword { reset_link: sha256, hash, revoke_api_keys };
     if let Some(available) = required {
-        let proof = FirstProof::ResetLink(PendingPassword { reset_link: sha256, hash });
+        let proof = FirstProof::ResetLink(pending);
         let offer = second_factor::open_challenge(&app, &client, &user, available, proof, now).await?;
         return Err(offer.map_or(ApiError::InvalidResetToken, |offer| ApiError::SecondFactorRequired(Box::new(offer))));
     }
     let actor = client.actor();
-    app.db.write(move |connection| sign_in::set_password_by_link(connection, &sha256, &hash, actor, now)).await?;
+    app.db.write(move |connection| sign_in::set_password_by_link(connection, &pending, actor, now)).await?;
     Ok(Response::json(&Detail { detail: messages::PASSWORD_SET }))
 }

@@ -115,7 +115,7 @@ async fn finish_login(request: Request<Anyone, ChallengeAnswer>) -> Result<Respo
     let keys = attempt.as_ref().and_then(Attempt::keys);
     let (state, user_id, password) = (app.clone(), user.id, challenge.password.clone());
     let checked = app.db.read(move |connection| {
-        keys.map_or(Ok(()), |keys| keys.check(connection, Some(user_id), now))?;
+        keys.map_or(Ok(false), |keys| keys.check(connection, Some(user_id), now))?;
         second_factor::check_answer(connection, &state, &challenge, user_id, &answer, now)
     });
     let Some(factor) = checked.await? else {
@@ -208,7 +208,7 @@ async fn passkey_login(request: Request<Anyone, PasskeySignIn>) -> Result<Respon
     let attempt = Attempt::begin(&app, name, client.address).await;
     let keys = attempt.as_ref().and_then(Attempt::keys);
     let known = found.as_ref().map(|(_, user)| user.id);
-    app.db.read(move |connection| keys.map_or(Ok(()), |keys| keys.check(connection, known, now))).await?;
+    app.db.read(move |connection| keys.map_or(Ok(false), |keys| keys.check(connection, known, now))).await?;
     let Some((passkey, user)) = found else {
         second_factor::record_unknown_passkey(&app, &client, keys, now).await?;
         return Err(ApiError::UnknownPasskey);

@@ -110,7 +110,7 @@ async fn confirm_totp(request: Request<SignedInWithoutFactor, (UserId, FirstCode
     let event = Event::new(caller.actor(&client), Action::FactorAdded).target(&caller.user).detail("totp");
     let state = app.clone();
     let confirmed = caller.write(&app, move |connection| {
-        keys.map_or(Ok(()), |keys| keys.check(connection, Some(user_id), now))?;
+        keys.map_or(Ok(false), |keys| keys.check(connection, Some(user_id), now))?;
         let waiting = factors::totp_of_user(connection, user_id)?.into_iter().find(|factor| !factor.is_confirmed);
         let waiting = waiting.ok_or(ApiError::FactorNotFound)?;
         let secret = state.fernet.decrypt(&waiting.encrypted_secret).and_then(|text| TotpSecret::from_base32(&text));

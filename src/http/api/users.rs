@@ -3,6 +3,7 @@
 use actix_web::http::header;
 use uuid::Uuid;
 
+use crate::auth::hashing_queue::Requester;
 use crate::config::Signup;
 use crate::domain::audit::{Action, Event, account_changes};
 use crate::domain::caller::Caller;
@@ -21,6 +22,7 @@ use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields;
 use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::if_match::{IfMatch, etag};
+use crate::http::pipeline::key_revocation::revoke_keys;
 use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{NoInput, Request, UserId};
 use crate::http::pipeline::response::Response;
@@ -96,7 +98,7 @@ async fn add(request: Request<MaybeSignedIn, CheckedUserCreate>) -> Result<Respo
     };
     app.db.read(move |connection| may_sign_up(connection, key)).await?;
     // Hash before looking the name up, so that a taken name takes as long as a free one.
-    let hash = app.hasher.hash(&password, client.address).await?;
+    let hash = app.hasher.hash(&password, Requester { address: client.address, is_known: is_superuser }).await?;
     let user = User { optins, ..User::new(username, app.config.signup != Signup::Approval, false, now) };
     let actor = superuser.as_ref().map_or_else(|| client.actor(), |superuser| superuser.actor(&client));
     let insert = move |connection: &Connection| {
@@ -161,7 +163,7 @@ type Change = ((UserId, CheckedUserPatch), IfMatch);
 
 async fn change(request: Request<Deferred<Recent<SignedIn>>, Change>) -> Result<Response, ApiError> {
     let Request { app, now, client, mut caller, input: ((UserId(id), input), if_match) } = request;
-    let CheckedUserPatch { patch, rejected } = input;
+    let CheckedUserPatch { patch, revoke_api_keys, rejected } = input;
     let keeps_names = !app.config.forward_auth.is_empty();
     let may_change = move |caller: &Caller, patch: &UserPatch| {
         policy::may_patch(caller, id, patch)?;
@@ -190,6 +192,9 @@ async fn change(request: Request<Deferred<Recent<SignedIn>>, Change>) -> Result<
         if let Some(hash) = &hash {
             users::set_password(connection, id, hash, now)?;
             sessions::end_all_of_user(connection, id, own_session)?;
+        }
+        if revoke_api_keys {
+            revoke_keys(connection, actor.clone(), &before, now)?;
         }
         if !after.is_active {
             sessions::end_all_of_user(connection, id, None)?;
@@ -223,7 +228,8 @@ async fn checked_hash(
     }
     let Some(password) = &patch.password else { return Ok(None) };
     fields::differs_from_name(password, patch.username.as_ref().unwrap_or(&target.username))?;
-    Ok(Some(app.hasher.hash(password, client.address).await?))
+    // Only superusers set a password here.
+    Ok(Some(app.hasher.hash(password, Requester { address: client.address, is_known: true }).await?))
 }
 
 async fn delete(request: Request<Recent<Deleter>, UserId>) -> Result<Response, ApiError> {

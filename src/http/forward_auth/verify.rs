@@ -2,7 +2,7 @@
 //! so it costs one indexed read and no write.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{COOKIE, HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use chrono::TimeDelta;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -13,6 +13,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::forward_auth::AccessDenied;
 use crate::domain::second_factor::SecondFactorPolicy;
 use crate::domain::user::User;
+use crate::http::forward_auth::basic::{self, BasicCredentials};
 use crate::http::forward_auth::forwarded_request::{ForwardedRequest, ForwardedRequestError};
 use crate::http::forward_auth::site_cookies;
 use crate::http::models::Detail;
@@ -41,20 +42,27 @@ const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_'
 /// How old a token becomes before a browser is sent to fetch a new one, which it does without its person noticing.
 const RENEWED_AFTER: TimeDelta = TimeDelta::days(1);
 
+/// Asks for a user name and an API key.
+const BASIC: &str = "Basic realm=\"usher\", charset=\"UTF-8\"";
+/// What browsers send and simple programs don't.
+const BROWSER_HEADERS: [&str; 3] = ["sec-fetch-mode", "x-requested-with", "cookie"];
+
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/api/v1/verify", verify)
             .named("Forward auth", "verify_api_v1_verify_get", "Check a request for a proxy")
             .about(
                 "Tells a proxy in `trusted_proxies` whether to pass a request on to its site, and who sent it \
-                 (`Remote-User`, `Remote-User-Id`, `Remote-Groups`), with the cookies for the site (`Cookie`). Browsers are redirected to the sign-in page.",
+                 (`Remote-User`, `Remote-User-Id`, `Remote-Groups`), with the cookies and the `Authorization` for the \
+                 site. Browsers are redirected to the sign-in page.",
             )
             .status_alone(200, "Pass the request on.")
             .status_alone(302, "Redirect the browser to the sign-in page.")
             .status_alone(303, "Redirect the browser to the sign-in page.")
             .refuses(401, "Nobody is signed in. `Location` has the address of the sign-in page.")
             .refuses(403, "The user can't enter the site, or the site is unknown. For nginx, `Location` has the address of a page that says so.")
-            .refuses(404, "Forward auth is turned off."),
+            .refuses(404, "Forward auth is turned off.")
+            .refuses(429, "Too many wrong API keys as `Basic` credentials. nginx gets 403 instead."),
     ]
 }
 
@@ -63,8 +71,13 @@ struct VerifyRequest {
     original: Result<ForwardedRequest, ForwardedRequestError>,
     tokens: Vec<[u8; 32]>,
     key: Option<String>,
+    basic: Option<BasicCredentials>,
     /// What the site gets of the cookies.
     cookies: Option<HeaderValue>,
+    /// What the site gets as `Authorization`, by whether its rule accepts `Basic` credentials.
+    authorization: [Option<HeaderValue>; 2],
+    /// Whether it comes from a program that a challenge for `Basic` credentials is for. A browser would show a dialog.
+    is_program: bool,
 }
 
 impl Input for VerifyRequest {
@@ -76,7 +89,10 @@ impl Input for VerifyRequest {
             original: ForwardedRequest::of(source.request, source.config),
             tokens: cookies::site_tokens(source.config, headers).into_iter().map(sha256).collect(),
             key: credentials::api_key_header(headers).map(ToOwned::to_owned),
+            basic: BasicCredentials::of(headers),
             cookies: site_cookies::for_site(headers),
+            authorization: [false, true].map(|accepts_basic| basic::for_site(headers, accepts_basic)),
+            is_program: BROWSER_HEADERS.iter().all(|name| !headers.contains_key(*name)),
         })
     }
 
@@ -93,7 +109,8 @@ struct Known {
 }
 
 async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: VerifyRequest { original, tokens, key, cookies }, .. } = request;
+    let Request { app, now, client, input, .. } = request;
+    let VerifyRequest { original, tokens, key, basic, cookies, authorization, is_program } = input;
     let rules = &app.config.forward_auth;
     if rules.is_empty() {
         return Err(ApiError::NotFound);
@@ -108,12 +125,23 @@ async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, Api
         SAID.warn(now, || format!("{} is entered by nobody: `forward_auth` has no rule for it", original.site));
         return Err(ApiError::SiteForbidden);
     }
-    let Some(Known { user, since, lacks_factor }) = known(&app, tokens, key.as_deref(), now).await? else {
-        return Ok(to_sign_in(&app, &original, messages::SIGN_IN_TO_ENTER));
+    let accepts_basic = rules.accepts_basic(&original.site);
+    let mut found = known(&app, tokens, key.as_deref(), now).await?;
+    if let (None, Some(basic), true) = (&found, basic, accepts_basic) {
+        let user = basic.user(&app, &client, now).await;
+        let user = match user {
+            // nginx takes no other status than 403.
+            Err(ApiError::TooManyRequests(_)) if original.by_status => return Err(ApiError::SiteForbidden),
+            user => user?,
+        };
+        found = user.map(|user| Known { user, since: None, lacks_factor: false });
+    }
+    let Some(Known { user, since, lacks_factor }) = found else {
+        return Ok(to_sign_in(&app, &original, messages::SIGN_IN_TO_ENTER, accepts_basic && is_program));
     };
     // The console asks for the factor first, and then leads back.
     if lacks_factor {
-        return Ok(to_sign_in(&app, &original, messages::SECOND_FACTOR_MISSING));
+        return Ok(to_sign_in(&app, &original, messages::SECOND_FACTOR_MISSING, false));
     }
     if rules.may_enter(&original.site, &user) == Err(AccessDenied::NotForYou) {
         let site = original.site.to_string();
@@ -123,9 +151,10 @@ async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, Api
     let is_old = since.is_some_and(|since| now - since >= renewed_after(&app.config));
     // Only who can be sent back to the same place is sent away.
     if is_old && original.navigates && original.is_safe {
-        return Ok(to_sign_in(&app, &original, messages::SIGN_IN_TO_ENTER));
+        return Ok(to_sign_in(&app, &original, messages::SIGN_IN_TO_ENTER, false));
     }
-    Ok(let_in(&user, cookies))
+    let [as_sent, without_basic] = authorization;
+    Ok(let_in(&user, cookies, if accepts_basic { without_basic } else { as_sent }))
 }
 
 /// Half of a session, so that sites that are used keep it alive; a day where that is less.
@@ -175,22 +204,25 @@ fn known_by_token(
     Ok(Some(Known { user, since: Some(made_at), lacks_factor }))
 }
 
-fn let_in(user: &User, cookies: Option<HeaderValue>) -> Response {
+fn let_in(user: &User, cookies: Option<HeaderValue>, authorization: Option<HeaderValue>) -> Response {
     let groups = if user.is_superuser { "users,superusers" } else { "users" };
-    let response = Response::empty()
+    let mut response = Response::empty()
         .header(REMOTE_USER, &utf8_percent_encode(user.username.as_str(), &ESCAPED).to_string())
         .header(REMOTE_USER_ID, &user.id.to_string())
         .header(REMOTE_GROUPS, groups);
-    match cookies {
-        Some(cookies) => response.replace_header(COOKIE, cookies),
-        None => response,
+    for (name, value) in [(COOKIE, cookies), (AUTHORIZATION, authorization)] {
+        if let Some(value) = value {
+            response = response.replace_header(name, value);
+        }
     }
+    response
 }
 
 /// A browser is led to where one signs in and from there back; a program is told that it must be known.
-fn to_sign_in(app: &App, original: &ForwardedRequest, why: &'static str) -> Response {
-    let unknown =
-        Response::json(&Detail { detail: why }).status(StatusCode::UNAUTHORIZED).header(WWW_AUTHENTICATE, "ApiKey");
+fn to_sign_in(app: &App, original: &ForwardedRequest, why: &'static str, offers_basic: bool) -> Response {
+    let unknown = Response::json(&Detail { detail: why })
+        .status(StatusCode::UNAUTHORIZED)
+        .header(WWW_AUTHENTICATE, if offers_basic { BASIC } else { "ApiKey" });
     if !original.navigates {
         return unknown;
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::domain::audit::Action;
 use crate::domain::session::Session;
 use crate::domain::user::User;
-use crate::http::models::{time, words};
+use crate::http::models::{maybe_time, time, words};
 use crate::store::audit::AuditEntry;
 
 /// A session: one sign-in of a user.
@@ -86,6 +86,12 @@ pub struct AuditRead<'a> {
     target_name: Option<&'a str>,
     #[schema(required)]
     detail: Option<&'a str>,
+    /// How often it happened within a minute of `at`.
+    count: i64,
+    /// When it happened last. `null` if it happened once.
+    #[schema(required)]
+    #[serde(serialize_with = "maybe_time")]
+    last_at: Option<DateTime<Utc>>,
 }
 
 impl<'a> From<&'a AuditEntry> for AuditRead<'a> {
@@ -101,6 +107,8 @@ impl<'a> From<&'a AuditEntry> for AuditRead<'a> {
             target: entry.target,
             target_name: entry.target_name.as_deref(),
             detail: entry.detail.as_deref(),
+            count: entry.count,
+            last_at: entry.last_at,
         }
     }
 }

@@ -98,6 +98,8 @@ pub struct UserUpdate {
     /// The password to replace. Only `reset-password` reads it.
     #[schema(value_type = Option<String>)]
     current_password: Option<Secret>,
+    /// Deletes all API keys of the user as well. `reset-password` doesn't read it.
+    revoke_api_keys: Option<bool>,
 }
 
 impl UserUpdate {
@@ -118,6 +120,7 @@ impl UserUpdate {
             last_login_at: fields.optional("last_login_at", faults, coerce::datetime),
             optins: fields.optional("optins", faults, fields::optins),
             current_password: current_password(fields, faults),
+            revoke_api_keys: fields.optional("revoke_api_keys", faults, coerce::boolean),
         }
     }
 }
@@ -139,6 +142,8 @@ impl From<UserUpdate> for UserPatch {
 /// A patch whose fields have the right types. It lacks a name that was refused.
 pub struct CheckedUserPatch {
     pub patch: UserPatch,
+    /// Whether to delete the user's API keys.
+    pub revoke_api_keys: bool,
     /// For the handler to send.
     pub rejected: Option<Rejected>,
 }
@@ -158,7 +163,8 @@ impl Input for CheckedUserPatch {
             fields.optional("password", faults, unless_empty).flatten()
         };
         let update = UserUpdate::read(&fields, faults, &mut rejected, password, |_, _| None);
-        Some(Self { patch: update.into(), rejected })
+        let revoke_api_keys = update.revoke_api_keys.unwrap_or(false);
+        Some(Self { patch: update.into(), revoke_api_keys, rejected })
     }
 
     fn is_sensitive(&self) -> bool {

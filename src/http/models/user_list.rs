@@ -74,7 +74,7 @@ enum SortOrder {
 /// Which users are listed, and in which order.
 #[derive(IntoParams)]
 struct UserListQuery {
-    /// Only users whose name contains this text, in any case.
+    /// Only users whose name contains this text, in any case, with or without accents, or whose id it is.
     #[param(nullable = false, max_length = 255)]
     search: Option<String>,
     /// Only the user with this name, in any case.

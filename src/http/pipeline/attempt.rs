@@ -85,8 +85,8 @@ pub struct AttemptKeys {
 
 impl AttemptKeys {
     /// Rejects an attempt that comes too soon. On a network that the user has signed in from before, the account's own
-    /// count doesn't apply, so attackers elsewhere can't lock the user out.
-    pub fn check(&self, connection: &Connection, user: Option<Uuid>, now: Timestamp) -> Result<(), ApiError> {
+    /// count doesn't apply, so attackers elsewhere can't lock the user out. Returns whether the network is such a one.
+    pub fn check(&self, connection: &Connection, user: Option<Uuid>, now: Timestamp) -> Result<bool, ApiError> {
         let is_known = match user {
             Some(user) => throttle::is_known_network(connection, user, &self.network.key)?,
             None => false,
@@ -94,7 +94,7 @@ impl AttemptKeys {
         let account = if is_known { None } else { self.account.retry_after(connection, now)? };
         let pair = self.pair.retry_after(connection, now)?;
         let network = self.network.retry_after(connection, now)?;
-        pair.max(network).max(account).map_or(Ok(()), |seconds| Err(ApiError::TooManyRequests(seconds)))
+        pair.max(network).max(account).map_or(Ok(is_known), |seconds| Err(ApiError::TooManyRequests(seconds)))
     }
 
     /// Counts a failure.
@@ -112,6 +112,21 @@ impl AttemptKeys {
         throttle::remember_network(connection, user, &self.network.key, now)?;
         Ok(is_new)
     }
+}
+
+/// Counts a wrong API key that a program sent to a site, unless throttling is off.
+///
+/// # Errors
+/// [`ApiError::TooManyRequests`] if it came too soon after others from its network.
+pub async fn count_wrong_key(app: &App, address: IpAddr, now: Timestamp) -> Result<(), ApiError> {
+    if !app.config.throttle {
+        return Ok(());
+    }
+    let guard = app.throttle.start([ThrottleRule::SiteKey], "", address);
+    let [counter] = guard.counters;
+    let wait = app.db.read(move |connection| counter.retry_after(connection, now)).await?;
+    wait.map_or(Ok(()), |seconds| Err(ApiError::TooManyRequests(seconds)))?;
+    Ok(app.db.write(move |connection| counter.record_failure(connection, now)).await?)
 }
 
 /// A sign-up.

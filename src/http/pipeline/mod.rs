@@ -20,6 +20,7 @@ pub mod file_body;
 pub mod form;
 pub mod generation;
 pub mod if_match;
+pub mod key_revocation;
 pub mod local_request;
 pub mod log_rate_limit;
 

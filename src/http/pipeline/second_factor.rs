@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::auth::api_key::sha256;
+use crate::auth::hashing_queue::Requester;
 use crate::auth::passkey::{Assertion, PasskeyError, RelyingParty};
 use crate::auth::password_hasher::PasswordCheck;
 use crate::auth::random;
@@ -319,11 +320,12 @@ pub async fn check_current_password(
     let keys = attempt.as_ref().and_then(Attempt::keys);
     let id = caller.user.id;
     let hash = app.db.read(move |connection| {
-        keys.map_or(Ok(()), |keys| keys.check(connection, Some(id), now))?;
-        users::password_hash(connection, id)?.ok_or(ApiError::UserNotFound)
+        let is_known = keys.map_or(Ok(false), |keys| keys.check(connection, Some(id), now))?;
+        let hash = users::password_hash(connection, id)?.ok_or(ApiError::UserNotFound)?;
+        Ok::<_, ApiError>((hash, is_known))
     });
-    let hash = hash.await?;
-    let verification = app.hasher.verify(password, Some(hash), client.address);
+    let (hash, is_known) = hash.await?;
+    let verification = app.hasher.verify(password, Some(hash), Requester { address: client.address, is_known });
     if Attempt::verify(attempt.as_ref(), verification).await? != PasswordCheck::Wrong {
         return Ok(());
     }

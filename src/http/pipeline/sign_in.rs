@@ -13,6 +13,7 @@ use crate::http::pipeline::app::App;
 use crate::http::pipeline::attempt::AttemptKeys;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::key_revocation::revoke_keys;
 use crate::http::pipeline::second_factor::UsedFactor;
 use crate::http::pipeline::session_tokens;
 use crate::store::{Connection, audit, challenges, reset_links, sessions, users};
@@ -57,14 +58,16 @@ pub fn refusal_of_inactive(user: &User) -> Option<ApiError> {
 /// [`ApiError::InvalidResetToken`] if the link was used or replaced meanwhile: valid once means once.
 pub fn set_password_by_link(
     connection: &Connection,
-    link: &[u8; 32],
-    hash: &PasswordHash,
+    pending: &PendingPassword,
     actor: Actor,
     now: Timestamp,
 ) -> Result<(), ApiError> {
-    let user = reset_links::find(connection, link, now)?.ok_or(ApiError::InvalidResetToken)?;
-    users::set_password(connection, user.id, hash, now)?;
+    let user = reset_links::find(connection, &pending.reset_link, now)?.ok_or(ApiError::InvalidResetToken)?;
+    users::set_password(connection, user.id, &pending.hash, now)?;
     sessions::end_all_of_user(connection, user.id, None)?;
+    if pending.revoke_api_keys {
+        revoke_keys(connection, actor.clone(), &user, now)?;
+    }
     Ok(audit::record(connection, &Event::new(actor, Action::ResetLinkUsed).target(&user), now)?)
 }
 
@@ -101,8 +104,8 @@ pub async fn start_session(
         {
             return Ok(Err(NotStarted::FactorUsed));
         }
-        if let Some(PendingPassword { reset_link, hash }) = &proof.password {
-            set_password_by_link(connection, reset_link, hash, actor.clone(), now)?;
+        if let Some(pending) = &proof.password {
+            set_password_by_link(connection, pending, actor.clone(), now)?;
         }
         let mut details = Vec::new();
         let mut started = started;

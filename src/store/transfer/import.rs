@@ -83,7 +83,7 @@ pub fn complete_account(
         secret_key::set_store_key(connection, completion.user.id, token)?;
     }
     let inserted = insert_keys(connection, &completion.keys)?;
-    audit::record_without_log(connection, event, now)?;
+    audit::insert(connection, event, now)?;
     Ok(inserted)
 }
 
@@ -188,7 +188,7 @@ pub fn insert_account(
     if !insert_keys(connection, &account.keys)? {
         return Ok(false);
     }
-    audit::record_without_log(connection, event, now)?;
+    audit::insert(connection, event, now)?;
     Ok(true)
 }
 

@@ -19,7 +19,7 @@ const FACTOR: u8 = 8;
 /// An indexed user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IndexedUser<'a> {
-    /// The folded name.
+    /// What the name is sorted by.
     pub name: &'a str,
     pub is_active: bool,
     pub is_superuser: bool,

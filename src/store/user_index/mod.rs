@@ -16,7 +16,7 @@ pub(crate) use chunk::{IndexedUser, NEVER};
 /// A query of the index.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct IndexQuery<'a> {
-    /// Part of the folded name.
+    /// Part of what the name is sorted by.
     pub part: Option<&'a str>,
     pub state: Option<UserState>,
     pub sort: UserSort,
@@ -137,7 +137,8 @@ impl UserIndex {
         let mut merged = Vec::with_capacity(self.by_name.len() + known.len());
         let mut rest = self.by_name.as_slice();
         for (name, id) in known {
-            let (before, after) = rest.split_at(rest.partition_point(|&other| self.name_of(other) < name));
+            let (before, after) =
+                rest.split_at(rest.partition_point(|&other| (self.name_of(other), other) < (name, id)));
             merged.extend_from_slice(before);
             merged.push(id);
             rest = after;

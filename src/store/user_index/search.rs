@@ -6,7 +6,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
-use crate::domain::username::fold_typed;
 use crate::store::Db;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
@@ -19,7 +18,7 @@ use crate::store::users;
 /// The id and the columns that [`person`] reads.
 macro_rules! person_columns {
     () => {
-        "id, username_folded, is_active, is_superuser, last_login_at, \
+        "id, username_sort, is_active, is_superuser, last_login_at, \
          EXISTS (SELECT 1 FROM factors WHERE factors.user_id = users.id AND factors.is_confirmed = 1)"
     };
 }
@@ -48,6 +47,9 @@ pub fn list(
     index: &SharedUserIndex,
     page: &UserQuery,
 ) -> Result<(i64, Vec<User>), StoreError> {
+    if let Some(found) = user_list::by_id(connection, page)? {
+        return Ok(found);
+    }
     if users::count(connection)? <= SMALL_TABLE {
         return user_list::list(connection, page);
     }
@@ -60,7 +62,7 @@ fn list_many(
     index: &SharedUserIndex,
     page: &UserQuery,
 ) -> Result<(i64, Vec<User>), StoreError> {
-    let part = page.search.as_deref().and_then(fold_typed).filter(|part| !part.is_empty());
+    let part = user_list::needle(page);
     match (&part, page.sort, page.state) {
         (None, UserSort::Created, None) if !page.descending => return list_all(connection, index, page),
         // A database index has this order.
@@ -237,10 +239,8 @@ fn last_login(row: &Row<'_>, column: usize) -> Result<i64, StoreError> {
 fn read_all(connection: &Connection) -> Result<UserIndex, StoreError> {
     const ENROLLED: &str = "SELECT user_id FROM factors WHERE is_confirmed = 1";
     let hint = |hint| connection.dialect().index_hint(hint);
-    let names_sql = format!(
-        "SELECT id, username_folded FROM users {} ORDER BY username_folded",
-        hint("INDEXED BY sqlite_autoindex_users_2")
-    );
+    let names_sql =
+        format!("SELECT id, username_sort FROM users {} ORDER BY username_sort, id", hint("INDEXED BY users_by_name"));
     let states_sql = format!("SELECT id, is_active, last_login_at FROM users {}", hint("INDEXED BY users_by_state"));
     let superusers_sql = format!("SELECT id FROM users {} WHERE is_superuser = 1", hint("INDEXED BY users_superusers"));
     let (mut text, mut names, mut order) = (String::new(), Vec::new(), Vec::new());
@@ -277,8 +277,8 @@ fn read_all(connection: &Connection) -> Result<UserIndex, StoreError> {
 }
 
 fn ids_by_name(connection: &Connection) -> Result<Vec<i64>, StoreError> {
-    let index = connection.dialect().index_hint("INDEXED BY sqlite_autoindex_users_2");
-    connection.all(&format!("SELECT id FROM users {index} ORDER BY username_folded"), &[], |row| row.get(0))
+    let index = connection.dialect().index_hint("INDEXED BY users_by_name");
+    connection.all(&format!("SELECT id FROM users {index} ORDER BY username_sort, id"), &[], |row| row.get(0))
 }
 
 fn last_change(connection: &Connection) -> Result<i64, StoreError> {

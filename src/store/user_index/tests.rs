@@ -69,7 +69,7 @@ fn plainly(people: &BTreeMap<i64, Owned>, wanted: &IndexQuery<'_>) -> (usize, Ve
     hits.sort_by(|(a_id, a), (b_id, b)| {
         let order = match wanted.sort {
             UserSort::Created => a_id.cmp(b_id),
-            UserSort::Name => a.0.cmp(&b.0),
+            UserSort::Name => (&a.0, a_id).cmp(&(&b.0, b_id)),
             UserSort::LastLogin => (a.3, a_id).cmp(&(b.3, b_id)),
         };
         if wanted.descending { order.reverse() } else { order }
@@ -96,11 +96,11 @@ proptest! {
         };
         (1..=count).for_each(|id| add(&mut people, &mut plain, id));
         let mut order: Vec<i64> = plain.keys().copied().collect();
-        order.sort_by_key(|id| plain[id].0.clone());
+        order.sort_by_key(|id| (plain[id].0.clone(), *id));
         people.set_order(order);
         for (id, one) in changes {
-            // Names are unique, and none is empty.
-            let one = one.map(|one| Owned(format!("{}-{id}", one.0), one.1, one.2, one.3, one.4));
+            // None is empty. Names that differ in accents are sorted by the same text.
+            let one = one.map(|one| Owned(format!("{}-{}", one.0, id % 10), one.1, one.2, one.3, one.4));
             people.change(id, one.as_ref().map(Owned::person));
             match (plain.contains_key(&id), one) {
                 (true, Some(one)) => drop(plain.insert(id, one)),

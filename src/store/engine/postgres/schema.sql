@@ -29,10 +29,12 @@ CREATE TABLE users (
     create_at       TIMESTAMPTZ NOT NULL,
     updated_at      TIMESTAMPTZ NOT NULL,
     last_login_at   TIMESTAMPTZ,
-    optins          TEXT
+    optins          TEXT,
+    username_sort   TEXT COLLATE "C" NOT NULL DEFAULT ''
 );
 CREATE INDEX users_superusers ON users (is_active) WHERE is_superuser = 1;
 CREATE INDEX users_by_last_login ON users (last_login_at NULLS FIRST, id);
+CREATE INDEX users_by_name ON users (username_sort, id);
 CREATE INDEX users_by_state ON users (is_active, last_login_at NULLS FIRST, id);
 
 CREATE TABLE user_count (
@@ -173,11 +175,14 @@ CREATE TABLE audit (
     address     TEXT,
     target      UUID,
     target_name TEXT,
-    detail      TEXT
+    detail      TEXT,
+    count       BIGINT NOT NULL DEFAULT 1,
+    last_at     TIMESTAMPTZ
 );
 CREATE INDEX audit_of_actor ON audit (actor) WHERE actor IS NOT NULL;
 CREATE INDEX audit_of_target ON audit (target) WHERE target IS NOT NULL;
 CREATE INDEX audit_by_success ON audit (success, id);
+CREATE INDEX audit_of_frequent ON audit (id) WHERE action IN ('user.change', 'site.enter', 'store_key.save');
 
 CREATE TABLE attempts (
     key     BYTEA PRIMARY KEY CHECK (length(key) = 16),
@@ -249,7 +254,8 @@ CREATE TABLE challenges (
     tries      BIGINT NOT NULL,
     expires_at TIMESTAMPTZ NOT NULL,
     reset_link BYTEA CHECK (length(reset_link) = 32),
-    password   TEXT
+    password   TEXT,
+    revoke_api_keys SMALLINT NOT NULL DEFAULT 0 CHECK (revoke_api_keys IN (0, 1))
 );
 CREATE INDEX challenges_of_user ON challenges (user_id);
 CREATE INDEX challenges_by_end ON challenges (expires_at);

@@ -43,6 +43,13 @@ pub enum OpenError {
         /// Its schema version.
         found: u32,
     },
+    /// The log beside the file was written for another file. SQLite would apply it without a word.
+    #[error(
+        "{} was written for another database than the {DATABASE_FILE} beside it, which was replaced; \
+         delete it to use {DATABASE_FILE} as it is, or put the former {DATABASE_FILE} back",
+        with_suffix(.0, "-wal").display()
+    )]
+    ForeignLog(PathBuf),
     /// The file doesn't exist.
     #[error("{0} does not exist; start the server once, or choose the data directory that it uses")]
     Missing(PathBuf),
@@ -87,6 +94,11 @@ pub fn check_header(path: &Path) -> Result<bool, OpenError> {
     }
     if version > VERSION {
         return Err(OpenError::Newer { path: path.to_owned(), found: version });
+    }
+    // A database gets its mark of WAL mode before its first log. usher's backups don't have it.
+    let has_log = std::fs::metadata(with_suffix(path, "-wal")).is_ok_and(|log| log.len() > 0);
+    if has_log && header.get(18..20) != Some(&[2, 2]) {
+        return Err(OpenError::ForeignLog(path.to_owned()));
     }
     Ok(true)
 }

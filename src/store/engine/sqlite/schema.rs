@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use crate::domain::username::sort_key;
 use crate::store::engine::error::StoreError;
 
 /// The schema version that this program reads and writes, stored in `PRAGMA user_version`.
@@ -52,12 +53,16 @@ const STEPS: &[&str] = &[
         "ALTER TABLE sessions ADD COLUMN authenticated_at TEXT NOT NULL DEFAULT '1970-01-01 00:00:00+00:00';
         UPDATE sessions SET authenticated_at = created_at;
         ALTER TABLE sessions ADD COLUMN passkey_at TEXT;
-        ALTER TABLE users ADD COLUMN optins TEXT;",
+        ALTER TABLE users ADD COLUMN optins TEXT;
+        ALTER TABLE users ADD COLUMN username_sort TEXT NOT NULL DEFAULT '';
+        UPDATE users SET username_sort = username_folded;
+        CREATE INDEX users_by_name ON users (username_sort);",
         include_str!("second_factor.sql"),
         include_str!("sign_ups.sql"),
         include_str!("invitations.sql"),
         include_str!("deletion_requests.sql"),
         include_str!("events.sql"),
+        include_str!("audit_repeats.sql"),
     ),
 ];
 
@@ -90,9 +95,23 @@ fn apply(connection: &Connection, found: u32) -> Result<(), StoreError> {
         for step in STEPS.iter().skip(found as usize - 1) {
             connection.execute_batch(step)?;
         }
+        sort_names(connection)?;
     }
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", VERSION)?;
+    Ok(())
+}
+
+/// Writes what other names than those in ASCII are sorted by.
+fn sort_names(connection: &Connection) -> Result<(), StoreError> {
+    let mut names =
+        connection.prepare("SELECT id, username_folded FROM users WHERE username_folded GLOB '*[^ -~]*'")?;
+    let names = names.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut update = connection.prepare("UPDATE users SET username_sort = ? WHERE id = ?")?;
+    for (id, name) in names {
+        let (id, name): (i64, String) = (id, name);
+        update.execute((sort_key(&name), id))?;
+    }
     Ok(())
 }
 
@@ -141,7 +160,7 @@ mod tests {
         let older = Connection::open_in_memory().unwrap();
         older.execute_batch(include_str!("../../../../tests/samples/schema-1.sql")).unwrap();
         older.pragma_update(None, "user_version", 1).unwrap();
-        let rows = "INSERT INTO users VALUES (1, zeroblob(16), 'a', 'a', 'h', NULL, NULL, 1, 1, 't', 't', NULL); \
+        let rows = "INSERT INTO users VALUES (1, zeroblob(16), 'Ł', 'ł', 'h', NULL, NULL, 1, 1, 't', 't', NULL); \
              INSERT INTO sessions VALUES (1, zeroblob(16), 1, 't', 't', 't', 0, '::1', NULL);";
         older.execute_batch(rows).unwrap();
         migrate(&older).unwrap();
@@ -149,6 +168,8 @@ mod tests {
         migrate(&new).unwrap();
         assert_eq!(columns(&older), columns(&new));
         assert_eq!(indexes_and_triggers(&older), indexes_and_triggers(&new));
+        let sorted: String = older.query_row("SELECT username_sort FROM users", [], |row| row.get(0)).unwrap();
+        assert_eq!(sorted, "l");
         let automatic: bool = older.query_row("SELECT automatic FROM sessions", [], |row| row.get(0)).unwrap();
         assert!(!automatic);
     }

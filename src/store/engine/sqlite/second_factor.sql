@@ -53,7 +53,9 @@ CREATE TABLE challenges (
     expires_at TEXT NOT NULL,
     -- The reset link that asked, and the password, hashed, that it sets with the right answer.
     reset_link BLOB CHECK (length(reset_link) = 32),
-    password   TEXT
+    password   TEXT,
+    -- Whether it deletes the account's API keys, too.
+    revoke_api_keys INTEGER NOT NULL DEFAULT 0 CHECK (revoke_api_keys IN (0, 1))
 ) STRICT;
 CREATE INDEX challenges_of_user ON challenges (user_id);
 CREATE INDEX challenges_by_end ON challenges (expires_at);

@@ -1,5 +1,6 @@
 //! The queue for password hashing, which takes a core for a quarter of a second by design. It has a low-priority thread
-//! per core and bounds the queue; one client network may fill half of it.
+//! per core and bounds the queue. One client network may fill half of it, and a quarter is kept for known requesters, who wait
+//! for every second turn at most: a flood of sign-ins from many networks doesn't keep them out.
 //!
 //! The bound is a time: a job that would wait longer than [`MAX_WAIT`] is refused. Low-priority threads can starve when
 //! other programs use all cores, so jobs that have waited for [`PRIORITY_AFTER`] run at normal priority.
@@ -22,8 +23,26 @@ use crate::platform;
 const MAX_WAIT: Duration = Duration::from_secs(7);
 /// The wait after which a thread of normal priority helps.
 const PRIORITY_AFTER: Duration = Duration::from_secs(5);
+/// The part of the queue that is kept for known requesters: one of this many.
+const KEPT_SHARE: usize = 4;
 /// The most jobs in the queue, however fast the machine is.
 const MAX_QUEUED: usize = 1024;
+
+/// Who asks for a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Requester {
+    /// The client's address.
+    pub address: IpAddr,
+    /// Whether the account is known from this address, or the client has proved to be a superuser.
+    pub is_known: bool,
+}
+
+impl From<IpAddr> for Requester {
+    /// Returns a requester that isn't known.
+    fn from(address: IpAddr) -> Self {
+        Self { address, is_known: false }
+    }
+}
 
 /// Why a job didn't run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +84,13 @@ struct Shared {
 }
 
 struct Queue {
-    jobs: VecDeque<Waiting>,
-    /// The number of `jobs` per network.
-    per_network: HashMap<IpAddr, usize>,
+    known: VecDeque<Waiting>,
+    /// Those of others, and of known requesters when `known` is full.
+    others: VecDeque<Waiting>,
+    /// Whether the next job is one of `known`, if both have some.
+    known_is_next: bool,
+    /// The number of jobs per network, in `known` and `others` apart.
+    per_network: HashMap<Source, usize>,
     closed: bool,
     /// The moving average of the time between the ends of two jobs, while others waited.
     job_interval: Duration,
@@ -75,8 +98,11 @@ struct Queue {
     last_end: Option<Instant>,
 }
 
+/// A [`Requester`] with the network in place of the address.
+type Source = Requester;
+
 struct Waiting {
-    from: IpAddr,
+    from: Source,
     since: Instant,
     job: Job,
 }
@@ -116,16 +142,16 @@ impl HashingQueue {
 
     /// Returns the number of waiting jobs.
     pub fn waiting(&self) -> usize {
-        self.shared.lock().jobs.len()
+        self.shared.lock().len()
     }
 
-    /// Runs `work` for a client at `from`. A job whose caller stopped waiting is skipped.
+    /// Runs `work` for a requester. A job whose caller stopped waiting is skipped.
     ///
     /// # Errors
     /// Returns [`QueueRefusal::Busy`] at once if the queue is full.
     pub async fn run<T: Send + 'static>(
         &self,
-        from: IpAddr,
+        from: Requester,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, QueueRefusal> {
         let (reply, answer) = oneshot::channel();
@@ -136,7 +162,8 @@ impl HashingQueue {
             let _ = reply.send(work());
             true
         });
-        self.shared.enqueue(client_network(from), job)?;
+        let from = Source { address: client_network(from.address), ..from };
+        self.shared.enqueue(from, job)?;
         answer.await.map_err(|_| QueueRefusal::Stopped)
     }
 }
@@ -145,7 +172,8 @@ impl Drop for HashingQueue {
     fn drop(&mut self) {
         let mut queue = self.shared.lock();
         queue.closed = true;
-        queue.jobs.clear();
+        queue.known.clear();
+        queue.others.clear();
         self.shared.filled.notify_all();
         self.shared.waiting.notify_all();
     }
@@ -154,8 +182,15 @@ impl Drop for HashingQueue {
 impl Shared {
     fn new(threads: usize, typical: Duration) -> Self {
         let job_interval = typical / u32::try_from(threads).unwrap_or(u32::MAX);
-        let queue =
-            Queue { jobs: VecDeque::new(), per_network: HashMap::new(), closed: false, job_interval, last_end: None };
+        let queue = Queue {
+            known: VecDeque::new(),
+            others: VecDeque::new(),
+            known_is_next: true,
+            per_network: HashMap::new(),
+            closed: false,
+            job_interval,
+            last_end: None,
+        };
         let (queue, stats) = (Mutex::new(queue), HashingStats::default());
         Self { threads, stats, queue, filled: Condvar::new(), waiting: Condvar::new() }
     }
@@ -164,19 +199,20 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enqueue(&self, from: IpAddr, job: Job) -> Result<(), QueueRefusal> {
+    fn enqueue(&self, from: Source, job: Job) -> Result<(), QueueRefusal> {
         let mut queue = self.lock();
         let now = Instant::now();
         let room = queue.room(now).max(2 * self.threads);
-        let per_network = queue.per_network.get(&from).copied().unwrap_or(0);
-        if queue.jobs.len() >= room || per_network >= room / 2 {
+        let own = Some(from).filter(|from| from.is_known && queue.has_room(*from, room));
+        let from = own.unwrap_or(Source { is_known: false, ..from });
+        if !queue.has_room(from, room) {
             self.stats.refused.inc();
             return Err(QueueRefusal::Busy);
         }
-        queue.per_network.insert(from, per_network + 1);
-        queue.jobs.push_back(Waiting { from, since: now, job });
+        *queue.per_network.entry(from).or_insert(0) += 1;
+        queue.part(from.is_known).push_back(Waiting { from, since: now, job });
         self.filled.notify_one();
-        if queue.jobs.len() == 1 {
+        if queue.len() == 1 {
             self.waiting.notify_one();
         }
         Ok(())
@@ -202,9 +238,9 @@ impl Shared {
             if queue.closed {
                 return None;
             }
-            let left = queue.jobs.front().map(|first| PRIORITY_AFTER.saturating_sub(first.since.elapsed()));
+            let left = queue.oldest().map(|first| PRIORITY_AFTER.saturating_sub(first.since.elapsed()));
             queue = match left {
-                Some(Duration::ZERO) => return queue.take(&self.stats),
+                Some(Duration::ZERO) => return queue.take_oldest(&self.stats),
                 Some(left) => self.waiting.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0,
                 None => self.waiting.wait(queue).unwrap_or_else(PoisonError::into_inner),
             };
@@ -221,15 +257,49 @@ impl Shared {
 impl Queue {
     /// Returns how many jobs may wait at the recent rate, or at a lower one if no job has ended for longer than that.
     fn room(&self, now: Instant) -> usize {
-        let still_since = self.last_end.or_else(|| self.jobs.front().map(|first| first.since));
+        let still_since = self.last_end.or_else(|| self.oldest().map(|first| first.since));
         let job_interval =
             still_since.map_or(self.job_interval, |since| self.job_interval.max(now.saturating_duration_since(since)));
         let room = MAX_WAIT.as_micros() / job_interval.as_micros().max(1);
         usize::try_from(room).unwrap_or(MAX_QUEUED).min(MAX_QUEUED)
     }
 
+    fn len(&self) -> usize {
+        self.known.len() + self.others.len()
+    }
+
+    fn part(&mut self, is_known: bool) -> &mut VecDeque<Waiting> {
+        if is_known { &mut self.known } else { &mut self.others }
+    }
+
+    /// Reports whether the requester's part of a queue for `room` jobs has a place, for its network too.
+    fn has_room(&self, from: Source, room: usize) -> bool {
+        let kept = room.div_ceil(KEPT_SHARE);
+        if from.is_known {
+            return self.known.len() < kept;
+        }
+        let per_network = self.per_network.get(&from).copied().unwrap_or(0);
+        self.others.len() < room - kept && per_network < room / 2
+    }
+
+    fn oldest(&self) -> Option<&Waiting> {
+        self.known.front().into_iter().chain(self.others.front()).min_by_key(|first| first.since)
+    }
+
+    /// Takes from both parts in turn.
     fn take(&mut self, stats: &HashingStats) -> Option<Job> {
-        let Waiting { from, job, since } = self.jobs.pop_front()?;
+        let is_known = if self.known_is_next { !self.known.is_empty() } else { self.others.is_empty() };
+        self.known_is_next = !is_known;
+        self.take_from(is_known, stats)
+    }
+
+    fn take_oldest(&mut self, stats: &HashingStats) -> Option<Job> {
+        let is_known = self.oldest()?.from.is_known;
+        self.take_from(is_known, stats)
+    }
+
+    fn take_from(&mut self, is_known: bool, stats: &HashingStats) -> Option<Job> {
+        let Waiting { from, job, since } = self.part(is_known).pop_front()?;
         stats.waited.observe(since.elapsed().as_secs_f64());
         match self.per_network.get_mut(&from) {
             Some(per_network) if *per_network > 1 => *per_network -= 1,
@@ -242,91 +312,9 @@ impl Queue {
         if let Some(before) = self.last_end {
             self.job_interval = (self.job_interval * 3 + now.saturating_duration_since(before)) / 4;
         }
-        self.last_end = (!self.jobs.is_empty()).then_some(now);
+        self.last_end = (self.len() > 0).then_some(now);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const THREADS: usize = 2;
-    /// The queue holds 64 of these.
-    const TYPICAL: Duration = Duration::from_micros(7_000_000 / 64 * 2);
-
-    /// Without threads, so that jobs stay in the queue.
-    fn without_threads() -> Shared {
-        Shared::new(THREADS, TYPICAL)
-    }
-
-    fn fill(shared: &Shared, address: &str) -> usize {
-        let from = client_network(address.parse().unwrap());
-        (0..MAX_QUEUED).take_while(|_| shared.enqueue(from, Box::new(|| true)).is_ok()).count()
-    }
-
-    #[test]
-    fn one_network_fills_at_most_half_of_the_queue_and_a_full_queue_refuses_at_once() {
-        let shared = without_threads();
-        assert_eq!(fill(&shared, "2001:db8::1"), 32);
-        assert_eq!(fill(&shared, "2001:db8::2"), 0);
-        assert_eq!(fill(&shared, "192.0.2.1"), 32);
-        assert_eq!(fill(&shared, "192.0.2.2"), 0);
-        while shared.lock().jobs.len() > 32 {
-            drop(shared.next());
-        }
-        assert_eq!(fill(&shared, "192.0.2.2"), 32);
-        assert_eq!(shared.lock().per_network.len(), 2);
-    }
-
-    #[test]
-    fn a_slower_machine_accepts_fewer_jobs() {
-        let shared = without_threads();
-        let start = Instant::now();
-        shared.lock().jobs.push_back(Waiting { from: [192, 0, 2, 9].into(), since: start, job: Box::new(|| true) });
-        for second in 0..20 {
-            shared.lock().record_end(start + Duration::from_secs(second));
-        }
-        let now = start + Duration::from_secs(19);
-        let room = shared.lock().room(now);
-        assert!((6..=8).contains(&room), "{room}");
-        // No job has ended for four seconds.
-        assert_eq!(shared.lock().room(now + Duration::from_secs(3)), 2);
-    }
-
-    #[test]
-    fn idle_times_dont_change_the_estimated_rate() {
-        let shared = without_threads();
-        let start = Instant::now();
-        for hour in 0..5 {
-            shared.lock().record_end(start + Duration::from_secs(3600 * hour));
-        }
-        assert_eq!(shared.lock().room(start + Duration::from_secs(20_000)), 64);
-    }
-
-    #[test]
-    fn late_jobs_run_on_the_thread_of_normal_priority() {
-        let shared = without_threads();
-        let (from, since) = ([192, 0, 2, 1].into(), Instant::now().checked_sub(PRIORITY_AFTER).unwrap());
-        shared.lock().jobs.push_back(Waiting { from, since, job: Box::new(|| true) });
-        shared.work(shared.next_late().unwrap());
-        assert!(shared.lock().jobs.is_empty());
-    }
-
-    #[tokio::test]
-    async fn jobs_run_unless_their_caller_stopped_waiting() {
-        let gate = HashingQueue::start(1, TYPICAL).unwrap();
-        let here = IpAddr::from([127, 0, 0, 1]);
-        assert_eq!(gate.run(here, || 7).await, Ok(7));
-        let (per_network, holds) = std::sync::mpsc::channel::<()>();
-        let first = gate.run(here, move || holds.recv().is_ok());
-        let (touch, touched) = std::sync::mpsc::channel::<()>();
-        let given_up = gate.run(here, move || touch.send(()).is_ok());
-        let give_up = async {
-            assert!(tokio::time::timeout(Duration::from_millis(5), given_up).await.is_err());
-            drop(per_network);
-        };
-        assert_eq!(tokio::join!(first, give_up), (Ok(false), ()));
-        assert_eq!(gate.run(here, || 8).await, Ok(8));
-        assert!(touched.try_recv().is_err());
-    }
-}
+mod tests;
