@@ -16,7 +16,7 @@ export function whyNoPasskeys() {
     return texts.atLocalhost(html`<a href=${there.href}>${there.host}</a>`);
   }
   if (!isSecureContext) return texts.needHttps;
-  if (here !== passkeyDomain && !here.endsWith(`.${passkeyDomain}`)) return texts.atDomain(html`<b>${passkeyDomain}</b>`);
+  if (passkeyDomain && here !== passkeyDomain && !here.endsWith(`.${passkeyDomain}`)) return texts.atDomain(html`<b>${passkeyDomain}</b>`);
   return window.PublicKeyCredential?.parseRequestOptionsFromJSON ? null : texts.unsupported;
 }
 
@@ -52,6 +52,7 @@ export async function askToSignIn(more) {
 /** Signs in with a passkey alone: by its button, or from the suggestions of the field for the user name. */
 export function PasskeySignIn({ onSignedIn }) {
   const offered = useRef(null);
+  const mounted = useRef(true);
   const why = whyNoPasskeys();
   const action = useAction(async (answer) => {
     // The browser handles one request at a time.
@@ -64,6 +65,7 @@ export function PasskeySignIn({ onSignedIn }) {
     else offer();
   };
   const offer = async () => {
+    if (!mounted.current) return;
     offered.current?.abort();
     const control = new AbortController();
     offered.current = control;
@@ -75,8 +77,8 @@ export function PasskeySignIn({ onSignedIn }) {
   useEffect(() => {
     if (why) return undefined;
     offer();
-    const timer = setInterval(() => { if (!action.busy) offer(); }, OFFER_TIME);
-    return () => { clearInterval(timer); offered.current.abort(); };
+    const timer = setInterval(offer, OFFER_TIME);
+    return () => { mounted.current = false; clearInterval(timer); offered.current.abort(); };
   }, []);
   if (why) return passkeyDomain === 'localhost' && isLoopback() ? html`<p class="muted small">${why}</p>` : null;
   return html`<button class="block" onClick=${() => run()} aria-disabled=${action.busy ? 'true' : undefined}>${action.busy

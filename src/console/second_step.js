@@ -18,7 +18,8 @@ export function CodeField({ recovery, error }) {
 export function SecondStep({ challenge, onSignedIn, onBack }) {
   const { factors } = challenge;
   const has = (factor) => factors.includes(factor);
-  const [recovery, setRecovery] = useState(!has('totp'));
+  // Which code is asked for. A passkey is offered first to those who have no app.
+  const [kind, setKind] = useState(has('totp') ? 'totp' : has('passkey') ? null : 'recovery');
   const why = has('passkey') && whyNoPasskeys();
   const finish = async (answer) => {
     try {
@@ -36,15 +37,15 @@ export function SecondStep({ challenge, onSignedIn, onBack }) {
     code.clear();
     if (await passkey.run()) onSignedIn();
   };
-  const change = () => { code.clear(); setRecovery(!recovery); };
+  const link = (to, text) => has(to) && kind !== to && html`<button class="link" onClick=${() => { code.clear(); setKind(to); }}>${text}</button>`;
   return html`<${CardPage} title=${texts.title}>
-    ${has(recovery ? 'recovery' : 'totp') && html`<${Form} action=${code} submit=${signIn.title} label=${texts.title} onDone=${onSignedIn}>
-      <${CodeField} recovery=${recovery} error=${code.fields.code} />
+    ${has(kind) && html`<${Form} action=${code} submit=${signIn.title} label=${texts.title} onDone=${onSignedIn}>
+      <${CodeField} recovery=${kind === 'recovery'} error=${code.fields.code} />
     <//>`}
-    ${has('passkey') && (why ? html`<p class="muted small">${why}</p>` : html`<button class="block" onClick=${withPasskey}
+    ${has('passkey') && (why ? html`<p class="muted small">${why}</p>` : html`<button class=${kind ? 'block' : 'block primary'} onClick=${withPasskey}
       aria-disabled=${passkey.busy ? 'true' : undefined}>${passkeys.use}</button>`)}
     <${Problem} text=${passkey.error} />
-    ${has('totp') && has('recovery') && html`<button class="link" onClick=${change}>${recovery ? texts.useApp : texts.useRecovery}</button>`}
+    ${link('totp', texts.useApp)}${link('recovery', texts.useRecovery)}
     <button class="link" onClick=${() => onBack(null)}>${texts.back}</button>
     <p class="muted small">${texts.lost}</p>
   <//>`;

@@ -46,7 +46,8 @@ export function Security({ me, onChanged }) {
   if (secondFactor === 'off') return null;
   const { value, list } = found;
   const left = value?.recovery_codes_left ?? 0;
-  const why = value?.passkeys_unavailable ?? whyNoPasskeys();
+  const unavailable = value?.passkeys_unavailable;
+  const why = whyNoPasskeys() ?? (unavailable && texts.passkeysUnavailable(unavailable));
   const mayUsePasskey = !why && list.some((factor) => factor.kind === 'passkey' && factor.usable_here);
   const props = { me, mayUsePasskey, left, first: !left, onClose: () => setDialog(null), onChanged: () => { found.reload(); onChanged?.(); } };
   return html`<section class="card" aria-labelledby="security"><h2 id="security">${texts.section}</h2>

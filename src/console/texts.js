@@ -129,6 +129,7 @@ export const security = {
   kinds: { totp: 'Authenticator app', passkey: 'Passkey' },
   created: (time) => ['added ', time],
   lastUsed: (time) => ['last used ', time],
+  passkeysUnavailable: (why) => `${why[0].toUpperCase()}${why.slice(1)}.`,
   elsewhere: 'Made at another address of this server. It doesn’t work here.',
   addApp: 'Add authenticator app',
   addPasskey: 'Add passkey',

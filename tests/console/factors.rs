@@ -198,6 +198,32 @@ fn a_security_key_is_a_second_factor_and_never_signs_in_alone() {
 
 #[needs(browser)]
 #[test]
+fn the_console_says_why_passkeys_do_not_work_at_an_address() {
+    let says = |browser: &Browser, why: &str| {
+        browser.sign_in(ADMIN.0, ADMIN.1);
+        browser.is_at("Users");
+        browser.click("My account");
+        browser.meets(&format!("//section[.//h2=\"Sign-in security\"]//p[contains(., \"{why}\")]"));
+        browser.meets("//body[not(.//button[.=\"Add passkey\"])]");
+    };
+    let server = Server::start();
+    let browser = Browser::open_with(
+        &["--host-resolver-rules=MAP usher.test 127.0.0.1"],
+        &format!("http://usher.test:{}", server.address.port()),
+    );
+    says(&browser, "because this page doesn’t use HTTPS");
+    drop(browser);
+    for (public_url, why) in [
+        ("https://accounts.example.org", "Passkeys work only at accounts.example.org."),
+        ("https://192.0.2.1", "Passkeys need a domain name instead of an IP address."),
+    ] {
+        let server = Server::with().set("public_url", public_url).start();
+        says(&Browser::open(&localhost(&server)), why);
+    }
+}
+
+#[needs(browser)]
+#[test]
 fn codes_are_refused_with_a_sentence_each_and_a_way_on() {
     let server = still().set("throttle", "true").start();
     let (id, erika) = server.member(&server.admin(), "erika");
