@@ -1,4 +1,5 @@
-//! Layers import downward only. The tests read every path in `src` that starts with `crate`, `super` or `usher`.
+//! Layers import downward only, and files are short. To check the imports, the tests read every path in `src` that
+//! starts with `crate`, `super` or `usher`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::collections::BTreeSet;
@@ -40,6 +41,9 @@ const SEPARATE: [&str; 1] = ["http::api"];
 /// Folders whose files and subfolders import each other in one direction only.
 const NO_CIRCLES: [&str; 9] =
     ["store", "auth", "domain", "jobs", "config", "server", "http::pipeline", "http::models", "http::forward_auth"];
+
+/// The longest file in `src`.
+const MAX_LINES: usize = 350;
 
 /// A path in a source file.
 #[derive(Clone, Debug)]
@@ -209,11 +213,11 @@ fn way_back(edges: &BTreeSet<(String, String)>, way: &mut Vec<String>, seen: &mu
     None
 }
 
-/// Every import of the program.
-fn imports() -> Vec<Import> {
+/// The Rust files in `src`: path and text.
+fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = vec![root.join("src")];
-    let mut imports = Vec::new();
+    let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
             let path = entry.path();
@@ -221,10 +225,16 @@ fn imports() -> Vec<Import> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let file = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
-                imports.extend(Reader::read(&file, &fs::read_to_string(&path).unwrap()));
+                sources.push((file, fs::read_to_string(&path).unwrap()));
             }
         }
     }
+    sources
+}
+
+/// Every import of the program.
+fn imports() -> Vec<Import> {
+    let imports: Vec<_> = sources().iter().flat_map(|(file, source)| Reader::read(file, source)).collect();
     assert!(imports.len() > 500, "only {} imports were found", imports.len());
     imports
 }
@@ -236,6 +246,15 @@ fn layers_import_downward_only() {
     let add = |report: String, (folder, circle)| report + &format!("src/{folder}: circle: {circle}\n");
     let report = circles.fold(broken(&imports), add);
     assert!(report.is_empty(), "\n{report}");
+}
+
+#[test]
+fn no_file_in_src_is_too_long() {
+    let long = |(file, source): &(String, String)| {
+        let lines = source.lines().count();
+        (lines > MAX_LINES).then(|| format!("{file} has {lines} lines; split it by topic"))
+    };
+    assert_eq!(sources().iter().filter_map(long).collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]

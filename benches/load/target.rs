@@ -12,7 +12,7 @@ use super::{Failure, Peer};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
-/// How many users there are besides the superuser, unless a row needs more.
+/// The number of users, apart from the superuser, unless a row needs more.
 pub const PEOPLE: usize = 10;
 
 /// A server with its requests: a list for each row, sent in turn.

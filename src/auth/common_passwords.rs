@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_password_of_the_list_is_found_in_any_case_and_no_other() {
+    fn exactly_the_listed_passwords_are_found_in_any_case() {
         assert_eq!(SORTED.lines().count(), 10_000);
         for line in SORTED.lines() {
             assert!(is_common(line) && is_common(&line.to_uppercase()), "{line}");

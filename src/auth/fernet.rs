@@ -104,7 +104,7 @@ mod tests {
         "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==";
 
     #[test]
-    fn the_specifications_example_comes_out_and_goes_in() {
+    fn the_specifications_example_is_encrypted_and_decrypted() {
         let fernet = Fernet::new(&Secret::new(KEY));
         let iv: [u8; 16] = std::array::from_fn(|n| u8::try_from(n).unwrap());
         assert_eq!(fernet.encrypt_with(b"hello", 499_162_800, &iv), TOKEN);
@@ -125,7 +125,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_pythons_library_encrypts_is_read_and_written_alike() {
+    fn tokens_of_pythons_library_are_read_and_written_alike() {
         let iv: [u8; 16] = std::array::from_fn(|n| u8::try_from(n).unwrap());
         for (secret, token) in BY_PYTHON {
             let fernet = Fernet::new(&Secret::new(secret));
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_was_changed_or_cut_or_made_with_another_secret_is_none() {
+    fn changed_truncated_and_foreign_tokens_are_refused() {
         let fernet = Fernet::new(&Secret::new(KEY));
         let now = Timestamp::from_timestamp(1_700_000_000, 0).unwrap();
         let token = fernet.encrypt("store-secret", now).unwrap();

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_is_the_name_in_any_spelling_is_refused_and_one_that_contains_it_is_not() {
+    fn a_password_equal_to_the_name_is_refused_but_may_contain_it() {
         let name = Username::parse("Straße 12").unwrap();
         assert_eq!(differs_from_name(&Secret::new("STRASSE 12"), &name), Err(WeakPassword::IsName));
         assert_eq!(differs_from_name(&Secret::new("strasse 12!"), &name), Ok(()));

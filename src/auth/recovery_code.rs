@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_and_the_code_behind_it_are_told_apart() {
+    fn a_password_and_an_appended_code_are_separated() {
         let code = hash("3x9k-7m2p-q4tw-8h6z-a2bc-d3ef").unwrap();
         assert_eq!(split("correct horse-3x9k-7m2p-q4tw-8h6z-a2bc-d3ef"), Some(("correct horse", code)));
         assert_eq!(split("correct-horse-3x9k7m2pq4tw8h6za2bcd3ef"), Some(("correct-horse", code)));

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_made_once_and_kept() {
+    fn a_key_is_created_once_and_kept() {
         let dir = tempfile::tempdir().unwrap();
         let first = load(dir.path(), None).unwrap();
         assert_eq!((first.key.expose().len(), first.is_new), (44, true));
@@ -173,7 +173,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn the_key_is_readable_by_its_owner_alone() {
+    fn only_the_owner_can_read_the_key() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         load(dir.path(), None).unwrap();
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotation_that_was_cut_off_is_completed_only_once_the_database_goes_with_the_new_key() {
+    fn an_interrupted_rotation_completes_once_the_database_has_the_new_key() {
         let dir = tempfile::tempdir().unwrap();
         let old = load(dir.path(), None).unwrap().key;
         let new = make_next(dir.path()).unwrap();
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_tells_keys_apart_and_not_what_they_are() {
+    fn a_fingerprint_distinguishes_keys_without_revealing_them() {
         let of = |text: &str| fingerprint(&Secret::new(text));
         assert_eq!(of("0123456789abcdef0123456789abcdef"), of("0123456789abcdef0123456789abcdef"));
         assert_ne!(of("0123456789abcdef0123456789abcdef"), of("0123456789abcdef0123456789abcdeg"));

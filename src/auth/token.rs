@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_says_what_was_signed_until_it_ends() {
+    fn a_token_has_its_signed_claims_until_it_expires() {
         let token = tokens().sign(&claims(TokenKind::Access));
         assert_eq!(tokens().check(token.expose(), TokenKind::Access, at(999)), Ok(claims(TokenKind::Access)));
         assert_eq!(tokens().check(token.expose(), TokenKind::Access, at(1000)), Err(TokenError::Expired));
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn access_and_refresh_are_told_apart() {
+    fn access_and_refresh_tokens_are_distinguished() {
         let token = tokens().sign(&claims(TokenKind::Refresh));
         assert_eq!(tokens().check(token.expose(), TokenKind::Access, at(1)), Err(TokenError::Invalid));
     }
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_signature_is_the_one_of_the_standard() {
+    fn the_signature_is_that_of_the_standard() {
         // RFC 7515, appendix A.1: its key, signing input and signature.
         let key = URL_SAFE_NO_PAD
             .decode("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_six_digits_is_no_code() {
+    fn a_code_has_six_digits() {
         let secret = TotpSecret(*b"12345678901234567890");
         for text in ["", "28708", "2870820", "28708a", "２８７０８２", " 287082", "-87082"] {
             assert_eq!(secret.step_of(text, None, at(59)), None, "{text:?}");

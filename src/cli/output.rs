@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_aligned_by_what_a_terminal_shows() {
+    fn columns_are_aligned_by_display_width() {
         let row = |name: &str| vec![name.to_owned(), "x".to_owned()];
         let rows = ["ann", "名前", "e\u{301}va", "🙂"].map(row);
         let text = table(&["NAME", "ID"], &rows);

@@ -57,7 +57,7 @@ pub(super) fn announce_database(config: &Config) -> ServerLocation {
     server
 }
 
-/// A warning for somebody who means the running server.
+/// A warning for a user who probably means the running server.
 pub(super) fn mismatch_warning(server: &ServerLocation) -> Option<String> {
     match server {
         ServerLocation::SameDirectory | ServerLocation::NotFound => None,

@@ -135,7 +135,7 @@ pub(super) fn shown_path(path: &Path) -> String {
     printable(&path.to_string_lossy())
 }
 
-/// An I/O error for somebody who wrote a path.
+/// An I/O error, in words for the person who wrote the path.
 pub(super) fn io_fault(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "it doesn't exist".to_owned(),
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_known_name_is_offered_and_a_far_one_is_not() {
+    fn the_most_similar_name_is_suggested_if_it_is_close() {
         let known = || ["bind", "workers", "secret_key"].into_iter().map(str::to_owned);
         assert_eq!(hint("bnid", known()), "did you mean `bind`?");
         assert_eq!(hint("SECRETKEY", known()), "did you mean `secret_key`?");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_are_cut_and_cannot_write_lines_of_their_own() {
+    fn quoted_input_is_truncated_and_cannot_inject_lines() {
         assert_eq!(quoted("a\"b\n\u{1b}[31m\u{202e}é"), r#""a\"b\n\u{1b}[31m\u{202e}é""#);
         assert_eq!(quoted(&"x".repeat(80)).chars().count(), 82);
         assert_eq!(quoted(&"x".repeat(81)), format!("\"{}…\"", "x".repeat(80)));

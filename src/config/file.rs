@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_syntax_error_names_line_and_column_and_repeats_nothing() {
+    fn a_syntax_error_has_line_and_column_but_no_input() {
         let broken = [
             "secret_key = \"hunter2",
             "secret_key = hunter2",

@@ -45,7 +45,7 @@ settings! {
 
         /// The address and port to listen on. Port 0 picks a free port.
         ///
-        /// 0.0.0.0 and [::] stand for all addresses of this machine. To accept other machines, put an HTTPS proxy in
+        /// 0.0.0.0 and [::] mean all addresses of this machine. To accept other machines, put an HTTPS proxy in
         /// front.
         bind: Bind = "127.0.0.1:7860", Text("HOST:PORT"), get(bind::bind);
 
@@ -67,7 +67,7 @@ settings! {
 
         /// The number of threads that answer requests.
         ///
-        /// 0 stands for one per core.
+        /// 0 means one per core.
         workers: usize = "0" ("one per core"), Number, get(values::workers);
 
         /// A file that names the server's address, as JSON, while the server is ready.
@@ -103,7 +103,7 @@ settings! {
         /// Let programs on this machine sign in without a password.
         auto_login: bool = "false", Bool, get(values::boolean);
 
-        /// What programs must send as `X-Launch-Secret` for `auto_login`: at least 32 characters.
+        /// The secret that programs send as `X-Launch-Secret` for `auto_login`: at least 32 characters.
         ///
         /// Without it every program and every person on this machine can sign in. Set USHER_LAUNCH_SECRET, or let
         /// launch_secret_file name a file.
@@ -154,7 +154,7 @@ settings! {
         second_factor: SecondFactorPolicy = "optional", Choice("optional|superusers|everybody|off"),
             get(words::choice);
 
-        /// How many minutes after signing in a user can do what an intruder would do first. 0: as long as the session.
+        /// How many minutes after signing in a user can make sensitive requests. 0: as long as the session lives.
         ///
         /// Later they must sign in again: to change a password, to add an API key or a second factor, and the like. The
         /// console asks for it. Langflow's clients can't. See docs/second-factor.md.
@@ -170,7 +170,7 @@ settings! {
         /// One network can have a quarter of them. Ignored if throttle is false.
         signup_max_waiting: u32 = "100", Number, get(values::number::<1, 1_000_000>);
 
-        /// The number of days after which an account that nobody has approved is deleted.
+        /// The number of days after which an unapproved account is deleted.
         signup_waiting_days: u32 = "30", Number, get(values::number::<1, 36_500>);
     }
 
@@ -209,7 +209,7 @@ settings! {
     }
 
     "Backups" {
-        /// When the server backs up into `backups` in the data directory, such as `daily 03:00` or `every 6h`.
+        /// The schedule of backups into `backups` in the data directory, such as `daily 03:00` or `every 6h`.
         ///
         /// "off", "hourly", "daily", "weekly", with a time of day "daily 03:30" or "weekly sunday 03:30" (default:
         /// 03:00 and Sunday), or "every 30m", "every 6h", "every 2d". Times are local. A missed backup is made at the
@@ -221,13 +221,13 @@ settings! {
     }
 
     "Events" {
-        /// A program or a URL that is told of sign-ups, sign-ins from new places, new passwords and ended sessions.
+        /// A program or a URL that gets events: sign-ups, sign-ins from new places, new passwords and ended sessions.
         ///
         /// A path that begins with "/" is a program, which gets JSON on standard input. An http or https URL gets JSON by
         /// POST, signed with on_event_secret. See docs/events.md.
         on_event: Option<EventTarget> = "" ("nobody"), Text("PATH|URL"), optional(values::event_target);
 
-        /// The key of the signature of events that are sent to a URL: at least 32 characters.
+        /// The key that signs events for a URL: at least 32 characters.
         on_event_secret: Option<Secret> = "" ("none"), SecretText, secret(MIN_SECRET_CHARS);
     }
 
@@ -241,7 +241,7 @@ settings! {
         /// The number of days that audit entries are kept.
         audit_days: u32 = "365", Number, get(values::number::<1, 36_500>);
 
-        /// What is logged to standard error: a level, or levels per module, such as `info,usher::http=debug`.
+        /// What to log to standard error: a level, or levels per module, such as `info,usher::http=debug`.
         ///
         /// The levels are error, warn, info, debug, trace and off.
         log: String = "info", Text("FILTER"), get(values::log_filter);

@@ -116,7 +116,7 @@ export const secondStep = {
 
 export const again = {
   title: 'Sign in again',
-  why: 'Your last sign-in was a while ago. Confirm that it’s you, and this action goes on.',
+  why: 'Your last sign-in was a while ago. Confirm that it’s you to continue.',
   submit: 'Continue',
   useCode: 'Use a code',
   usePassword: 'Use your password',
@@ -162,17 +162,17 @@ export const security = {
   makeCodes: 'Make recovery codes',
   replaceCodes: 'Replace recovery codes',
   codesTitle: (left) => (left ? 'Replace your recovery codes?' : 'Make recovery codes'),
-  replaceText: 'Your present recovery codes stop working.',
+  replaceText: 'Your current recovery codes stop working.',
   codesIntro: 'Use a recovery code to sign in when you don’t have your device. Each works once.',
   codes: 'Recovery codes',
-  codesText: 'Keep these codes where your device isn’t. Each signs you in once. They won’t be shown again.',
+  codesText: 'Keep these codes away from your device. Each signs you in once. They won’t be shown again.',
   codesFile: 'usher-recovery-codes.txt',
   download: 'Download',
 };
 
 export const factorRequired = {
   title: 'Set up a second factor',
-  why: 'This server requires a second factor for your account. Add one to go on.',
+  why: 'This server requires a second factor for your account. Add one to continue.',
   next: 'Continue',
 };
 
@@ -412,7 +412,7 @@ export const ownData = {
   deleteTitle: 'Delete your account?',
   ask: 'Request deletion',
   askTitle: 'Request the deletion of your account?',
-  askText: 'An administrator decides. Until then you can go on and withdraw the request.',
+  askText: 'An administrator decides. Until then, you can use your account or withdraw the request.',
   asked: 'Your request was sent.',
   pending: (time) => ['You asked for the deletion of your account ', time, '.'],
   refused: (time) => ['An administrator declined the deletion of your account ', time, '.'],

@@ -16,7 +16,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ipv6_customer_is_one_place_and_mapped_ipv4_is_ipv4() {
+    fn an_ipv6_customer_is_one_network_and_mapped_ipv4_is_ipv4() {
         let at = |text: &str| client_network(text.parse().unwrap());
         assert_eq!(at("2001:db8:1:2:3:4:5:6"), at("2001:db8:1:2::1"));
         assert_ne!(at("2001:db8:1:2::1"), at("2001:db8:1:3::1"));

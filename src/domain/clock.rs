@@ -100,7 +100,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn times_are_spelled_as_chrono_spells_them(
+        fn times_are_formatted_as_by_chrono(
             seconds in -80_000_000_000i64..300_000_000_000, micros in 0u32..1_000_000, nanos in 0u32..2,
         ) {
             let time = DateTime::from_timestamp(seconds, micros * 1000 + nanos).unwrap();

@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn where_names_are_fixed_users_cannot_rename_themselves_in_any_spelling() {
+    fn with_fixed_names_users_cannot_rename_themselves() {
         for me in [signed_in(1, false), signed_in(1, true)] {
             let own = me.user.id;
             let to = |name: &str| UserPatch { username: Some(Username::parse(name).unwrap()), ..patch() };

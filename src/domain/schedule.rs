@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn it_falls_due_at_the_next_time_of_day_or_after_the_interval() {
+    fn a_backup_is_due_at_the_next_time_of_day_or_after_the_interval() {
         assert_eq!(next("daily 03:30", "2026-06-01T03:29:59Z"), "2026-06-01T03:30:00Z");
         assert_eq!(next("daily 03:30", "2026-06-01T03:30:00Z"), "2026-06-02T03:30:00Z");
         // Made up for in the afternoon, it goes on at its own time.
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_schedule_is_refused_and_what_is_one_reads_back() {
+    fn invalid_schedules_are_refused_and_valid_ones_round_trip() {
         for bad in [
             "",
             "never",

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_read_in_two_ways_is_no_site() {
+    fn ambiguous_hosts_are_refused_as_sites() {
         for authority in [
             "",
             ".",
@@ -137,7 +137,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_the_same_site_for_every_reader(https in any::<bool>(), authority in "[a-zA-Z0-9._:-]{1,20}|\\[[0-9a-f:]{2,9}\\](:[0-9]{1,5})?") {
+        fn a_shown_site_parses_as_the_same_site(https in any::<bool>(), authority in "[a-zA-Z0-9._:-]{1,20}|\\[[0-9a-f:]{2,9}\\](:[0-9]{1,5})?") {
             if let Some(site) = Site::parse(if https { "https" } else { "http" }, &authority) {
                 let shown = site.to_string();
                 let (scheme, authority) = shown.split_once("://").unwrap();

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_passes_with_time_and_a_clock_that_was_set_back_locks_nobody_out() {
+    fn a_wait_passes_with_time_even_if_the_clock_is_set_back() {
         let counted = Some(AttemptCount { count: 19, last_at: at(0) });
         assert_eq!(retry_after(ThrottleRule::Pair, counted, 0, at(1)), Some(7));
         assert_eq!(retry_after(ThrottleRule::Pair, counted, 0, at(8)), None);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_under_way_counts_as_if_it_had_failed_just_now() {
+    fn a_pending_attempt_counts_as_a_failure() {
         assert_eq!(retry_after(ThrottleRule::Pair, None, 15, at(0)), None);
         assert_eq!(retry_after(ThrottleRule::Pair, None, 16, at(0)), Some(1));
         let counted = Some(AttemptCount { count: 14, last_at: at(-100) });

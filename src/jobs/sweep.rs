@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn accounts_that_nobody_approved_in_time_are_deleted_and_others_stay() {
+    async fn unapproved_accounts_are_deleted_after_their_time() {
         let dir = tempfile::tempdir().unwrap();
         let db = database(&dir);
         fill(&db).await;

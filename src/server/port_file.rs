@@ -81,7 +81,7 @@ impl Drop for PortFile {
     }
 }
 
-/// The text of a small file; `None` for what is none.
+/// The text of a small file, or `None` if it isn't one.
 fn read(path: &Path) -> io::Result<Option<String>> {
     if !fs::symlink_metadata(path)?.is_file() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Root works on a data directory that another user owns, and that user plants links in it.
+//! Commands of root on another user's data directory, in which that user plants links.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -8,9 +8,9 @@ use std::sync::Arc;
 use needs::needs;
 use tempfile::TempDir;
 
-use crate::desk::{PASSWORD, done, names, server, token, usher};
+use crate::helpers::{PASSWORD, done, names, server, token, usher};
 use crate::support::Program;
-use crate::support::process::Ended;
+use crate::support::process::ProcessOutput;
 
 /// A user who isn't root.
 const OWNER: u32 = 65_534;
@@ -26,7 +26,7 @@ fn owned() -> Arc<TempDir> {
     dir
 }
 
-/// Makes `OWNER` the owner of a directory and its files.
+/// Changes the owner of a directory and its files to `OWNER`.
 fn give(dir: &Path) {
     for entry in fs::read_dir(dir).unwrap() {
         chown(entry.unwrap().path(), Some(OWNER), Some(OWNER)).unwrap();
@@ -34,20 +34,20 @@ fn give(dir: &Path) {
     chown(dir, Some(OWNER), Some(OWNER)).unwrap();
 }
 
-/// All files in the data directory belong to its owner.
+/// Asserts that all files in the data directory belong to its owner.
 #[track_caller]
-fn all_are_the_owners(dir: &Path) {
+fn assert_owned(dir: &Path) {
     for name in names(dir) {
         let path = dir.join(&name);
         let found = fs::symlink_metadata(&path).unwrap();
         assert_eq!((found.uid(), found.mode() & 0o077), (OWNER, 0), "{name}");
         if found.is_dir() {
-            all_are_the_owners(&path);
+            assert_owned(&path);
         }
     }
 }
 
-/// Content, mode and owner of a file, and the names in a directory.
+/// The content, mode and owner of a file, and the names in a directory.
 fn state(victims: &Path) -> (Vec<u8>, u32, u32, u32, Vec<String>) {
     let (file, dir) = (fs::metadata(victims.join("file")).unwrap(), fs::metadata(victims.join("dir")).unwrap());
     let content = fs::read(victims.join("file")).unwrap();
@@ -56,7 +56,7 @@ fn state(victims: &Path) -> (Vec<u8>, u32, u32, u32, Vec<String>) {
 
 #[needs(root)]
 #[test]
-fn links_in_the_data_directory_lead_no_command_of_root_elsewhere() {
+fn root_commands_follow_no_links_in_the_data_directory() {
     let dir = owned();
     let (data, victims) = (dir.path().join("data"), dir.path().join("victims"));
     done(&dir, &["backup", "b.gz"]);
@@ -106,14 +106,14 @@ fn links_in_the_data_directory_lead_no_command_of_root_elsewhere() {
             }
         }
         let started = Program::in_dir(&dir, &[]).env("USHER_BACKUP_SCHEDULE", "daily").try_start();
-        drop(started.map(crate::support::process::Running::stop));
+        drop(started.map(crate::support::process::ServerProcess::stop));
         assert_eq!(state(&victims), before, "{name} -> {victim}: serve");
         // Some commands replace the link.
         let _ = fs::remove_dir_all(&link).or_else(|_| fs::remove_file(&link));
         if moved {
             fs::rename(&aside, &link).unwrap();
         }
-        // What replaced the database is of no interest.
+        // The test doesn't check the file that replaced the database.
         if name.starts_with("usher.db") || name.starts_with("secret_key") {
             fs::remove_dir_all(&data).unwrap();
             let fresh = owned();
@@ -124,12 +124,12 @@ fn links_in_the_data_directory_lead_no_command_of_root_elsewhere() {
 
 #[needs(root)]
 #[test]
-fn root_works_as_the_owner_and_files_elsewhere_are_roots() {
+fn root_commands_run_as_the_owner_but_write_other_files_as_root() {
     let dir = owned();
     let data = dir.path().join("data");
     assert!(done(&dir, &["user", "list"]).contains("admin"));
     Program::in_dir(&dir, &["user", "add", "ann"]).input(PASSWORD).finish();
-    all_are_the_owners(&data);
+    assert_owned(&data);
     done(&dir, &["backup", "b.gz"]);
     done(&dir, &["export", "e.jsonl"]);
     for name in ["b.gz", "e.jsonl"] {
@@ -137,18 +137,18 @@ fn root_works_as_the_owner_and_files_elsewhere_are_roots() {
         assert_eq!((found.uid(), found.mode() & 0o777), (0, 0o600), "{name}");
     }
     assert_eq!(names(dir.path()), ["b.gz", "data", "e.jsonl"]);
-    // Root alone can read these.
+    // Only root can read these.
     done(&dir, &["restore", "b.gz", "--yes"]);
     done(&dir, &["rotate-secret", "--yes"]);
     Program::in_dir(&dir, &["user", "delete", "ann", "--yes"]).finish();
     assert!(done(&dir, &["import", "usher", "e.jsonl"]).contains("imported: 1 user"));
-    all_are_the_owners(&data);
+    assert_owned(&data);
     assert!(usher(&dir, &["doctor"]).status.success());
 }
 
 #[needs(root)]
 #[test]
-fn a_command_of_root_that_fails_leaves_no_file() {
+fn a_failed_root_command_leaves_no_file() {
     let dir = owned();
     fs::remove_file(dir.path().join("data/usher.db")).unwrap();
     for arguments in [["backup", "b.gz"], ["export", "e.jsonl"]] {
@@ -160,7 +160,7 @@ fn a_command_of_root_that_fails_leaves_no_file() {
 
 #[needs(root)]
 #[test]
-fn a_server_that_root_starts_runs_as_the_owner_of_its_data() {
+fn a_server_started_by_root_runs_as_the_owner_of_its_data() {
     let dir = owned();
     let server = Program::in_dir(&dir, &[]).start();
     let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
@@ -178,7 +178,7 @@ fn a_server_that_root_starts_runs_as_the_owner_of_its_data() {
     );
     token(&server, "admin", "adminpw123");
     server.stop();
-    all_are_the_owners(&dir.path().join("data"));
+    assert_owned(&dir.path().join("data"));
 
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let server = Program::in_dir(&dir, &[]).start();
@@ -188,11 +188,11 @@ fn a_server_that_root_starts_runs_as_the_owner_of_its_data() {
 
 #[needs(root)]
 #[test]
-fn a_directory_that_its_owner_cannot_write_is_refused_with_the_command_to_run() {
+fn a_directory_its_owner_cannot_write_is_refused_with_the_remedy() {
     let dir = owned();
     let data: PathBuf = dir.path().join("data");
     fs::set_permissions(&data, fs::Permissions::from_mode(0o500)).unwrap();
-    let ended: Ended = usher(&dir, &["user", "list"]);
+    let ended: ProcessOutput = usher(&dir, &["user", "list"]);
     assert!(!ended.status.success() && ended.stderr.contains("sudo -u '#65534' usher"), "{ended:?}");
     fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
 }

@@ -4,17 +4,17 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::process::{Ended, mode};
-use crate::support::{self, Program, Request, Running};
+use crate::support::process::{ProcessOutput, mode};
+use crate::support::{self, Program, Request, ServerProcess};
 use needs::needs;
 use serde_json::json;
 use tempfile::TempDir;
 
-fn beside(dir: &Arc<TempDir>, arguments: &[&str]) -> Ended {
+fn beside(dir: &Arc<TempDir>, arguments: &[&str]) -> ProcessOutput {
     Program::in_dir(dir, arguments).finish()
 }
 
-fn login(server: &Running) -> support::Response {
+fn login(server: &ServerProcess) -> support::Response {
     server.request("POST", "/api/v1/login").form(&[("username", "admin"), ("password", "adminpw123")]).send()
 }
 
@@ -24,7 +24,7 @@ fn sign_up(address: std::net::SocketAddr, name: &str) -> u16 {
 }
 
 #[test]
-fn a_backup_made_while_the_server_writes_brings_back_that_moment_and_keeps_the_database_it_replaces() {
+fn a_restore_brings_back_the_moment_of_the_backup_and_keeps_the_old_database() {
     let server = Program::new(&[]).superuser().env("USHER_THROTTLE", "false").start();
     let dir = Arc::clone(&server.dir);
     assert_eq!(sign_up(server.address, "before"), 201);
@@ -70,7 +70,7 @@ fn a_backup_made_while_the_server_writes_brings_back_that_moment_and_keeps_the_d
 }
 
 #[test]
-fn a_damaged_or_foreign_backup_is_refused_before_anything_is_touched() {
+fn a_damaged_or_foreign_backup_is_refused_before_any_change() {
     let server = Program::new(&[]).superuser().start();
     let dir = Arc::clone(&server.dir);
     assert!(beside(&dir, &["backup", "good.gz"]).status.success());
@@ -102,14 +102,14 @@ fn a_damaged_or_foreign_backup_is_refused_before_anything_is_touched() {
 
 #[needs(root)]
 #[test]
-fn what_root_restores_belongs_to_whoever_the_data_directory_belongs_to() {
+fn a_database_restored_by_root_belongs_to_the_directorys_owner() {
     use std::os::unix::fs::{MetadataExt, chown};
     let server = Program::new(&[]).superuser().start();
     let dir = Arc::clone(&server.dir);
     assert!(beside(&dir, &["backup", "copy.gz"]).status.success());
     server.stop();
     let data = dir.path().join("data");
-    // The user of a service.
+    // A service's user.
     chown(&data, Some(61_234), Some(61_234)).unwrap();
     let ended = beside(&dir, &["restore", "copy.gz", "--yes"]);
     assert!(ended.status.success(), "{ended:?}");
@@ -118,11 +118,11 @@ fn what_root_restores_belongs_to_whoever_the_data_directory_belongs_to() {
 }
 
 #[test]
-fn where_no_backup_can_be_written_a_sentence_says_so_and_nothing_is_left() {
+fn a_backup_that_cannot_be_written_fails_and_leaves_no_file() {
     let server = Program::new(&[]).superuser().start();
     let dir = Arc::clone(&server.dir);
     std::fs::write(dir.path().join("there.gz"), "something").unwrap();
-    let before = crate::desk::names(dir.path());
+    let before = crate::helpers::names(dir.path());
     for (target, words) in [
         ("data", "is a directory; name a file in it, such as data/usher.db.gz"),
         ("there.gz", "there.gz exists; move it away"),
@@ -130,12 +130,12 @@ fn where_no_backup_can_be_written_a_sentence_says_so_and_nothing_is_left() {
         ("/dev/null", "/dev/null exists"),
         ("/proc/usher.gz", "/proc/usher.gz"),
     ] {
-        let said = crate::desk::refused(&dir, &["backup", target]);
+        let said = crate::helpers::refused(&dir, &["backup", target]);
         assert!(said.contains(words), "{said}");
-        let said = crate::desk::refused(&dir, &["export", target]);
+        let said = crate::helpers::refused(&dir, &["export", target]);
         assert!(said.contains(target.trim_end_matches("/place.gz")), "{said}");
     }
-    assert_eq!(crate::desk::names(dir.path()), before);
+    assert_eq!(crate::helpers::names(dir.path()), before);
     assert_eq!(std::fs::read(dir.path().join("there.gz")).unwrap(), b"something");
 }
 
@@ -156,7 +156,7 @@ fn a_log_beside_a_database_that_was_replaced_by_a_backup_is_not_applied_to_it() 
         assert!(!ended.status.success() && said.contains("was written for another database"), "{command:?} {said}");
     }
     std::fs::remove_file(log).unwrap();
-    let users = crate::desk::json(&dir, &["user", "list"]);
+    let users = crate::helpers::json(&dir, &["user", "list"]);
     assert_eq!((users.as_array().unwrap().len(), &users[0]["username"]), (1, &json!("admin")));
 }
 
@@ -175,7 +175,7 @@ fn a_damaged_database_makes_no_backup() {
 }
 
 #[test]
-fn an_older_backup_is_brought_up_to_date_and_an_empty_file_or_a_directory_is_none() {
+fn an_older_backup_is_migrated_and_an_empty_file_is_refused() {
     let server = Program::new(&[]).superuser().start();
     let dir = Arc::clone(&server.dir);
     server.stop();
@@ -191,66 +191,66 @@ fn an_older_backup_is_brought_up_to_date_and_an_empty_file_or_a_directory_is_non
                  '2026-01-01 00:00:00+00:00', '2026-01-01 00:00:00+00:00', NULL)",
         )
         .unwrap();
-    // A plain copy with its log, as somebody may have made by hand.
+    // A copy with its log, as `cp` makes it.
     std::fs::write(dir.path().join("empty.gz"), "").unwrap();
     for bad in ["empty.gz", "data"] {
-        let said = crate::desk::refused(&dir, &["restore", bad, "--yes"]);
+        let said = crate::helpers::refused(&dir, &["restore", bad, "--yes"]);
         assert!(said.contains(bad), "{said}");
     }
-    let done = crate::desk::json(&dir, &["restore", "older.db", "--yes"]);
+    let done = crate::helpers::json(&dir, &["restore", "older.db", "--yes"]);
     assert!(done["kept"].as_str().unwrap().contains("usher.db.before-restore-"), "{done}");
-    assert_eq!(crate::desk::json(&dir, &["user", "list"])[0]["username"], "older");
+    assert_eq!(crate::helpers::json(&dir, &["user", "list"])[0]["username"], "older");
     Program::in_dir(&dir, &[]).start().stop();
 }
 
 #[test]
-fn a_restore_under_another_secret_key_says_what_cannot_be_read() {
+fn a_restore_with_another_secret_key_says_what_cannot_be_read() {
     let server = Program::new(&[]).superuser().start();
     let dir = Arc::clone(&server.dir);
-    let bearer = crate::desk::token(&server, "admin", "adminpw123");
-    crate::desk::store_key(&server, &bearer, "of the store");
+    let bearer = crate::helpers::token(&server, "admin", "adminpw123");
+    crate::helpers::store_key(&server, &bearer, "of the store");
     server.stop();
-    crate::desk::done(&dir, &["backup", "b.gz"]);
+    crate::helpers::done(&dir, &["backup", "b.gz"]);
     std::fs::remove_file(dir.path().join("data/secret_key")).unwrap();
     let ended = beside(&dir, &["restore", "b.gz", "--yes"]);
     assert!(ended.status.success() && ended.stderr.contains("1 stored store keys can't be read"), "{ended:?}");
 }
 
 #[test]
-fn the_database_itself_is_no_backup_of_it() {
+fn the_database_itself_is_refused_as_a_backup() {
     let server = Program::new(&[]).superuser().start();
     let dir = Arc::clone(&server.dir);
     server.stop();
-    let before = crate::desk::names(&dir.path().join("data"));
+    let before = crate::helpers::names(&dir.path().join("data"));
     std::os::unix::fs::symlink("data/usher.db", dir.path().join("link")).unwrap();
     for file in ["data/usher.db", "data/../data/usher.db", "link"] {
-        let said = crate::desk::refused(&dir, &["restore", file, "--yes"]);
+        let said = crate::helpers::refused(&dir, &["restore", file, "--yes"]);
         assert!(said.contains("is the database itself"), "{said}");
     }
-    assert_eq!(crate::desk::names(&dir.path().join("data")), before);
+    assert_eq!(crate::helpers::names(&dir.path().join("data")), before);
 }
 
-/// An API key of admin, and its id.
-fn add_key(server: &Running) -> (String, String) {
-    let bearer = crate::desk::token(server, "admin", "adminpw123");
+/// Creates an API key of admin. Returns the key and its id.
+fn add_key(server: &ServerProcess) -> (String, String) {
+    let bearer = crate::helpers::token(server, "admin", "adminpw123");
     let made = server.request("POST", "/api/v1/api_key/").bearer(&bearer).json(&json!({ "name": "k" })).send();
     let made = made.expect(200).json();
     (made["api_key"].as_str().unwrap().to_owned(), made["id"].as_str().unwrap().to_owned())
 }
 
-fn key_status(server: &Running, key: &str) -> u16 {
+fn key_status(server: &ServerProcess, key: &str) -> u16 {
     server.request("GET", "/api/v1/users/whoami").key(key).send().status
 }
 
 #[test]
-fn an_api_key_that_was_revoked_since_the_backup_stays_revoked() {
+fn an_api_key_revoked_since_the_backup_stays_revoked() {
     let server = Program::new(&[]).superuser().start();
     let dir = Arc::clone(&server.dir);
     let ((kept, _), (revoked, id)) = (add_key(&server), add_key(&server));
-    crate::desk::done(&dir, &["backup", "b.gz"]);
-    crate::desk::done(&dir, &["key", "delete", "admin", &id, "--yes"]);
+    crate::helpers::done(&dir, &["backup", "b.gz"]);
+    crate::helpers::done(&dir, &["key", "delete", "admin", &id, "--yes"]);
     server.stop();
-    let said = crate::desk::json(&dir, &["restore", "b.gz", "--yes"]);
+    let said = crate::helpers::json(&dir, &["restore", "b.gz", "--yes"]);
     assert_eq!(
         (&said["users"], &said["api_keys_revoked"], &said["api_keys_disabled"]),
         (&json!(1), &json!(1), &json!(0))
@@ -260,46 +260,46 @@ fn an_api_key_that_was_revoked_since_the_backup_stays_revoked() {
 }
 
 #[test]
-fn without_the_database_of_the_backup_api_keys_are_disabled_unless_they_are_kept() {
+fn without_the_old_database_api_keys_are_disabled_unless_kept() {
     let server = Program::new(&[]).superuser().start();
     let dir = Arc::clone(&server.dir);
     let (key, _) = add_key(&server);
-    crate::desk::done(&dir, &["backup", "b.gz"]);
+    crate::helpers::done(&dir, &["backup", "b.gz"]);
     server.stop();
     let lost = |name: &str| std::fs::remove_file(dir.path().join("data").join(name)).unwrap();
     for (option, status) in [("--yes", 403), ("--keep-keys", 200)] {
         lost("usher.db");
-        let said = crate::desk::json(&dir, &["restore", "b.gz", option]);
+        let said = crate::helpers::json(&dir, &["restore", "b.gz", option]);
         assert_eq!(said["api_keys_disabled"], json!(i32::from(option == "--yes")), "{said}");
         let server = Program::in_dir(&dir, &[]).start();
         assert_eq!(key_status(&server, &key), status, "{option}");
         server.stop();
     }
-    // Another server's database says nothing about the keys.
+    // Another server's database doesn't know the keys.
     let other = Program::new(&[]).superuser().start();
     let other_dir = Arc::clone(&other.dir);
     other.stop();
     std::fs::copy(other_dir.path().join("data/usher.db"), dir.path().join("data/usher.db")).unwrap();
-    assert_eq!(crate::desk::json(&dir, &["restore", "b.gz", "--yes"])["api_keys_disabled"], json!(1));
+    assert_eq!(crate::helpers::json(&dir, &["restore", "b.gz", "--yes"])["api_keys_disabled"], json!(1));
 }
 
 #[test]
-fn a_backup_without_users_is_refused_unless_that_is_wanted() {
+fn a_backup_without_users_is_refused_unless_allowed() {
     let server = Program::new(&[]).superuser().start();
-    // What is committed is still in the log.
+    // The committed rows are still in the log.
     let dir = server.kill();
     std::fs::copy(dir.path().join("data/usher.db"), dir.path().join("half.db")).unwrap();
-    let said = crate::desk::refused(&dir, &["restore", "half.db", "--yes"]);
+    let said = crate::helpers::refused(&dir, &["restore", "half.db", "--yes"]);
     assert!(said.contains("has no users") && said.contains("usher.db-wal"), "{said}");
-    assert_eq!(crate::desk::json(&dir, &["user", "list"]).as_array().unwrap().len(), 1);
-    crate::desk::done(&dir, &["restore", "half.db", "--yes", "--allow-empty"]);
+    assert_eq!(crate::helpers::json(&dir, &["user", "list"]).as_array().unwrap().len(), 1);
+    crate::helpers::done(&dir, &["restore", "half.db", "--yes", "--allow-empty"]);
 }
 
 #[test]
-fn a_backup_and_an_export_go_to_standard_output() {
+fn backups_and_exports_can_go_to_standard_output() {
     let server = Program::new(&[]).superuser().start();
     let dir = Arc::clone(&server.dir);
-    let before = crate::desk::names(dir.path());
+    let before = crate::helpers::names(dir.path());
     let ended = beside(&dir, &["export", "-"]);
     assert!(ended.status.success() && ended.stdout.lines().count() == 1, "{ended:?}");
     assert!(ended.stdout.starts_with("{\"id\"") && ended.stderr.contains("exported 1 user"), "{ended:?}");
@@ -310,19 +310,19 @@ fn a_backup_and_an_export_go_to_standard_output() {
         .output()
         .unwrap();
     assert!(output.status.success() && output.stdout.starts_with(&[0x1f, 0x8b]), "{}", output.stdout.len());
-    assert_eq!(crate::desk::names(dir.path()), before);
+    assert_eq!(crate::helpers::names(dir.path()), before);
     std::fs::write(dir.path().join("b.gz"), output.stdout).unwrap();
     server.stop();
-    assert!(crate::desk::done(&dir, &["restore", "b.gz", "--yes"]).contains("with 1 user"));
+    assert!(crate::helpers::done(&dir, &["restore", "b.gz", "--yes"]).contains("with 1 user"));
 }
 
 #[test]
-fn a_removed_factor_and_a_used_recovery_code_stay_so_after_a_restore() {
+fn removed_factors_and_used_recovery_codes_stay_so_after_a_restore() {
     let server = Program::new(&[]).superuser().start();
     let dir = Arc::clone(&server.dir);
     add_key(&server);
     server.stop();
-    let database = || crate::desk::database(&dir);
+    let database = || crate::helpers::database(&dir);
     let at = "2026-01-01 00:00:00+00:00";
     database()
         .execute_batch(&format!(
@@ -332,14 +332,14 @@ fn a_removed_factor_and_a_used_recovery_code_stay_so_after_a_restore() {
                  (1, x'0101010101010101010101010101010101010101010101010101010101010101')"
         ))
         .unwrap();
-    crate::desk::done(&dir, &["backup", "b.gz"]);
+    crate::helpers::done(&dir, &["backup", "b.gz"]);
     database()
         .execute_batch(&format!(
             "DELETE FROM factors WHERE name = 'lost'; UPDATE factors SET last_step = 9;
              UPDATE recovery_codes SET used_at = '{at}' WHERE sha256 = zeroblob(32)"
         ))
         .unwrap();
-    crate::desk::done(&dir, &["restore", "b.gz", "--yes"]);
+    crate::helpers::done(&dir, &["restore", "b.gz", "--yes"]);
     let one = |sql: &str| database().query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
     assert_eq!(one("SELECT group_concat(name || last_step) FROM factors"), "kept9");
     assert_eq!(

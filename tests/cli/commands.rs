@@ -1,49 +1,49 @@
-//! Users, sessions, keys and settings, managed on the machine itself.
+//! The commands for users, sessions, keys and settings.
 
 use needs::needs;
 use serde_json::Value;
 
-use crate::desk::{self, PASSWORD, log_in, server, token, whoami};
-use crate::support::process::{Ended, Program, Running};
+use crate::helpers::{self, PASSWORD, server, sign_in, token, whoami};
+use crate::support::process::{ProcessOutput, Program, ServerProcess};
 
-fn usher(server: &Running, arguments: &[&str], input: &str) -> Ended {
+fn usher(server: &ServerProcess, arguments: &[&str], input: &str) -> ProcessOutput {
     Program::in_dir(&server.dir, arguments).input(input).finish()
 }
 
-/// A command that must succeed, and what it printed.
-fn done(server: &Running, arguments: &[&str], input: &str) -> String {
+/// Runs a command that must succeed. Returns its output.
+fn done(server: &ServerProcess, arguments: &[&str], input: &str) -> String {
     let ended = usher(server, arguments, input);
     assert!(ended.status.success(), "{arguments:?}: {ended:?}");
-    assert!(ended.stderr.contains(&format!("database: {}", desk::shown_database(&server.dir))), "{ended:?}");
+    assert!(ended.stderr.contains(&format!("database: {}", helpers::shown_database(&server.dir))), "{ended:?}");
     ended.stdout
 }
 
-fn json(server: &Running, arguments: &[&str]) -> Value {
+fn json(server: &ServerProcess, arguments: &[&str]) -> Value {
     serde_json::from_str(&done(server, arguments, "")).unwrap()
 }
 
-/// A command that must do nothing, and why.
-fn refused(server: &Running, arguments: &[&str], input: &str) -> String {
+/// Runs a command that must fail. Returns the reason.
+fn refused(server: &ServerProcess, arguments: &[&str], input: &str) -> String {
     let ended = usher(server, arguments, input);
     assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(1), ""), "{arguments:?}: {ended:?}");
     ended.stderr
 }
 
 #[test]
-fn what_is_changed_on_the_machine_holds_at_once_in_the_running_server() {
+fn changes_by_commands_apply_at_once_in_the_running_server() {
     let server = server();
     assert!(done(&server, &["user", "add", "Ada"], PASSWORD).starts_with("added user Ada ("));
     let session = token(&server, "ada", PASSWORD);
     assert_eq!(whoami(&server, &session), 200);
     assert_eq!(done(&server, &["user", "rename", "ada", "Grace"], ""), "Ada is now called Grace\n");
     assert_eq!(done(&server, &["user", "deactivate", "GRACE"], ""), "Grace is now inactive\n");
-    assert_eq!((whoami(&server, &session), log_in(&server, "grace", PASSWORD).status), (401, 401));
+    assert_eq!((whoami(&server, &session), sign_in(&server, "grace", PASSWORD).status), (401, 401));
     done(&server, &["user", "activate", "grace"], "");
     assert_eq!(whoami(&server, &session), 401, "the session ended and stays ended");
     let session = token(&server, "grace", PASSWORD);
     let text = done(&server, &["user", "set-password", "grace"], "another-otter-8\n");
     assert_eq!(text, "Grace has a new password; sessions ended: 1\n");
-    assert_eq!((whoami(&server, &session), log_in(&server, "grace", PASSWORD).status), (401, 401));
+    assert_eq!((whoami(&server, &session), sign_in(&server, "grace", PASSWORD).status), (401, 401));
     let session = token(&server, "grace", "another-otter-8");
     done(&server, &["user", "promote", "grace"], "");
     assert_eq!(server.request("GET", "/api/v1/users/").bearer(&session).send().status, 200);
@@ -80,7 +80,7 @@ fn sessions_and_keys_are_listed_and_ended() {
 }
 
 #[test]
-fn what_changes_nothing_fails_and_says_why() {
+fn commands_that_change_nothing_fail_with_a_reason() {
     let server = server();
     for arguments in [["user", "demote", "admin"], ["user", "deactivate", "admin"]] {
         assert!(refused(&server, &arguments, "").contains("admin is the last active superuser"));
@@ -117,7 +117,7 @@ fn the_audit_log_names_the_command_line() {
 
 #[needs(sqlite)]
 #[test]
-fn no_command_makes_a_database_by_mistake() {
+fn no_command_creates_a_database_by_mistake() {
     for arguments in [&["user", "list"][..], &["user", "add", "ada"], &["session", "list", "ada"], &["audit"]] {
         let program = Program::new(arguments).input(PASSWORD);
         let dir = program.dir.clone();
@@ -129,7 +129,7 @@ fn no_command_makes_a_database_by_mistake() {
 }
 
 #[test]
-fn the_settings_in_force_are_shown_with_their_sources_and_without_secrets() {
+fn effective_settings_are_shown_with_sources_but_without_secrets() {
     let ended = Program::new(&["config", "--json", "--signup", "open"]).superuser().finish();
     let shown: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(shown["signup"], serde_json::json!({ "value": "open", "source": "--signup" }));
@@ -140,7 +140,7 @@ fn the_settings_in_force_are_shown_with_their_sources_and_without_secrets() {
 }
 
 #[test]
-fn a_healthcheck_tells_a_working_server_from_none() {
+fn a_healthcheck_fails_without_a_working_server() {
     let server = server();
     let url = format!("http://{}", server.address);
     let ended = Program::new(&["healthcheck", &url]).finish();
@@ -187,7 +187,7 @@ fn every_command_prints_json_for_programs() {
         &["backup", "b.gz"],
         &["export", "e.jsonl"],
     ] {
-        let value = desk::json(dir, arguments);
+        let value = helpers::json(dir, arguments);
         assert!(value.is_object() || value.is_array(), "{arguments:?}: {value}");
     }
     let url = format!("http://{}", server.address);
@@ -196,7 +196,7 @@ fn every_command_prints_json_for_programs() {
 }
 
 #[test]
-fn refusals_that_concern_somebody_are_in_the_audit_log_and_names_that_were_merely_typed_are_not() {
+fn refusals_about_a_user_are_audited_but_unknown_names_are_not() {
     let server = server();
     refused(&server, &["user", "demote", "admin"], "");
     refused(&server, &["user", "add", "ADMIN"], PASSWORD);
@@ -220,15 +220,15 @@ fn refusals_that_concern_somebody_are_in_the_audit_log_and_names_that_were_merel
 }
 
 #[test]
-fn output_that_nobody_reads_is_no_error() {
+fn a_closed_output_pipe_is_not_an_error() {
     let server = server();
     for arguments in [&["user", "list"][..], &["audit"], &["config"], &["completions", "bash"], &["doctor"]] {
-        let ended = Program::in_dir(&server.dir, arguments).finish_unread();
+        let ended = Program::in_dir(&server.dir, arguments).finish_with_closed_stdout();
         assert!(ended.status.success() && !ended.stderr.contains("panicked"), "{arguments:?}: {ended:?}");
     }
 }
 
-/// Every command that does something, as the help of those above it lists them.
+/// All commands that aren't groups, from the help texts.
 fn every_command() -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     let mut above = vec![String::new()];
@@ -249,7 +249,7 @@ fn every_command() -> Vec<String> {
 }
 
 #[test]
-fn help_says_whose_key_it_is_and_how_commands_end() {
+fn help_explains_keys_and_exit_statuses() {
     let help = |arguments: &[&str]| Program::new(arguments).finish().stdout;
     let import = help(&["import", "langflow", "--help"]);
     assert!(

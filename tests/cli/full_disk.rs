@@ -1,4 +1,4 @@
-//! A disk without room: what takes much of it leaves nothing, and says so.
+//! Full disks: a command that runs out of space says so and leaves no file.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -6,9 +6,10 @@ use std::sync::Arc;
 use needs::needs;
 use tempfile::TempDir;
 
-use crate::desk::{database, done, server};
+use crate::helpers::{database, done, server};
 
-/// What a shell prints that has a disk of half a megabyte at `small`, seen by nobody else and gone with it. Each command is followed by its exit status and what lies in `small` after it.
+/// Runs commands in a shell that has a private 512 KiB file system at `small`. Returns the output: after each command,
+/// its exit status and the files in `small`.
 fn with_small_disk(dir: &Arc<TempDir>, commands: &[&str]) -> String {
     let mut script =
         String::from("set -e; mkdir -p small; mount -t tmpfs -o size=512k tmpfs small; echo mounted; set +e\n");
@@ -26,7 +27,7 @@ fn with_small_disk(dir: &Arc<TempDir>, commands: &[&str]) -> String {
 
 #[needs(namespaces)]
 #[test]
-fn where_there_is_no_room_nothing_is_left_and_a_sentence_says_so() {
+fn on_a_full_disk_commands_fail_with_a_message_and_leave_no_file() {
     let server = server();
     let dir = Arc::clone(&server.dir);
     server.stop();
@@ -81,7 +82,7 @@ fn where_there_is_no_room_nothing_is_left_and_a_sentence_says_so() {
         format!("database: {here}/small/usher.db"),
     ];
     assert_eq!(told[..expected.len()], expected);
-    // The head, and the only one there is.
+    // The header line must appear once.
     assert!(told[expected.len() + 1].starts_with("admin "), "{told:?}");
     assert_eq!(told.last(), Some(&"status 0 left: secret_key usher.db "));
 }

@@ -1,4 +1,4 @@
-//! `usher import langflow`: people move in, with their passwords and keys, beside a running server.
+//! `usher import langflow` imports users with passwords and keys, beside a running server.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -8,11 +8,11 @@ use crate::support::Program;
 use crate::support::postgres;
 use crate::support::process::mode;
 
-/// Of `alice`, in `samples/langflow-1.3.4.db`.
+/// The API key of `alice` in `samples/langflow-1.3.4.db`.
 const ALICES_KEY: &str = "sk-Iqeg-7WgSDdtW-R8QRDfTz0WjMLvtxyrcXLX1lYx93A";
 
 #[test]
-fn after_the_sample_is_imported_alice_logs_in_with_her_old_password_and_her_old_key_works() {
+fn imported_passwords_and_keys_keep_working() {
     let server = server();
     let ended = import_sample(&server.dir, &[]);
     assert!(ended.status.success(), "{ended:?}");
@@ -35,12 +35,12 @@ fn after_the_sample_is_imported_alice_logs_in_with_her_old_password_and_her_old_
     let fernet = usher::auth::fernet::Fernet::new(&usher::domain::secret::Secret::new(secret.trim()));
     let key = fernet.decrypt(session["user"]["store_api_key"].as_str().unwrap());
     assert!(key.is_some_and(|key| !key.expose().is_empty()), "{session}");
-    // The name in two spellings belongs to the superuser.
+    // The superuser has this name in another spelling.
     login(&server, "ADMIN", "adminpw123").expect(200);
 }
 
 #[test]
-fn a_dry_run_shows_everything_and_changes_nothing_and_so_does_a_second_import() {
+fn a_dry_run_and_a_second_import_change_nothing() {
     let server = server();
     let first = outcome(&import_sample(&server.dir, &["--dry-run", "--json"]));
     assert_eq!((first["imported"].as_array().unwrap().len(), &first["dry_run"]), (7, &json!(true)));
@@ -64,7 +64,7 @@ fn a_dry_run_shows_everything_and_changes_nothing_and_so_does_a_second_import() 
 }
 
 #[test]
-fn an_export_is_private_and_another_usher_takes_it_in() {
+fn an_export_is_private_and_can_be_imported_elsewhere() {
     let first = server();
     import_sample(&first.dir, &[]);
     let ended = beside(&first.dir, &["export", "users.jsonl"]);
@@ -76,15 +76,15 @@ fn an_export_is_private_and_another_usher_takes_it_in() {
     let second = Program::new(&[]).superuser().start();
     let done = beside(&second.dir, &["import", "usher", &file.display().to_string(), "--json"]);
     let done = outcome(&done);
-    // Its `admin` stays who it is, and alice's store key is under the other's secret key.
+    // The existing `admin` isn't replaced. Alice's store key is encrypted with the other server's secret key.
     assert_eq!((done["imported"].as_array().unwrap().len(), done["findings"].as_array().unwrap().len()), (7, 2));
     login(&second, "alice", "alicenew12").expect(200);
 }
 
-/// Databases that Langflow 1.8.4 and 1.13.0 wrote, of which the tables that concern no accounts were dropped; each has a
-/// key of alice's. 1.8 encrypts keys and keeps no hash of them; later versions keep both.
+/// Databases of Langflow 1.8.4 and 1.13.0, reduced to the tables for accounts. In each, alice has a key. 1.8 encrypts
+/// keys without a hash; later versions store both.
 #[test]
-fn keys_and_passwords_of_real_databases_of_later_versions_keep_working() {
+fn keys_and_passwords_of_later_langflow_versions_keep_working() {
     for (version, key, people) in [
         ("1.8.4", "sk-NvS0rl2Ad2Dq99ooG9xmAnuqqntWh_pM5a_zBXrn3_Q", 6),
         ("1.13.0", "sk-iQZYurUGweY9ladGqP8WtOGQI7yroYXccEko7pWCyLk", 6),
@@ -106,7 +106,7 @@ fn keys_and_passwords_of_real_databases_of_later_versions_keep_working() {
 }
 
 #[test]
-fn keys_of_every_later_version_keep_working_while_langflow_has_its_database_open() {
+fn keys_keep_working_when_imported_from_an_open_database() {
     let server = server();
     let dir = TempDir::new().unwrap();
     let (path, langflow) = newer(&dir);
@@ -130,7 +130,7 @@ fn keys_of_every_later_version_keep_working_while_langflow_has_its_database_open
 }
 
 #[test]
-fn optins_move_in_unless_they_are_too_large_or_not_an_object() {
+fn optins_are_imported_unless_too_large_or_not_an_object() {
     let server = server();
     let dir = TempDir::new().unwrap();
     let (path, langflow) = newer(&dir);
@@ -156,9 +156,9 @@ fn optins_move_in_unless_they_are_too_large_or_not_an_object() {
     assert_eq!(found, [&kept, &default, &default, &default, &default]);
 }
 
-/// 5,000, or as many as `USHER_IMPORT_USERS` says. How long it takes is told by `cargo bench --bench long_commands`.
+/// The number of users: 5,000 or `USHER_IMPORT_USERS`. `cargo bench --bench long_commands` measures the time.
 #[test]
-fn a_large_langflow_moves_in_while_the_server_goes_on_and_everybody_can_sign_in() {
+fn a_large_database_is_imported_while_the_server_works() {
     let people = how_many();
     let server = server();
     let dir = TempDir::new().unwrap();
@@ -169,12 +169,12 @@ fn a_large_langflow_moves_in_while_the_server_goes_on_and_everybody_can_sign_in(
     add_key(&langflow, people + 1, "sk-of-the-first", None, None);
     langflow.execute_batch("COMMIT").unwrap();
     let mut import = Program::in_dir(&server.dir, &["import", "langflow", &path.display().to_string()]).begin();
-    // Its answers may be late, but they come. With PostgreSQL a write doesn't wait for longer than 10 s.
-    while !import.is_over() {
+    // Responses may be late, but every request is answered.
+    while !import.has_exited() {
         let status = login(&server, "keeper", "keeper pw 123").status;
         assert!(status == 200 || postgres::IS_ENGINE && status == 503, "{status}");
     }
-    let ended = import.ended();
+    let ended = import.wait_for_exit();
     let whole = format!("imported: {people} users with 1 API key and 0 store keys\n");
     assert!(ended.status.success() && ended.stdout == whole, "{ended:?}");
     for number in [1, people / 2, people] {

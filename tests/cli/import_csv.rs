@@ -1,20 +1,20 @@
-//! `usher import csv`: a table of users, all or nothing.
+//! `usher import csv`: imports all rows of a table or none.
 
 use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::desk::{PASSWORD, json as printed, log_in, server, usher};
-use crate::support::process::Running;
+use crate::helpers::{PASSWORD, json as printed, server, sign_in, usher};
+use crate::support::process::ServerProcess;
 
-/// Of "brave-badger-3", with cost 10.
+/// The hash of "brave-badger-3", with cost 10.
 const HASH: &str = "$2b$10$H20aEDdUaioJsgt5GnyynO3zHLeQ2gLFT51fNYP.MLXNZt9gW0x5m";
 
-fn write(server: &Running, text: &str) {
+fn write(server: &ServerProcess, text: &str) {
     fs::write(server.dir.path().join("users.csv"), text).unwrap();
 }
 
-fn names(server: &Running) -> Vec<String> {
+fn names(server: &ServerProcess) -> Vec<String> {
     let listed = printed(&server.dir, &["user", "list"]);
     listed.as_array().unwrap().iter().map(|user| user["username"].as_str().unwrap().to_owned()).collect()
 }
@@ -34,23 +34,23 @@ fn each_row_of_a_table_has_a_password_a_hash_or_a_reset_link() {
     let report = printed(&server.dir, &["import", "csv", "users.csv"]);
     assert_eq!((&report["dry_run"], &report["findings"]), (&json!(false), &json!([])));
     assert_eq!(names(&server), ["admin", "ada", "Grace Hopper", "eve", "bob"]);
-    let session = log_in(&server, "ada", PASSWORD).expect(200).field("access_token");
+    let session = sign_in(&server, "ada", PASSWORD).expect(200).field("access_token");
     server.request("GET", "/api/v1/users/").bearer(&session).send().expect(200);
-    log_in(&server, "grace hopper", "brave-badger-3").expect(200);
-    log_in(&server, "bob", PASSWORD).refused(400, "Waiting for approval");
+    sign_in(&server, "grace hopper", "brave-badger-3").expect(200);
+    sign_in(&server, "bob", PASSWORD).refused(400, "Waiting for approval");
     let links = report["links"].as_array().unwrap();
     assert_eq!((links.len(), &links[0]["username"]), (1, &json!("eve")));
     let token = links[0]["link"].as_str().unwrap().split_once("/reset#token=").unwrap().1;
     let body = json!({ "token": token, "password": PASSWORD });
     server.request("POST", "/api/v1/reset-password").json(&body).send().expect(200);
-    log_in(&server, "eve", PASSWORD).expect(200);
+    sign_in(&server, "eve", PASSWORD).expect(200);
     let entries = printed(&server.dir, &["audit", "--user", "eve"]);
     let actions: Vec<&Value> = entries.as_array().unwrap().iter().map(|entry| &entry["action"]).collect();
     assert!(actions.contains(&&json!("user.add")) && actions.contains(&&json!("reset_link.add")), "{actions:?}");
 }
 
 #[test]
-fn one_invalid_row_keeps_all_from_being_imported_and_each_fault_has_its_line_and_column() {
+fn one_invalid_row_stops_the_import_and_each_error_has_line_and_column() {
     let server = server();
     let text = format!(
         "username,password,password_hash,is_active\nada,{PASSWORD},,\nADMIN,{PASSWORD},,\nADA,{PASSWORD},,\nx,short,,\n\

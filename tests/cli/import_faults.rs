@@ -1,4 +1,4 @@
-//! What `usher import langflow` says of rows and files that make no sense, and what it leaves as it was.
+//! `usher import langflow` with invalid rows and files: messages, and what it leaves unchanged.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::langflow::{HASH, add_key, add_user, beside, import_sample, newer, outcome, server};
 
 #[test]
-fn broken_rows_are_told_one_by_one_and_the_rest_is_imported() {
+fn invalid_rows_are_reported_one_by_one_and_the_rest_is_imported() {
     let server = server();
     let dir = TempDir::new().unwrap();
     let (path, langflow) = newer(&dir);
@@ -28,7 +28,7 @@ fn broken_rows_are_told_one_by_one_and_the_rest_is_imported() {
 
 #[needs(sqlite)]
 #[test]
-fn what_is_no_langflow_database_is_refused_and_no_database_of_ushers_is_ever_made() {
+fn files_that_are_not_langflow_databases_are_refused() {
     let server = server();
     for file in ["nothing-here.db", "data/usher.db", "data/secret_key"] {
         let ended = beside(&server.dir, &["import", "langflow", file]);
@@ -41,7 +41,7 @@ fn what_is_no_langflow_database_is_refused_and_no_database_of_ushers_is_ever_mad
     assert!(!empty.path().join("data").exists());
 }
 
-/// What was said of a row, by the first words of it.
+/// The message about a row, found by the row's name.
 #[track_caller]
 fn told(done: &Value, who: &str) -> String {
     let all = done["findings"].as_array().unwrap();
@@ -50,7 +50,7 @@ fn told(done: &Value, who: &str) -> String {
 }
 
 #[test]
-fn every_kind_of_broken_row_is_told_in_words_and_a_dry_run_tells_the_same() {
+fn every_kind_of_invalid_row_is_reported_even_in_a_dry_run() {
     let server = server();
     let dir = TempDir::new().unwrap();
     let (path, langflow) = newer(&dir);
@@ -120,13 +120,13 @@ fn every_kind_of_broken_row_is_told_in_words_and_a_dry_run_tells_the_same() {
 }
 
 #[test]
-fn a_database_whose_langflow_has_ended_or_was_killed_is_read_without_touching_its_directory() {
+fn a_stopped_or_killed_langflows_directory_is_not_modified() {
     let server = server();
     let dir = TempDir::new().unwrap();
     let (path, langflow) = newer(&dir);
     langflow.execute_batch("PRAGMA wal_autocheckpoint = 0").unwrap();
     add_user(&langflow, 1, "ann", HASH);
-    // Killed: its log is left, and the log's index is not.
+    // Killed: the log is left without its index.
     let killed = TempDir::new().unwrap();
     for name in ["langflow.db", "langflow.db-wal"] {
         std::fs::copy(dir.path().join(name), killed.path().join(name)).unwrap();
@@ -134,21 +134,21 @@ fn a_database_whose_langflow_has_ended_or_was_killed_is_read_without_touching_it
     drop(langflow);
     let seen = |dir: &TempDir| {
         let read = |name: String| (std::fs::read(dir.path().join(&name)).unwrap(), name);
-        crate::desk::names(dir.path()).into_iter().map(read).collect::<Vec<_>>()
+        crate::helpers::names(dir.path()).into_iter().map(read).collect::<Vec<_>>()
     };
     for dir in [&dir, &killed] {
         let before = seen(dir);
         let path = dir.path().join("langflow.db").display().to_string();
         let done = outcome(&beside(&server.dir, &["import", "langflow", &path, "--dry-run", "--json"]));
         assert_eq!(done["imported"][0]["username"], "ann");
-        assert!(seen(dir) == before, "{:?}", crate::desk::names(dir.path()));
+        assert!(seen(dir) == before, "{:?}", crate::helpers::names(dir.path()));
     }
     assert!(path.exists());
-    assert!(!crate::desk::names(&server.data_dir()).iter().any(|name| name.contains("import")));
+    assert!(!crate::helpers::names(&server.data_dir()).iter().any(|name| name.contains("import")));
 }
 
 #[test]
-fn a_key_that_is_encrypted_needs_the_right_secret_and_a_file_that_is_locked_or_damaged_is_refused() {
+fn encrypted_keys_need_the_secret_and_locked_or_damaged_files_are_refused() {
     let server = server();
     let dir = TempDir::new().unwrap();
     let (path, langflow) = newer(&dir);
@@ -167,7 +167,7 @@ fn a_key_that_is_encrypted_needs_the_right_secret_and_a_file_that_is_locked_or_d
         (done["api_keys"].clone(), done["store_keys"].clone(), done["findings"].as_array().unwrap().len())
     };
     assert_eq!(dry(&wrong), (json!(0), json!(0), 2));
-    // Beside the database it is found by itself.
+    // The command finds the secret key beside the database.
     std::fs::write(dir.path().join("secret_key"), "x".repeat(43)).unwrap();
     let done = outcome(&beside(&server.dir, &["import", "langflow", &path, "--json"]));
     assert_eq!((&done["api_keys"], &done["store_keys"]), (&json!(1), &json!(1)));
@@ -183,14 +183,14 @@ fn a_key_that_is_encrypted_needs_the_right_secret_and_a_file_that_is_locked_or_d
     ] {
         std::fs::write(dir.path().join(name), bytes).unwrap();
         let file = dir.path().join(name).display().to_string();
-        let said = crate::desk::refused(&server.dir, &["import", "langflow", &file]);
+        let said = crate::helpers::refused(&server.dir, &["import", "langflow", &file]);
         assert!(said.contains(words), "{said}");
     }
 }
 
 #[needs(sqlite)]
 #[test]
-fn a_secret_key_that_was_lost_stops_no_import() {
+fn an_import_works_without_the_secret_key() {
     let server = server();
     let data = server.data_dir();
     let dir = std::sync::Arc::clone(&server.dir);
@@ -204,7 +204,7 @@ fn a_secret_key_that_was_lost_stops_no_import() {
 }
 
 #[test]
-fn an_empty_key_opens_nothing_and_one_of_which_only_the_hash_is_there_does() {
+fn empty_keys_are_not_imported_but_hashed_keys_work() {
     let server = server();
     let dir = TempDir::new().unwrap();
     let (path, langflow) = newer(&dir);
@@ -220,7 +220,7 @@ fn an_empty_key_opens_nothing_and_one_of_which_only_the_hash_is_there_does() {
 }
 
 #[test]
-fn ids_in_every_spelling_are_read_and_times_that_no_client_reads_are_not() {
+fn ids_in_every_form_are_imported_but_invalid_times_are_not() {
     let server = server();
     let dir = TempDir::new().unwrap();
     let (path, langflow) = newer(&dir);
@@ -256,17 +256,17 @@ fn ids_in_every_spelling_are_read_and_times_that_no_client_reads_are_not() {
 }
 
 #[test]
-fn a_directory_or_a_device_is_no_database_and_is_not_waited_for() {
+fn a_directory_or_a_device_is_refused_without_blocking() {
     let server = server();
     let special = "it is not a regular file";
     for (path, words) in [(".", "is a directory"), ("/dev/null", special), ("/dev/zero", special)] {
-        let said = crate::desk::refused(&server.dir, &["import", "langflow", path]);
+        let said = crate::helpers::refused(&server.dir, &["import", "langflow", path]);
         assert!(said.contains(words), "{said}");
     }
 }
 
 #[test]
-fn a_second_import_with_the_right_secret_key_adds_what_the_first_could_not_read() {
+fn a_second_import_with_the_secret_key_adds_the_missing_keys() {
     let server = server();
     let dir = TempDir::new().unwrap();
     let (path, langflow) = newer(&dir);
@@ -294,9 +294,9 @@ fn a_second_import_with_the_right_secret_key_adds_what_the_first_could_not_read(
         (&json!("ann"), &json!(1), &json!(true))
     );
     assert_eq!(whoami(), 200);
-    // What was deleted since stays deleted.
-    let id = crate::desk::json(&server.dir, &["key", "list", "ann"])[0]["id"].as_str().unwrap().to_owned();
-    crate::desk::done(&server.dir, &["key", "delete", "ann", &id, "--yes"]);
+    // A key that was deleted after the first import stays deleted.
+    let id = crate::helpers::json(&server.dir, &["key", "list", "ann"])[0]["id"].as_str().unwrap().to_owned();
+    crate::helpers::done(&server.dir, &["key", "delete", "ann", &id, "--yes"]);
     assert_eq!(import("x").status.code(), Some(1));
     assert_eq!(whoami(), 403);
 }

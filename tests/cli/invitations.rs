@@ -1,11 +1,11 @@
-//! Invitations, made and revoked on the machine itself.
+//! The commands for invitations.
 
 use serde_json::json;
 
-use crate::desk::{PASSWORD, done, json as printed, log_in, refused, server, usher};
+use crate::helpers::{PASSWORD, done, json as printed, refused, server, sign_in, usher};
 
 #[test]
-fn an_invitation_is_made_listed_used_and_revoked_beside_a_running_server() {
+fn invitations_are_created_listed_used_and_revoked() {
     let server = server();
     let dir = &server.dir;
     let link = done(dir, &["invitation", "add", "--uses", "2", "--days", "1"]);
@@ -13,7 +13,7 @@ fn an_invitation_is_made_listed_used_and_revoked_beside_a_running_server() {
     assert!(link.starts_with(&format!("http://{}/", server.address)), "{link}");
     let body = json!({ "token": token, "username": "ada", "password": PASSWORD });
     server.request("POST", "/api/v1/invitations/accept").json(&body).send().expect(201);
-    log_in(&server, "ada", PASSWORD).expect(200);
+    sign_in(&server, "ada", PASSWORD).expect(200);
     let listed = printed(dir, &["invitation", "list"]);
     assert_eq!((&listed[0]["uses"], &listed[0]["max_uses"]), (&json!(1), &json!(2)));
     assert!(done(dir, &["invitation", "list"]).contains("1 of 2"));

@@ -1,4 +1,4 @@
-//! Databases of Langflow, real and made, and how they are imported beside a running server.
+//! Langflow databases, recorded and generated, and helpers to import them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,38 +7,38 @@ use rusqlite::{Connection, OpenFlags, params};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::process::Ended;
-use crate::support::{self, Program, Running};
+use crate::support::process::ProcessOutput;
+use crate::support::{self, Program, ServerProcess};
 
 pub fn sample(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples").join(name).display().to_string()
 }
 
-/// A server with nobody of the sample in it.
-pub fn server() -> Running {
+/// Starts a server without the sample's users.
+pub fn server() -> ServerProcess {
     Program::new(&[]).env("USHER_SUPERUSER", "keeper").env("USHER_SUPERUSER_PASSWORD", "keeper pw 123").start()
 }
 
-pub fn beside(dir: &Arc<TempDir>, arguments: &[&str]) -> Ended {
+pub fn beside(dir: &Arc<TempDir>, arguments: &[&str]) -> ProcessOutput {
     Program::in_dir(dir, arguments).finish()
 }
 
-pub fn import_sample(dir: &Arc<TempDir>, more: &[&str]) -> Ended {
+pub fn import_sample(dir: &Arc<TempDir>, more: &[&str]) -> ProcessOutput {
     let (database, key) = (sample("langflow-1.3.4.db"), sample("langflow-1.3.4.secret_key"));
     let first = ["import", "langflow", &database, "--secret-key-file", &key];
     beside(dir, &[&first[..], more].concat())
 }
 
-pub fn outcome(ended: &Ended) -> Value {
+pub fn outcome(ended: &ProcessOutput) -> Value {
     assert!(ended.status.success(), "{ended:?}");
     serde_json::from_str(&ended.stdout).unwrap()
 }
 
-pub fn login(server: &Running, username: &str, password: &str) -> support::Response {
+pub fn login(server: &ServerProcess, username: &str, password: &str) -> support::Response {
     server.request("POST", "/api/v1/login").form(&[("username", username), ("password", password)]).send()
 }
 
-/// A database as Langflow 1.13 makes it.
+/// Creates an empty database like Langflow 1.13's.
 pub fn newer(dir: &TempDir) -> (PathBuf, Connection) {
     let path = dir.path().join("langflow.db");
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;

@@ -5,10 +5,10 @@ use std::process::Command;
 use needs::needs;
 use serde_json::Value;
 
-use crate::desk::{PASSWORD, done, json as printed, log_in, server, usher};
-use crate::support::process::{Program, Running};
+use crate::helpers::{PASSWORD, done, json as printed, server, sign_in, usher};
+use crate::support::process::{Program, ServerProcess};
 
-fn add(server: &Running, name: &str) {
+fn add(server: &ServerProcess, name: &str) {
     let ended = Program::in_dir(&server.dir, &["user", "add", "--", name]).input(PASSWORD).finish();
     assert!(ended.status.success(), "{ended:?}");
 }
@@ -19,7 +19,7 @@ fn users_are_listed_by_state_in_any_order_up_to_a_limit_and_as_csv() {
     for name in ["berta", "anna", "=carl"] {
         add(&server, name);
     }
-    log_in(&server, "anna", PASSWORD).expect(200);
+    sign_in(&server, "anna", PASSWORD).expect(200);
     done(&server.dir, &["user", "deactivate", "anna"]);
     let names = |options: &[&str]| -> Vec<String> {
         let listed = printed(&server.dir, &[&["user", "list"], options].concat());
@@ -46,8 +46,8 @@ fn users_are_listed_by_state_in_any_order_up_to_a_limit_and_as_csv() {
 #[test]
 fn the_audit_log_is_filtered_by_action_address_time_and_failure() {
     let server = server();
-    log_in(&server, "admin", "wrong").expect(401);
-    log_in(&server, "admin", "adminpw123").expect(200);
+    sign_in(&server, "admin", "wrong").expect(401);
+    sign_in(&server, "admin", "adminpw123").expect(200);
     let actions = |options: &[&str]| -> Vec<(String, bool)> {
         let listed = printed(&server.dir, &[&["audit"], options].concat());
         let shown = |entry: &Value| (entry["action"].as_str().unwrap().to_owned(), entry["success"] == true);
@@ -117,7 +117,7 @@ fn messages_name_the_process_on_the_port_and_a_data_directory_that_is_a_file() {
 
 #[needs(python3, sqlite)]
 #[test]
-fn on_a_terminal_a_table_has_a_bold_header_unless_no_color_is_set_and_is_cut_to_the_width() {
+fn on_a_terminal_tables_fit_the_width_and_have_a_bold_header() {
     let server = server();
     add(&server, &"名".repeat(30));
     let script = "import fcntl, os, pty, struct, sys, termios

@@ -1,4 +1,4 @@
-//! The command line, as the real program, beside a really running server on the same data directory or without one.
+//! The command line: the real program, with and without a running server on the same data directory.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
 #[path = "../support/mod.rs"]
@@ -7,22 +7,22 @@ mod support;
 mod as_root;
 mod backup;
 mod commands;
-mod desk;
 mod doctor;
-mod elsewhere;
+mod escaping;
 mod full_disk;
+mod helpers;
 mod import;
 mod import_csv;
 mod import_faults;
+mod interrupts;
 mod invitations;
+mod json_output;
+mod jsonl;
 mod langflow;
-mod lines;
 mod lists;
-mod names;
-mod printing;
-mod programs;
+mod other_database;
 mod reset_links;
-mod rotate;
-mod schedule;
+mod rotate_secret;
+mod scheduled_backups;
 mod settings;
-mod stopping;
+mod user_arguments;

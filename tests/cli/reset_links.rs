@@ -1,13 +1,12 @@
-//! One-time reset links, made on the machine itself and by the API: what stands in the log and in the audit log, and
-//! which address they carry.
+//! One-time reset links from the command line and the API: log, audit log and address.
 
 use needs::needs;
 use serde_json::{Value, json};
 
-use crate::desk::{PASSWORD, database, done, json as printed, log_in, token, whoami};
-use crate::support::process::{Program, Running};
+use crate::helpers::{PASSWORD, database, done, json as printed, sign_in, token, whoami};
+use crate::support::process::{Program, ServerProcess};
 
-fn use_link(server: &Running, token: &str, password: &str) -> u16 {
+fn use_link(server: &ServerProcess, token: &str, password: &str) -> u16 {
     let body = json!({ "token": token, "password": password });
     server.request("POST", "/api/v1/reset-password").json(&body).send().status
 }
@@ -18,7 +17,7 @@ fn token_of(link: &Value) -> String {
 
 #[needs(sqlite)]
 #[test]
-fn links_made_and_used_are_in_the_audit_log_and_their_tokens_are_in_no_log() {
+fn reset_links_are_audited_without_their_tokens() {
     let server = Program::new(&[]).superuser().env("USHER_LOG", "trace").start();
     let admin = token(&server, "admin", "adminpw123");
     let body = json!({ "username": "ada", "password": PASSWORD });
@@ -30,13 +29,13 @@ fn links_made_and_used_are_in_the_audit_log_and_their_tokens_are_in_no_log() {
     let by_api = server.request("POST", &format!("{path}/reset-link")).bearer(&admin).send().expect(201).json();
     let by_command = printed(&server.dir, &["user", "reset-link", "ADA"]);
     let (older, newer) = (token_of(&by_api), token_of(&by_command));
-    // Made anew, the one before is void; used, it is void itself, and all sessions have ended.
+    // A new link invalidates the previous one. Using a link invalidates it and ends all sessions.
     assert_eq!(use_link(&server, &older, "a fresh start 9"), 403);
     assert_eq!(whoami(&server, &hers), 200);
     assert_eq!(use_link(&server, &newer, "a fresh start 9"), 200);
     assert_eq!(use_link(&server, &newer, "another start 9"), 403);
     assert_eq!(whoami(&server, &hers), 401);
-    log_in(&server, "ada", "a fresh start 9").expect(200);
+    sign_in(&server, "ada", "a fresh start 9").expect(200);
 
     let (shown, dir) = (done(&server.dir, &["audit", "--json"]), server.dir.clone());
     let entries: Vec<Value> = serde_json::from_str(&shown).unwrap();
@@ -57,7 +56,7 @@ fn links_made_and_used_are_in_the_audit_log_and_their_tokens_are_in_no_log() {
 }
 
 #[test]
-fn a_link_carries_the_address_that_people_type_or_else_one_that_works_on_the_machine() {
+fn a_link_has_the_public_address_or_a_local_one() {
     let server = Program::new(&[]).superuser().start();
     let dir = server.dir.clone();
     let make = |settings: &[(&str, &str)]| {

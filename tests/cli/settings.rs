@@ -8,7 +8,7 @@ use needs::needs;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::desk::{PASSWORD, done, server, usher};
+use crate::helpers::{PASSWORD, done, server, usher};
 use crate::support::Program;
 
 #[needs(sqlite)]
@@ -28,7 +28,7 @@ fn commands_use_the_servers_settings_file_and_address() {
     assert!(ended.stderr.contains(&format!("settings: {}, as the server", file.display())), "{ended:?}");
     let healthy = done_without_database(&dir, &["healthcheck"]);
     assert_eq!(healthy, format!("http://{}/ is healthy\n", server.address));
-    // The settings stay the server's when it has stopped. Other settings are a flag away.
+    // After the server has stopped, commands still use its settings. A flag selects others.
     server.stop();
     let ended = Program::in_dir(&dir, &["user", "add", "ann"]).input(PASSWORD).finish();
     assert!(!ended.status.success(), "{ended:?}");
@@ -43,7 +43,7 @@ fn done_without_database(dir: &Arc<TempDir>, arguments: &[&str]) -> String {
     ended.stdout
 }
 
-/// The text of one of doctor's findings.
+/// The text of one finding of `usher doctor`.
 fn finding(dir: &Arc<TempDir>, bind: &str, check: &str) -> String {
     let ended = Program::in_dir(dir, &["doctor", "--json"]).env("USHER_BIND", bind).finish();
     let report: Value = serde_json::from_str(&ended.stdout).unwrap();
@@ -82,7 +82,7 @@ fn an_usher_toml_of_another_user_is_ignored_with_a_notice() {
     let ended = config(&server.dir);
     assert!(!ended.stdout.contains("\"value\": \"open\"") && !ended.stdout.contains("elsewhere"), "{ended:?}");
     assert!(ended.stderr.contains("usher.toml is ignored, because it belongs to another user"), "{ended:?}");
-    // Nor is a link to a file of one's own.
+    // A link to the user's own file is ignored, too.
     fs::remove_file(&file).unwrap();
     fs::write(server.dir.path().join("mine"), "signup = 'open'\n").unwrap();
     std::os::unix::fs::symlink("mine", &file).unwrap();

@@ -1,4 +1,4 @@
-//! What everybody does with their own account.
+//! The user's own account: password and API keys.
 
 use needs::needs;
 
@@ -19,7 +19,7 @@ fn a_password_is_changed_with_the_current_one_and_other_sessions_end() {
     browser.fill("New password", "a fresh start 9");
     browser.fill("Repeat password", "a fresh start 9");
     browser.click("Change password");
-    browser.faulted("Current password", "");
+    browser.sees_field_error("Current password", "");
     browser.fill("Current password", PASSWORD);
     browser.click("Change password");
     browser.sees("Your password was changed");
@@ -39,17 +39,17 @@ fn an_api_key_is_shown_once_and_works_until_it_is_deleted() {
     browser.sign_in("erika", PASSWORD);
     browser.is_at("My account");
     browser.click("New key");
-    browser.meets("//dialog");
+    browser.finds("//dialog");
     browser.fill("Name", "backup");
     browser.choose("Expires", "In a week");
     browser.click("Create key");
     let key = browser.value("API key");
     server.get("/api/v1/users/whoami").key(&key).send().expect(200);
     browser.click("Copy");
-    // In front of the page, as what is behind a dialog is neither seen well nor read out.
-    browser.meets("//dialog//*[@role=\"status\" and .=\"Copied.\"]");
+    // The message is inside the dialog, because content behind it is hidden from screen readers.
+    browser.finds("//dialog//*[@role=\"status\" and .=\"Copied.\"]");
     browser.click("Done");
-    browser.meets("//body[not(.//dialog)]//*[@role=\"status\" and .=\"Copied.\"]");
+    browser.finds("//body[not(.//dialog)]//*[@role=\"status\" and .=\"Copied.\"]");
     browser.sees("backup");
     let shown = browser.run("return document.documentElement.outerHTML");
     assert!(!shown.as_str().unwrap().contains(&key));
@@ -57,7 +57,7 @@ fn an_api_key_is_shown_once_and_works_until_it_is_deleted() {
     browser.click("Delete");
     browser.sees("The key was deleted.");
     assert_ne!(server.get("/api/v1/users/whoami").key(&key).send().status, 200);
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]

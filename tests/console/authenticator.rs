@@ -1,4 +1,4 @@
-//! A virtual authenticator of the browser: passkeys and security keys without hardware.
+//! The browser's virtual authenticator: passkeys and security keys without hardware.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ pub struct Authenticator<'a> {
 }
 
 impl<'a> Authenticator<'a> {
-    /// A phone or laptop: it keeps passkeys and verifies its user.
+    /// A phone or laptop that stores passkeys and verifies its user.
     pub fn device(browser: &'a Browser) -> Self {
         Self::add(
             browser,
@@ -20,7 +20,7 @@ impl<'a> Authenticator<'a> {
         )
     }
 
-    /// A plain security key: it keeps no passkeys and verifies nobody.
+    /// A security key that stores no passkeys and doesn't verify its user.
     pub fn security_key(browser: &'a Browser) -> Self {
         Self::add(browser, &json!({ "protocol": "ctap1/u2f", "transport": "usb" }))
     }
@@ -34,27 +34,27 @@ impl<'a> Authenticator<'a> {
         self.browser.webauthn(method, &format!("authenticator/{}/{path}", self.id), body)
     }
 
-    /// Whether its user is recognized from now on.
+    /// Sets whether user verification succeeds.
     pub fn verifies(&self, is_verified: bool) {
         self.ask("POST", "uv", &json!({ "isUserVerified": is_verified }));
     }
 
-    /// The passkeys and keys that it holds.
+    /// The stored credentials.
     pub fn credentials(&self) -> Vec<Value> {
         self.ask("GET", "credentials", &Value::Null).as_array().unwrap().clone()
     }
 
-    /// Puts a credential in.
+    /// Adds a credential.
     pub fn put(&self, credential: &Value) {
         self.ask("POST", "credential", credential);
     }
 
-    /// Takes it away from the browser.
+    /// Removes the authenticator from the browser.
     pub fn unplug(self) {
         self.browser.webauthn("DELETE", &format!("authenticator/{}", self.id), &Value::Null);
     }
 
-    /// Replaces its only credential by one that differs in some members.
+    /// Replaces the only credential with a changed copy.
     pub fn alter(&self, members: &Value) {
         let mut credential = self.credentials().remove(0);
         let id = credential["credentialId"].as_str().unwrap().to_owned();

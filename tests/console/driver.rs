@@ -1,5 +1,4 @@
-//! Owns the browser: starts `chromedriver`, and says to it what a person does and sees. Waiting is left to the driver
-//! (its implicit wait), so that nothing here sleeps.
+//! A browser controlled through `chromedriver`. The driver's implicit wait does all the waiting, so tests don't sleep.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -12,12 +11,13 @@ use tempfile::TempDir;
 
 use crate::support::client::{Connection, Request};
 
-/// How long something may take to appear, in milliseconds: nothing takes so long that works, whatever else the machine does.
-const PATIENCE: u64 = 30_000;
-/// How long the driver may take for one answer.
-const DRIVER_PATIENCE: Duration = Duration::from_mins(2);
-/// What may be wrong with an element that was just found, and right when it is found once more: the page drew itself anew.
-const PASSING: [&str; 3] = ["stale element reference", "element click intercepted", "element not interactable"];
+/// How long an element can take to appear, in milliseconds, even on a busy machine.
+const TIMEOUT_MS: u64 = 30_000;
+/// How long the driver can take for one response.
+const DRIVER_TIMEOUT: Duration = Duration::from_mins(2);
+/// Errors that mean that the page was redrawn since the element was found.
+const TRANSIENT_ERRORS: [&str; 3] =
+    ["stale element reference", "element click intercepted", "element not interactable"];
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 const ARGUMENTS: [&str; 10] = [
     "--headless",
@@ -31,29 +31,28 @@ const ARGUMENTS: [&str; 10] = [
     "--disable-dev-shm-usage",
     "--window-size=1280,900",
 ];
-/// One at a time: several browsers on a small machine slow each other down until they seem broken.
-static TURN: Mutex<()> = Mutex::new(());
+/// One browser at a time: several would slow each other down until tests time out.
+static ONE_BROWSER: Mutex<()> = Mutex::new(());
 
-/// Where a person can do something: in a dialog, when one is open.
+/// The part of the page that accepts input: an open dialog, or else the page.
 const TOP: &str = "//dialog|//body[not(.//dialog)]";
 
-/// The button or link that is called so.
-fn called(name: &str) -> String {
+/// The XPath of the button or link with this name.
+fn named(name: &str) -> String {
     format!(
         "({TOP})//*[self::button or self::a][normalize-space()=\"{name}\" or text()[normalize-space()=\"{name}\"] \
          or .//bdi=\"{name}\" or @aria-label=\"{name}\"]"
     )
 }
 
-/// The field with this label.
+/// The XPath of the field with this label.
 fn field(label: &str) -> String {
     format!(
         "({TOP})//*[@id=//label[normalize-space()=\"{label}\"]/@for] | ({TOP})//*[@aria-label=\"{label}\" and (self::input or self::select or self::textarea)]"
     )
 }
 
-/// Starts the driver, and says on which port it listens; `None` if it ended at once, as it does when somebody else took
-/// the port that it had found to be free.
+/// Starts the driver. Returns its port, or `None` if it exited because another process took the port that it had found.
 fn start_driver() -> Option<(Child, u16)> {
     let mut command = Command::new("chromedriver");
     let mut driver = command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -66,12 +65,12 @@ fn start_driver() -> Option<(Child, u16)> {
         driver.wait().unwrap();
         return None;
     };
-    // What it says later must not fill the pipe.
+    // Reads on, so that later output doesn't fill the pipe.
     std::thread::spawn(move || lines.count());
     Some((driver, port))
 }
 
-/// A browser with a profile of its own, which lasts until it is dropped.
+/// A browser with its own profile, closed when dropped.
 pub struct Browser {
     address: SocketAddr,
     session: String,
@@ -86,9 +85,9 @@ impl Browser {
         Self::open_with(&[], url)
     }
 
-    /// Starts a browser at `url` with more arguments.
+    /// Starts a browser at `url` with additional arguments.
     pub fn open_with(more: &[&str], url: &str) -> Self {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = ONE_BROWSER.lock().unwrap_or_else(PoisonError::into_inner);
         let (driver, port) = (0..10).find_map(|_| start_driver()).expect("chromedriver starts");
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let profile = TempDir::new().unwrap();
@@ -98,7 +97,7 @@ impl Browser {
         let capabilities = json!({
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
-            "timeouts": { "implicit": PATIENCE, "script": 60_000 },
+            "timeouts": { "implicit": TIMEOUT_MS, "script": 60_000 },
         });
         let made = browser.send("POST", "/session", &json!({ "capabilities": { "alwaysMatch": capabilities } }));
         made["sessionId"].as_str().unwrap().clone_into(&mut browser.session);
@@ -106,11 +105,11 @@ impl Browser {
         browser
     }
 
-    /// What the driver answers, and whether it did what it was asked.
+    /// Sends a command to the driver. Returns whether it succeeded, and the response.
     fn ask(&self, method: &str, path: &str, body: &Value) -> (bool, Value) {
         let request = Request::new(self.address, method, path);
         let request = if method == "POST" { request.json(body) } else { request };
-        let answer = request.send_on(&mut Connection::open(self.address).patient(DRIVER_PATIENCE));
+        let answer = request.send_on(&mut Connection::open(self.address).patient(DRIVER_TIMEOUT));
         (answer.status == 200, answer.json()["value"].clone())
     }
 
@@ -124,21 +123,21 @@ impl Browser {
         self.send("POST", &format!("/session/{}{path}", self.session), body)
     }
 
-    /// Does something to the element at an XPath; found anew if the page was just drawing it.
-    fn act(&self, xpath: &str, action: &str, body: &Value) {
-        let end = Instant::now() + Duration::from_millis(PATIENCE);
+    /// Performs an action on the element at an XPath. Finds it again if the page was redrawn.
+    fn perform(&self, xpath: &str, action: &str, body: &Value) {
+        let end = Instant::now() + Duration::from_millis(TIMEOUT_MS);
         loop {
             let path = format!("/session/{}/element/{}/{action}", self.session, self.find(xpath));
             let (done, value) = self.ask("POST", &path, body);
             if done {
                 return;
             }
-            let passing = value["error"].as_str().is_some_and(|error| PASSING.contains(&error));
+            let passing = value["error"].as_str().is_some_and(|error| TRANSIENT_ERRORS.contains(&error));
             assert!(passing && Instant::now() < end, "{action} {xpath}: {} {}", value["error"], value["message"]);
         }
     }
 
-    /// A command of Chromium's own protocol, for what the standard has no word for.
+    /// Sends a command of Chromium's DevTools protocol, for actions that WebDriver lacks.
     pub fn cdp(&self, command: &str, parameters: &Value) -> Value {
         self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
@@ -153,24 +152,24 @@ impl Browser {
         self.post("/url", &json!({ "url": url }));
     }
 
-    /// Gives the page its own size again, and waits until it is drawn so: a click meanwhile would go beside its aim.
-    pub fn own_size(&self) {
+    /// Resets the emulated screen size and waits until the page is drawn, so that clicks hit their target.
+    pub fn reset_screen_size(&self) {
         self.cdp("Emulation.clearDeviceMetricsOverride", &json!({}));
         self.run("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))");
     }
 
-    /// From now on the tab that was opened as the `n`th is meant.
+    /// Switches to the `n`th tab.
     pub fn to_tab(&self, n: usize) {
         let tabs = self.send("GET", &format!("/session/{}/window/handles", self.session), &Value::Null);
         self.post("/window", &json!({ "handle": tabs[n] }));
     }
 
-    /// Runs a script in the page and gives what it returns; promises are waited for.
+    /// Runs a script in the page and returns its result. Waits for promises.
     pub fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// The element at an XPath, as soon as there is one.
+    /// Waits for the element at an XPath and returns it.
     fn find(&self, xpath: &str) -> String {
         let path = format!("/session/{}/element", self.session);
         let (done, found) = self.ask("POST", &path, &json!({ "using": "xpath", "value": xpath }));
@@ -178,41 +177,41 @@ impl Browser {
         found[ELEMENT].as_str().unwrap().to_owned()
     }
 
-    /// Clicks on the button or link that is called so.
+    /// Clicks the button or link with this name.
     pub fn click(&self, name: &str) {
-        self.press_on(&called(name));
+        self.click_at(&named(name));
     }
 
-    /// Clicks on what is at an XPath.
-    pub fn press_on(&self, xpath: &str) {
-        self.act(xpath, "click", &json!({}));
+    /// Clicks the element at an XPath.
+    pub fn click_at(&self, xpath: &str) {
+        self.perform(xpath, "click", &json!({}));
     }
 
-    /// Presses keys wherever the focus is; those without a letter as WebDriver writes them.
+    /// Presses keys at the focus. Special keys are WebDriver's code points.
     pub fn keys(&self, keys: &str) {
         let press = |key: char| [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })];
         let strokes: Vec<Value> = keys.replace('\t', "\u{e004}").chars().flat_map(press).collect();
         self.post("/actions", &json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes }] }));
     }
 
-    /// Empties the field with this label and types into it.
+    /// Clears the field with this label and types into it.
     pub fn fill(&self, label: &str, text: &str) {
-        self.act(&field(label), "clear", &json!({}));
+        self.perform(&field(label), "clear", &json!({}));
         self.choose(label, text);
     }
 
-    /// Types into the field with this label, or chooses the option that begins so.
+    /// Types into the field with this label, or chooses the option with this prefix.
     pub fn choose(&self, label: &str, text: &str) {
-        self.act(&field(label), "value", &json!({ "text": text }));
+        self.perform(&field(label), "value", &json!({ "text": text }));
     }
 
-    /// The text of what is at an XPath.
+    /// The text of the element at an XPath.
     pub fn text(&self, xpath: &str) -> String {
         let path = format!("/session/{}/element/{}/text", self.session, self.find(xpath));
         self.send("GET", &path, &Value::Null).as_str().unwrap().to_owned()
     }
 
-    /// What is in the field with this label.
+    /// The value of the field with this label.
     pub fn value(&self, label: &str) -> String {
         let path = format!("/session/{}/element/{}/property/value", self.session, self.find(&field(label)));
         self.send("GET", &path, &Value::Null).as_str().unwrap().to_owned()
@@ -224,29 +223,29 @@ impl Browser {
     }
 
     /// Waits until the page does not show this text.
-    pub fn misses(&self, text: &str) {
+    pub fn does_not_see(&self, text: &str) {
         self.find(&format!("//body[not(contains(normalize-space(.), \"{text}\"))]"));
     }
 
-    /// Waits until this is the page's heading, and what the page asked for is there.
+    /// Waits until the page has this heading and has finished loading.
     pub fn is_at(&self, heading: &str) {
         self.find(&format!("//h1[normalize-space()=\"{heading}\"]"));
         self.find("//body[not(.//*[@aria-busy=\"true\"])]");
     }
 
-    /// Waits until an XPath is met.
-    pub fn meets(&self, xpath: &str) {
+    /// Waits until an element matches an XPath.
+    pub fn finds(&self, xpath: &str) {
         self.find(xpath);
     }
 
-    /// Waits until the fault beside the field with this label contains a text.
-    pub fn faulted(&self, label: &str, text: &str) {
+    /// Waits until the error at the field with this label contains a text.
+    pub fn sees_field_error(&self, label: &str, text: &str) {
         self.find(&format!(
             "//div[label[normalize-space()=\"{label}\"]]/p[@class=\"field-error\" and contains(normalize-space(.), \"{text}\")]"
         ));
     }
 
-    /// Signs in at the page that asks for it.
+    /// Signs in at the sign-in page.
     pub fn sign_in(&self, name: &str, password: &str) {
         self.is_at("Sign in");
         self.fill("User name", name);
@@ -254,15 +253,15 @@ impl Browser {
         self.click("Sign in");
     }
 
-    /// Gives the focus to the button or link that is called so, as the Tab key would after a while.
+    /// Focuses the button or link with this name.
     pub fn focus(&self, name: &str) {
-        let xpath = called(name);
+        let xpath = named(name);
         self.find(&xpath);
         let script = "document.evaluate(arguments[0], document, null, 9).singleNodeValue.focus()";
         self.post("/execute/sync", &json!({ "script": script, "args": [xpath] }));
     }
 
-    /// Waits until the element that has the focus is shown, or called, so.
+    /// Waits until the focused element has this name.
     pub fn has_focus(&self, name: &str) {
         let look = "const [name, patience] = arguments, end = performance.now() + patience;
             const called = (one) => one.ariaLabel ?? one.labels?.[0]?.textContent ?? one.textContent;
@@ -274,13 +273,13 @@ impl Browser {
                 };
                 look();
             });";
-        let found = self.post("/execute/sync", &json!({ "script": look, "args": [name, PATIENCE / 2] }));
+        let found = self.post("/execute/sync", &json!({ "script": look, "args": [name, TIMEOUT_MS / 2] }));
         let body: String = found.as_str().unwrap().chars().take(200).collect();
         assert_eq!(body, name);
     }
 
-    /// Waits until this was said to those who do not see: a status line that holds the text.
-    pub fn is_told(&self, text: &str) {
+    /// Waits until a status line, which screen readers announce, contains the text.
+    pub fn announces(&self, text: &str) {
         self.find(&format!("//*[@role=\"status\" and contains(normalize-space(.), \"{text}\")]"));
     }
 
@@ -289,8 +288,8 @@ impl Browser {
         self.cdp("Page.captureScreenshot", &json!({}))["data"].as_str().unwrap().to_owned()
     }
 
-    /// What scripts and the policy of the page complained about; refusals that the server sent are no complaint.
-    pub fn complaints(&self) -> Vec<String> {
+    /// Errors in the browser's console, except responses with an error status.
+    pub fn console_errors(&self) -> Vec<String> {
         let log = self.post("/se/log", &json!({ "type": "browser" }));
         let entries = log.as_array().unwrap().iter().filter(|e| e["source"] != "network" && e["level"] == "SEVERE");
         entries.map(|entry| entry["message"].to_string()).collect()

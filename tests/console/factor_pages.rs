@@ -1,4 +1,4 @@
-//! The pages of second factors, in light and dark, on a wide screen and a small one: axe finds nothing.
+//! The pages of second factors are accessible, in light and dark mode, on wide and small screens.
 
 use needs::needs;
 
@@ -23,7 +23,7 @@ fn axe_finds_nothing_while_second_factors_are_set_up_and_used() {
     check(&browser, "a canceled passkey");
     add_passkey(&browser, "erika", "Laptop");
     browser.click("Add passkey");
-    browser.meets("//dialog");
+    browser.finds("//dialog");
     check(&browser, "adding a passkey");
     browser.click("Cancel");
     browser.click("Add authenticator app");
@@ -35,13 +35,13 @@ fn axe_finds_nothing_while_second_factors_are_set_up_and_used() {
     inspect(&browser, "authenticator-app");
     browser.fill("Code", "1");
     browser.click("Confirm");
-    browser.faulted("Code", "Incorrect code");
+    browser.sees_field_error("Code", "Incorrect code");
     check(&browser, "a wrong first code");
     browser.fill("Code", &server.code(&app));
     browser.click("Confirm");
-    browser.is_told("The authenticator app was added.");
+    browser.announces("The authenticator app was added.");
     browser.click("Replace recovery codes");
-    browser.meets("//dialog");
+    browser.finds("//dialog");
     check(&browser, "replacing recovery codes");
     browser.fill("Current password", PASSWORD);
     browser.click("Make recovery codes");
@@ -52,7 +52,7 @@ fn axe_finds_nothing_while_second_factors_are_set_up_and_used() {
     inspect(&browser, "sign-in-security");
     for (open, name) in [("Rename Phone", "renaming a factor"), ("Remove Phone", "removing a factor")] {
         browser.click(open);
-        browser.meets("//dialog");
+        browser.finds("//dialog");
         check(&browser, name);
         browser.click("Cancel");
     }
@@ -63,7 +63,7 @@ fn axe_finds_nothing_while_second_factors_are_set_up_and_used() {
     browser.click("Use a recovery code");
     browser.fill("Recovery code", "wrong");
     browser.click("Sign in");
-    browser.faulted("Recovery code", "Incorrect code");
+    browser.sees_field_error("Recovery code", "Incorrect code");
     check(&browser, "a wrong recovery code");
     browser.click("Start over");
     browser.sign_in(ADMIN.0, ADMIN.1);
@@ -72,9 +72,9 @@ fn axe_finds_nothing_while_second_factors_are_set_up_and_used() {
     browser.go(&format!("{}/#/users/{id}", localhost(&server)));
     browser.is_at("erika");
     browser.click("Remove Phone");
-    browser.meets("//dialog");
+    browser.finds("//dialog");
     check(&browser, "removing another user's factor");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
@@ -86,7 +86,7 @@ fn axe_finds_nothing_where_a_factor_or_a_recent_sign_in_is_needed() {
     check(&browser, "where passkeys don't work");
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Set up a second factor");
-    browser.meets("//button[.=\"Add authenticator app\"]");
+    browser.finds("//button[.=\"Add authenticator app\"]");
     inspect(&browser, "factor-required");
     drop(browser);
     let server = still().set("recent_sign_in_minutes", "10").start();
@@ -95,11 +95,11 @@ fn axe_finds_nothing_where_a_factor_or_a_recent_sign_in_is_needed() {
     browser.is_at("Users");
     browser.go(&format!("{}/#/account", localhost(&server)));
     browser.is_at("My account");
-    server.wait(660);
+    server.advance(660);
     browser.click("New key");
     browser.fill("Name", "backup");
     browser.click("Create key");
-    browser.meets("//dialog[.//h2=\"Sign in again\"]");
+    browser.finds("//dialog[.//h2=\"Sign in again\"]");
     inspect(&browser, "sign-in-again");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }

@@ -9,12 +9,12 @@ use needs::needs;
 use serde_json::json;
 use usher::domain::clock::Clock;
 
-/// A server whose clock stands still, so that a code is the same until the test moves the clock.
+/// Starts a server with a manual clock, so that a code stays the same until the test moves the clock.
 pub fn still() -> Builder {
     Server::with().clock(&Clock::manual(Clock::system().now()))
 }
 
-/// The server's address where browsers offer passkeys without HTTPS.
+/// The server's address at localhost, where browsers offer passkeys without HTTPS.
 pub fn localhost(server: &Server) -> String {
     format!("http://localhost:{}", server.address.port())
 }
@@ -31,28 +31,28 @@ fn an_authenticator_app_is_set_up_and_asked_for_and_removed() {
     browser.click("Add authenticator app");
     browser.fill("Name", "Phone");
     browser.click("Next");
-    browser.faulted("Current password", "Enter your current password");
+    browser.sees_field_error("Current password", "Enter your current password");
     browser.fill("Current password", "wrong");
     browser.click("Next");
-    browser.faulted("Current password", "incorrect");
+    browser.sees_field_error("Current password", "incorrect");
     browser.fill("Current password", PASSWORD);
     browser.click("Next");
-    browser.meets("//dialog//img[starts-with(@src, \"data:image/svg\")]");
-    browser.meets("//dialog//a[starts-with(@href, \"otpauth://totp/usher:erika?\")]");
+    browser.finds("//dialog//img[starts-with(@src, \"data:image/svg\")]");
+    browser.finds("//dialog//a[starts-with(@href, \"otpauth://totp/usher:erika?\")]");
     let secret = browser.text("//dialog//code");
     assert!(secret.split(' ').all(|group| group.len() == 4), "{secret}");
     let app = App::with_secret(&secret.replace(' ', ""));
     browser.fill("Code", "000000");
     browser.click("Confirm");
-    browser.faulted("Code", "Incorrect code");
+    browser.sees_field_error("Code", "Incorrect code");
     browser.fill("Code", &server.code(&app));
     browser.click("Confirm");
-    browser.is_told("The authenticator app was added.");
+    browser.announces("The authenticator app was added.");
     let codes = browser.value("Recovery codes");
     assert_eq!(codes.lines().count(), 10, "{codes}");
     browser.click("Done");
     browser.sees("Recovery codes left: 10.");
-    browser.meets(
+    browser.finds(
         "//section[.//h2=\"Sign-in security\"]//li[contains(., \"Phone\") and contains(., \"Authenticator app\")]",
     );
     browser.click("Sign out");
@@ -61,20 +61,20 @@ fn an_authenticator_app_is_set_up_and_asked_for_and_removed() {
     browser.is_at("Confirm it’s you");
     browser.fill("Code", &server.code(&app));
     browser.click("Sign in");
-    browser.faulted("Code", "Incorrect code");
+    browser.sees_field_error("Code", "Incorrect code");
     browser.click("Use a recovery code");
     browser.fill("Recovery code", codes.lines().next().unwrap());
     browser.click("Sign in");
     browser.is_at("My account");
     browser.sees("Recovery codes left: 9.");
     browser.click("Remove Phone");
-    browser.meets("//dialog[contains(., \"your last second factor\")]");
+    browser.finds("//dialog[contains(., \"your last second factor\")]");
     browser.fill("Current password", PASSWORD);
     browser.click("Remove");
-    browser.is_told("The second factor was removed.");
+    browser.announces("The second factor was removed.");
     browser.sees("Only your password protects this account.");
     server.login("erika", PASSWORD);
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 /// A browser that doesn't suggest passkeys in the field for the user name. A virtual authenticator would accept at once.
@@ -95,15 +95,15 @@ pub fn add_passkey(browser: &Browser, user: &str, name: &str) {
     browser.fill("Name", name);
     browser.fill("Current password", PASSWORD);
     browser.click("Add passkey");
-    browser.is_told("The passkey was added.");
+    browser.announces("The passkey was added.");
     browser.value("Recovery codes");
     browser.click("Done");
-    browser.meets(&format!("//section[.//h2=\"Sign-in security\"]//li[contains(., \"{name}\")]"));
+    browser.finds(&format!("//section[.//h2=\"Sign-in security\"]//li[contains(., \"{name}\")]"));
 }
 
 #[needs(browser)]
 #[test]
-fn a_passkey_is_added_renamed_and_signs_in_alone_and_stands_in_for_the_password() {
+fn a_passkey_is_added_renamed_and_replaces_the_password() {
     let server = still().start();
     server.member(&server.admin(), "erika");
     let browser = without_suggestions(&server);
@@ -113,7 +113,7 @@ fn a_passkey_is_added_renamed_and_signs_in_alone_and_stands_in_for_the_password(
     browser.click("Rename Laptop");
     browser.fill("Name", "Old laptop");
     browser.click("Rename");
-    browser.is_told("The name was saved.");
+    browser.announces("The name was saved.");
     browser.click("Add passkey");
     browser.fill("Current password", PASSWORD);
     browser.click("Add passkey");
@@ -127,21 +127,21 @@ fn a_passkey_is_added_renamed_and_signs_in_alone_and_stands_in_for_the_password(
     device.verifies(true);
     browser.click("Sign in with a passkey");
     browser.is_at("My account");
-    // The passkey stands in for the current password.
+    // The passkey replaces the current password.
     browser.click("Remove Old laptop");
     browser.click("Remove");
-    browser.is_told("The second factor was removed.");
+    browser.announces("The second factor was removed.");
     browser.click("Sign out");
     browser.is_at("Sign in");
     browser.click("Sign in with a passkey");
     browser.sees("This passkey isn't known here");
-    // A passkey of another site is not even offered.
+    // The browser doesn't offer another site's passkey.
     device.alter(&json!({ "rpId": "example.com" }));
     browser.click("Sign in with a passkey");
     browser.sees("You canceled, or it took too long.");
     browser.sign_in("erika", PASSWORD);
     browser.is_at("My account");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
@@ -150,14 +150,14 @@ fn the_field_for_the_user_name_suggests_passkeys() {
     let server = still().start();
     server.member(&server.admin(), "erika");
     let browser = Browser::open(&localhost(&server));
-    browser.meets("//input[@autocomplete=\"username webauthn\"]");
+    browser.finds("//input[@autocomplete=\"username webauthn\"]");
     Authenticator::device(&browser);
     add_passkey(&browser, "erika", "Phone");
     browser.click("Sign out");
     // The virtual authenticator takes the suggestion at once.
     browser.is_at("My account");
     browser
-        .meets("//section[.//h2=\"Recent activity\"]//li[1][contains(., \"Signed in\") and contains(., \"passkey\")]");
+        .finds("//section[.//h2=\"Recent activity\"]//li[1][contains(., \"Signed in\") and contains(., \"passkey\")]");
 }
 
 #[needs(browser)]
@@ -176,14 +176,14 @@ fn a_security_key_is_a_second_factor_and_never_signs_in_alone() {
     browser.is_at("Confirm it’s you");
     browser.click("Use a passkey or security key");
     browser.is_at("My account");
-    // The counter goes back, as a copy of the key would make it.
+    // The counter goes back, as with a copy of the key.
     key.alter(&json!({ "signCount": 1, "rpId": "localhost" }));
     browser.click("Sign out");
     browser.sign_in("erika", PASSWORD);
     browser.is_at("Confirm it’s you");
     browser.click("Use a passkey or security key");
     browser.sees("The passkey's counter went back");
-    // Nobody touches a key, and the browser's time runs out.
+    // No key is touched, so the browser's request times out.
     key.unplug();
     browser.run(
         "const get = navigator.credentials.get.bind(navigator.credentials);
@@ -193,7 +193,7 @@ fn a_security_key_is_a_second_factor_and_never_signs_in_alone() {
     browser.sees("You canceled, or it took too long.");
     browser.click("Start over");
     browser.is_at("Sign in");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
@@ -228,22 +228,22 @@ fn codes_are_refused_with_a_sentence_each_and_a_way_on() {
     let server = still().set("throttle", "true").start();
     let (id, erika) = server.member(&server.admin(), "erika");
     let app = server.enroll(&id, &erika.access, PASSWORD);
-    server.wait(30);
+    server.advance(30);
     let browser = Browser::open(&server.url);
     browser.is_at("Sign in");
-    browser.meets("//main//a[starts-with(., \"localhost:\")]");
+    browser.finds("//main//a[starts-with(., \"localhost:\")]");
     browser.sign_in("erika", PASSWORD);
     browser.is_at("Confirm it’s you");
     browser.has_focus("Code");
-    browser.meets("//input[@autocomplete=\"one-time-code\" and @inputmode=\"numeric\"]");
+    browser.finds("//input[@autocomplete=\"one-time-code\" and @inputmode=\"numeric\"]");
     browser.keys("000000\u{e007}");
-    browser.faulted("Code", "Incorrect code");
-    // The challenge lives five minutes.
-    server.wait(301);
+    browser.sees_field_error("Code", "Incorrect code");
+    // The challenge is valid for five minutes.
+    server.advance(301);
     browser.fill("Code", &server.code(&app));
     browser.click("Sign in");
     browser.is_at("Sign in");
-    browser.is_told("The sign-in took too long, or too many codes were wrong.");
+    browser.announces("The sign-in took too long, or too many codes were wrong.");
     assert_eq!(browser.value("User name"), "erika");
     browser.fill("Password", PASSWORD);
     browser.click("Sign in");
@@ -255,12 +255,12 @@ fn codes_are_refused_with_a_sentence_each_and_a_way_on() {
     }
     browser.sign_in("erika", PASSWORD);
     browser.sees("Too many attempts.");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn who_needs_a_second_factor_sets_it_up_before_anything_else() {
+fn a_user_who_needs_a_second_factor_must_set_it_up_first() {
     let server = still().set("second_factor", "superusers").without_superuser().start();
     let usher::server::FirstSuperuser::Link(link) = &server.first_superuser else { panic!() };
     let browser = Browser::open(link.expose());
@@ -270,10 +270,10 @@ fn who_needs_a_second_factor_sets_it_up_before_anything_else() {
     browser.click("Create account");
     browser.is_at("Set up a second factor");
     browser.sees("This server requires a second factor for your account.");
-    browser.meets("//body[not(.//nav)]");
+    browser.finds("//body[not(.//nav)]");
     browser.go(&format!("{}/#/users", server.url));
     browser.is_at("Set up a second factor");
-    browser.meets("//body[not(.//button[.=\"Continue\"])]");
+    browser.finds("//body[not(.//button[.=\"Continue\"])]");
     browser.click("Add authenticator app");
     browser.fill("Current password", PASSWORD);
     browser.click("Next");
@@ -284,14 +284,14 @@ fn who_needs_a_second_factor_sets_it_up_before_anything_else() {
     browser.click("Done");
     browser.click("Continue");
     browser.is_at("Users");
-    // Those who need none are not held up.
-    server.wait(30);
+    // Users who need no second factor sign in as before.
+    server.advance(30);
     let admin = server.login("root", &format!("{PASSWORD}{}", server.code(&app))).access;
     server.member(&admin, "erika");
     browser.click("Sign out");
     browser.sign_in("erika", PASSWORD);
     browser.is_at("My account");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
@@ -301,7 +301,7 @@ fn a_reset_link_asks_for_the_code_before_it_sets_the_password() {
     let admin = server.admin();
     let (id, erika) = server.member(&admin, "erika");
     let app = server.enroll(&id, &erika.access, PASSWORD);
-    server.wait(30);
+    server.advance(30);
     let link = server.post(format!("/api/v1/users/{id}/reset-link")).bearer(&admin).send().expect(201).field("link");
     let browser = Browser::open(&link);
     let set_password = || {
@@ -312,17 +312,17 @@ fn a_reset_link_asks_for_the_code_before_it_sets_the_password() {
         browser.is_at("Confirm it’s you");
     };
     set_password();
-    server.wait(301);
+    server.advance(301);
     browser.fill("Code", &server.code(&app));
     browser.click("Sign in");
-    browser.is_told("Your password is not set yet.");
+    browser.announces("Your password is not set yet.");
     set_password();
     browser.fill("Code", &server.code(&app));
     browser.click("Sign in");
     browser.is_at("My account");
-    server.wait(30);
+    server.advance(30);
     server.login("erika", &format!("a fresh start 9{}", server.code(&app)));
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
@@ -336,55 +336,55 @@ fn a_superuser_sees_who_has_no_second_factor_and_removes_one() {
     let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
-    browser.meets("//tbody/tr[.//bdi=\"erika\"]//span[.=\"Second factor\"]");
-    browser.meets("//tbody/tr[.//bdi=\"greta\" and not(.//span[.=\"Second factor\"])]");
+    browser.finds("//tbody/tr[.//bdi=\"erika\"]//span[.=\"Second factor\"]");
+    browser.finds("//tbody/tr[.//bdi=\"greta\" and not(.//span[.=\"Second factor\"])]");
     browser.choose("Show", "No second factor");
-    browser.meets("//tbody[count(tr)=2 and not(.//bdi=\"erika\")]");
+    browser.finds("//tbody[count(tr)=2 and not(.//bdi=\"erika\")]");
     browser.go(&format!("{}/#/users/{id}", server.url));
     browser.is_at("erika");
     browser.click("Remove Authenticator app");
-    browser.meets("//dialog[contains(., \"last second factor of erika\")]");
+    browser.finds("//dialog[contains(., \"last second factor of erika\")]");
     browser.click("Remove");
-    browser.is_told("The second factor was removed.");
+    browser.announces("The second factor was removed.");
     browser.sees("No second factor.");
     server.login("erika", PASSWORD);
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn a_sensitive_action_asks_to_sign_in_again_and_then_goes_on() {
+fn a_sensitive_action_asks_to_sign_in_again_and_continues() {
     let server = still().set("recent_sign_in_minutes", "10").start();
     let (id, erika) = server.member(&server.admin(), "erika");
     let app = server.enroll(&id, &erika.access, PASSWORD);
-    server.wait(30);
+    server.advance(30);
     let browser = Browser::open(&localhost(&server));
     browser.sign_in("erika", &format!("{PASSWORD}{}", server.code(&app)));
     browser.is_at("My account");
-    server.wait(660);
+    server.advance(660);
     browser.click("New key");
     browser.fill("Name", "backup");
     browser.click("Create key");
-    browser.meets("//dialog[.//h2=\"Sign in again\"]");
-    browser.press_on("(//dialog)[last()]//button[.=\"Cancel\"]");
+    browser.finds("//dialog[.//h2=\"Sign in again\"]");
+    browser.click_at("(//dialog)[last()]//button[.=\"Cancel\"]");
     browser.sees("Sign in again to do this");
     assert_eq!(browser.value("Name"), "backup");
     browser.click("Create key");
-    browser.meets("//dialog[.//h2=\"Sign in again\"]");
+    browser.finds("//dialog[.//h2=\"Sign in again\"]");
     browser.fill("Current password", "wrong");
     browser.click("Continue");
-    browser.faulted("Current password", "incorrect");
+    browser.sees_field_error("Current password", "incorrect");
     browser.click("Use a code");
     browser.fill("Code", &server.code(&app));
     browser.click("Continue");
     assert!(browser.value("API key").starts_with("sk-"));
     browser.click("Done");
-    server.wait(660);
+    server.advance(660);
     browser.click("New key");
     browser.fill("Name", "second");
     browser.click("Create key");
     browser.fill("Current password", PASSWORD);
     browser.click("Continue");
     assert!(browser.value("API key").starts_with("sk-"));
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }

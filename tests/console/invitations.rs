@@ -1,4 +1,4 @@
-//! Invitations: made and revoked by an administrator, accepted by the person who opens the link.
+//! Invitations: created and revoked by an administrator, accepted by opening the link.
 
 use needs::needs;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::support::Server;
 use crate::support::server::{ADMIN, PASSWORD};
 
 fn open(browser: &Browser, link: &str) {
-    // Another page first: an address that differs in the part behind # only would not be loaded again.
+    // Loads another page first, because an address with only another fragment isn't reloaded.
     browser.go("about:blank");
     browser.go(link);
     browser.is_at("Create your account");
@@ -16,7 +16,7 @@ fn open(browser: &Browser, link: &str) {
 
 #[needs(browser)]
 #[test]
-fn an_invitation_made_in_the_console_leads_to_an_account_that_is_signed_in() {
+fn an_invitation_creates_an_account_and_signs_in() {
     let server = Server::with().set("signup", "closed").start();
     let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
@@ -28,13 +28,13 @@ fn an_invitation_made_in_the_console_leads_to_an_account_that_is_signed_in() {
     browser.fill("Number of accounts", "2");
     browser.fill("User name (optional)", "erika");
     browser.click("Create link");
-    browser.faulted("Number of accounts", "one use");
+    browser.sees_field_error("Number of accounts", "one use");
     browser.fill("Number of accounts", "1");
     browser.click("Create link");
     browser.sees("erika can use this link until");
     let link = browser.value("Invitation link");
     browser.click("Done");
-    browser.meets("//main//li[contains(., \"erika\") and contains(., \"used 0 of 1\")]");
+    browser.finds("//main//li[contains(., \"erika\") and contains(., \"used 0 of 1\")]");
     browser.click("Sign out");
     browser.is_at("Sign in");
 
@@ -44,7 +44,7 @@ fn an_invitation_made_in_the_console_leads_to_an_account_that_is_signed_in() {
     browser.fill("New password", "short");
     browser.fill("Repeat password", "short");
     browser.click("Create account");
-    browser.faulted("New password", "at least 8");
+    browser.sees_field_error("New password", "at least 8");
     browser.fill("New password", PASSWORD);
     browser.fill("Repeat password", PASSWORD);
     browser.click("Create account");
@@ -56,12 +56,12 @@ fn an_invitation_made_in_the_console_leads_to_an_account_that_is_signed_in() {
     browser.sees("The invitation is no longer valid");
     browser.click("Go to sign-in");
     browser.is_at("Sign in");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn a_revoked_invitation_lets_nobody_in_and_a_taken_name_shows_beside_its_field() {
+fn a_revoked_invitation_fails_and_a_taken_name_is_a_field_error() {
     let server = Server::start();
     let made = server.post("/api/v1/invitations").bearer(&server.admin()).json(&json!({ "max_uses": 3 })).send();
     let link = made.expect(201).field("link");
@@ -71,16 +71,16 @@ fn a_revoked_invitation_lets_nobody_in_and_a_taken_name_shows_beside_its_field()
     browser.fill("New password", PASSWORD);
     browser.fill("Repeat password", PASSWORD);
     browser.click("Create account");
-    browser.faulted("User name", "unavailable");
+    browser.sees_field_error("User name", "unavailable");
     browser.go(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     browser.click("Invitations");
     browser.click("Revoke invitation: Any user name");
     browser.click("Revoke");
-    browser.is_told("The invitation was revoked.");
+    browser.announces("The invitation was revoked.");
     browser.sees("No open invitations.");
     open(&browser, &link);
     browser.sees("The invitation is no longer valid");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }

@@ -1,4 +1,4 @@
-//! One-time reset links, made in the browser and by the API: which of them still work, and what using one ends.
+//! One-time reset links, created in the browser and by the API.
 
 use chrono::TimeDelta;
 use needs::needs;
@@ -11,7 +11,7 @@ use crate::support::server::{ADMIN, PASSWORD};
 const VOID: &str = "The reset link is no longer valid; ask for a new one";
 
 fn open(browser: &Browser, link: &str) {
-    // The same page with another fragment would not be loaded again.
+    // An address with only another fragment isn't reloaded.
     browser.go("about:blank");
     browser.go(link);
     browser.is_at("Set a new password");
@@ -26,7 +26,7 @@ fn set_password(browser: &Browser, link: &str, password: &str) {
 
 #[needs(browser)]
 #[test]
-fn a_link_made_in_the_browser_voids_the_one_before_and_using_it_ends_all_sessions() {
+fn a_new_reset_link_replaces_the_old_one_and_using_it_ends_all_sessions() {
     let server = Server::start();
     let admin = server.admin();
     let (id, erika) = server.member(&admin, "erika");
@@ -47,7 +47,7 @@ fn a_link_made_in_the_browser_voids_the_one_before_and_using_it_ends_all_session
     browser.sees(VOID);
     server.whoami(&erika.access).expect(200);
     set_password(&browser, &newer, "short");
-    browser.faulted("New password", "at least 8");
+    browser.sees_field_error("New password", "at least 8");
     browser.fill("New password", "a fresh start 9");
     browser.fill("Repeat password", "a fresh start 9");
     browser.click("Set password");
@@ -56,12 +56,12 @@ fn a_link_made_in_the_browser_voids_the_one_before_and_using_it_ends_all_session
     assert_eq!(server.try_login("erika", PASSWORD).status, 401);
     server.login("erika", "a fresh start 9");
     server.whoami(&admin).expect(200);
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn a_link_works_within_24_hours_and_not_later() {
+fn a_reset_link_works_for_24_hours() {
     let server = Server::with().manual_clock().start();
     let admin = server.admin();
     let id = server.add_active(&admin, "erika");

@@ -1,4 +1,4 @@
-//! The users and the audit log as lists: several rows at once, exports, and filters.
+//! The lists of users and audit entries: bulk actions, exports and filters.
 
 use needs::needs;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ fn saved(browser: &Browser) -> String {
 
 #[needs(browser)]
 #[test]
-fn several_users_are_approved_deactivated_and_deleted_at_once() {
+fn several_selected_users_are_approved_deactivated_and_deleted() {
     let server = Server::start();
     for name in ["erika", "greta", "hanna"] {
         server.sign_up(name);
@@ -28,36 +28,36 @@ fn several_users_are_approved_deactivated_and_deleted_at_once() {
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     for name in ["erika", "greta"] {
-        browser.press_on(&format!("//input[@aria-label=\"Select {name}\"]"));
+        browser.click_at(&format!("//input[@aria-label=\"Select {name}\"]"));
     }
     browser.sees("2 selected");
-    browser.press_on("//div[@class=\"bulk\"]//button[.=\"Approve\"]");
-    browser.is_told("2 users can sign in now.");
-    browser.misses("selected");
+    browser.click_at("//div[@class=\"bulk\"]//button[.=\"Approve\"]");
+    browser.announces("2 users can sign in now.");
+    browser.does_not_see("selected");
     let erika = server.login("erika", PASSWORD);
-    // What fails names its account and stays selected.
-    browser.press_on("//input[@aria-label=\"Select all on this page\"]");
+    // A failed action names its account, which stays selected.
+    browser.click_at("//input[@aria-label=\"Select all on this page\"]");
     browser.sees("4 selected");
-    browser.press_on("//div[@class=\"bulk\"]//button[.=\"Deactivate\"]");
-    browser.meets("//dialog[contains(., \"Deactivate 4 users?\") and contains(., \"hanna\")]");
+    browser.click_at("//div[@class=\"bulk\"]//button[.=\"Deactivate\"]");
+    browser.finds("//dialog[contains(., \"Deactivate 4 users?\") and contains(., \"hanna\")]");
     browser.click("Deactivate");
     browser.sees("admin: You can't deactivate your own user account");
     browser.sees("1 selected");
     server.whoami(&erika.access).expect(401);
     browser.click("Clear selection");
     for name in ["erika", "greta"] {
-        browser.press_on(&format!("//input[@aria-label=\"Select {name}\"]"));
+        browser.click_at(&format!("//input[@aria-label=\"Select {name}\"]"));
     }
-    browser.press_on("//div[@class=\"bulk\"]//button[.=\"Delete\"]");
+    browser.click_at("//div[@class=\"bulk\"]//button[.=\"Delete\"]");
     browser.click("Delete");
-    browser.is_told("2 users were deleted.");
+    browser.announces("2 users were deleted.");
     assert_eq!(server.query::<i64>("SELECT count(*) FROM users"), 2);
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn the_users_that_match_the_filters_are_exported_as_csv_and_json_lines() {
+fn filtered_users_are_exported_as_csv_and_json_lines() {
     let server = Server::start();
     for name in ["erika", "=1+1", "a \"b\", c"] {
         server.sign_up(name);
@@ -67,29 +67,29 @@ fn the_users_that_match_the_filters_are_exported_as_csv_and_json_lines() {
     browser.is_at("Users");
     browser.run(CATCH_DOWNLOADS);
     browser.click("Export CSV");
-    browser.is_told("3 users were exported.");
+    browser.announces("3 users were exported.");
     let csv = saved(&browser);
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines[0], "id,username,is_active,is_superuser,create_at,updated_at,last_login_at");
-    // A name can't be a formula.
+    // A spreadsheet must not read a name as a formula.
     assert!(lines[1].contains(",'=1+1,false,false,") && lines[2].contains(",\"a \"\"b\"\", c\",false,"), "{csv}");
     assert_eq!(lines.len(), 4);
     browser.click("Export JSON Lines");
     let users: Vec<Value> = saved(&browser).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(users.len(), 3);
     assert_eq!(users[2]["username"], "erika");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn the_audit_log_says_what_changed_and_is_filtered_and_downloaded() {
+fn the_audit_log_shows_changes_and_is_filtered_and_downloaded() {
     let server = Server::start();
     let admin = server.admin();
     let (id, _) = server.member(&admin, "erika");
     let path = format!("/api/v1/users/{id}");
     server.patch(&path).bearer(&admin).json(&json!({ "username": "rika" })).send().expect(200);
-    // As written before each change had an action of its own.
+    // An entry of an older version, which had one action for all changes.
     let old = "INSERT INTO audit (at, action, success, actor_name, target_name, detail)
         VALUES ('2020-01-31 12:00:00.000001+00:00', 'user.change', 1, 'admin', 'erika', 'username is_active')";
     server.database().execute(old, []).unwrap();
@@ -97,35 +97,35 @@ fn the_audit_log_says_what_changed_and_is_filtered_and_downloaded() {
     let browser = Browser::open(&format!("{}/#/audit", server.url));
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Audit log");
-    browser.meets("//td[contains(., \"User renamed\") and contains(., \"name: \")]");
-    browser.meets("//td[contains(., \"User approved\") and contains(., \"active: false → true\")]");
-    browser.meets("//td[contains(., \"User changed\") and contains(., \"name, active\")]");
-    browser.press_on("//label[contains(., \"Failed only\")]/input");
-    browser.meets("//tbody[count(tr)=1]//td[contains(., \"Signed in\")]");
-    browser.press_on("//label[contains(., \"Failed only\")]/input");
+    browser.finds("//td[contains(., \"User renamed\") and contains(., \"name: \")]");
+    browser.finds("//td[contains(., \"User approved\") and contains(., \"active: false → true\")]");
+    browser.finds("//td[contains(., \"User changed\") and contains(., \"name, active\")]");
+    browser.click_at("//label[contains(., \"Failed only\")]/input");
+    browser.finds("//tbody[count(tr)=1]//td[contains(., \"Signed in\")]");
+    browser.click_at("//label[contains(., \"Failed only\")]/input");
     browser.fill("Address", "192.0.2.1\u{e007}");
     browser.sees("No entries match.");
     browser.click("Show all entries");
     browser.go(&format!("{}/#/audit?to=2020-12-31", server.url));
-    browser.meets("//tbody[count(tr)=1]//td[contains(., \"User changed\")]");
+    browser.finds("//tbody[count(tr)=1]//td[contains(., \"User changed\")]");
     browser.run(CATCH_DOWNLOADS);
     browser.click("Download CSV");
     let csv = saved(&browser);
     assert!(csv.starts_with("id,at,action,success,actor_name,target_name,address,detail\r\n"), "{csv}");
     assert!(csv.contains(",User changed,true,admin,erika,,\"name, active\"\r\n"), "{csv}");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn people_see_their_own_recent_activity() {
+fn users_see_their_own_recent_activity() {
     let server = Server::start();
     let admin = server.admin();
     server.add_active(&admin, "erika");
     let browser = Browser::open(&server.url);
     browser.sign_in("erika", PASSWORD);
     browser.is_at("My account");
-    browser.meets("//section[h2=\"Recent activity\"]//li[contains(., \"User approved\") and contains(., \"by\") and contains(., \"admin\")]");
-    browser.meets("//section[h2=\"Recent activity\"]//li[contains(., \"Signed in\") and contains(., \"127.0.0.1\")]");
-    assert_eq!(browser.complaints(), [""; 0]);
+    browser.finds("//section[h2=\"Recent activity\"]//li[contains(., \"User approved\") and contains(., \"by\") and contains(., \"admin\")]");
+    browser.finds("//section[h2=\"Recent activity\"]//li[contains(., \"Signed in\") and contains(., \"127.0.0.1\")]");
+    assert_eq!(browser.console_errors(), [""; 0]);
 }

@@ -1,6 +1,5 @@
-//! Every page, also in what goes wrong on it, in light and dark, on a wide screen and a small one: axe finds nothing,
-//! nothing is cut off, and what is loaded is small.
-//! Built with `USHER_SCREENSHOTS` set, the pictures in `docs/screenshots` are taken anew.
+//! Every page and its error states, in light and dark mode, on wide and small screens: axe finds no violation, nothing
+//! is cut off, and pages are small. With `USHER_SCREENSHOTS` set at build time, the tests write `docs/screenshots`.
 
 use std::io::Write;
 
@@ -18,7 +17,7 @@ const AXE: &str = include_str!("vendor/axe.min.js");
 const RUN_AXE: &str = "return axe.run(document, { resultTypes: ['violations'] }).then((result) =>
     result.violations.flatMap((fault) => fault.nodes.map((node) => `${fault.id}: ${node.html} ${node.failureSummary}`)))";
 
-/// Looks at what is shown, on a wide screen and on a small one, in light and in dark.
+/// Checks the current page on a wide and a small screen, in light and dark mode.
 pub fn check(browser: &Browser, name: &str) {
     for scheme in ["light", "dark"] {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
@@ -32,13 +31,13 @@ pub fn check(browser: &Browser, name: &str) {
             assert_eq!(found, json!([]), "{name} in {scheme} on a screen of {width}");
         }
     }
-    // 320: WCAG 2.2, 1.4.10, which is a screen of 1280 at 400 %.
+    // 320 pixels: WCAG 2.2, 1.4.10; a screen of 1280 at 400 %.
     for width in [320, 360, 640] {
         on_a_screen_of(browser, width);
         let wide = browser.run("return document.documentElement.scrollWidth");
         assert!(wide.as_u64().unwrap() <= width, "{name} is {wide} wide on a screen of {width}");
     }
-    browser.own_size();
+    browser.reset_screen_size();
 }
 
 fn on_a_screen_of(browser: &Browser, width: u64) {
@@ -46,7 +45,7 @@ fn on_a_screen_of(browser: &Browser, width: u64) {
     browser.cdp("Emulation.setDeviceMetricsOverride", &screen);
 }
 
-/// The same, of a page of which there are pictures.
+/// Checks a page and takes its screenshots.
 pub fn inspect(browser: &Browser, name: &str) {
     check(browser, name);
     if option_env!("USHER_SCREENSHOTS").is_none() {
@@ -63,7 +62,7 @@ pub fn inspect(browser: &Browser, name: &str) {
 
 #[needs(browser)]
 #[test]
-fn axe_finds_nothing_on_the_pages_for_those_who_are_not_signed_in() {
+fn the_pages_for_signed_out_users_are_accessible() {
     let server = Server::with().without_superuser().start();
     let FirstSuperuser::Link(link) = &server.first_superuser else { panic!("{:?}", server.first_superuser) };
     let browser = Browser::open(link.expose());
@@ -71,7 +70,7 @@ fn axe_finds_nothing_on_the_pages_for_those_who_are_not_signed_in() {
     inspect(&browser, "setup");
     browser.fill("New password", "short");
     browser.click("Create account");
-    browser.faulted("Repeat password", "don’t match");
+    browser.sees_field_error("Repeat password", "don’t match");
     check(&browser, "a fault in the setup");
     browser.go(&format!("{}/setup", server.url));
     browser.sees("setup token is missing");
@@ -82,7 +81,7 @@ fn axe_finds_nothing_on_the_pages_for_those_who_are_not_signed_in() {
     browser.go(&format!("{}/nowhere", server.url));
     browser.is_at("Page not found");
     check(&browser, "an unknown address");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
     drop(browser);
 
     let server = Server::start();
@@ -95,7 +94,7 @@ fn axe_finds_nothing_on_the_pages_for_those_who_are_not_signed_in() {
     inspect(&browser, "reset");
     browser.go("about:blank");
     browser.go(&format!("{}/reset#token=any", server.url));
-    browser.meets("//*[@role=\"alert\" and contains(., \"link\")]");
+    browser.finds("//*[@role=\"alert\" and contains(., \"link\")]");
     check(&browser, "a link that is void");
     let made = server.post("/api/v1/invitations").bearer(&admin).json(&json!({})).send().expect(201);
     browser.go(&made.field("link"));
@@ -111,27 +110,27 @@ fn axe_finds_nothing_on_the_pages_for_those_who_are_not_signed_in() {
     browser.is_at("Create an account");
     inspect(&browser, "sign-up");
     browser.click("Create account");
-    browser.faulted("User name", "Fill in this");
+    browser.sees_field_error("User name", "Fill in this");
     check(&browser, "a fault in signing up");
     browser.fill("User name", "erika");
     browser.fill("New password", PASSWORD);
     browser.fill("Repeat password", PASSWORD);
     browser.click("Create account");
-    browser.is_told("erika is waiting for approval.");
+    browser.announces("erika is waiting for approval.");
     check(&browser, "waiting for approval");
     browser.go(&format!("{}/docs", server.url));
-    browser.meets("//h2");
+    browser.finds("//h2");
     inspect(&browser, "docs");
-    browser.press_on("//summary[contains(., \"/api/v1/login\")]");
-    browser.meets("//form[contains(@class, \"try\")]");
+    browser.click_at("//summary[contains(., \"/api/v1/login\")]");
+    browser.finds("//form[contains(@class, \"try\")]");
     browser.run("document.querySelector('details[open]').scrollIntoView()");
     inspect(&browser, "docs-try");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn axe_finds_nothing_on_the_pages_of_the_console() {
+fn the_pages_of_the_console_are_accessible() {
     let server = Server::start();
     let admin = server.admin();
     let (id, tokens) = server.member(&admin, "erika");
@@ -146,12 +145,12 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
     browser.is_at("Users");
     inspect(&browser, "users");
     browser.click("New user");
-    browser.meets("//dialog");
+    browser.finds("//dialog");
     inspect(&browser, "new-user");
     browser.choose("Password setup", "Set a password");
     browser.fill("User name", "zoe");
     browser.click("Create");
-    browser.faulted("Password", "at least 8");
+    browser.sees_field_error("Password", "at least 8");
     check(&browser, "a fault in a new user");
     browser.click("Cancel");
     browser.fill("Search by name", "nobody at all");
@@ -165,14 +164,14 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
     ] {
         browser.go(&format!("{}/#/{path}", localhost(&server)));
         browser.is_at(heading);
-        browser.meets("//table/tbody/tr | //ul/li | //dl/dd");
+        browser.finds("//table/tbody/tr | //ul/li | //dl/dd");
         inspect(&browser, name);
     }
     browser.click("Change password");
-    browser.faulted("New password", "at least 8");
+    browser.sees_field_error("New password", "at least 8");
     check(&browser, "a fault in a password");
     browser.click("New key");
-    browser.meets("//dialog");
+    browser.finds("//dialog");
     check(&browser, "a key to be");
     browser.fill("Name", "backup");
     browser.click("Create key");
@@ -187,12 +186,12 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
     browser.click("Done");
     for button in ["Make superuser", "Deactivate", "Set password", "Delete key: backup"] {
         browser.click(button);
-        browser.meets("//dialog//form");
+        browser.finds("//dialog//form");
         check(&browser, button);
         browser.click("Cancel");
     }
     browser.click("Delete user");
-    browser.meets("//dialog//form");
+    browser.finds("//dialog//form");
     inspect(&browser, "delete");
     browser.click("Cancel");
     let theirs = json!({ "username": "elsewhere" });
@@ -200,10 +199,10 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
     browser.fill("User name", "rika");
     browser.click("Save");
     browser.sees("the name is now “elsewhere”");
-    browser.misses("Saved.");
+    browser.does_not_see("Saved.");
     inspect(&browser, "conflict");
     browser.click("Audit");
-    browser.meets("//dialog[contains(., \"Discard\")]");
+    browser.finds("//dialog[contains(., \"Discard\")]");
     check(&browser, "unsaved changes");
     browser.click("Discard changes");
     for (path, said) in [
@@ -216,39 +215,39 @@ fn axe_finds_nothing_on_the_pages_of_the_console() {
         browser.sees(said);
         check(&browser, path);
     }
-    // A page whose server is gone.
+    // The server has stopped.
     let network = json!({ "offline": true, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
     browser.cdp("Network.enable", &json!({}));
     browser.cdp("Network.emulateNetworkConditions", &network);
     browser.click("Users");
     browser.sees("The server can’t be reached");
     check(&browser, "the server is gone");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn axe_finds_nothing_on_the_page_of_invitations() {
+fn the_page_of_invitations_is_accessible() {
     let server = Server::start();
     let several = json!({ "max_uses": 20 });
     server.post("/api/v1/invitations").bearer(&server.admin()).json(&several).send().expect(201);
     let browser = Browser::open(&format!("{}/#/invitations", server.url));
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Invitations");
-    browser.meets("//main//li");
+    browser.finds("//main//li");
     inspect(&browser, "invitations");
     browser.click("New invitation");
-    browser.meets("//dialog");
+    browser.finds("//dialog");
     check(&browser, "an invitation to be");
     browser.click("Create link");
     browser.value("Invitation link");
     check(&browser, "a new invitation");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn axe_finds_nothing_on_the_pages_between_here_and_other_sites() {
+fn the_pages_of_forward_auth_are_accessible() {
     let sites = Server::with().set("public_url", "http://127.0.0.1").set("trusted_proxies", "192.0.2.1");
     let server = sites.set("forward_auth", "127.0.0.1:* = superusers").set("allow_sites_on_own_host", "true").start();
     server.add_active(&server.admin(), "erika");
@@ -259,12 +258,12 @@ fn axe_finds_nothing_on_the_pages_between_here_and_other_sites() {
     browser.go(&format!("{}/sign-out", server.url));
     browser.is_at("Sign out");
     inspect(&browser, "sign-out");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn what_a_page_loads_is_small() {
+fn pages_load_little_data() {
     let server = Server::start();
     let browser = Browser::open(&server.url);
     browser.is_at("Sign in");
@@ -272,7 +271,7 @@ fn what_a_page_loads_is_small() {
         .reduce((sum, entry) => sum + entry.encodedBodySize, 0)";
     let bytes = browser.run(loaded).as_u64().unwrap();
     let paint = browser.run("return performance.getEntriesByName('first-contentful-paint')[0]?.startTime");
-    // The time is for people to read: on a busy machine it says little.
+    // The time is only printed: it depends on the machine's load.
     writeln!(std::io::stderr().lock(), "{bytes} bytes, first paint after {paint} ms").unwrap();
     assert!((10_000..=100_000).contains(&bytes), "{bytes} bytes");
 }

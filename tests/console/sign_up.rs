@@ -1,4 +1,4 @@
-//! Making an account oneself, as far as the setting `signup` lets people.
+//! The sign-up page with each value of `signup`.
 
 use needs::needs;
 use serde_json::json;
@@ -17,7 +17,7 @@ fn fill(browser: &Browser, name: &str, password: &str) {
 
 #[needs(browser)]
 #[test]
-fn an_account_that_one_makes_waits_for_approval_and_then_works() {
+fn a_signed_up_account_waits_for_approval_and_then_works() {
     let server = Server::start();
     let browser = Browser::open(&server.url);
     browser.is_at("Sign in");
@@ -25,13 +25,13 @@ fn an_account_that_one_makes_waits_for_approval_and_then_works() {
     browser.is_at("Create an account");
     browser.has_focus("User name");
     browser.sees("must approve your account");
-    // Back, forward, and loaded again: the address leads here.
+    // The address works with back, forward and reload.
     browser.run("history.back()");
     browser.is_at("Sign in");
     browser.run("history.forward()");
     browser.is_at("Create an account");
     browser.cdp("Page.reload", &json!({}));
-    // Each fault stands beside its field.
+    // Each error is next to its field.
     for (name, password, field, fault) in [
         ("", PASSWORD, "User name", "Fill in this field."),
         ("erika", "short", "New password", "at least 8"),
@@ -39,45 +39,45 @@ fn an_account_that_one_makes_waits_for_approval_and_then_works() {
         ("erika-mustermann", "erika-mustermann", "New password", "name"),
     ] {
         fill(&browser, name, password);
-        browser.faulted(field, fault);
+        browser.sees_field_error(field, fault);
         browser.has_focus(field);
     }
     browser.fill("Repeat password", PASSWORD);
     browser.click("Create account");
-    browser.faulted("Repeat password", "don’t match");
+    browser.sees_field_error("Repeat password", "don’t match");
     fill(&browser, ADMIN.0, PASSWORD);
-    browser.faulted("User name", "This username is unavailable.");
+    browser.sees_field_error("User name", "This username is unavailable.");
     fill(&browser, "erika", PASSWORD);
     browser.is_at("Sign in");
-    browser.is_told("erika is waiting for approval.");
+    browser.announces("erika is waiting for approval.");
     browser.has_focus("User name");
     browser.sign_in("erika", PASSWORD);
-    browser.meets("//*[@role=\"alert\" and contains(., \"Waiting for approval\")]");
+    browser.finds("//*[@role=\"alert\" and contains(., \"Waiting for approval\")]");
     let (admin, id) = (server.admin(), server.query::<String>("SELECT lower(hex(uuid)) FROM users ORDER BY id DESC"));
     server.patch(format!("/api/v1/users/{id}")).bearer(&admin).json(&json!({ "is_active": true })).send().expect(200);
     browser.sign_in("erika", PASSWORD);
     browser.is_at("My account");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn where_anybody_may_come_in_one_is_in_at_once() {
+fn with_open_sign_up_a_new_account_works_at_once() {
     let server = Server::with().set("signup", "open").start();
     let browser = Browser::open(&format!("{}/#/sign-up", server.url));
     browser.is_at("Create an account");
-    browser.misses("must approve");
+    browser.does_not_see("must approve");
     fill(&browser, "erika", PASSWORD);
     browser.is_at("My account");
     assert_eq!(browser.run("return location.hash"), "#/");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn where_nobody_may_there_is_no_such_page() {
+fn with_closed_sign_up_the_page_does_not_exist() {
     let server = Server::with().set("signup", "closed").start();
     let browser = Browser::open(&format!("{}/#/sign-up", server.url));
     browser.is_at("Sign in");
-    browser.misses("Create an account");
+    browser.does_not_see("Create an account");
 }

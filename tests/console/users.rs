@@ -1,4 +1,4 @@
-//! What a superuser does with other people's accounts, and the log of it.
+//! Managing users as a superuser, and the audit log of it.
 
 use needs::needs;
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::support::server::{ADMIN, PASSWORD};
 
 #[needs(browser)]
 #[test]
-fn a_user_is_created_searched_for_renamed_promoted_deactivated_and_deleted() {
+fn a_user_is_created_found_renamed_promoted_deactivated_and_deleted() {
     let server = Server::start();
     let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
@@ -19,48 +19,48 @@ fn a_user_is_created_searched_for_renamed_promoted_deactivated_and_deleted() {
     browser.choose("Password setup", "Set a password");
     browser.fill("Password", "short");
     browser.click("Create");
-    browser.faulted("Password", "at least 8");
+    browser.sees_field_error("Password", "at least 8");
     browser.fill("Password", PASSWORD);
     browser.click("Create");
     browser.sees("erika was created.");
     browser.fill("Search by name", "nobody-of-this-name");
     browser.sees("No users match.");
     browser.fill("Search by name", "RIK");
-    browser.misses("No users match.");
+    browser.does_not_see("No users match.");
     browser.click("erika");
     browser.is_at("erika");
     browser.fill("User name", ADMIN.0);
     browser.click("Save");
-    browser.faulted("User name", "This username is unavailable.");
+    browser.sees_field_error("User name", "This username is unavailable.");
     browser.fill("User name", "rika");
     browser.click("Save");
     browser.is_at("rika");
     browser.click("Make superuser");
-    browser.meets("//dialog[contains(., \"change and delete every account\")]");
+    browser.finds("//dialog[contains(., \"change and delete every account\")]");
     browser.click("Make superuser");
-    browser.is_told("rika is now a superuser.");
+    browser.announces("rika is now a superuser.");
     browser.click("Remove superuser rights");
     browser.click("Remove rights");
-    browser.is_told("rika is no longer a superuser.");
+    browser.announces("rika is no longer a superuser.");
     browser.click("Deactivate");
-    browser.meets("//dialog[contains(., \"signed out everywhere\")]");
+    browser.finds("//dialog[contains(., \"signed out everywhere\")]");
     browser.click("Deactivate");
     browser.click("Approve");
-    browser.meets("//button[.=\"Deactivate\"]");
+    browser.finds("//button[.=\"Deactivate\"]");
     server.login("rika", PASSWORD);
     browser.click("Delete user");
-    browser.meets("//dialog//button[.=\"Delete permanently\" and @disabled]");
+    browser.finds("//dialog//button[.=\"Delete permanently\" and @disabled]");
     browser.fill("Type “rika” to confirm", "rika");
     browser.click("Delete permanently");
     browser.is_at("Users");
     browser.sees("rika was deleted.");
     assert_eq!(server.try_login("rika", PASSWORD).status, 401);
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn those_who_wait_are_found_and_approved_in_the_table_which_sorts_and_pages() {
+fn waiting_users_are_approved_in_the_table_which_sorts_and_pages() {
     let server = Server::start();
     let admin = server.admin();
     for n in 0..30 {
@@ -73,10 +73,10 @@ fn those_who_wait_are_found_and_approved_in_the_table_which_sorts_and_pages() {
     browser.click("Next");
     browser.sees("26–31 of 31");
     browser.click("Name");
-    browser.meets("//th[@aria-sort=\"ascending\"]/button[contains(., \"Name\")]");
-    browser.meets("//tbody/tr[1]//a[contains(., \"admin\")]");
+    browser.finds("//th[@aria-sort=\"ascending\"]/button[contains(., \"Name\")]");
+    browser.finds("//tbody/tr[1]//a[contains(., \"admin\")]");
     browser.click("Name");
-    browser.meets("//tbody/tr[1]//a[contains(., \"person-29\")]");
+    browser.finds("//tbody/tr[1]//a[contains(., \"person-29\")]");
     browser.choose("Show", "Waiting");
     browser.sees("1–25 of 30");
     browser.click("Approve person-29");
@@ -87,7 +87,7 @@ fn those_who_wait_are_found_and_approved_in_the_table_which_sorts_and_pages() {
 
 #[needs(browser)]
 #[test]
-fn a_reset_link_is_shown_and_sessions_are_seen_and_ended_and_the_log_tells_of_it() {
+fn reset_links_and_ended_sessions_are_shown_and_audited() {
     let server = Server::start();
     let admin = server.admin();
     let (id, tokens) = server.member(&admin, "erika");
@@ -104,15 +104,15 @@ fn a_reset_link_is_shown_and_sessions_are_seen_and_ended_and_the_log_tells_of_it
     server.whoami(&tokens.access).expect(401);
     browser.click("Audit log");
     browser.is_at("Audit log");
-    browser.meets("//tbody//td[contains(., \"Reset link created\")]");
+    browser.finds("//tbody//td[contains(., \"Reset link created\")]");
     browser.choose("Action", "User created");
-    browser.meets("//tbody[count(tr)=1]//td[contains(., \"User created\")]");
-    assert_eq!(browser.complaints(), [""; 0]);
+    browser.finds("//tbody[count(tr)=1]//td[contains(., \"User created\")]");
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn what_somebody_else_changed_meanwhile_is_shown_before_it_is_lost() {
+fn a_concurrent_change_is_shown_before_it_is_overwritten() {
     let server = Server::start();
     let admin = server.admin();
     let id = server.add_active(&admin, "erika");

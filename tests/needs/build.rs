@@ -1,5 +1,5 @@
-//! Looks for the programs that tests run. It runs again when a program is installed or removed, and when `PATH` or
-//! `USHER_BROWSER_TESTS` changes. The tests are compiled again then, usher isn't.
+//! Looks for the programs that tests run. Cargo runs it again when a program is installed or removed, and when `PATH`
+//! or `USHER_BROWSER_TESTS` changes. It then recompiles the tests, but not usher.
 
 use std::env;
 use std::fs;
@@ -26,7 +26,7 @@ fn main() {
     let has_postgres = fs::read_dir(POSTGRES).into_iter().flatten().flatten();
     let has_postgres = has_postgres.map(|version| version.path().join("bin/initdb")).any(|initdb| initdb.is_file());
     let has_browser = is_installed("chromium") && is_installed("chromedriver");
-    // A wanted browser that is missing fails the tests: a run with this variable leaves none of them out.
+    // If browser tests are requested and the browser is missing, they fail instead of being ignored.
     let wants_browser = env::var_os("USHER_BROWSER_TESTS").is_some();
 
     let mut needs: Vec<(&str, bool, String)> =
@@ -50,7 +50,7 @@ fn main() {
     fs::write(out.join("missing.rs"), code).expect("cargo's own folder can be written");
 }
 
-/// Whether this user can mount a file system. It is mounted where nobody else sees it.
+/// Whether this user can mount a file system. It is mounted in a private namespace.
 fn can_mount(options: &[&str]) -> bool {
     let mut unshare = Command::new("unshare");
     unshare.args(options).args(["--mount", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]);

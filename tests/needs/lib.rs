@@ -2,7 +2,7 @@
 
 use proc_macro::TokenStream;
 
-// What each name stands for, and why it is missing; empty if it is there. Written by `build.rs`.
+// The programs that are missing, with the reasons. Written by `build.rs`.
 include!(concat!(env!("OUT_DIR"), "/missing.rs"));
 
 /// Goes above `#[test]`, which must still see the `#[ignore]` that this adds. `build.rs` lists the names.

@@ -1,5 +1,5 @@
-//! usher under a part of another site's address, such as `https://home.example.org/usher/`: behind a proxy that leaves
-//! the prefix in the path, behind one that takes it away, and asked directly.
+//! A base path, such as `https://home.example.org/usher/`: behind a proxy that keeps the prefix, behind one that strips
+//! it, and without a proxy.
 
 use serde_json::json;
 
@@ -32,11 +32,11 @@ fn every_route_answers_with_the_prefix_and_without_it() {
     let answer = server.request("PUT", "/usher/api/v1/users/").send().refused(405, "Method Not Allowed");
     assert_eq!(answer.header("allow"), Some("POST, GET, HEAD"));
     let fault = server.patch("/usher/api/v1/users/whoami").bearer(&admin).json(&json!({})).send();
-    assert_eq!(fault.faults(), ["path.user_id uuid_parsing"]);
+    assert_eq!(fault.validation_errors(), ["path.user_id uuid_parsing"]);
 }
 
 #[test]
-fn what_leads_somewhere_leads_under_the_prefix_however_the_request_came() {
+fn redirects_and_links_have_the_prefix() {
     let server = under_usher();
     for base in ["", "/usher"] {
         let redirect = server.get(format!("{base}/api/v1/users?skip=1")).send().expect(307);
@@ -50,7 +50,7 @@ fn what_leads_somewhere_leads_under_the_prefix_however_the_request_came() {
         let page = server.get(format!("{base}/")).send().expect(200).text();
         assert!(page.contains(r#"<meta name="usher-base" content="/usher/">"#), "{page}");
     }
-    // Without the slash at its end, a page's addresses would lead beside it.
+    // Without the final slash, a page's relative addresses would be wrong.
     let redirect = server.get("/usher").send().expect(307);
     assert_eq!(redirect.header("location"), Some("/usher/"));
     let admin = server.admin();
@@ -61,7 +61,7 @@ fn what_leads_somewhere_leads_under_the_prefix_however_the_request_came() {
 }
 
 #[test]
-fn without_a_prefix_nothing_of_this_is_there() {
+fn without_a_base_path_prefixed_paths_do_not_exist() {
     let server = Server::start();
     assert_eq!(server.get("/openapi.json").send().json()["servers"][0]["url"], "/");
     assert!(server.get("/").send().text().contains(r#"<meta name="usher-base" content="/">"#));
@@ -70,7 +70,7 @@ fn without_a_prefix_nothing_of_this_is_there() {
 }
 
 #[test]
-fn cookies_stay_under_the_prefix_and_those_of_the_site_around_it_are_not_taken_for_them() {
+fn cookies_have_the_prefix_as_path_and_the_outer_sites_are_ignored() {
     let server = under_usher();
     let login = server.try_login(ADMIN.0, ADMIN.1).expect(200);
     for name in ["refresh_token_lf", "access_token_lf"] {
@@ -85,7 +85,7 @@ fn cookies_stay_under_the_prefix_and_those_of_the_site_around_it_are_not_taken_f
 }
 
 #[test]
-fn a_prefix_that_usher_has_a_use_for_itself_is_refused() {
+fn a_prefix_that_is_one_of_ushers_paths_is_refused() {
     for base in ["/api", "/health", "/assets/x"] {
         let refusal = Server::with().set("base_path", base).try_start().err().unwrap().to_string();
         assert!(refusal.contains("`base_path`") && refusal.contains(base), "{refusal}");
@@ -93,7 +93,7 @@ fn a_prefix_that_usher_has_a_use_for_itself_is_refused() {
 }
 
 #[test]
-fn a_prefix_that_usher_was_not_told_is_named_in_the_log_once() {
+fn an_unconfigured_prefix_is_logged_once() {
     let server = Program::new(&[]).superuser().start();
     for path in ["/x/docs", "/home/usher/api/v1/login", "/usher/api/v1/login"] {
         server.request("GET", path).send().expect(404);
@@ -104,7 +104,7 @@ fn a_prefix_that_usher_was_not_told_is_named_in_the_log_once() {
 }
 
 #[test]
-fn the_health_of_a_server_below_another_site_is_asked_there() {
+fn healthcheck_uses_the_base_path() {
     let server = Program::new(&[]).superuser().env("USHER_BASE_PATH", "/usher").start();
     for (url, well) in [("", true), ("/usher", true), ("/usher/", true), ("/elsewhere", false)] {
         let ended = Program::new(&["healthcheck", &format!("http://{}{url}", server.address)]).finish();

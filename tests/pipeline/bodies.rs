@@ -1,4 +1,4 @@
-//! Bodies that are wrong in every way that reaches routing: 4xx with JSON, and the next request is answered.
+//! Invalid bodies get a 4xx with JSON, and the server answers the next request.
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::support::Server;
 use crate::support::server::ADMIN;
 
 #[test]
-fn bad_bodies_of_every_kind_are_refused_and_the_server_goes_on() {
+fn invalid_bodies_are_refused_and_the_server_works_on() {
     let server = Server::start();
     let admin = server.admin();
     let big = vec![b'a'; 10_000_000];
@@ -42,7 +42,7 @@ fn bad_bodies_of_every_kind_are_refused_and_the_server_goes_on() {
 }
 
 #[test]
-fn a_body_that_stops_half_way_is_refused() {
+fn an_incomplete_body_is_refused() {
     let server = Server::start();
     let mut connection = server.connect();
     connection.write(b"POST /api/v1/users/ HTTP/1.1\r\nhost: x\r\ncontent-length: 50\r\n\r\n{\"a\":");
@@ -51,7 +51,7 @@ fn a_body_that_stops_half_way_is_refused() {
 }
 
 #[test]
-fn a_chunked_body_counts_like_any_other_and_one_that_is_no_chunks_is_refused() {
+fn chunked_bodies_are_read_and_malformed_chunks_are_refused() {
     let server = Server::start();
     let send = |chunks: &[u8]| {
         let mut connection = server.connect();
@@ -66,7 +66,7 @@ fn a_chunked_body_counts_like_any_other_and_one_that_is_no_chunks_is_refused() {
 }
 
 #[test]
-fn the_largest_body_that_is_read_is_64_kib() {
+fn bodies_over_64_kib_are_refused() {
     let server = Server::start();
     let padded = |bytes: usize| {
         let body = json!({"username": "alice", "password": "quiet-otter-7"}).to_string();
@@ -77,7 +77,7 @@ fn the_largest_body_that_is_read_is_64_kib() {
 }
 
 #[test]
-fn a_request_has_the_time_of_its_arrival_however_long_its_body_takes() {
+fn a_requests_time_is_its_arrival_even_with_a_slow_body() {
     let server = Server::with().manual_clock().start();
     let arrived = server.clock.now();
     let admin = server.login(ADMIN.0, ADMIN.1).access;
@@ -87,7 +87,7 @@ fn a_request_has_the_time_of_its_arrival_however_long_its_body_takes() {
          content-length: 2\r\n\r\n"
     );
     connection.write(head.as_bytes());
-    // The handler has started when this is sent.
+    // The server sends this once the handler has started.
     connection.read_continue();
     server.clock.advance(TimeDelta::days(1));
     connection.write(b"{}");

@@ -1,4 +1,4 @@
-//! What every request passes through, before and behind its route: `src/http/pipeline`.
+//! What every request passes through: `src/http/pipeline`.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! More is asked than can be done: what can be answered is, and the rest is told so at once.
+//! Overload: the server answers what it can and refuses the rest at once.
 
 use std::future::poll_fn;
 use std::io::{Read, Write};
@@ -14,12 +14,12 @@ use crate::support::Program;
 use crate::support::requests::with;
 use crate::support::server::ADMIN;
 
-/// A quarter of a second for each hash, so that eight seconds of them are soon asked for.
+/// At this cost, a hash takes a quarter of a second, so 8 seconds of work are queued soon.
 const COST: &str = "12";
 const CLIENTS: usize = 80;
 
 #[test]
-fn passwords_that_would_wait_for_too_long_are_refused_while_others_wait_and_a_line_of_the_log_tells_of_many() {
+fn a_full_hashing_queue_refuses_sign_ins_at_once_and_logs_a_summary() {
     let server = Program::new(&[]).env("USHER_BCRYPT_COST", COST).env("USHER_THROTTLE", "false").start();
     let form = [("username", "nobody"), ("password", "quiet-otter-7")];
     let log_in = || server.request("POST", "/api/v1/login").form(&form);

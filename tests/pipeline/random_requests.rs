@@ -1,4 +1,4 @@
-//! Whatever is sent, the answer is HTTP, never a 5xx, and JSON once it has reached routing.
+//! Random requests always get an HTTP response, never a 5xx, and JSON once they reach routing.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -32,7 +32,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[test]
-fn nothing_that_is_sent_makes_the_server_fail() {
+fn random_requests_never_cause_a_server_error() {
     let server = Server::with().set("signup", "open").start();
     let admin = server.admin();
     let method = prop::sample::select(vec!["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS", "BREW"]);

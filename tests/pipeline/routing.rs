@@ -1,9 +1,9 @@
-//! Paths and methods, before anybody asks who is calling.
+//! Paths and methods, which are checked before authentication.
 
 use crate::support::Server;
 
 #[test]
-fn the_other_spelling_of_a_path_redirects_to_the_one_that_exists_with_its_query() {
+fn a_missing_or_extra_slash_redirects_and_keeps_the_query() {
     let server = Server::start();
     for (path, location) in [
         ("/api/v1/users", "/api/v1/users/"),
@@ -22,7 +22,7 @@ fn the_other_spelling_of_a_path_redirects_to_the_one_that_exists_with_its_query(
 }
 
 #[test]
-fn unknown_paths_are_404_whatever_is_sent_to_them() {
+fn unknown_paths_are_404_for_every_request() {
     let server = Server::start();
     for path in
         ["/nothing", "/api/v1", "/api/v1/", "/API/V1/users/", "/api/v1//users/", "/api/v1/users//", "//", "/%ff"]
@@ -34,7 +34,7 @@ fn unknown_paths_are_404_whatever_is_sent_to_them() {
 }
 
 #[test]
-fn known_paths_say_which_methods_they_know() {
+fn known_paths_list_their_methods() {
     let server = Server::start();
     for (method, path, allowed) in [
         ("PUT", "/api/v1/users/", "POST, GET, HEAD"),
@@ -49,7 +49,7 @@ fn known_paths_say_which_methods_they_know() {
 }
 
 #[test]
-fn a_word_where_an_id_belongs_is_an_id_that_is_none() {
+fn a_word_in_place_of_an_id_is_an_invalid_id() {
     let server = Server::start();
     let admin = server.admin();
     for (method, path, fault) in [
@@ -58,12 +58,12 @@ fn a_word_where_an_id_belongs_is_an_id_that_is_none() {
         ("DELETE", "/api/v1/api_key/store", "path.api_key_id uuid_parsing"),
     ] {
         let answer = server.request(method, path).bearer(&admin).body("application/json", "{}").send();
-        assert_eq!(answer.faults(), [fault]);
+        assert_eq!(answer.validation_errors(), [fault]);
     }
 }
 
 #[test]
-fn head_answers_where_get_does_without_a_body() {
+fn head_is_answered_like_get_without_a_body() {
     let server = Server::start();
     for path in ["/health", "/health_check", "/api/v1/session", "/openapi.json"] {
         let (head, get) = (server.request("HEAD", path).send(), server.get(path).send());

@@ -1,4 +1,4 @@
-//! The order of checks, and all faults of a request in one answer.
+//! The order of checks, and all validation errors in one response.
 
 use serde_json::json;
 
@@ -11,19 +11,19 @@ fn malformed_json_comes_before_the_caller_and_the_caller_before_the_fields() {
     let (id, alice) = server.member(&admin, "alice");
     let path = format!("/api/v1/users/{id}");
     let bad_json = |path: &str| server.patch(path).body("application/json", "{bad");
-    assert_eq!(bad_json(&path).send().faults(), ["body.1 json_invalid"]);
-    assert_eq!(bad_json("/api/v1/users/nope").bearer(&admin).send().faults(), ["body.1 json_invalid"]);
+    assert_eq!(bad_json(&path).send().validation_errors(), ["body.1 json_invalid"]);
+    assert_eq!(bad_json("/api/v1/users/nope").bearer(&admin).send().validation_errors(), ["body.1 json_invalid"]);
     let bad_field = |path: &str| server.patch(path).json(&json!({"is_active": "maybe"}));
     bad_field(&path).send().refused(403, "An API key must be passed as query or header");
     bad_field(&path).bearer("x").send().refused(401, "Could not validate credentials");
-    assert_eq!(bad_field("/api/v1/users/nope").bearer(&admin).send().faults().len(), 2);
-    // Fields come before what this caller may do, and that before whether the target exists.
+    assert_eq!(bad_field("/api/v1/users/nope").bearer(&admin).send().validation_errors().len(), 2);
+    // Field errors come before permissions, and permissions before existence.
     let nobody = "/api/v1/users/00000000-0000-4000-8000-000000000000";
-    assert_eq!(bad_field(nobody).bearer(&alice.access).send().faults(), ["body.is_active bool_parsing"]);
+    assert_eq!(bad_field(nobody).bearer(&alice.access).send().validation_errors(), ["body.is_active bool_parsing"]);
     let rename = |path: &str| server.patch(path).json(&json!({"username": "bob"}));
     rename(nobody).bearer(&alice.access).send().refused(403, "Permission denied");
     rename(nobody).bearer(&admin).send().refused(404, "User not found");
-    // On superusers' routes the privilege comes before the path.
+    // On superuser routes, the privilege is checked before the path.
     server
         .delete("/api/v1/users/nope")
         .bearer(&alice.access)
@@ -32,16 +32,16 @@ fn malformed_json_comes_before_the_caller_and_the_caller_before_the_fields() {
 }
 
 #[test]
-fn a_route_that_takes_no_body_does_not_look_at_one() {
+fn routes_without_a_body_ignore_it() {
     let server = Server::start();
     let admin = server.admin();
     server.get("/api/v1/users/whoami").bearer(&admin).body("application/json", "{bad").send().expect(200);
     let gone = server.delete("/api/v1/users/nope").bearer(&admin).body("application/json", "{bad").send();
-    assert_eq!(gone.faults(), ["path.user_id uuid_parsing"]);
+    assert_eq!(gone.validation_errors(), ["path.user_id uuid_parsing"]);
 }
 
 #[test]
-fn every_field_at_fault_is_named_once_in_the_order_path_query_body() {
+fn every_invalid_field_is_reported_once_in_the_order_path_query_body() {
     let server = Server::start();
     let admin = server.admin();
     let all = json!({
@@ -49,7 +49,7 @@ fn every_field_at_fault_is_named_once_in_the_order_path_query_body() {
     });
     let answer = server.patch("/api/v1/users/nope").bearer(&admin).json(&all).send();
     assert_eq!(
-        answer.faults(),
+        answer.validation_errors(),
         [
             "path.user_id uuid_parsing",
             "body.username string_type",
@@ -71,7 +71,7 @@ fn every_field_at_fault_is_named_once_in_the_order_path_query_body() {
 }
 
 #[test]
-fn no_answer_repeats_what_was_sent() {
+fn no_response_echoes_input() {
     let server = Server::start();
     let admin = server.admin();
     for body in [json!({"username": ["hunter2hunter2"], "password": ["hunter2hunter2"]}), json!(["hunter2hunter2"])] {

@@ -1,8 +1,8 @@
-//! PostgreSQL: the repository beside that on SQLite, the tests of the routes, the security rules and the commands with
-//! servers that use PostgreSQL, and what only PostgreSQL has: several servers and a network.
+//! PostgreSQL: compares the repository on both engines, runs the tests of routes, security rules and commands on
+//! servers with PostgreSQL, and tests several servers and a failing network.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails by panicking")]
 
-// `#[test]` is that of `needs` here: without PostgreSQL each test is ignored.
+// `#[test]` comes from `needs` here: without PostgreSQL, every test is ignored.
 #[macro_use]
 extern crate needs;
 
@@ -10,13 +10,13 @@ extern crate needs;
 mod support;
 
 mod both;
+mod coverage;
 mod failover;
-mod others;
+mod network_failures;
 mod repository;
 mod repository_links;
 mod schema_on_both;
-mod several;
-mod trouble;
+mod several_servers;
 mod writer;
 
 #[path = "../routes/api_keys.rs"]
@@ -35,12 +35,12 @@ mod commands;
 mod cookies;
 #[path = "../routes/current_session.rs"]
 mod current_session;
-#[path = "../cli/desk.rs"]
-mod desk;
 #[path = "../routes/factors.rs"]
 mod factors;
 #[path = "../routes/health.rs"]
 mod health;
+#[path = "../cli/helpers.rs"]
+mod helpers;
 #[path = "../security/http.rs"]
 mod http;
 #[path = "../cli/import.rs"]
@@ -51,12 +51,14 @@ mod import_csv;
 mod import_faults;
 #[path = "../routes/invitations.rs"]
 mod invitations;
+#[path = "../cli/json_output.rs"]
+mod json_output;
+#[path = "../cli/jsonl.rs"]
+mod jsonl;
 #[path = "../cli/langflow.rs"]
 mod langflow;
 #[path = "../security/limits.rs"]
 mod limits;
-#[path = "../cli/lines.rs"]
-mod lines;
 #[path = "../cli/lists.rs"]
 mod lists;
 #[path = "../routes/login.rs"]
@@ -67,12 +69,8 @@ mod login_again;
 mod login_forms;
 #[path = "../security/logs.rs"]
 mod logs;
-#[path = "../security/meanwhile.rs"]
-mod meanwhile;
 #[path = "../routes/metrics.rs"]
 mod metrics;
-#[path = "../cli/names.rs"]
-mod names;
 #[path = "../routes/optins.rs"]
 mod optins;
 #[path = "../routes/own_data.rs"]
@@ -83,14 +81,14 @@ mod pages;
 mod passkeys;
 #[path = "../routes/passwords.rs"]
 mod passwords;
-#[path = "../cli/programs.rs"]
-mod programs;
 #[path = "../security/required_factor.rs"]
 mod required_factor;
 #[path = "../routes/reset_links.rs"]
 mod reset_links;
-#[path = "../cli/rotate.rs"]
-mod rotate;
+#[path = "../security/revoked_meanwhile.rs"]
+mod revoked_meanwhile;
+#[path = "../cli/rotate_secret.rs"]
+mod rotate_secret;
 #[path = "../routes/schema.rs"]
 mod schema;
 #[path = "../routes/second_factor.rs"]
@@ -107,6 +105,8 @@ mod settings;
 mod setup;
 #[path = "../security/throttle.rs"]
 mod throttle;
+#[path = "../cli/user_arguments.rs"]
+mod user_arguments;
 #[path = "../routes/users.rs"]
 mod users;
 #[path = "../routes/wire.rs"]

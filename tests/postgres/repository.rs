@@ -1,4 +1,4 @@
-//! Every function of the repository, called with the same arguments on both engines.
+//! Calls every function of the repository with the same arguments on both engines.
 
 use std::fmt::Debug;
 
@@ -35,7 +35,7 @@ fn user(number: u128, name: &str) -> User {
     User { id: id(number), ..User::new(Username::parse(name).unwrap(), true, false, at(1)) }
 }
 
-/// What each call returned. Errors are as good a result as values.
+/// The result of each call, including errors.
 #[derive(Default)]
 pub struct Log(Vec<String>);
 
@@ -269,7 +269,7 @@ fn every_function_of_the_repository_gives_the_same_on_both_engines() {
     assert!(sqlite.iter().all(|line| !line.contains("reported an error")), "{sqlite:#?}");
 }
 
-/// Adds users whose names, states and last sign-ins are mixed.
+/// Adds users with various names, states and last sign-ins.
 fn add_users(connection: &Connection, numbers: std::ops::Range<u32>) -> Result<(), StoreError> {
     for n in numbers {
         let user = User {

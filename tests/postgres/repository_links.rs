@@ -1,4 +1,4 @@
-//! The functions for second factors, challenges and invitations, called with the same arguments on both engines.
+//! Calls the functions for second factors, challenges and invitations with the same arguments on both engines.
 
 use usher::domain::invitation::Invitation;
 use usher::domain::second_factor::StoredCredential;

@@ -1,4 +1,4 @@
-//! The two schemas, compared column by column.
+//! Compares the two schemas column by column.
 
 use usher::store::{Connection, StoreError};
 

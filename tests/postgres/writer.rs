@@ -1,4 +1,4 @@
-//! Writes on PostgreSQL: refusals, conflicts, several servers.
+//! Writes on PostgreSQL: errors, conflicts, several servers.
 
 use usher::domain::clock::Timestamp;
 use usher::domain::secret::PasswordHash;

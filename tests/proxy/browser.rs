@@ -1,5 +1,5 @@
-//! A person's browser, over HTTPS and through a real proxy: led to sign in, signed in, back where it wanted to go; and
-//! out again everywhere.
+//! Forward authentication in a browser, over HTTPS through a real proxy: sign-in, redirects back, and sign-out from all
+//! sites.
 
 use needs::needs;
 use serde_json::{Value, json};
@@ -13,13 +13,13 @@ use crate::support::server::PASSWORD;
 
 const APP: &str = "https://app.example.org/a/b?c=d%20e&f=g#h";
 
-struct Place {
+struct Setup {
     server: Server,
     echo: Echo,
     proxy: Proxy,
 }
 
-impl Place {
+impl Setup {
     fn start(name: &str) -> Self {
         Self::with(name, &[])
     }
@@ -39,23 +39,23 @@ impl Place {
     }
 }
 
-/// What the site that is shown was told.
-fn told(browser: &Browser) -> Value {
-    browser.meets("//body[contains(., \"GET /\")]");
+/// The request that the site received, from the page that it shows.
+fn received(browser: &Browser) -> Value {
+    browser.finds("//body[contains(., \"GET /\")]");
     serde_json::from_str(browser.run("return document.body.textContent").as_str().unwrap()).unwrap()
 }
 
 fn through(name: &str) {
-    let place = Place::start(name);
-    place.server.add_active(&place.server.admin(), "alice");
-    let browser = place.browser(APP);
+    let setup = Setup::start(name);
+    setup.server.add_active(&setup.server.admin(), "alice");
+    let browser = setup.browser(APP);
     browser.is_at("Sign in");
     assert!(browser.run("return location.href").as_str().unwrap().starts_with("https://auth.example.org/?return_to="));
-    assert_eq!(place.echo.asked(), 0);
+    assert_eq!(setup.echo.request_count(), 0);
     browser.sign_in("alice", "wrong");
     browser.sees("Incorrect username or password");
     browser.sign_in("alice", PASSWORD);
-    let site = told(&browser);
+    let site = received(&browser);
     assert_eq!(browser.run("return location.href"), APP);
     let headers = site["headers"].as_array().unwrap();
     assert!(headers.contains(&json!(["remote-user", "alice"])), "{site}");
@@ -63,7 +63,7 @@ fn through(name: &str) {
     assert!(!site.to_string().contains("usher_entry"), "{site}");
     assert_eq!(browser.run("return document.cookie"), "", "no script of a site reads the cookie");
 
-    // A site that she may not enter says who she is, and offers to come as somebody else.
+    // The page for a site that alice can't enter names her and offers to switch users.
     browser.go("https://auth.example.org/?return_to=https%3A%2F%2Fadmin.example.org%2F");
     browser.is_at("Access denied");
     browser.sees("You aren't allowed to enter this site");
@@ -75,47 +75,47 @@ fn through(name: &str) {
     browser.sees("You are signed out.");
     browser.go(APP);
     browser.is_at("Sign in");
-    let complaints = browser.complaints();
-    assert_eq!(complaints, [""; 0]);
+    let errors = browser.console_errors();
+    assert_eq!(errors, [""; 0]);
 }
 
 #[needs(browser, nginx, openssl)]
 #[test]
-fn through_nginx_a_person_signs_in_comes_to_the_site_and_is_locked_out_after_signing_out() {
+fn signing_in_and_out_of_a_site_works_through_nginx() {
     through("nginx");
 }
 
 #[needs(browser, caddy)]
 #[test]
-fn through_caddy_a_person_signs_in_comes_to_the_site_and_is_locked_out_after_signing_out() {
+fn signing_in_and_out_of_a_site_works_through_caddy() {
     through("caddy");
 }
 
 #[needs(browser, traefik, openssl)]
 #[test]
-fn through_traefik_a_person_signs_in_comes_to_the_site_and_is_locked_out_after_signing_out() {
+fn signing_in_and_out_of_a_site_works_through_traefik() {
     through("traefik");
 }
 
 #[needs(browser, nginx, openssl)]
 #[test]
-fn who_is_signed_in_already_comes_to_the_next_site_without_being_asked_again() {
-    let place = Place::start("nginx");
-    place.server.add_active(&place.server.admin(), "alice");
-    let browser = place.browser("https://auth.example.org/");
+fn a_signed_in_user_enters_another_site_without_signing_in_again() {
+    let setup = Setup::start("nginx");
+    setup.server.add_active(&setup.server.admin(), "alice");
+    let browser = setup.browser("https://auth.example.org/");
     browser.sign_in("alice", PASSWORD);
     browser.is_at("My account");
     browser.go(APP);
-    told(&browser);
+    received(&browser);
     assert_eq!(browser.run("return location.href"), APP);
 }
 
 #[needs(browser, nginx, openssl)]
 #[test]
-fn who_is_signed_in_and_may_not_enter_is_told_so_through_nginx_too() {
-    let place = Place::with("nginx", &[("app.example.org", "admin.example.org")]);
-    place.server.add_active(&place.server.admin(), "carol");
-    let browser = place.browser("https://auth.example.org/");
+fn a_signed_in_user_without_access_is_told_so_through_nginx() {
+    let setup = Setup::with("nginx", &[("app.example.org", "admin.example.org")]);
+    setup.server.add_active(&setup.server.admin(), "carol");
+    let browser = setup.browser("https://auth.example.org/");
     browser.sign_in("carol", PASSWORD);
     browser.is_at("My account");
     browser.go("https://admin.example.org/");
@@ -123,34 +123,34 @@ fn who_is_signed_in_and_may_not_enter_is_told_so_through_nginx_too() {
     browser.sees("You are signed in as carol");
     browser.click("Sign in as another user");
     browser.sign_in("admin", "adminpw123");
-    told(&browser);
+    received(&browser);
     assert_eq!(browser.run("return location.href"), "https://admin.example.org/");
 }
 
 #[needs(browser, nginx, openssl)]
 #[test]
-fn where_the_cookie_does_not_arrive_the_browser_does_not_go_round_in_circles() {
+fn a_lost_cookie_does_not_cause_a_redirect_loop() {
     let lost = [("$request_method;", "$request_method; proxy_set_header Cookie x;")];
-    let place = Place::with("nginx", &lost);
-    place.server.add_active(&place.server.admin(), "alice");
-    let browser = place.browser(APP);
+    let setup = Setup::with("nginx", &lost);
+    setup.server.add_active(&setup.server.admin(), "alice");
+    let browser = setup.browser(APP);
     browser.sign_in("alice", PASSWORD);
     browser.is_at("Access denied");
     browser.sees("https://app.example.org sent you back");
-    let before = place.server.query::<i64>("SELECT count(*) FROM audit WHERE action = 'site.enter'");
+    let before = setup.server.query::<i64>("SELECT count(*) FROM audit WHERE action = 'site.enter'");
     browser.click("Try again");
     browser.is_at("Access denied");
-    let after = place.server.query::<i64>("SELECT count(*) FROM audit WHERE action = 'site.enter'");
+    let after = setup.server.query::<i64>("SELECT count(*) FROM audit WHERE action = 'site.enter'");
     assert_eq!((before, after), (2, 4));
 }
 
 #[needs(browser, nginx, openssl)]
 #[test]
-fn who_may_not_enter_can_come_as_somebody_else() {
-    let place = Place::start("nginx");
-    let admin = place.server.admin();
-    place.server.add_active(&admin, "carol");
-    let browser = place.browser("https://auth.example.org/?return_to=https%3A%2F%2Fwiki.example.org%2F");
+fn a_user_without_access_can_switch_users() {
+    let setup = Setup::start("nginx");
+    let admin = setup.server.admin();
+    setup.server.add_active(&admin, "carol");
+    let browser = setup.browser("https://auth.example.org/?return_to=https%3A%2F%2Fwiki.example.org%2F");
     browser.sign_in("carol", PASSWORD);
     browser.is_at("Access denied");
     browser.click("Sign in as another user");
@@ -159,7 +159,7 @@ fn who_may_not_enter_can_come_as_somebody_else() {
     browser.sees("You are signed in as admin");
     browser.click("My account");
     browser.is_at("Users");
-    // An address that leads nowhere stays here.
+    // The browser doesn't leave for an address without a rule.
     browser.go("https://auth.example.org/?return_to=https%3A%2F%2Fevil.net%2F");
     browser.sees("This isn't the address of a site that you can enter from here");
     assert!(browser.run("return location.href").as_str().unwrap().starts_with("https://auth.example.org/"));

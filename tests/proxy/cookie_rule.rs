@@ -1,4 +1,4 @@
-//! What Chromium lets pages do with usher's access cookie: everything for usher's own pages, nothing for others.
+//! The access cookie in Chromium: usher's own pages can use it, other sites' pages can't.
 
 use needs::needs;
 use serde_json::{Value, json};
@@ -16,14 +16,14 @@ const NEIGHBOR: &str = "app.example.org";
 /// Another site.
 const FOREIGN: &str = "evil.example.net";
 
-struct Place {
+struct Setup {
     server: Server,
     scheme: &'static str,
     browser: Browser,
     _sites: (Echo, Option<Proxy>),
 }
 
-impl Place {
+impl Setup {
     /// usher without a proxy. Chromium sends no `Sec-Fetch-Site` there, because these hosts aren't loopback.
     fn plain(builder: Builder) -> Self {
         let (server, echo) = (builder.start(), Echo::start());
@@ -56,7 +56,7 @@ impl Place {
         format!("{}://{host}{path}", self.scheme)
     }
 
-    /// The status of a request of the page that is shown, with cookies; or that it failed.
+    /// The status of a request from the current page, with cookies, or "failed".
     fn fetch(&self, method: &str, url: &str, mode: &str, body: &Value) -> Value {
         let body = if body.is_null() { "undefined".to_owned() } else { json!(body.to_string()).to_string() };
         let content_type = if mode == "no-cors" { "text/plain" } else { "application/json" };
@@ -66,7 +66,7 @@ impl Place {
         ))
     }
 
-    /// Sends a form as the page that is shown, and returns the answer.
+    /// Sends a form from the current page and returns the response.
     fn submit(&self, url: &str, field: &str) -> Value {
         self.browser.run(&format!(
             "const form = Object.assign(document.createElement('form'), {{ method: 'POST', action: {url:?}, enctype: 'text/plain' }});
@@ -74,12 +74,12 @@ impl Place {
              document.body.append(form);
              form.submit();"
         ));
-        self.browser.meets("//body[contains(., '\"detail\":')]");
+        self.browser.finds("//body[contains(., '\"detail\":')]");
         let shown = self.browser.run("return document.body.textContent");
         serde_json::from_str(shown.as_str().unwrap()).unwrap()
     }
 
-    /// Whether the page that is shown can load this as a picture and as a script.
+    /// Whether the current page can load an address as an image and as a script.
     fn embeds(&self, url: &str) -> Value {
         self.browser.run(&format!(
             "const load = (tag) => new Promise((done) => document.body.append(Object.assign(document.createElement(tag),
@@ -88,90 +88,90 @@ impl Place {
         ))
     }
 
-    /// What requests of other sites could have left behind.
+    /// Changes that other sites' requests could have made.
     fn changes(&self) -> (i64, i64, i64) {
         let count = |table: &str| self.server.query(&format!("SELECT count(*) FROM {table}"));
         (count("api_keys"), count("deletion_requests"), count("users WHERE profile_image IS NOT NULL"))
     }
 }
 
-fn only_own_pages_use_the_cookie(place: &Place) {
-    let admin = place.server.admin();
-    let id = place.server.add_active(&admin, "alice");
-    let user = place.url(OWN, &format!("/api/v1/users/{id}"));
-    let [keys, leave] = ["/api/v1/api_key/", "/api/v1/users/me/deletion-request"].map(|path| place.url(OWN, path));
+fn only_own_pages_use_the_cookie(setup: &Setup) {
+    let admin = setup.server.admin();
+    let id = setup.server.add_active(&admin, "alice");
+    let user = setup.url(OWN, &format!("/api/v1/users/{id}"));
+    let [keys, leave] = ["/api/v1/api_key/", "/api/v1/users/me/deletion-request"].map(|path| setup.url(OWN, path));
     let picture = json!({"profile_image": "x"});
-    place.browser.go(&place.url(OWN, "/"));
+    setup.browser.go(&setup.url(OWN, "/"));
     let login = format!("username=alice&password={}", PASSWORD.replace(' ', "+"));
-    let signed_in = place.browser.run(&format!(
+    let signed_in = setup.browser.run(&format!(
         "return fetch('/api/v1/login', {{ method: 'POST', body: new URLSearchParams({login:?}) }}).then((answer) => answer.status)"
     ));
     assert_eq!(signed_in, 200);
 
     for site in [NEIGHBOR, FOREIGN] {
-        place.browser.go(&place.url(site, "/"));
-        place.browser.meets("//body[contains(., \"GET /\")]");
+        setup.browser.go(&setup.url(site, "/"));
+        setup.browser.finds("//body[contains(., \"GET /\")]");
         for (method, url, body) in [("POST", &keys, &json!({"name": "stolen"})), ("POST", &leave, &Value::Null)] {
-            place.fetch(method, url, "no-cors", body);
-            place.fetch(method, url, "cors", body);
+            setup.fetch(method, url, "no-cors", body);
+            setup.fetch(method, url, "cors", body);
         }
-        assert_eq!(place.fetch("PATCH", &user, "cors", &picture), "failed", "{site}");
-        assert_eq!(place.fetch("DELETE", &leave, "cors", &Value::Null), "failed", "{site}");
-        // Nor can another site read or show what the cookie opens. It can include its own.
-        let whoami = place.url(OWN, "/api/v1/users/whoami");
-        assert_eq!(place.fetch("GET", &whoami, "no-cors", &Value::Null), "failed", "{site}");
-        assert_eq!(place.fetch("GET", &place.url(site, "/"), "no-cors", &Value::Null), 200, "{site}");
+        assert_eq!(setup.fetch("PATCH", &user, "cors", &picture), "failed", "{site}");
+        assert_eq!(setup.fetch("DELETE", &leave, "cors", &Value::Null), "failed", "{site}");
+        // Another site can't read or show responses to the cookie either, but it can include its own.
+        let whoami = setup.url(OWN, "/api/v1/users/whoami");
+        assert_eq!(setup.fetch("GET", &whoami, "no-cors", &Value::Null), "failed", "{site}");
+        assert_eq!(setup.fetch("GET", &setup.url(site, "/"), "no-cors", &Value::Null), 200, "{site}");
         for path in ["/api/v1/users/whoami", "/health", "/favicon.ico"] {
-            assert_eq!(place.embeds(&place.url(OWN, path)), json!([false, false]), "{site} {path}");
+            assert_eq!(setup.embeds(&setup.url(OWN, path)), json!([false, false]), "{site} {path}");
         }
-        // The neighbor's form brings the cookie; the other site's doesn't, and over HTTPS it says where it comes from.
+        // The neighbor's form sends the cookie; the other site's doesn't, and over HTTPS it says where it comes from.
         let brings_cookie = site == NEIGHBOR;
         for (url, field) in [(&keys, "{\"name\":\"stolen\"}"), (&leave, "")] {
-            place.browser.go(&place.url(site, "/"));
-            let sentence = if brings_cookie || place.scheme == "https" {
+            setup.browser.go(&setup.url(site, "/"));
+            let sentence = if brings_cookie || setup.scheme == "https" {
                 "Cross-site requests are not allowed from this origin"
             } else {
                 "An API key must be passed as query or header"
             };
-            assert_eq!(place.submit(url, field), json!({"detail": sentence}), "{site}");
+            assert_eq!(setup.submit(url, field), json!({"detail": sentence}), "{site}");
         }
-        assert_eq!(place.changes(), (0, 0, 0), "{site}");
+        assert_eq!(setup.changes(), (0, 0, 0), "{site}");
     }
 
-    place.browser.go(&place.url(OWN, "/"));
-    assert_eq!(place.fetch("PATCH", &user, "cors", &picture), 200);
-    assert_eq!(place.fetch("POST", &keys, "same-origin", &json!({"name": "own"})), 200);
-    assert_eq!(place.fetch("POST", &leave, "cors", &Value::Null), 201);
-    assert_eq!(place.changes(), (1, 1, 1));
-    assert_eq!(place.fetch("DELETE", &leave, "cors", &Value::Null), 200);
+    setup.browser.go(&setup.url(OWN, "/"));
+    assert_eq!(setup.fetch("PATCH", &user, "cors", &picture), 200);
+    assert_eq!(setup.fetch("POST", &keys, "same-origin", &json!({"name": "own"})), 200);
+    assert_eq!(setup.fetch("POST", &leave, "cors", &Value::Null), 201);
+    assert_eq!(setup.changes(), (1, 1, 1));
+    assert_eq!(setup.fetch("DELETE", &leave, "cors", &Value::Null), 200);
 }
 
 #[needs(browser)]
 #[test]
 fn over_http_only_ushers_own_pages_use_the_access_cookie() {
-    only_own_pages_use_the_cookie(&Place::plain(Server::with()));
+    only_own_pages_use_the_cookie(&Setup::plain(Server::with()));
 }
 
 #[needs(browser)]
 #[test]
 fn over_http_with_a_public_url_only_its_pages_use_the_access_cookie() {
-    only_own_pages_use_the_cookie(&Place::plain(Server::with().set("public_url", "http://auth.example.org")));
+    only_own_pages_use_the_cookie(&Setup::plain(Server::with().set("public_url", "http://auth.example.org")));
 }
 
 #[needs(browser)]
 #[test]
-fn where_scripts_can_read_the_access_cookie_only_ushers_own_pages_use_the_second_one() {
-    only_own_pages_use_the_cookie(&Place::plain(Server::with().set("access_cookie_readable", "true")));
+fn only_ushers_own_pages_use_the_second_access_cookie() {
+    only_own_pages_use_the_cookie(&Setup::plain(Server::with().set("access_cookie_readable", "true")));
 }
 
 #[needs(browser, nginx, openssl)]
 #[test]
 fn over_https_only_ushers_own_pages_use_the_access_cookie() {
-    only_own_pages_use_the_cookie(&Place::https(Server::with()));
+    only_own_pages_use_the_cookie(&Setup::https(Server::with()));
 }
 
 #[needs(browser, nginx, openssl)]
 #[test]
 fn over_https_with_a_public_url_only_its_pages_use_the_access_cookie() {
-    only_own_pages_use_the_cookie(&Place::https(Server::with().set("public_url", "https://auth.example.org")));
+    only_own_pages_use_the_cookie(&Setup::https(Server::with().set("public_url", "https://auth.example.org")));
 }

@@ -1,4 +1,4 @@
-//! Owns a small site that tells what it was asked, as a page and as JSON.
+//! A small site that echoes requests, as a page and as JSON.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::support::Response;
 
-/// A site that answers until the test ends.
+/// A site that runs until the test ends.
 pub struct Echo {
     pub address: SocketAddr,
     asked: Arc<AtomicUsize>,
@@ -29,13 +29,13 @@ impl Echo {
         Self { address, asked }
     }
 
-    /// How many requests came through.
-    pub fn asked(&self) -> usize {
+    /// The number of requests that reached the site.
+    pub fn request_count(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
     }
 }
 
-/// Answers one request with its line and its headers, in what is a page and JSON at once.
+/// Responds with the request line and the headers, in a page that is also JSON.
 fn answer(stream: TcpStream) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut line = String::new();
@@ -55,15 +55,15 @@ fn answer(stream: TcpStream) -> Option<()> {
     write!(&stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).ok()
 }
 
-/// What the site was told in a header; all of them, if there were several.
-pub fn told(answer: &Response, name: &str) -> Vec<String> {
+/// The values of a header that the site received.
+pub fn received(answer: &Response, name: &str) -> Vec<String> {
     let body = answer.json();
     let headers = body["headers"].as_array().unwrap().iter();
     headers.filter(|header| header[0] == name).map(|header| header[1].as_str().unwrap().to_owned()).collect()
 }
 
-/// The names of all headers that the site was sent.
-pub fn names(answer: &Response) -> Vec<String> {
+/// The names of all headers that the site received.
+pub fn header_names(answer: &Response) -> Vec<String> {
     let body = answer.json();
     body["headers"].as_array().unwrap().iter().map(|header| header[0].as_str().unwrap().to_owned()).collect()
 }

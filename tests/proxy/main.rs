@@ -8,15 +8,15 @@ mod support;
 #[expect(dead_code, reason = "the console's tests use all of it")]
 mod driver;
 
+mod access_rules;
 mod browser;
 mod cookie_rule;
 mod echo;
-mod guard;
-mod names;
+mod guarded_site;
 mod own_host;
 mod prefix;
 mod proxies;
-mod rules;
+mod reserved_names;
 mod sites;
 mod sub_path;
 mod verify;

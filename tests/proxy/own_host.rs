@@ -16,7 +16,7 @@ fn behind(name: &str, test: fn(&Server, &Proxy)) {
     test(&server, &proxy);
 }
 
-fn what_a_client_says_of_its_address_and_scheme_does_not_get_through(server: &Server, proxy: &Proxy) {
+fn forged_address_and_scheme_headers_do_not_get_through(server: &Server, proxy: &Proxy) {
     let form = [("username", ADMIN.0), ("password", ADMIN.1)];
     let login = proxy.request("POST", HOST, "/api/v1/login").form(&form);
     let login = login.header("X-Forwarded-For", "203.0.113.9").header("X-Forwarded-Proto", "https").send().expect(200);
@@ -26,5 +26,5 @@ fn what_a_client_says_of_its_address_and_scheme_does_not_get_through(server: &Se
 }
 
 test_each_proxy!(behind: nginx(nginx) caddy(caddy) => [
-    what_a_client_says_of_its_address_and_scheme_does_not_get_through,
+    forged_address_and_scheme_headers_do_not_get_through,
 ]);

@@ -13,7 +13,7 @@ const HOME: &str = "https://home.example.org/usher/";
 
 #[needs(browser, nginx, openssl)]
 #[test]
-fn the_console_works_below_another_site() {
+fn the_console_works_under_another_sites_prefix() {
     let server = Server::with()
         .without_superuser()
         .set("public_url", HOME.trim_end_matches('/'))
@@ -33,7 +33,7 @@ fn the_console_works_below_another_site() {
     browser.click("Create account");
     browser.is_at("Users");
     assert_eq!(address(), HOME);
-    // Loaded again, it is signed in by the cookie, which is sent to nobody else of that site.
+    // After a reload, the cookie signs the page in. The site around usher doesn't get it.
     for _ in 0..2 {
         browser.cdp("Page.reload", &json!({}));
         browser.is_at("Users");
@@ -78,5 +78,5 @@ fn the_console_works_below_another_site() {
     browser.click("Create an account");
     browser.is_at("Create an account");
     assert_eq!(address(), format!("{HOME}#/sign-up"));
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }

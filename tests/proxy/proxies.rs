@@ -12,10 +12,10 @@ use tempfile::TempDir;
 
 use crate::support::{Request, Response};
 
-/// Longer than any of them takes to start, or to say the next thing while it does.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than a proxy takes to start, or between two lines of its log.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The proxy of this name, in front of usher and a site that it guards.
+/// Starts the proxy with this name, in front of usher and a guarded site.
 pub fn guarding(name: &str, usher: SocketAddr, setting: &Setting<'_>) -> Proxy {
     match name {
         "nginx" => nginx(&["usher", "app"], usher, setting),
@@ -26,21 +26,21 @@ pub fn guarding(name: &str, usher: SocketAddr, setting: &Setting<'_>) -> Proxy {
 
 /// A proxy that runs until it is dropped.
 pub struct Proxy {
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
     process: Child,
     _dir: TempDir,
 }
 
-/// What is put in the place of what the files in `packaging/` say.
+/// Changes to the files in `packaging/`.
 pub struct Setting<'a> {
-    /// Texts of the files, each with what takes its place; each must occur.
+    /// Texts of the files with their replacements. Each text must occur.
     pub put: &'a [(&'a str, &'a str)],
-    /// Whether the proxy speaks HTTPS, with a certificate that nobody knows.
+    /// Whether the proxy uses HTTPS, with a self-signed certificate.
     pub https: bool,
 }
 
-/// Makes each of these functions a test for each of these proxies: `nginx::name`, `caddy::name`, …
+/// Defines a test for each function and proxy: `nginx::name`, `caddy::name`, …
 macro_rules! test_each_proxy {
     ($run:ident: $($proxy:ident($($need:ident),+))+ => $tests:tt) => {
         $(crate::proxies::test_each_proxy!(@one $run $proxy ($($need),+) $tests);)+
@@ -60,12 +60,12 @@ macro_rules! test_each_proxy {
 }
 pub(crate) use test_each_proxy;
 
-/// `packaging/` itself.
+/// The directory `packaging/`.
 fn packaging() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/packaging"))
 }
 
-/// A port that was free a moment ago: neither program tells which one it was given.
+/// A port that was free a moment ago, because the proxies can't report a port chosen by the system.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -77,16 +77,16 @@ fn put(mut text: String, changes: &[(&str, &str)]) -> String {
     text
 }
 
-/// Runs `command` until a line on its standard error contains `ready`.
+/// Runs `command` and waits until a line on its standard error contains `ready`.
 fn start(mut command: Command, ready: &str, address: SocketAddr, dir: TempDir) -> Proxy {
     let mut process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
     let (tell, hear) = channel();
-    // It reads to the end, as what is said later must not fill the pipe.
+    // Reads to the end, so that later output doesn't fill the pipe.
     std::thread::spawn(move || lines.for_each(|line| drop(tell.send(line))));
     let mut said = Vec::new();
     loop {
-        match hear.recv_timeout(PATIENCE) {
+        match hear.recv_timeout(TIMEOUT) {
             Ok(line) if line.contains(ready) => return Proxy { address, process, _dir: dir },
             Ok(line) => said.push(line),
             Err(_) => {
@@ -98,7 +98,7 @@ fn start(mut command: Command, ready: &str, address: SocketAddr, dir: TempDir) -
     }
 }
 
-/// nginx with the sites of these names, in front of the server at `usher`.
+/// Starts nginx with these sites, in front of the server at `usher`.
 pub fn nginx(sites: &[&str], usher: SocketAddr, setting: &Setting<'_>) -> Proxy {
     let (dir, address) = (TempDir::new().unwrap(), SocketAddr::from(([127, 0, 0, 1], free_port())));
     let root = dir.path();
@@ -130,18 +130,18 @@ pub fn nginx(sites: &[&str], usher: SocketAddr, setting: &Setting<'_>) -> Proxy 
     for (from, _) in setting.put {
         assert!(all.contains(from), "{from:?} stands nowhere");
     }
-    // One process, so that ending it ends nginx.
+    // A single process, so that killing it stops nginx.
     let main = "daemon off; master_process off; pid pid; error_log stderr notice; events {} http { access_log off; \
          client_body_temp_path a; proxy_temp_path b; fastcgi_temp_path c; uwsgi_temp_path d; scgi_temp_path e; \
          include conf.d/*.conf; include sites/*; }";
     fs::write(root.join("nginx.conf"), main).unwrap();
     let mut command = Command::new("nginx");
     command.arg("-p").arg(root).arg("-c").arg(root.join("nginx.conf")).args(["-e", "stderr"]);
-    // The last thing that it says of its start, when it listens already.
+    // The last message of its start. It already listens then.
     start(command, "getrlimit", address, dir)
 }
 
-/// Caddy with this file, in front of the server at `usher`.
+/// Starts Caddy with this file, in front of the server at `usher`.
 pub fn caddy(file: &str, usher: SocketAddr, setting: &Setting<'_>) -> Proxy {
     let (dir, address) = (TempDir::new().unwrap(), SocketAddr::from(([127, 0, 0, 1], free_port())));
     let text = fs::read_to_string(packaging().join("caddy").join(file)).unwrap();
@@ -169,7 +169,7 @@ pub fn caddy(file: &str, usher: SocketAddr, setting: &Setting<'_>) -> Proxy {
     start(command, "serving initial configuration", address, dir)
 }
 
-/// Traefik, in front of the server at `usher`.
+/// Starts Traefik, in front of the server at `usher`.
 pub fn traefik(usher: SocketAddr, setting: &Setting<'_>) -> Proxy {
     let (dir, address) = (TempDir::new().unwrap(), SocketAddr::from(([127, 0, 0, 1], free_port())));
     let root = dir.path();
@@ -183,23 +183,23 @@ pub fn traefik(usher: SocketAddr, setting: &Setting<'_>) -> Proxy {
     if !setting.https {
         changes.push(("      tls: {}\n", ""));
     }
-    // What is to be waited for is only said at this level.
+    // The message to wait for has this level.
     fs::write(root.join("traefik.yml"), put(read("traefik.yml"), &changes) + "log: { level: DEBUG }\n").unwrap();
     fs::write(root.join("usher.yml"), put(read("usher.yml"), &changes)).unwrap();
     certificate(root);
     let mut command = Command::new("sh");
     command.args(["-c", "exec traefik --configFile=\"$0\" 1>&2"]).arg(root.join("traefik.yml"));
     let mut proxy = start(command, "Configuration received", address, dir);
-    // It listens before it knows its sites, and does not tell when it does.
+    // Traefik listens before it has loaded its sites, and doesn't report when it has.
     let begun = Instant::now();
     while !proxy.has_usher(setting.https) {
-        let lives = proxy.process.try_wait().unwrap().is_none() && begun.elapsed() < PATIENCE;
+        let lives = proxy.process.try_wait().unwrap().is_none() && begun.elapsed() < TIMEOUT;
         assert!(lives, "Traefik runs and does not lead to usher, or has ended");
     }
     proxy
 }
 
-/// A certificate for `example.org` and all below it, for a day.
+/// Creates a certificate for `example.org` and its subdomains, valid for a day.
 fn certificate(root: &Path) {
     let mut command = Command::new("openssl");
     command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]);
@@ -210,7 +210,7 @@ fn certificate(root: &Path) {
 }
 
 impl Proxy {
-    /// Whether usher's own site is there.
+    /// Whether usher's own site responds.
     fn has_usher(&self, https: bool) -> bool {
         let question = "GET /health HTTP/1.1\r\nHost: auth.example.org\r\nConnection: close\r\n\r\n";
         let mut answer = String::new();
@@ -226,18 +226,18 @@ impl Proxy {
             client.wait().unwrap();
         } else if let Ok(mut client) = TcpStream::connect(self.address) {
             let _ = client.write_all(question.as_bytes());
-            client.set_read_timeout(Some(PATIENCE)).unwrap();
+            client.set_read_timeout(Some(TIMEOUT)).unwrap();
             let _ = client.read_to_string(&mut answer);
         }
         answer.starts_with("HTTP/1.1 200 ")
     }
 
-    /// A request to the site of this name.
+    /// A request to the site with this host name.
     pub fn request(&self, method: &str, host: &str, path: &str) -> Request {
         Request::new(self.address, method, path).header("Host", host)
     }
 
-    /// The same, asking.
+    /// Sends a GET to the site with this host name.
     pub fn get(&self, host: &str, path: &str) -> Response {
         self.request("GET", host, path).send()
     }

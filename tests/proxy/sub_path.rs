@@ -38,7 +38,7 @@ fn behind_https(name: &str, test: fn(&Server, &Proxy)) {
     behind(name, true, test);
 }
 
-fn signing_in_refreshing_and_signing_out_work_below_another_site(server: &Server, proxy: &Proxy) {
+fn sign_in_refresh_and_sign_out_work_under_a_sub_path(server: &Server, proxy: &Proxy) {
     let form = [("username", ADMIN.0), ("password", ADMIN.1)];
     let login = proxy.request("POST", HOME, "/usher/api/v1/login").form(&form).send().expect(200);
     assert!(login.set_cookie("refresh_token_lf").unwrap().contains("; Path=/usher;"), "{login:?}");
@@ -50,7 +50,7 @@ fn signing_in_refreshing_and_signing_out_work_below_another_site(server: &Server
     server.whoami(&access).refused(401, "Session has ended.");
 }
 
-fn pages_links_and_answers_lead_to_what_is_there(_: &Server, proxy: &Proxy) {
+fn pages_links_and_redirects_work_under_a_sub_path(_: &Server, proxy: &Proxy) {
     let outside = proxy.get(HOME, "/usher").expect(308);
     assert!(outside.header("location").unwrap().ends_with("/usher/"), "{outside:?}");
     for page in ["/usher/", "/usher/docs", "/usher/setup", "/usher/reset"] {
@@ -71,14 +71,14 @@ fn pages_links_and_answers_lead_to_what_is_there(_: &Server, proxy: &Proxy) {
     proxy.get(HOME, "/usher/health_check").expect(200);
 }
 
-fn people_use_the_console_below_another_site_and_links_lead_back_to_it(server: &Server, proxy: &Proxy) {
+fn the_console_and_reset_links_work_under_a_sub_path(server: &Server, proxy: &Proxy) {
     let id = server.add_active(&server.admin(), "erika");
     let map = format!("--host-resolver-rules=MAP {HOME}:443 {}", proxy.address);
     let open = |url: &str| Browser::open_with(&[&map, "--ignore-certificate-errors"], url);
     let browser = open("https://home.example.org/usher/");
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
-    // No script reads the cookies, and they hold after a reload.
+    // Scripts can't read the cookies, and a reload keeps the page signed in.
     assert_eq!(browser.run("return document.cookie"), "");
     browser.go("https://home.example.org/usher/");
     browser.is_at("Users");
@@ -101,19 +101,19 @@ fn people_use_the_console_below_another_site_and_links_lead_back_to_it(server: &
     browser.is_at("My account");
     assert!(browser.run("return location.pathname").as_str().unwrap().starts_with("/usher/"));
     server.login("erika", "a fresh start 9");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 test_each_proxy!(behind_http: nginx(nginx) caddy(caddy) => [
-    signing_in_refreshing_and_signing_out_work_below_another_site,
-    pages_links_and_answers_lead_to_what_is_there,
+    sign_in_refresh_and_sign_out_work_under_a_sub_path,
+    pages_links_and_redirects_work_under_a_sub_path,
 ]);
 
 mod in_a_browser {
-    use super::{behind_https, people_use_the_console_below_another_site_and_links_lead_back_to_it};
+    use super::{behind_https, the_console_and_reset_links_work_under_a_sub_path};
     use crate::proxies::test_each_proxy;
 
     test_each_proxy!(behind_https: nginx(browser, nginx, openssl) caddy(browser, caddy) => [
-        people_use_the_console_below_another_site_and_links_lead_back_to_it,
+        the_console_and_reset_links_work_under_a_sub_path,
     ]);
 }

@@ -1,18 +1,18 @@
-//! What a proxy that asks is answered.
+//! The responses to a proxy's verify requests.
 
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::sites::{COOKIE, asks, by_browser, enter, guarding, token, verify};
+use crate::sites::{COOKIE, as_navigation, enter, guarding, proxy_request, token, verify};
 use crate::support::Server;
 use crate::support::server::{ADMIN, PASSWORD};
 
 const APP: &str = "https://app.example.org/a?b=c%20d&e=f";
-/// The page where one signs in, leading back to [`APP`].
+/// The sign-in page, which returns to [`APP`].
 const SIGN_IN: &str = "https://auth.example.org/?return_to=https%3A%2F%2Fapp.example.org%2Fa%3Fb%3Dc%2520d%26e%3Df";
 
 #[test]
-fn without_rules_there_is_no_such_route() {
+fn without_rules_the_routes_do_not_exist() {
     let server = Server::with().set("trusted_proxies", "127.0.0.1").start();
     let admin = server.admin();
     verify(&server, APP, "x").refused(404, "Not Found");
@@ -22,25 +22,25 @@ fn without_rules_there_is_no_such_route() {
 }
 
 #[test]
-fn browsers_are_led_to_sign_in_and_back_and_programs_are_told_so() {
+fn browsers_are_redirected_to_sign_in_and_programs_get_401() {
     let server = guarding().start();
-    let browser = by_browser(asks(&server, APP)).send().expect(302);
+    let browser = as_navigation(proxy_request(&server, APP)).send().expect(302);
     assert_eq!(browser.header("location"), Some(SIGN_IN));
     assert_eq!((browser.header("cache-control"), browser.body.len()), (Some("no-store"), 0));
-    let program = asks(&server, APP).send().refused(401, "Sign in to enter this site");
+    let program = proxy_request(&server, APP).send().refused(401, "Sign in to enter this site");
     assert_eq!((program.header("location"), program.header("www-authenticate")), (None, Some("ApiKey")));
-    // What a form sends cannot be sent again: its site's first page is what one comes back to.
+    // A form can't be sent again, so sign-in returns to the site's first page.
     let form = server.get("/api/v1/verify").header("X-Forwarded-Proto", "https").header("X-Forwarded-Uri", "/form");
     let form = form.header("X-Forwarded-Host", "app.example.org").header("X-Forwarded-Method", "POST");
-    let location = by_browser(form).send().expect(303).header("location").unwrap().to_owned();
+    let location = as_navigation(form).send().expect(303).header("location").unwrap().to_owned();
     assert_eq!(location, "https://auth.example.org/?return_to=https%3A%2F%2Fapp.example.org%2F");
 }
 
 #[test]
-fn nginx_gets_a_401_or_403_that_says_where_to_go() {
+fn nginx_gets_401_or_403_with_the_redirect_address() {
     let server = guarding().start();
     let ask = || server.get("/api/v1/verify").header("X-Original-URL", APP).header("X-Original-Method", "GET");
-    let browser = by_browser(ask()).send().refused(401, "Sign in to enter this site");
+    let browser = as_navigation(ask()).send().refused(401, "Sign in to enter this site");
     assert_eq!(browser.header("location"), Some(SIGN_IN));
     assert_eq!(ask().send().expect(401).header("location"), None);
     let (_, alice) = server.member(&server.admin(), "alice");
@@ -49,13 +49,13 @@ fn nginx_gets_a_401_or_403_that_says_where_to_go() {
     let ask =
         || server.get("/api/v1/verify").header("X-Original-URL", "https://admin.example.org/").cookie(COOKIE, &token);
     let there = "https://auth.example.org/?return_to=https%3A%2F%2Fadmin.example.org%2F";
-    let closed = by_browser(ask()).send().refused(403, "You aren't allowed to enter this site");
+    let closed = as_navigation(ask()).send().refused(403, "You aren't allowed to enter this site");
     assert_eq!(closed.header("location"), Some(there));
     assert_eq!(ask().send().refused(403, "You aren't allowed to enter this site").header("location"), None);
 }
 
 #[test]
-fn who_was_let_in_is_known_by_name_id_and_groups() {
+fn an_allowed_request_gets_name_id_and_groups() {
     let server = guarding().start();
     let admin = server.admin();
     let (id, alice) = server.member(&admin, "alice");
@@ -81,7 +81,7 @@ fn who_was_let_in_is_known_by_name_id_and_groups() {
 }
 
 #[test]
-fn names_stand_in_headers_so_that_no_site_reads_two_things_in_one() {
+fn names_are_encoded_in_headers_unambiguously() {
     let server = guarding().start();
     let admin = server.admin();
     for (name, header) in [
@@ -101,22 +101,25 @@ fn names_stand_in_headers_so_that_no_site_reads_two_things_in_one() {
 }
 
 #[test]
-fn an_api_key_lets_a_program_in_by_its_header_alone() {
+fn an_api_key_grants_access_only_in_its_header() {
     let server = guarding().start();
     let admin = server.admin();
     let (id, alice) = server.member(&admin, "alice");
     let (_, key) = server.create_key(&alice.access, "script");
-    assert_eq!(asks(&server, APP).key(&key).send().expect(200).header("remote-user"), Some("alice"));
-    asks(&server, "https://admin.example.org/").key(&key).send().refused(403, "You aren't allowed to enter this site");
-    asks(&server, APP).key("sk-wrong").send().expect(401);
-    asks(&server, APP).bearer(&key).send().expect(401);
-    // Not even the site's own key stands in the way of who has the cookie.
+    assert_eq!(proxy_request(&server, APP).key(&key).send().expect(200).header("remote-user"), Some("alice"));
+    proxy_request(&server, "https://admin.example.org/")
+        .key(&key)
+        .send()
+        .refused(403, "You aren't allowed to enter this site");
+    proxy_request(&server, APP).key("sk-wrong").send().expect(401);
+    proxy_request(&server, APP).bearer(&key).send().expect(401);
+    // The site's own API key doesn't override a valid cookie.
     let token = token(&server, &alice.access);
-    asks(&server, APP).cookie(COOKIE, &token).key("a key of the site's own").send().expect(200);
+    proxy_request(&server, APP).cookie(COOKIE, &token).key("a key of the site's own").send().expect(200);
     enter_by_key(&server, &key);
     let off = json!({ "is_active": false });
     server.patch(format!("/api/v1/users/{id}")).bearer(&admin).json(&off).send().expect(200);
-    asks(&server, APP).key(&key).send().expect(401);
+    proxy_request(&server, APP).key(&key).send().expect(401);
 }
 
 fn enter_by_key(server: &Server, key: &str) {
@@ -126,16 +129,16 @@ fn enter_by_key(server: &Server, key: &str) {
 }
 
 #[test]
-fn the_tokens_of_the_api_let_nobody_in_and_the_one_that_does_opens_nothing_else() {
+fn api_tokens_and_site_tokens_are_not_interchangeable() {
     let server = guarding().start();
     let (id, alice) = server.member(&server.admin(), "alice");
     let token = token(&server, &alice.access);
     for other in [&alice.access, &alice.refresh] {
         verify(&server, APP, other).expect(401);
-        asks(&server, APP).bearer(other).send().expect(401);
+        proxy_request(&server, APP).bearer(other).send().expect(401);
     }
-    asks(&server, APP).cookie("access_token_lf", &alice.access).send().expect(401);
-    asks(&server, APP).cookie("refresh_token_lf", &alice.refresh).send().expect(401);
+    proxy_request(&server, APP).cookie("access_token_lf", &alice.access).send().expect(401);
+    proxy_request(&server, APP).cookie("refresh_token_lf", &alice.refresh).send().expect(401);
 
     let user = format!("/api/v1/users/{id}");
     for path in ["/api/v1/users/whoami", user.as_str(), "/api/v1/sessions", "/api/v1/api_key/"] {
@@ -150,20 +153,20 @@ fn the_tokens_of_the_api_let_nobody_in_and_the_one_that_does_opens_nothing_else(
     }
     let wish = json!({ "return_to": APP });
     server.post("/api/v1/enter").cookie(COOKIE, &token).json(&wish).send().expect(403);
-    // Only this name of it is looked at: one without the prefix could have been set from anywhere.
-    asks(&server, APP).cookie("usher_entry", &token).send().expect(401);
+    // Only the name with the prefix counts: other sites can set one without it.
+    proxy_request(&server, APP).cookie("usher_entry", &token).send().expect(401);
     verify(&server, APP, &token).expect(200);
 }
 
 #[test]
-fn cookies_that_another_site_adds_are_ignored_or_if_they_are_valid_refused() {
+fn injected_cookies_are_ignored_or_refused_if_valid() {
     let server = guarding().start();
     let admin = server.admin();
     let (_, alice) = server.member(&admin, "alice");
     let (mine, other) = (token(&server, &alice.access), token(&server, &alice.access));
     let foreign = token(&server, &admin);
     let both = |first: &str, second: &str| {
-        asks(&server, APP).header("Cookie", format!("{COOKIE}={first}; a=b; {COOKIE}={second}")).send()
+        proxy_request(&server, APP).header("Cookie", format!("{COOKIE}={first}; a=b; {COOKIE}={second}")).send()
     };
     for (first, second) in [("evil", mine.as_str()), (&mine, "evil"), (&mine, &other), (&mine, &mine)] {
         assert_eq!(both(first, second).expect(200).header("remote-user"), Some("alice"));
@@ -171,34 +174,34 @@ fn cookies_that_another_site_adds_are_ignored_or_if_they_are_valid_refused() {
     both(&mine, &foreign).expect(401);
     both(&foreign, &mine).expect(401);
     let many: Vec<String> = (0..20).map(|n| format!("{COOKIE}=x{n}")).collect();
-    asks(&server, APP).header("Cookie", format!("{}; {COOKIE}={mine}", many.join("; "))).send().expect(401);
+    proxy_request(&server, APP).header("Cookie", format!("{}; {COOKIE}={mine}", many.join("; "))).send().expect(401);
 }
 
 #[test]
-fn bytes_in_another_applications_cookie_hide_nothing() {
+fn another_applications_non_ascii_cookie_hides_nothing() {
     let server = guarding().start();
     let (_, alice) = server.member(&server.admin(), "alice");
     let token = token(&server, &alice.access);
     let odd = [b"name=J\xf6rg; ".as_slice(), COOKIE.as_bytes(), b"=", token.as_bytes(), b"; \xff=\xc3"].concat();
-    asks(&server, APP).header("Cookie", odd).send().expect(200);
+    proxy_request(&server, APP).header("Cookie", odd).send().expect(200);
 }
 
 #[test]
-fn a_cookie_for_usher_alone_has_a_name_that_no_other_host_can_set() {
+fn a_host_only_cookie_has_a_name_no_other_host_can_set() {
     let server = guarding().set("cookie_domain", "").set("forward_auth", "auth.example.org:* = signed-in");
     let server = server.set("allow_sites_on_own_host", "true").start();
     let (_, alice) = server.member(&server.admin(), "alice");
     let entered = enter(&server, &alice.access, "https://auth.example.org:8443/").expect(200);
     let token = entered.cookie("__Host-usher_entry").unwrap();
-    let asks = || asks(&server, "https://auth.example.org:8443/");
-    asks().cookie("__Host-usher_entry", token).send().expect(200);
+    let proxy_request = || proxy_request(&server, "https://auth.example.org:8443/");
+    proxy_request().cookie("__Host-usher_entry", token).send().expect(200);
     for name in ["usher_entry", COOKIE, "__host-usher_entry"] {
-        asks().cookie(name, token).send().expect(401);
+        proxy_request().cookie(name, token).send().expect(401);
     }
 }
 
 #[test]
-fn whatever_ends_a_session_shuts_every_site_at_once() {
+fn ending_a_session_closes_every_site_at_once() {
     let server = guarding().manual_clock().start();
     let admin = server.admin();
     let new = json!({ "password": "another one 7", "current_password": PASSWORD });
@@ -217,7 +220,7 @@ fn whatever_ends_a_session_shuts_every_site_at_once() {
             "password" => {
                 let own = server.patch(format!("{user}/reset-password")).bearer(&tokens.access).json(&new).send();
                 own.expect(200);
-                // The session goes on, and gets another token when it asks for one.
+                // The session lives on and can get another site token.
                 self::token(&server, &tokens.access);
             }
             "superuser's password" => by_admin(&json!({ "password": "another one 7" })),
@@ -235,7 +238,7 @@ fn whatever_ends_a_session_shuts_every_site_at_once() {
 }
 
 #[test]
-fn signing_out_ends_the_token_that_came_along_also_where_it_is_another_sessions() {
+fn signing_out_ends_the_sent_site_token_even_of_another_session() {
     let server = guarding().start();
     let (_, here) = server.member(&server.admin(), "alice");
     let there = server.login("alice", PASSWORD);
@@ -252,12 +255,12 @@ fn signing_out_ends_the_token_that_came_along_also_where_it_is_another_sessions(
 }
 
 #[test]
-fn a_newer_token_takes_the_place_of_those_before_it() {
+fn a_newer_site_token_replaces_older_ones() {
     let server = guarding().manual_clock().start();
     let (_, alice) = server.member(&server.admin(), "alice");
     let first = token(&server, &alice.access);
     server.clock.advance(TimeDelta::seconds(60));
-    // Two tabs at once: whichever answer the browser keeps, it must stay valid.
+    // Two tabs at once: each response's token must stay valid, as the browser keeps one of them.
     let (second, third) = (token(&server, &alice.access), token(&server, &alice.access));
     server.clock.advance(TimeDelta::seconds(29));
     assert_eq!([&first, &second, &third].map(|token| verify(&server, APP, token).status), [200, 200, 200]);
@@ -272,22 +275,22 @@ fn a_newer_token_takes_the_place_of_those_before_it() {
 }
 
 #[test]
-fn a_browser_is_sent_for_a_new_token_once_a_day_and_nothing_else_is_disturbed() {
+fn only_navigations_are_redirected_for_a_new_token_once_a_day() {
     let server = guarding().manual_clock().start();
     let (_, alice) = server.member(&server.admin(), "alice");
     let token = token(&server, &alice.access);
-    let go = || by_browser(asks(&server, APP).cookie(COOKIE, &token)).send();
+    let go = || as_navigation(proxy_request(&server, APP).cookie(COOKIE, &token)).send();
     server.clock.advance(TimeDelta::hours(24) - TimeDelta::seconds(1));
     go().expect(200);
     server.clock.advance(TimeDelta::seconds(1));
     assert_eq!(go().expect(302).header("location"), Some(SIGN_IN));
     verify(&server, APP, &token).expect(200);
     let post = server.get("/api/v1/verify").header("X-Original-URL", APP).header("X-Original-Method", "POST");
-    by_browser(post.cookie(COOKIE, &token)).send().expect(200);
+    as_navigation(post.cookie(COOKIE, &token)).send().expect(200);
 }
 
 #[test]
-fn only_proxies_that_are_configured_are_answered() {
+fn only_trusted_proxies_get_an_answer() {
     let server = guarding().set("trusted_proxies", "10.0.0.0/8").start();
     let (_, alice) = server.member(&server.admin(), "alice");
     let token = token(&server, &alice.access);
@@ -297,7 +300,7 @@ fn only_proxies_that_are_configured_are_answered() {
 }
 
 #[test]
-fn people_without_a_required_factor_are_led_to_the_console_and_api_keys_go_on_working() {
+fn users_without_a_required_factor_are_sent_to_the_console_but_keys_work() {
     let server = guarding().set("second_factor", "everybody").manual_clock().start();
     let admin = server.admin();
     let own = server.whoami(&admin).field("id");
@@ -310,7 +313,7 @@ fn people_without_a_required_factor_are_led_to_the_console_and_api_keys_go_on_wo
     verify(&server, APP, &token).expect(200);
     let factor = server.factors(&id, &admin)["factors"][0]["id"].as_str().unwrap().to_owned();
     server.call("DELETE", &format!("/api/v1/users/{id}/factors/{factor}"), &admin, &json!({})).expect(200);
-    let browser = by_browser(asks(&server, APP).cookie(COOKIE, &token)).send().expect(302);
+    let browser = as_navigation(proxy_request(&server, APP).cookie(COOKIE, &token)).send().expect(302);
     assert_eq!(browser.header("location"), Some(SIGN_IN));
     let program = verify(&server, APP, &token).refused(401, "Set up a second factor first");
     assert_eq!(program.header("remote-user"), None);

@@ -1,4 +1,4 @@
-//! Owns a client that lasts: it keeps its connection and its token from request to request.
+//! A client that keeps its connection and its token between requests.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use crate::support::server::ADMIN;
 pub struct Client {
     address: SocketAddr,
     connection: Option<Connection>,
-    /// Sent with every request, if there is one.
+    /// The token to send with each request.
     pub token: Option<String>,
 }
 
@@ -20,17 +20,17 @@ impl Client {
         Self { address, connection: None, token: None }
     }
 
-    /// A client who signed in earlier.
+    /// Creates a client with a token.
     pub fn with_token(address: SocketAddr, token: Option<String>) -> Self {
         Self { token, ..Self::new(address) }
     }
 
-    /// Another client of the same server.
+    /// Creates another client of the same server.
     pub fn again(&self, token: Option<String>) -> Self {
         Self::with_token(self.address, token)
     }
 
-    /// The superuser, who has signed in.
+    /// Creates a client that is signed in as the superuser.
     pub fn admin(address: SocketAddr) -> Self {
         let mut client = Self::new(address);
         let answer = client.login(ADMIN.0, ADMIN.1).unwrap().expect(200);
@@ -55,7 +55,7 @@ impl Client {
         self.send(self.request(method, path).json(body))
     }
 
-    /// A request with the token, to be added to.
+    /// Starts a request with the token.
     pub fn request(&self, method: &str, path: &str) -> Request {
         let request = Request::new(self.address, method, path);
         match &self.token {
@@ -64,8 +64,8 @@ impl Client {
         }
     }
 
-    /// Sends a request and reads the answer; `None` where the server is gone. A connection that failed, or that the
-    /// server closes, is not used again.
+    /// Sends a request and reads the response; `None` if the server is gone. Doesn't reuse a connection that failed or
+    /// that the server closes.
     pub fn send(&mut self, request: Request) -> Option<Response> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
@@ -80,7 +80,7 @@ impl Client {
     }
 }
 
-/// The superuser of a running server, who changes a picture and asks for the server's health.
+/// A superuser's client that changes its picture and calls the health check.
 pub struct Admin {
     pub client: Client,
     /// The superuser's own account.
@@ -103,14 +103,14 @@ impl Admin {
         me["profile_image"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// The status of the health check, and what it says of the database.
+    /// The health check's status and its text about the database.
     pub fn health(&mut self) -> (u16, String) {
         let answer = self.client.get("/health_check").unwrap();
         (answer.status, answer.json()["db"].as_str().unwrap().to_owned())
     }
 }
 
-/// A sign-up's body.
+/// The body of a sign-up.
 pub fn new_user(name: &str, password: &str) -> Value {
     json!({ "username": name, "password": password })
 }

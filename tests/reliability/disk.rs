@@ -1,7 +1,7 @@
-//! Owns the model of a disk: from what SQLite did to its files, what a power cut may leave of them.
+//! A model of a disk: from the recorded file operations of SQLite, it computes what a power cut can leave.
 //!
-//! What was synced is there. Of what was not, each 512-byte sector of a write, each truncation, and each file made or
-//! deleted may have reached the disk or not, independently. A write changes no byte but its own.
+//! Synced data is there. For unsynced data, each 512-byte sector of a write, each truncation, and each created or
+//! deleted file may have reached the disk or not, independently. A write changes only its own bytes.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ impl Change {
         }
     }
 
-    /// Applies the sectors that `keep` says.
+    /// Applies the sectors that `keep` selects.
     fn apply_torn(&self, content: &mut Vec<u8>, keep: &mut impl FnMut() -> bool) {
         let Self::Write { offset, data } = self else {
             if keep() {
@@ -68,7 +68,7 @@ enum DirChange {
 
 type Names = BTreeMap<String, usize>;
 
-/// Files by name, as a power cut leaves them.
+/// File contents by name, after a power cut.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// A disk with one directory.
@@ -82,7 +82,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Does what SQLite did.
+    /// Applies a recorded operation.
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::Open { file, name, durable, .. } => self.open(*file, name, *durable),
@@ -121,7 +121,8 @@ impl Disk {
         self.opened.insert(file, inode);
     }
 
-    /// The store makes a new database beside, syncs it, renames it and syncs the directory, unseen by SQLite.
+    /// The store creates a new database under a temporary name, syncs it, renames it and syncs the directory, outside
+    /// SQLite.
     fn renamed(&mut self, name: &str) -> Option<usize> {
         let temporary = |known: &&String| known.starts_with(&format!("{name}.")) && known.contains(".tmp");
         let temporary = self.names.keys().find(temporary)?.clone();
@@ -145,17 +146,17 @@ impl Disk {
         self.unsynced_names.clear();
     }
 
-    /// Everything reached the disk.
+    /// The files if everything reached the disk.
     pub fn all(&self) -> Files {
         self.names.iter().map(|(name, inode)| (name.clone(), self.inodes[*inode].now.clone())).collect()
     }
 
-    /// Only what was synced reached it.
+    /// The files if only synced data reached the disk.
     pub fn none(&self) -> Files {
         self.synced_names.iter().map(|(name, inode)| (name.clone(), self.inodes[*inode].synced.clone())).collect()
     }
 
-    /// What was synced reached it, and of the rest what `keep` says, asked for each sector.
+    /// The files if synced data reached the disk, and of the rest the sectors that `keep` selects.
     pub fn torn(&self, mut keep: impl FnMut() -> bool) -> Files {
         let mut names = self.synced_names.clone();
         for change in &self.unsynced_names {
@@ -176,13 +177,13 @@ impl Disk {
         torn.collect()
     }
 
-    /// Whether a cut now could leave anything else than [`Disk::all`].
+    /// Whether a power cut now can only leave [`Disk::all`].
     pub fn is_synced(&self) -> bool {
         self.unsynced_names.is_empty() && self.names.values().all(|inode| self.inodes[*inode].unsynced.is_empty())
     }
 }
 
-/// Numbers that a seed makes (splitmix64): the same cuts in every run.
+/// A seeded random number generator (splitmix64), so that every run makes the same cuts.
 pub struct Seeded(pub u64);
 
 impl Seeded {
@@ -195,7 +196,7 @@ impl Seeded {
         z ^ (z >> 31)
     }
 
-    /// True so many times of a hundred.
+    /// True in this percentage of calls.
     pub fn chance(&mut self, percent: u64) -> bool {
         self.next() % 100 < percent
     }

@@ -1,5 +1,5 @@
-//! Faults of the disk, the lock, the clock and of whoever deletes files: what is refused, what goes on, and that the
-//! server recovers by itself.
+//! Faults of disk, lock and clock, and deleted files: which requests fail, which work, and that the server recovers by
+//! itself.
 
 use std::fs;
 use std::path::Path;
@@ -31,8 +31,8 @@ impl Machine {
     }
 }
 
-/// While the disk fails so: writes get `status` and a sentence, `/health_check` says `sentence`, reads go on; after
-/// it, everything works again without a restart.
+/// Asserts that with this fault, writes get `status` and a message, `/health_check` says `sentence`, and reads work.
+/// Afterwards, everything works again without a restart.
 fn survives(fault: Fault, status: u16, sentence: &str) {
     let mut machine = Machine::new();
     assert_eq!(machine.admin.set_picture("before").status, 200);
@@ -55,7 +55,7 @@ fn survives(fault: Fault, status: u16, sentence: &str) {
         assert_eq!(machine.admin.picture(), format!("after {round}"));
         assert_eq!(machine.admin.health(), (200, "ok".to_owned()));
     }
-    // What is on the disk is what was answered, also for the next server.
+    // The next server finds exactly what was acknowledged.
     let dir = machine.server.stop();
     assert_sound(&dir.path().join("data"));
     let again = Server::with().in_dir(&dir).start();
@@ -63,38 +63,38 @@ fn survives(fault: Fault, status: u16, sentence: &str) {
 }
 
 #[test]
-fn a_full_disk_refuses_writes_with_507_until_there_is_room() {
+fn on_a_full_disk_writes_get_507_until_there_is_space() {
     survives(Fault::Full, 507, "The server's disk is full");
 }
 
 #[test]
-fn a_disk_that_cannot_write_refuses_writes_until_it_can() {
+fn writes_fail_while_the_disk_cannot_write() {
     survives(Fault::Writes, 503, "The disk reports errors");
 }
 
 #[test]
-fn a_disk_that_cannot_sync_acknowledges_nothing_until_it_can() {
+fn nothing_is_acknowledged_while_the_disk_cannot_sync() {
     survives(Fault::Syncs, 503, "The disk reports errors");
 }
 
 #[test]
-fn a_read_only_file_refuses_writes_until_it_can_be_written() {
+fn writes_fail_while_the_file_is_read_only() {
     survives(Fault::ReadOnly, 503, "The database is read-only");
 }
 
 #[test]
-fn a_database_that_another_process_locks_refuses_writes_until_it_is_free() {
+fn writes_fail_while_another_process_holds_the_lock() {
     survives(Fault::Locked, 503, "The database is locked by another process");
 }
 
 #[test]
-fn a_disk_that_fails_altogether_refuses_with_a_sentence_and_recovers() {
+fn a_disk_that_fails_completely_causes_errors_until_it_recovers() {
     let mut machine = Machine::new();
     assert_eq!(machine.admin.set_picture("before").status, 200);
     machine.watch.fail(Some(Fault::Everything));
     assert_eq!(machine.admin.set_picture("refused").status, 503);
     assert_eq!(machine.admin.health(), (503, "The disk reports errors".to_owned()));
-    // What SQLite remembers it can still tell.
+    // SQLite can still serve cached pages.
     let read = machine.admin.client.get("/api/v1/users/").unwrap();
     assert!(read.status == 200 || (read.status == 503 && !read.detail().is_empty()), "{read:?}");
     machine.watch.fail(None);
@@ -111,7 +111,7 @@ fn a_clock_that_jumps_back_and_forth_breaks_nothing() {
     let first = client.token.clone();
     for days in [1, -1, 400, -800, 400, 36_500, -36_500] {
         clock.advance(TimeDelta::days(days));
-        // Failures that were counted in another time hold nobody up.
+        // Failures with a time in the future don't delay sign-ins.
         for _ in 0..6 {
             let wrong = client.login(ADMIN.0, "wrong").unwrap();
             assert!([401, 429].contains(&wrong.status), "{days}: {wrong:?}");
@@ -129,12 +129,12 @@ fn a_clock_that_jumps_back_and_forth_breaks_nothing() {
         }
         clock.advance(TimeDelta::minutes(-16));
     }
-    // Back at the beginning: who was signed in still is.
+    // Back at the original time, the session is still valid.
     client.token = first;
     assert_eq!(client.get("/api/v1/users/whoami").unwrap().status, 200);
 }
 
-/// From the moment that the files were damaged nothing is acknowledged, and reading goes on.
+/// Asserts that no write is acknowledged, and that reads work.
 fn assert_refuses(client: &mut Client) {
     for name in ["first", "second"] {
         let refused = client.json("POST", "/api/v1/users/", &new_user(name, PASSWORD)).unwrap();
@@ -168,12 +168,12 @@ fn nothing_is_acknowledged_once_the_database_is_moved_away() {
 }
 
 #[test]
-fn nothing_is_acknowledged_once_the_log_beside_the_database_is_deleted() {
+fn nothing_is_acknowledged_once_the_write_ahead_log_is_deleted() {
     refuses_after(|data| fs::remove_file(data.join("usher.db-wal")).unwrap());
 }
 
 #[test]
-fn nothing_is_acknowledged_once_the_database_is_deleted_and_the_log_says_to_restart_which_helps() {
+fn nothing_is_acknowledged_once_the_database_is_deleted_until_a_restart() {
     let server = Program::new(&[]).superuser().start();
     let mut client = Client::admin(server.address);
     fs::remove_file(server.data_dir().join("usher.db")).unwrap();

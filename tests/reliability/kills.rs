@@ -1,5 +1,5 @@
-//! Kills the real program under mixed load and restarts it, again and again: what was acknowledged must stand, and what
-//! was deleted or ended must stay so.
+//! Kills the real program under mixed load and restarts it, repeatedly. Acknowledged changes must persist, and deleted
+//! or ended things must stay so.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use tempfile::TempDir;
 
 use crate::client::{Client, new_user};
 use crate::disk::Seeded;
-use crate::support::{Program, Response, Running};
+use crate::support::{Program, Response, ServerProcess};
 
-/// How many clients change things at the same time.
+/// The number of concurrent clients.
 const CLIENTS: u64 = 4;
 
-/// Asks again while the server has no time to hash a password, which changes nothing: much else may run here.
+/// Retries while the hashing queue is full. Such a response changes nothing.
 fn unless_busy(mut ask: impl FnMut() -> Option<Response>) -> Option<Response> {
     for _ in 0..600 {
         let answer = ask()?;
@@ -28,7 +28,7 @@ fn unless_busy(mut ask: impl FnMut() -> Option<Response>) -> Option<Response> {
     panic!("busy for a minute")
 }
 
-/// What is known of a value: the last that was acknowledged, and one that was sent and not answered.
+/// The known state of a value: the last acknowledged one, and one that was sent without a response.
 #[derive(Clone, Debug)]
 struct Fact<T> {
     certain: T,
@@ -40,7 +40,7 @@ impl<T: Clone + PartialEq + std::fmt::Debug> Fact<T> {
         Self { certain, perhaps: None }
     }
 
-    /// Notes that `value` is asked for; `certain` once it is answered.
+    /// Records a sent `value`. It becomes `certain` with the response.
     fn ask(&mut self, value: T) {
         self.perhaps = Some(value);
     }
@@ -57,36 +57,36 @@ impl<T: Clone + PartialEq + std::fmt::Debug> Fact<T> {
     }
 }
 
-/// One person, as the client that made them knows.
+/// A user, as known to the client that created it.
 struct Person {
-    /// Known once the sign-up was answered.
+    /// Known after the response to the sign-up.
     id: Option<String>,
     exists: Fact<bool>,
     picture: Fact<String>,
     password: Fact<String>,
-    /// Access tokens, and whether their session lives.
+    /// Access tokens, and whether their session is valid.
     tokens: Vec<(String, Fact<bool>)>,
-    /// Whether the password was touched since it was looked at last.
+    /// Whether the password was changed since the last check.
     changed: bool,
 }
 
-/// What one client did, for all cycles.
+/// The record of one client's changes, in all cycles.
 #[derive(Default)]
 struct Ledger {
     people: BTreeMap<String, Person>,
     acknowledged: BTreeMap<&'static str, u64>,
-    /// Hears of each thing that was acknowledged.
+    /// Receives a message for each acknowledged change.
     told: Option<Sender<()>>,
 }
 
 impl Ledger {
     fn count(&mut self, what: &'static str) {
         *self.acknowledged.entry(what).or_default() += 1;
-        // The one who listens kills the server after so many.
+        // The receiver kills the server after a number of changes.
         self.told.as_ref().map(|told| told.send(()));
     }
 
-    /// One thing after another, until the server is gone.
+    /// Makes changes until the server is gone.
     fn work(&mut self, mine: u64, admin: &mut Client, seeded: &mut Seeded, stop: &AtomicBool) -> Option<()> {
         while !stop.load(Ordering::Relaxed) {
             let living: Vec<String> = self
@@ -103,8 +103,8 @@ impl Ledger {
             match seeded.next() % 20 {
                 0 => self.add(format!("c{mine}-{:x}", seeded.next()), admin)?,
                 1 | 2 => self.change_password(name, &format!("password {:x}", seeded.next()), admin)?,
-                3 | 4 => self.log_in(name, admin)?,
-                5..=7 => self.log_out(name, admin)?,
+                3 | 4 => self.sign_in(name, admin)?,
+                5..=7 => self.sign_out(name, admin)?,
                 8 => self.delete(name, admin)?,
                 _ => self.change_picture(name, &format!("picture {:x}", seeded.next()), admin)?,
             }
@@ -167,7 +167,7 @@ impl Ledger {
         Some(())
     }
 
-    fn log_in(&mut self, name: &str, admin: &mut Client) -> Option<()> {
+    fn sign_in(&mut self, name: &str, admin: &mut Client) -> Option<()> {
         let (person, _) = self.person(name);
         let answer = unless_busy(|| admin.login(name, &person.password.certain))?.expect(200).json();
         person.tokens.push((answer["access_token"].as_str().unwrap().to_owned(), Fact::new(true)));
@@ -175,7 +175,7 @@ impl Ledger {
         Some(())
     }
 
-    fn log_out(&mut self, name: &str, admin: &Client) -> Option<()> {
+    fn sign_out(&mut self, name: &str, admin: &Client) -> Option<()> {
         let (person, _) = self.person(name);
         let Some((token, lives)) = person.tokens.iter_mut().find(|(_, lives)| lives.certain) else { return Some(()) };
         lives.ask(false);
@@ -201,7 +201,7 @@ impl Ledger {
         Some(())
     }
 
-    /// Holds everything against what the restarted server knows.
+    /// Compares the record with the restarted server.
     fn check(&mut self, users: &BTreeMap<String, Value>, admin: &mut Client) {
         for (name, person) in &mut self.people {
             let found = users.get(name);
@@ -212,7 +212,7 @@ impl Ledger {
                 assert!([200, 401].contains(&answer.status), "{answer:?}");
                 lives.settle(answer.status == 200, &format!("a session of {name}"));
             }
-            // Those that ended stay in the record for one check, and then make room.
+            // Ended sessions stay in the record for one check.
             person.tokens.retain(|(_, lives)| lives.certain);
             let Some(found) = found else { continue };
             let picture = found["profile_image"].as_str().unwrap_or_default();
@@ -220,7 +220,7 @@ impl Ledger {
             person.id = Some(found["id"].as_str().unwrap().to_owned());
             let path = format!("/api/v1/users/{}", found["id"].as_str().unwrap());
             if found["is_active"] == false {
-                // Its sign-up was cut off before the approval; that one is no part of the bargain.
+                // The server was killed between sign-up and approval, so this user doesn't count.
                 admin.json("PATCH", &path, &json!({ "is_active": true })).unwrap();
             }
             if std::mem::take(&mut person.changed) {
@@ -244,19 +244,19 @@ fn everybody(admin: &mut Client) -> BTreeMap<String, Value> {
     users.iter().map(|user| (user["username"].as_str().unwrap().to_owned(), user.clone())).collect()
 }
 
-/// The program with little work for each log-in.
+/// The program with cheap sign-ins.
 fn quick(dir: &Arc<TempDir>) -> Program {
     Program::in_dir(dir, &[]).superuser().env("USHER_THROTTLE", "false").env("USHER_LOG", "warn")
 }
 
 #[test]
-fn a_killed_server_has_lost_and_undone_nothing_that_it_acknowledged() {
+fn a_killed_server_keeps_every_acknowledged_change() {
     let (cycles, begun) = (crate::long_or("USHER_KILLS", 3_u64), Instant::now());
     let dir = Arc::new(TempDir::new().unwrap());
     let start = || quick(&dir).start();
     let mut ledgers: Vec<Ledger> = (0..CLIENTS).map(|_| Ledger::default()).collect();
-    let mut server: Running = start();
-    // One session for all cycles: it was acknowledged, so it lasts.
+    let mut server: ServerProcess = start();
+    // One session for all cycles: it was acknowledged, so it must stay valid.
     let mut admin = Client::admin(server.address);
     for cycle in 0..cycles {
         let stop = AtomicBool::new(false);
@@ -265,11 +265,11 @@ fn a_killed_server_has_lost_and_undone_nothing_that_it_acknowledged() {
             for (mine, ledger) in (0..).zip(&mut ledgers) {
                 let (mut admin, stop) = (admin.again(admin.token.clone()), &stop);
                 ledger.told = Some(told.clone());
-                // Ends with the error of a connection that broke, which is what is meant to happen.
+                // Ends with a connection error when the server is killed, as expected.
                 scope.spawn(move || ledger.work(mine, &mut admin, &mut Seeded(cycle * CLIENTS + mine), stop));
             }
             drop(told);
-            // In the midst of it.
+            // Kills the server under load.
             let many = usize::try_from(40 + Seeded(cycle).next() % 60).unwrap();
             assert_eq!(heard.iter().take(many).count(), many, "the clients met something else than a killed server");
             server.kill();

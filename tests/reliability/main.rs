@@ -1,5 +1,5 @@
-//! What must hold when things go wrong: power cuts, kills, failing disks, hostile peers. `docs/reliability.md` says what
-//! is promised, and how to run the long versions of these tests.
+//! Guarantees under faults: power cuts, kills, failing disks, hostile clients. `docs/reliability.md` lists the
+//! guarantees and explains the long runs of these tests.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -13,11 +13,11 @@ mod support;
 mod client;
 mod disk;
 mod faults;
+mod hostile_clients;
 mod kills;
-mod peers;
 mod power_cuts;
+mod random_requests;
 mod real_disk;
-mod router;
 mod vfs;
 
 use std::path::Path;
@@ -26,20 +26,20 @@ use std::sync::Arc;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
-/// A number that the environment sets for a long run.
+/// A number from the environment, for long runs.
 fn long_or<T: std::str::FromStr>(variable: &str, short: T) -> T {
     #[expect(clippy::disallowed_methods, reason = "how long a test runs is no setting of usher's")]
     let set = std::env::var(variable).ok();
     set.and_then(|text| text.parse().ok()).unwrap_or(short)
 }
 
-/// A directory that is gone afterwards, in memory where the system has such: thousands of files are made in it.
+/// A temporary directory, in memory where possible, because tests create thousands of files in it.
 fn scratch() -> Arc<TempDir> {
     let memory = Path::new("/dev/shm");
     Arc::new(if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap())
 }
 
-/// Fails the test unless SQLite finds the database of this data directory in order.
+/// Asserts that SQLite's integrity check passes for this data directory's database.
 #[track_caller]
 fn assert_sound(data: &Path) {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;

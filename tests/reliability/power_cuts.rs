@@ -1,4 +1,4 @@
-//! Cuts the power at every point of a load of concurrent writes, and looks at what the next start finds.
+//! Simulates a power cut at every point of a load of concurrent writes, and checks what the next start finds.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,10 +17,10 @@ use crate::disk::{Disk, Files, Seeded};
 use crate::vfs::{self, Event};
 use crate::{long_or, scratch};
 
-/// How many write at the same time.
+/// The number of concurrent writers.
 const TASKS: u64 = 8;
 
-/// What a task has done after `steps` steps: its user's picture, and its guests that were added and not deleted.
+/// The state that a task leaves after `steps` steps: its user's picture and its guests.
 fn expected(task: u64, steps: u64) -> BTreeMap<String, String> {
     let mut state = BTreeMap::new();
     for step in 0..steps {
@@ -36,7 +36,7 @@ fn expected(task: u64, steps: u64) -> BTreeMap<String, String> {
 enum Step {
     Add,
     Change,
-    /// The one that was added in this step.
+    /// The user that was added in this step.
     Delete(u64),
 }
 
@@ -94,7 +94,7 @@ async fn work(db: &Db, watch: &vfs::Watch, task: u64, steps: u64) {
     }
 }
 
-/// Runs the load on a new database and returns what happened to its files.
+/// Runs the load on a new database and returns the recorded file operations.
 fn record(steps: u64, setup: &'static str) -> Vec<Event> {
     let dir = scratch();
     let watch = vfs::watch(dir.path());
@@ -106,10 +106,10 @@ fn record(steps: u64, setup: &'static str) -> Vec<Event> {
     watch.events()
 }
 
-/// Why a cut was not survived.
+/// Why a power cut lost data.
 type Loss = String;
 
-/// Opens what a cut left and holds it against what was acknowledged before the cut.
+/// Opens the files after a cut and compares them with what was acknowledged before.
 fn survives(dir: &Path, files: &Files, acknowledged: &[u64]) -> Result<(), Loss> {
     let _ = std::fs::remove_dir_all(dir);
     std::fs::create_dir(dir).unwrap();
@@ -118,7 +118,7 @@ fn survives(dir: &Path, files: &Files, acknowledged: &[u64]) -> Result<(), Loss>
     }
     let path = dir.join(DATABASE_FILE);
     if !path.exists() || acknowledged.iter().all(|steps| *steps == 0) {
-        // Cut off during the first start, as it may be: the next one begins anew, through the store's own door.
+        // A cut during the first start: the store replaces the unfinished database.
         let options = Options { data_dir: dir.to_owned(), readers: 1, create: true };
         Db::open(&options).map_err(|error| error.to_string())?.close();
     }
@@ -132,7 +132,7 @@ fn survives(dir: &Path, files: &Files, acknowledged: &[u64]) -> Result<(), Loss>
             .filter(|(name, _)| name.starts_with(&format!("t{task}-")))
             .map(|(name, picture)| (name.clone(), picture.clone()))
             .collect();
-        // The step that was under way may stand or not; each before it must.
+        // The pending step may be there or not. All earlier steps must be.
         if mine != expected(task, *steps) && mine != expected(task, steps + 1) {
             return Err(format!("task {task} was told of {steps} steps, and this is left: {mine:?}"));
         }
@@ -157,16 +157,16 @@ fn look(connection: Connection) -> Result<BTreeMap<String, String>, Loss> {
 
 #[derive(Debug, Default)]
 struct Report {
-    /// Points in time at which the power was cut.
+    /// The number of points of a power cut.
     points: usize,
-    /// Ways in which the files could stand, over all points; the same files are opened once.
+    /// The number of possible states of the files. The same state is opened once.
     states: usize,
     opened: usize,
     checkpoints: usize,
     losses: Vec<Loss>,
 }
 
-/// Cuts at every point; `torn` subsets of what was not synced for each.
+/// Cuts the power at every point, with `torn` random subsets of the unsynced data each.
 fn cut_everywhere(events: &[Event], torn: u64) -> Report {
     let dir = scratch();
     let target = dir.path().join("cut");
@@ -212,7 +212,7 @@ fn main_file(event: &Event) -> Option<u64> {
     }
 }
 
-/// Small logs, so that a short load has many checkpoints.
+/// Small write-ahead logs, so that a short load has many checkpoints.
 const OFTEN: &str = "PRAGMA wal_autocheckpoint = 25";
 
 #[test]
@@ -232,7 +232,7 @@ fn a_power_cut_at_any_point_loses_no_acknowledged_write() {
 }
 
 #[test]
-fn the_power_cuts_are_noticed_when_sqlite_does_not_sync() {
+fn the_power_cut_test_fails_without_syncs() {
     let events = record(6, "PRAGMA wal_autocheckpoint = 25; PRAGMA synchronous = OFF");
     let report = cut_everywhere(&events, 1);
     assert!(!report.losses.is_empty(), "{} states, and none of them lost anything", report.states);

@@ -1,4 +1,4 @@
-//! The same faults on a real system: a full file system, another process that holds the lock, a wrong clock.
+//! Faults on a real system: a full file system, a lock of another process, a wrong clock.
 
 use std::fs;
 use std::io::Write as _;
@@ -13,13 +13,13 @@ use tempfile::TempDir;
 
 use crate::assert_sound;
 use crate::client::{Admin, Client};
-use crate::support::process::Running;
+use crate::support::process::ServerProcess;
 use crate::support::{Program, Response};
 
-/// Makes the system tell this program another time.
+/// The library that changes a program's clock.
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
-/// A file system of four megabytes, in memory; unmounted when dropped.
+/// A 4 MB file system in memory, unmounted when dropped.
 struct Small {
     path: PathBuf,
 }
@@ -34,7 +34,7 @@ impl Small {
         Self { path: path.to_owned() }
     }
 
-    /// Takes all the room that is left.
+    /// Fills the file system.
     fn fill(&self) {
         let mut file = fs::File::create(self.path.join("filler")).unwrap();
         for size in [64 << 10, 4 << 10, 1] {
@@ -54,7 +54,7 @@ impl Drop for Small {
 }
 
 impl Admin {
-    /// Writes until a write is refused; gives the refusal, and what the last write was that was not.
+    /// Writes until a write fails. Returns the error response and the last written picture.
     fn write_until_refused(&mut self) -> (Response, String) {
         let mut last = self.picture();
         for n in 0..3000 {
@@ -71,7 +71,7 @@ impl Admin {
 
 #[needs(root)]
 #[test]
-fn a_file_system_that_is_full_refuses_writes_with_507_and_starts_until_there_is_room() {
+fn a_full_file_system_causes_507_and_failed_starts_until_there_is_space() {
     let dir = Arc::new(TempDir::new().unwrap());
     let disk = Small::mount(&dir.path().join("data"));
     let server = Program::in_dir(&dir, &[]).superuser().start();
@@ -80,7 +80,7 @@ fn a_file_system_that_is_full_refuses_writes_with_507_and_starts_until_there_is_
         disk.fill();
         let (refused, last) = admin.write_until_refused();
         assert_eq!((refused.status, refused.detail().as_str()), (507, "The server's disk is full"), "{refused:?}");
-        // What was refused made room in the log, perhaps enough for what is small.
+        // The rolled-back write may have left enough space in the log for a small one.
         let health = admin.health();
         assert!(health.0 == 200 || health == (507, "The server's disk is full".to_owned()), "{health:?}");
         assert_eq!(admin.client.get("/health").unwrap().status, 200);
@@ -89,7 +89,8 @@ fn a_file_system_that_is_full_refuses_writes_with_507_and_starts_until_there_is_
         assert_eq!(admin.set_picture(&format!("after {round}")).status, 200);
         assert_eq!(admin.health(), (200, "ok".to_owned()));
     }
-    // Killed on a full disk, it has lost nothing; started on one, it starts or says why not, and harms nothing.
+    // Killed on a full disk, the server has lost nothing. Restarted there, it starts or says why not, and damages
+    // nothing.
     disk.fill();
     let (_, last) = admin.write_until_refused();
     server.kill();
@@ -111,7 +112,7 @@ fn a_file_system_that_is_full_refuses_writes_with_507_and_starts_until_there_is_
 
 #[needs(root)]
 #[test]
-fn a_server_starts_on_a_new_file_system_only_if_there_is_room() {
+fn a_first_start_fails_on_a_full_file_system() {
     let dir = Arc::new(TempDir::new().unwrap());
     let disk = Small::mount(&dir.path().join("data"));
     disk.fill();
@@ -123,7 +124,7 @@ fn a_server_starts_on_a_new_file_system_only_if_there_is_room() {
 }
 
 #[test]
-fn a_lock_of_another_process_refuses_writes_with_503_and_reads_go_on_until_it_is_given_up() {
+fn another_processs_lock_causes_503_for_writes_but_not_for_reads() {
     let server = Program::new(&[]).superuser().start();
     let mut admin = Admin::of(server.address);
     #[expect(clippy::disallowed_methods, reason = "another process than the server's opens its database")]
@@ -147,9 +148,9 @@ fn a_lock_of_another_process_refuses_writes_with_503_and_reads_go_on_until_it_is
 
 #[needs(libfaketime)]
 #[test]
-fn a_server_that_starts_in_2099_deletes_nothing_and_in_2001_neither() {
+fn a_server_with_a_clock_in_2099_or_2001_deletes_nothing() {
     let server = Program::new(&[]).superuser().start();
-    let entries = |server: &Running| {
+    let entries = |server: &ServerProcess| {
         #[expect(clippy::disallowed_methods, reason = "a test looks behind the server")]
         let database = Connection::open(server.data_dir().join("usher.db")).unwrap();
         let all = "SELECT (SELECT count(*) FROM audit), (SELECT count(*) FROM sessions)";
@@ -159,7 +160,7 @@ fn a_server_that_starts_in_2099_deletes_nothing_and_in_2001_neither() {
     let (mut dir, mut before) = (Arc::clone(&server.dir), entries(&server));
     assert!(server.stop().status.success());
     for time in ["@2099-01-01 00:00:00", "@2001-01-01 00:00:00"] {
-        // The second time there is something already that was written by that clock, which does not make it believed.
+        // At the second start, the database has rows with the wrong time. They don't confirm that time.
         for _ in 0..2 {
             let program = Program::in_dir(&dir, &[]).env("LD_PRELOAD", FAKETIME).env("FAKETIME", time);
             let server = program.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").start();
@@ -176,6 +177,6 @@ fn a_server_that_starts_in_2099_deletes_nothing_and_in_2001_neither() {
     let server = Program::in_dir(&dir, &[]).start();
     let mut client = Client::with_token(server.address, token);
     assert_eq!(client.get("/api/v1/users/whoami").unwrap().status, 200, "who was signed in still is");
-    // Sessions that were begun in 2001 have ended by the right clock, and may be swept by now.
+    // Sessions from 2001 have expired by the right clock and may be swept.
     assert!(entries(&server).0 >= before.0);
 }

@@ -1,5 +1,5 @@
-//! Owns what is watched of the files of a directory, and how its disk fails: everything that SQLite does to them is
-//! recorded, and refused when a test says so. Knows neither what is written nor why; `layer` is how SQLite gets here.
+//! Records everything that SQLite does to the files of a directory, and injects faults. `layer` is the SQLite VFS that
+//! calls it.
 
 mod layer;
 
@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Once, PoisonError};
 
 use rusqlite::ffi;
 
-/// What happened to the files, in order; `file` counts openings.
+/// A file operation. `file` is a number for each open file.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// `durable`: SQLite syncs the directory together with the file's first sync.
@@ -35,28 +35,28 @@ pub enum Event {
         name: String,
         synced: bool,
     },
-    /// Something that the test itself noted.
+    /// A mark that the test has set.
     Mark(u64),
 }
 
-/// How the disk fails.
+/// A fault to inject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing more can be written.
+    /// The disk is full.
     Full,
     /// Writing and syncing fail.
     Writes,
-    /// Syncing alone fails.
+    /// Syncing fails.
     Syncs,
-    /// Nothing can be read or written.
+    /// Reading and writing fail.
     Everything,
-    /// Writing is forbidden.
+    /// The file is read-only.
     ReadOnly,
-    /// Another process holds the lock of whoever writes.
+    /// Another process holds the write lock.
     Locked,
 }
 
-/// One watched directory.
+/// A watched directory.
 #[derive(Default)]
 pub struct Watch {
     events: Mutex<Vec<Event>>,
@@ -65,17 +65,17 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Notes something among the events.
+    /// Adds a mark to the events.
     pub fn mark(&self, mark: u64) {
         self.record(Event::Mark(mark));
     }
 
-    /// What was recorded.
+    /// The recorded events.
     pub fn events(&self) -> Vec<Event> {
         held(&self.events).clone()
     }
 
-    /// From now on the disk fails so, or works again.
+    /// Sets the fault, or `None` to recover.
     pub fn fail(&self, fault: Option<Fault>) {
         *held(&self.fault) = fault;
     }
@@ -104,7 +104,7 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 static WATCHES: LazyLock<Mutex<BTreeMap<PathBuf, Arc<Watch>>>> = LazyLock::new(Mutex::default);
 
-/// Watches the databases of `dir`; others are left alone. The layer becomes the process's default.
+/// Watches the databases of `dir`, but no others. The layer becomes the process's default VFS.
 pub fn watch(dir: &Path) -> Arc<Watch> {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(layer::install);

@@ -1,4 +1,4 @@
-//! API keys open their owner's account and no more.
+//! API keys.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::support::server::ADMIN;
 const WHOAMI: &str = "/api/v1/users/whoami";
 
 #[test]
-fn a_key_is_kept_as_a_hash_and_shown_once() {
+fn a_key_is_stored_as_a_hash_and_shown_once() {
     let server = start(&[]);
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     let key = server.call("POST", "/api/v1/api_key/", &admin, &json!({"name": "ci"})).field("api_key");
@@ -23,7 +23,7 @@ fn a_key_is_kept_as_a_hash_and_shown_once() {
 }
 
 #[test]
-fn a_key_neither_sets_its_owners_password_nor_touches_sessions_nor_outlives_itself() {
+fn a_key_cannot_set_passwords_end_sessions_or_create_a_longer_lived_key() {
     let server = start(&[]);
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     let id = server.call("GET", WHOAMI, &admin, &Value::Null).field("id");
@@ -57,7 +57,7 @@ fn a_key_neither_sets_its_owners_password_nor_touches_sessions_nor_outlives_itse
 }
 
 #[test]
-fn a_key_of_somebody_who_is_no_superuser_reaches_their_own_account_and_gains_no_rights() {
+fn an_ordinary_users_key_reaches_only_their_own_account() {
     let server = start(&[]);
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     let admin_id = server.whoami(&admin).field("id");
@@ -84,12 +84,12 @@ fn a_key_of_somebody_who_is_no_superuser_reaches_their_own_account_and_gains_no_
 }
 
 #[test]
-fn a_key_ends_with_its_time_and_with_its_owners_account() {
+fn a_key_ends_at_its_expiry_and_with_its_owners_account() {
     let server = start(&[]);
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     let id = server.add(&admin, "alice", "quiet-otter-7");
     let alice = server.login("alice", "quiet-otter-7").access;
-    // The test's clock stands at 2026-06-01T12:00:00Z.
+    // The test's clock is at 2026-06-01T12:00:00Z.
     let past = server.call("POST", "/api/v1/api_key/", &alice, &json!({"expires_at": "2026-06-01T12:00:00Z"}));
     assert_eq!((past.status, past.json()["detail"][0]["type"].clone()), (422, json!("value_error")));
     let short = server
@@ -97,7 +97,7 @@ fn a_key_ends_with_its_time_and_with_its_owners_account() {
         .field("api_key");
     let long = server.call("POST", "/api/v1/api_key/", &alice, &json!({})).field("api_key");
     assert_eq!(server.call_by_key("GET", WHOAMI, &short, &Value::Null).status, 200);
-    server.wait(60);
+    server.advance(60);
     let expired = server.call_by_key("GET", WHOAMI, &short, &Value::Null);
     assert_eq!((expired.status, expired.field("detail").as_str()), (403, "Invalid or missing API key"));
     server.call("PATCH", &format!("/api/v1/users/{id}"), &admin, &json!({"is_active": false}));
@@ -108,7 +108,7 @@ fn a_key_ends_with_its_time_and_with_its_owners_account() {
 }
 
 #[test]
-fn superusers_see_and_revoke_anybodys_keys_and_others_only_their_own() {
+fn superusers_manage_all_keys_and_users_only_their_own() {
     let server = start(&[]);
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     let id = server.add(&admin, "alice", "quiet-otter-7");
@@ -126,7 +126,7 @@ fn superusers_see_and_revoke_anybodys_keys_and_others_only_their_own() {
 }
 
 #[test]
-fn uses_are_counted_without_a_write_for_each_and_written_at_the_latest_when_the_server_stops() {
+fn uses_are_counted_in_memory_and_written_at_the_latest_on_stop() {
     let server = start(&[]);
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     let key = server.call("POST", "/api/v1/api_key/", &admin, &json!({})).field("api_key");
@@ -141,7 +141,7 @@ fn uses_are_counted_without_a_write_for_each_and_written_at_the_latest_when_the_
 }
 
 #[test]
-fn store_keys_are_kept_encrypted_with_the_secret_key() {
+fn store_keys_are_stored_encrypted_with_the_secret_key() {
     let server = start(&[]);
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     let saved = server.call("POST", "/api/v1/api_key/store", &admin, &json!({"api_key": "store-secret"}));
@@ -176,7 +176,7 @@ fn a_user_has_at_most_100_keys_and_all_are_deleted_at_once() {
 }
 
 #[test]
-fn a_use_is_shown_before_it_is_written() {
+fn a_use_is_shown_before_it_is_written_to_disk() {
     let (server, _, _) = with_alice(&[]);
     let alice = server.login(ALICE.0, ALICE.1).access;
     let (_, key) = server.create_key(&alice, "script");
@@ -184,6 +184,6 @@ fn a_use_is_shown_before_it_is_written() {
         server.get("/api/v1/users/whoami").key(&key).send().expect(200);
         let listed = server.call("GET", "/api/v1/api_key/", &alice, &Value::Null).json()["api_keys"][0].clone();
         assert_eq!((&listed["total_uses"], listed["last_used_at"].is_string()), (&json!(uses), true), "{listed}");
-        server.wait(2);
+        server.advance(2);
     }
 }

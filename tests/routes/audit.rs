@@ -6,7 +6,7 @@ use crate::support::requests::start;
 use crate::support::server::ADMIN;
 
 #[test]
-fn the_audit_log_says_who_did_what_to_whom_from_where_and_is_for_superusers() {
+fn audit_entries_have_actor_action_target_and_address_for_superusers() {
     let server = start(&[]);
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     let id = server.add(&admin, "alice", "quiet-otter-7");
@@ -37,7 +37,7 @@ fn actions(entries: &[Value]) -> Vec<(&str, Option<&str>)> {
 }
 
 #[test]
-fn each_change_of_an_account_has_its_own_action_with_the_old_and_the_new_value() {
+fn each_account_change_has_its_own_action_with_old_and_new_value() {
     let server = crate::support::Server::start();
     let admin = server.admin();
     let (id, tokens) = server.member(&admin, "erika");
@@ -88,11 +88,11 @@ fn the_audit_log_is_filtered_by_time_address_outcome_and_id() {
     assert_eq!(count(&format!("before={}", all[0]["id"])), all.len() - 1);
     let wrong = server.get("/api/v1/audit?since=x&success=x&before=x").bearer(&admin).send();
     let expected = ["query.success bool_parsing", "query.since datetime_from_date_parsing", "query.before int_parsing"];
-    assert_eq!(wrong.faults(), expected);
+    assert_eq!(wrong.validation_errors(), expected);
 }
 
 #[test]
-fn people_read_the_entries_about_themselves_without_the_addresses_of_others() {
+fn users_read_entries_about_themselves_without_others_addresses() {
     let server = crate::support::Server::start();
     let admin = server.admin();
     let (id, tokens) = server.member(&admin, "erika");

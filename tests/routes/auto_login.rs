@@ -1,4 +1,4 @@
-//! Automatic log-in: for one person of this machine, and with a launch secret for one program.
+//! Automatic sign-in: for one user of this machine, and with a launch secret for one program.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn access(answer: Response) -> String {
 }
 
 #[test]
-fn it_is_off_unless_configured_and_then_makes_one_person_who_administers() {
+fn automatic_sign_in_is_off_by_default_and_creates_one_superuser() {
     let off = ask(&Server::start()).send().expect(400).json();
     assert_eq!(off["detail"]["auto_login"], false);
     let server = single();
@@ -38,7 +38,7 @@ fn it_is_off_unless_configured_and_then_makes_one_person_who_administers() {
 }
 
 #[test]
-fn its_tokens_are_short_lived_and_are_refreshed_like_any_other() {
+fn automatic_sign_in_tokens_are_short_lived_and_refreshable() {
     let server = Server::with().without_superuser().set("auto_login", "true").manual_clock().start();
     let answer = ask(&server).send();
     let refresh = answer.cookie("refresh_token_lf").unwrap().to_owned();
@@ -50,7 +50,7 @@ fn its_tokens_are_short_lived_and_are_refreshed_like_any_other() {
 }
 
 #[test]
-fn it_is_refused_for_what_came_through_a_proxy_to_another_name_or_for_another_site() {
+fn automatic_sign_in_refuses_proxied_and_cross_site_requests() {
     let server = single();
     let port = server.address.port();
     let refused = "Auto login only works on this machine, without a proxy";
@@ -70,7 +70,7 @@ fn it_is_refused_for_what_came_through_a_proxy_to_another_name_or_for_another_si
     for (name, value) in [("host", format!("[::1]:{port}")), ("origin", server.url.clone())] {
         access(ask(&server).header(name, value).send());
     }
-    // As nginx speaks to what is behind it, unless it is told otherwise.
+    // nginx's default headers for upstream servers.
     let mut old = server.connect();
     old.write(b"GET /api/v1/auto_login HTTP/1.0\r\nHost: localhost\r\n\r\n");
     assert_eq!(old.read(false).unwrap().status, 403);
@@ -78,7 +78,7 @@ fn it_is_refused_for_what_came_through_a_proxy_to_another_name_or_for_another_si
 }
 
 #[test]
-fn it_is_refused_at_start_where_others_could_use_it() {
+fn automatic_sign_in_on_a_public_address_prevents_the_start() {
     for (key, value) in [("bind", "0.0.0.0:0"), ("bind", "[::]:0"), ("trusted_proxies", "127.0.0.1")] {
         let error = Server::with().set("auto_login", "true").set(key, value).try_start().err().unwrap();
         assert!(error.to_string().contains("auto_login"), "{error}");
@@ -86,7 +86,7 @@ fn it_is_refused_at_start_where_others_could_use_it() {
 }
 
 #[test]
-fn with_a_launch_secret_only_who_knows_it_is_let_in() {
+fn with_a_launch_secret_sign_in_needs_it() {
     let server = private();
     let sentence = "Auto login needs the launch secret of the program that started the server";
     ask(&server).send().refused(403, sentence);
@@ -94,7 +94,7 @@ fn with_a_launch_secret_only_who_knows_it_is_let_in() {
     for guess in ["", "guess", short, &format!("{SECRET} x"), &SECRET.to_uppercase()] {
         ask(&server).header("x-launch-secret", guess).send().refused(403, sentence);
     }
-    // Not where addresses, logs and histories keep it.
+    // The query would put the secret into logs and histories.
     server
         .get(format!("/api/v1/auto_login?x-launch-secret={}", SECRET.replace(' ', "%20")))
         .send()
@@ -110,7 +110,7 @@ fn with_a_launch_secret_only_who_knows_it_is_let_in() {
 }
 
 #[test]
-fn guessing_the_launch_secret_is_slowed_down_and_keeps_nobody_waiting_who_knows_it() {
+fn wrong_launch_secrets_are_throttled_without_delaying_the_right_one() {
     let server = Server::with()
         .without_superuser()
         .set("auto_login", "true")
@@ -127,7 +127,7 @@ fn guessing_the_launch_secret_is_slowed_down_and_keeps_nobody_waiting_who_knows_
 }
 
 #[test]
-fn a_page_of_the_programs_own_may_ask_when_its_origin_is_configured() {
+fn a_page_with_a_configured_origin_can_sign_in() {
     let server = Server::with().without_superuser().set("auto_login", "true").set("launch_secret", SECRET);
     let server = server.set("cors_origins", "tauri://localhost").start();
     let preflight = server.request("OPTIONS", "/api/v1/auto_login").header("origin", "tauri://localhost");
@@ -143,7 +143,7 @@ fn a_page_of_the_programs_own_may_ask_when_its_origin_is_configured() {
 }
 
 #[test]
-fn a_program_that_signs_in_a_thousand_times_has_fifty_sessions_and_ends_nobody_elses() {
+fn a_thousand_automatic_sign_ins_keep_fifty_sessions_and_end_no_others() {
     let server = Server::with().set("auto_login", "true").start();
     let with_password = server.admin();
     let first = access(ask(&server).send());
@@ -159,7 +159,7 @@ fn a_program_that_signs_in_a_thousand_times_has_fifty_sessions_and_ends_nobody_e
 }
 
 #[test]
-fn somebody_who_signed_up_under_the_persons_name_is_not_the_person() {
+fn a_user_with_the_automatic_users_name_does_not_become_it() {
     let before = Server::start();
     before.sign_up("Local");
     before.execute("DELETE FROM users WHERE is_superuser = 1");

@@ -1,4 +1,4 @@
-//! `GET /api/v1/session`: who is signed in on this browser.
+//! `GET /api/v1/session`: the user who is signed in.
 
 use crate::support::Server;
 
@@ -14,7 +14,7 @@ fn the_session_is_found_by_token_and_by_cookie() {
 }
 
 #[test]
-fn without_a_valid_token_nobody_is_signed_in() {
+fn without_a_valid_token_the_session_is_empty() {
     let server = Server::start();
     for request in [server.get("/api/v1/session"), server.get("/api/v1/session").cookie("access_token_lf", "x")] {
         let answer = request.send().expect(200).json();

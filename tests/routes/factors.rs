@@ -6,7 +6,7 @@ use crate::support::requests::{ALICE, with_alice};
 use crate::support::server::ADMIN;
 
 #[test]
-fn an_app_counts_once_its_first_code_was_entered() {
+fn an_app_is_a_factor_only_after_its_first_code() {
     let (server, admin, id) = with_alice(&[]);
     let access = server.login(ALICE.0, ALICE.1).access;
     let path = format!("/api/v1/users/{id}/factors/totp");
@@ -38,7 +38,7 @@ fn the_secret_is_stored_encrypted() {
 }
 
 #[test]
-fn adding_and_removing_ones_own_factor_needs_the_current_password() {
+fn managing_your_own_factors_needs_the_current_password() {
     let (server, _, id) = with_alice(&[]);
     let access = server.login(ALICE.0, ALICE.1).access;
     let base = format!("/api/v1/users/{id}/factors");
@@ -60,7 +60,7 @@ fn adding_and_removing_ones_own_factor_needs_the_current_password() {
 }
 
 #[test]
-fn an_api_key_can_not_manage_factors() {
+fn an_api_key_cannot_manage_factors() {
     let (server, _, id) = with_alice(&[]);
     let key = server.create_key(&server.login(ALICE.0, ALICE.1).access, "script").1;
     let path = format!("/api/v1/users/{id}/factors/totp");
@@ -69,7 +69,7 @@ fn an_api_key_can_not_manage_factors() {
 }
 
 #[test]
-fn a_superuser_removes_the_factors_of_others_and_adds_none() {
+fn a_superuser_can_remove_other_users_factors_but_not_add_any() {
     let (server, admin, id) = with_alice(&[]);
     server.enroll(&id, &server.login(ALICE.0, ALICE.1).access, ALICE.1);
     let base = format!("/api/v1/users/{id}/factors");

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::Server;
 
 #[test]
-fn anyone_can_ask_whether_the_server_is_alive() {
+fn the_liveness_check_needs_no_sign_in() {
     let server = Server::start();
     assert_eq!(server.get("/health").send().expect(200).json(), json!({ "status": "ok" }));
 }

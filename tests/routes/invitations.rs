@@ -1,4 +1,4 @@
-//! Invitations: who makes them, what they allow, and when they end.
+//! Invitations: who can create them, what they allow, and when they end.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ fn check(server: &Server, token: &str) -> Response {
 }
 
 #[test]
-fn an_invitation_makes_an_active_account_once_though_sign_up_is_closed_or_needs_approval() {
+fn an_invitation_creates_one_active_account_even_with_closed_sign_up() {
     for signup in ["closed", "approval"] {
         let server = Server::with().set("signup", signup).manual_clock().start();
         let made = make(&server, &json!({}));
@@ -42,7 +42,7 @@ fn an_invitation_makes_an_active_account_once_though_sign_up_is_closed_or_needs_
 }
 
 #[test]
-fn an_invitation_for_several_people_is_used_up_by_the_last_and_taken_names_do_not_count() {
+fn an_invitation_for_several_accounts_counts_only_created_ones() {
     let server = Server::start();
     let made = make(&server, &json!({ "max_uses": 2 }));
     let link = token(&made);
@@ -59,7 +59,7 @@ fn an_invitation_for_several_people_is_used_up_by_the_last_and_taken_names_do_no
 }
 
 #[test]
-fn an_invitation_for_a_user_name_makes_no_other_account() {
+fn an_invitation_for_a_user_name_creates_only_that_account() {
     let server = Server::start();
     let made = make(&server, &json!({ "username": "Erika" }));
     let link = token(&made);
@@ -87,7 +87,7 @@ fn an_invitation_ends_when_it_expires_and_when_it_is_revoked() {
 }
 
 #[test]
-fn only_superusers_make_list_and_revoke_invitations_and_the_audit_log_says_who() {
+fn only_superusers_manage_invitations_and_each_action_is_audited() {
     let server = Server::start();
     let (_, erika) = server.member(&server.admin(), "erika");
     for (method, path) in [
@@ -111,10 +111,11 @@ fn only_superusers_make_list_and_revoke_invitations_and_the_audit_log_says_who()
 }
 
 #[test]
-fn an_invitation_is_checked_before_it_is_made_and_100_can_be_open() {
+fn invitations_are_validated_and_at_most_100_are_open() {
     let server = Server::with().manual_clock().start();
     let admin = server.admin();
-    let refused = |body: Value| server.post("/api/v1/invitations").bearer(&admin).json(&body).send().faults();
+    let refused =
+        |body: Value| server.post("/api/v1/invitations").bearer(&admin).json(&body).send().validation_errors();
     assert_eq!(refused(json!({ "max_uses": 0 })), ["body.max_uses greater_than_equal"]);
     assert_eq!(refused(json!({ "max_uses": 101 })), ["body.max_uses less_than_equal"]);
     assert_eq!(refused(json!({ "max_uses": 2, "username": "a" })), ["body.max_uses value_error"]);
@@ -131,7 +132,7 @@ fn an_invitation_is_checked_before_it_is_made_and_100_can_be_open() {
 }
 
 #[test]
-fn trying_taken_names_with_an_invitation_is_throttled_and_creating_accounts_is_not() {
+fn taken_names_are_throttled_with_an_invitation_but_sign_ups_are_not() {
     let server = Server::with().set("throttle", "true").manual_clock().start();
     let made = make(&server, &json!({ "max_uses": 100 }));
     for n in 0..15 {
@@ -152,7 +153,7 @@ fn an_invitations_token_is_stored_as_a_hash() {
 }
 
 #[test]
-fn two_people_who_use_the_last_place_of_an_invitation_at_once_get_one_account() {
+fn two_parallel_uses_of_an_invitations_last_account_create_one() {
     let server = Server::start();
     let made = make(&server, &json!({}));
     let statuses = std::thread::scope(|scope| {

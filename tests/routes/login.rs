@@ -6,7 +6,7 @@ use crate::support::requests::{ALICE, start, with_alice};
 use crate::support::server::{ADMIN, Tokens};
 
 #[test]
-fn unknown_wrong_and_inactive_cost_one_hash_each_and_only_the_right_password_is_told_more() {
+fn failed_sign_ins_cost_one_hash_and_reveal_nothing_without_the_password() {
     let server = start(&[("throttle", "false")]);
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     server.call("POST", "/api/v1/users/", &admin, &json!({"username": "waiting", "password": "quiet-otter-7"}));
@@ -32,7 +32,7 @@ fn unknown_wrong_and_inactive_cost_one_hash_each_and_only_the_right_password_is_
 }
 
 #[test]
-fn a_hash_of_lower_cost_is_renewed_at_the_next_log_in() {
+fn a_hash_of_lower_cost_is_renewed_at_the_next_sign_in() {
     let server = start(&[]);
     let hash = || server.query::<String>("SELECT password_hash FROM users");
     let old = hash();
@@ -45,7 +45,7 @@ fn a_hash_of_lower_cost_is_renewed_at_the_next_log_in() {
 }
 
 #[test]
-fn two_who_log_in_at_once_with_a_hash_that_is_renewed_are_both_let_in() {
+fn two_parallel_sign_ins_that_renew_the_hash_both_succeed() {
     let server = start(&[("throttle", "false")]);
     for _ in 0..10 {
         server.execute("UPDATE users SET password_hash = replace(password_hash, '$2b$', '$2y$')");
@@ -59,7 +59,7 @@ fn two_who_log_in_at_once_with_a_hash_that_is_renewed_are_both_let_in() {
 }
 
 #[test]
-fn what_people_type_as_a_name_is_kept_nowhere_when_nobody_has_it() {
+fn unknown_names_of_failed_sign_ins_are_stored_nowhere() {
     let server = start(&[]);
     server.try_login_from("192.0.2.1", "my-secret-password", "whatever");
     let admin = server.login(ADMIN.0, ADMIN.1).access;
@@ -74,13 +74,13 @@ fn what_people_type_as_a_name_is_kept_nowhere_when_nobody_has_it() {
 }
 
 #[test]
-fn a_refresh_token_that_is_used_after_its_leeway_ends_its_session_and_is_noted() {
+fn a_reused_refresh_token_ends_its_session_and_is_audited() {
     let (server, admin, _) = with_alice(&[]);
     let first = server.login(ALICE.0, ALICE.1).refresh;
     let second = server.refresh(&first).field("refresh_token");
-    server.wait(9);
+    server.advance(9);
     assert_eq!(server.refresh(&first).field("refresh_token"), second, "another tab gets the same successor");
-    server.wait(1);
+    server.advance(1);
     assert_eq!(server.refresh(&first).status, 401);
     assert_eq!(server.refresh(&second).status, 401, "the thief's and the owner's are both dead");
     let noted = &server.audit(&admin, "refresh.reuse")[0];
@@ -88,14 +88,14 @@ fn a_refresh_token_that_is_used_after_its_leeway_ends_its_session_and_is_noted()
 }
 
 #[test]
-fn without_a_leeway_a_refresh_token_works_exactly_once() {
+fn without_a_leeway_a_refresh_token_works_once() {
     let (server, _, _) = with_alice(&[("refresh_leeway_seconds", "0")]);
     let first = server.login(ALICE.0, ALICE.1).refresh;
     assert_eq!((server.refresh(&first).status, server.refresh(&first).status), (200, 401));
 }
 
 #[test]
-fn access_and_refresh_tokens_are_not_taken_for_each_other() {
+fn access_and_refresh_tokens_are_not_interchangeable() {
     let (server, _, _) = with_alice(&[]);
     let Tokens { access, refresh } = server.login(ALICE.0, ALICE.1);
     assert_eq!(server.whoami(&refresh).status, 401);
@@ -103,7 +103,7 @@ fn access_and_refresh_tokens_are_not_taken_for_each_other() {
 }
 
 #[test]
-fn bytes_in_another_applications_cookie_hide_no_token() {
+fn another_applications_non_ascii_cookie_hides_no_token() {
     let (server, _, _) = with_alice(&[]);
     let Tokens { access, refresh } = server.login(ALICE.0, ALICE.1);
     let odd = |name: &str, value: &str| [b"name=J\xf6rg; ", name.as_bytes(), b"=", value.as_bytes()].concat();
@@ -130,12 +130,12 @@ fn of_several_refresh_cookies_the_valid_one_counts_and_two_accounts_are_refused(
     let (mine, ended) = (server.login(ALICE.0, ALICE.1), server.login(ADMIN.0, ADMIN.1));
     server.post("/api/v1/logout").bearer(&ended.access).send().expect(200);
     let next = alice(both("garbage", &mine.refresh));
-    server.wait(20);
+    server.advance(20);
     let next = alice(both(&ended.refresh, &next));
-    server.wait(20);
-    // The browser's own older token isn't taken for a thief's.
+    server.advance(20);
+    // An older token of the same browser doesn't count as stolen.
     let next = alice(both(&next, &mine.refresh));
-    server.wait(20);
+    server.advance(20);
     let foreign = server.login(ADMIN.0, ADMIN.1).refresh;
     let refusal = "The browser sent cookies of two accounts; delete this site's cookies and sign in again";
     both(&next, &foreign).refused(401, refusal);
@@ -149,7 +149,7 @@ fn of_several_refresh_cookies_the_valid_one_counts_and_two_accounts_are_refused(
 }
 
 #[test]
-fn signing_in_at_the_console_sets_a_cookie_of_its_own_and_none_of_langflows() {
+fn the_console_sets_its_own_cookie_and_none_of_langflows() {
     let server = start(&[("trusted_proxies", "127.0.0.1")]);
     let by = |request: crate::support::Request, https: bool| {
         let request = request.header("X-Usher-Console", "1");

@@ -1,4 +1,4 @@
-//! Recent sign-ins: what needs one, and how a session gets one.
+//! Sensitive requests that need a recent sign-in, and how a session gets one.
 
 use serde_json::{Value, json};
 
@@ -41,10 +41,10 @@ fn sensitive() -> Vec<(&'static str, &'static str, Value)> {
 }
 
 #[test]
-fn what_an_intruder_would_do_first_needs_a_recent_sign_in() {
+fn sensitive_requests_need_a_recent_sign_in() {
     let (server, admin, id) = with_alice(RECENT);
     let own = server.whoami(&admin).field("id");
-    server.wait(600);
+    server.advance(600);
     for (method, path, body) in sensitive() {
         let path = path.replace("OWN", &own).replace("ID", &id);
         let refused = server.call(method, &path, &admin, &body).expect(403).json();
@@ -53,10 +53,10 @@ fn what_an_intruder_would_do_first_needs_a_recent_sign_in() {
     let patch = json!({ "username": "alice", "profile_image": "x", "is_active": true, "is_superuser": false });
     server.call("PATCH", &format!("/api/v1/users/{id}"), &admin, &patch).expect(200);
     server.again(&admin, &json!({ "password": ADMIN.1 })).expect(200);
-    server.wait(599);
+    server.advance(599);
     server.create_key(&admin, "k");
     server.call("POST", &format!("/api/v1/users/{id}/reset-link"), &admin, &Value::Null).expect(201);
-    server.wait(1);
+    server.advance(1);
     server.call("POST", "/api/v1/api_key/", &admin, &json!({ "name": "k" })).expect(403);
 }
 
@@ -87,9 +87,9 @@ fn every_route_that_needs_a_recent_sign_in_says_so_in_its_description() {
 }
 
 #[test]
-fn by_default_a_sign_in_of_any_age_will_do() {
+fn by_default_a_sign_in_of_any_age_is_enough() {
     let (server, admin, _) = with_alice(&[]);
-    server.wait(3500);
+    server.advance(3500);
     server.create_key(&admin, "k");
 }
 
@@ -97,11 +97,11 @@ fn by_default_a_sign_in_of_any_age_will_do() {
 fn the_current_password_in_a_request_is_as_good_as_a_recent_sign_in() {
     let (server, admin, id) = with_alice(RECENT);
     let access = server.login(ALICE.0, ALICE.1).access;
-    server.wait(600);
+    server.advance(600);
     server.enroll(&id, &access, ALICE.1);
     let factor = server.factors(&id, &access)["factors"][0]["id"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/users/{id}/factors/{factor}");
-    // Somebody else's factor is removed with one's own password, which is checked as well.
+    // Removing another user's factor checks the caller's own password.
     server.call("DELETE", &path, &admin, &json!({ "current_password": "wrong" })).expect(400);
     server.call("DELETE", &path, &admin, &json!({ "current_password": ADMIN.1 })).expect(200);
     let path = format!("/api/v1/users/{id}/reset-password");
@@ -115,7 +115,7 @@ fn the_current_password_in_a_request_is_as_good_as_a_recent_sign_in() {
 fn api_keys_and_automatic_sign_ins_are_exempt() {
     let (server, admin, id) = with_alice(RECENT);
     let key = server.create_key(&admin, "script").1;
-    server.wait(3500);
+    server.advance(3500);
     let path = format!("/api/v1/users/{id}");
     server.call_by_key("PATCH", &path, &key, &json!({ "is_superuser": true })).expect(200);
     let refused = server.call_by_key("POST", "/api/v1/login/again", &key, &json!({ "password": ADMIN.1 }));
@@ -123,7 +123,7 @@ fn api_keys_and_automatic_sign_ins_are_exempt() {
 
     let server = with(RECENT).set("auto_login", "true").set("trusted_proxies", "").start();
     let access = server.get("/api/v1/auto_login").send().expect(200).field("access_token");
-    server.wait(3500);
+    server.advance(3500);
     server.create_key(&access, "k");
 }
 
@@ -132,10 +132,10 @@ fn a_password_or_a_code_makes_the_sign_in_recent_once() {
     let (server, admin, id) = with_alice(RECENT);
     let access = server.login(ALICE.0, ALICE.1).access;
     let app = server.enroll(&id, &access, ALICE.1);
-    server.wait(30);
+    server.advance(30);
     let codes = server.recovery_codes(&id, &access, ALICE.1);
     for proof in [json!({ "password": ALICE.1 }), json!({ "code": codes[0] }), json!({ "code": "TOTP" })] {
-        server.wait(600);
+        server.advance(600);
         let proof = if proof["code"] == "TOTP" { json!({ "code": server.code(&app) }) } else { proof };
         server.call("POST", "/api/v1/api_key/", &access, &json!({ "name": "k" })).expect(403);
         let detail = server.again(&access, &proof).expect(200).json();
@@ -152,7 +152,7 @@ fn a_password_or_a_code_makes_the_sign_in_recent_once() {
 }
 
 #[test]
-fn signing_in_again_is_counted_like_a_sign_in_and_ends_no_session() {
+fn signing_in_again_is_throttled_like_a_sign_in_and_ends_no_session() {
     let (server, _, _) = with_alice(RECENT);
     let access = server.login(ALICE.0, ALICE.1).access;
     for proof in [json!({ "password": "wrong" }), json!({ "code": "000000" })] {
@@ -179,7 +179,7 @@ fn signing_in_again_needs_one_proof() {
 fn a_refresh_does_not_make_a_sign_in_recent() {
     let (server, _, _) = with_alice(RECENT);
     let tokens = server.login(ALICE.0, ALICE.1);
-    server.wait(600);
+    server.advance(600);
     let access = server.refresh(&tokens.refresh).expect(200).field("access_token");
     server.call("POST", "/api/v1/api_key/", &access, &json!({ "name": "k" })).expect(403);
 }

@@ -60,13 +60,13 @@ fn a_multipart_form_that_is_malformed_cut_off_or_too_large_is_refused() {
     let large = form(&[text("username", ADMIN.0), text("password", &"x".repeat(64 * 1024))]);
     post(&server, TYPE, large).expect(413);
     let ended = std::time::Instant::now();
-    // As many delimiters that are none as fit in.
+    // As many incomplete delimiters as fit in.
     post(&server, TYPE, form(&[text("username", &"\r\n--xYz-".repeat(7000))])).expect(422);
     assert!(ended.elapsed().as_secs() < 5);
 }
 
 #[test]
-fn an_empty_field_is_missing_and_a_file_is_no_text() {
+fn an_empty_field_counts_as_missing_and_a_file_as_invalid() {
     let server = Server::start();
     let missing = |name: &str| json!({"type": "missing", "loc": ["body", name], "msg": "Field required"});
     let urlencoded = "application/x-www-form-urlencoded";

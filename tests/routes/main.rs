@@ -1,4 +1,4 @@
-//! The routes, a file for each file in `src/http/api`, and the recorded conversation in `wire`.
+//! The routes, with a file for each file in `src/http/api`, and the recorded conversations in `wire`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
 #[path = "../support/mod.rs"]

@@ -1,4 +1,4 @@
-//! What `/metrics` says, to whom, and that nobody can make it say more.
+//! `/metrics`: contents, access, and bounded labels.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ fn measured() -> Server {
     Server::with().set("metrics", "true").set("metrics_token", TOKEN).start()
 }
 
-/// Every sample with its labels, as in `usher_users{state="active"}`, without what stands behind a decimal point.
+/// Every sample with its labels, such as `usher_users{state="active"}`, with its value rounded down.
 #[track_caller]
 fn read(server: &Server) -> BTreeMap<String, u64> {
     let answer = server.get("/metrics").bearer(TOKEN).send().expect(200);
@@ -29,7 +29,7 @@ fn requests(route: &str, method: &str, status: u16) -> String {
 }
 
 #[test]
-fn without_the_setting_there_are_no_metrics_for_anybody() {
+fn without_the_setting_the_metrics_route_does_not_exist() {
     let server = Server::start();
     for request in [server.get("/metrics"), server.get("/metrics").bearer(&server.admin())] {
         request.send().refused(404, "Not Found");
@@ -37,7 +37,7 @@ fn without_the_setting_there_are_no_metrics_for_anybody() {
 }
 
 #[test]
-fn metrics_are_for_superusers_and_for_who_has_the_token() {
+fn metrics_need_a_superuser_or_the_metrics_token() {
     let server = measured();
     let admin = server.admin();
     let (_, member) = server.member(&admin, "erika");
@@ -52,9 +52,9 @@ fn metrics_are_for_superusers_and_for_who_has_the_token() {
     server.get("/metrics").bearer(&admin).send().expect(200);
     server.get("/metrics").key(&server.create_key(&admin, "prometheus").1).send().expect(200);
     server.request("HEAD", "/metrics").bearer(TOKEN).send().expect(200);
-    // It opens this one door.
+    // The token is valid for this route only.
     server.get("/api/v1/users/").bearer(TOKEN).send().refused(401, "Could not validate credentials");
-    // Without a token only superusers are left.
+    // Without a token, only superusers can read metrics.
     let server = Server::with().set("metrics", "true").start();
     server.get("/metrics").bearer(TOKEN).send().expect(401);
     server.get("/metrics").bearer(&server.admin()).send().expect(200);
@@ -90,13 +90,13 @@ fn requests_are_counted_by_route_and_status_and_timed() {
     ] {
         assert_eq!(found.get(&name), Some(&count), "{name}");
     }
-    // This one was not answered yet.
+    // This request isn't counted yet.
     assert_eq!(found.get(&requests("/metrics", "GET", 200)), None);
     assert_eq!(read(&server).get(&requests("/metrics", "GET", 200)), Some(&1));
 }
 
 #[test]
-fn nothing_that_a_client_sends_becomes_a_label() {
+fn client_input_never_becomes_a_label() {
     let server = measured();
     let before = || read(&server).len();
     server.get("/somewhere").send();
@@ -124,7 +124,7 @@ fn nothing_that_a_client_sends_becomes_a_label() {
 }
 
 #[test]
-fn log_ins_are_counted_by_what_came_of_them() {
+fn sign_ins_are_counted_by_outcome() {
     let server = Server::with().set("metrics", "true").set("metrics_token", TOKEN).set("throttle", "true");
     let server = server.set("auto_login", "true").manual_clock().start();
     let admin = server.admin();
@@ -146,7 +146,7 @@ fn log_ins_are_counted_by_what_came_of_them() {
     assert_eq!(count("password", "refused") + count("password", "throttled"), 19);
     assert!(count("password", "throttled") >= 2);
     assert_eq!((count("automatic", "success"), count("automatic", "refused")), (1, 1));
-    // A log-in hashes once; who is throttled costs nothing. The superuser's and Erika's passwords were hashed before.
+    // A sign-in hashes once; a throttled one doesn't hash. The superuser's and Erika's passwords were hashed before.
     assert_eq!(found["usher_hashes_total"], 2 + 2 + count("password", "refused"));
     assert_eq!(found["usher_hashing_wait_seconds_count"], found["usher_hashes_total"]);
     assert_eq!((found["usher_hashing_queue_length"], found["usher_hashing_refused_total"]), (0, 0));
@@ -154,7 +154,7 @@ fn log_ins_are_counted_by_what_came_of_them() {
 
 #[needs(sqlite)]
 #[test]
-fn sessions_accounts_writes_and_the_size_of_the_database_are_told() {
+fn metrics_count_sessions_accounts_writes_and_database_size() {
     let server = measured();
     let admin = server.admin();
     server.login(ADMIN.0, ADMIN.1);
@@ -164,7 +164,7 @@ fn sessions_accounts_writes_and_the_size_of_the_database_are_told() {
     assert_eq!(before["usher_users{state=\"active\"}"], 1);
     assert_eq!(before["usher_users{state=\"waiting\"}"], 1);
     let file = std::fs::metadata(server.data_dir().join("usher.db")).unwrap().len();
-    // What was written since the last checkpoint is in the log.
+    // Rows since the last checkpoint are in the write-ahead log.
     assert!(before["usher_database_bytes{file=\"database\"}"] >= file, "{before:?}");
     assert!(before["usher_database_bytes{file=\"log\"}"] > 0);
     assert!(before["usher_write_batch_size_count"] > 0);
@@ -180,7 +180,7 @@ fn sessions_accounts_writes_and_the_size_of_the_database_are_told() {
 }
 
 #[test]
-fn a_database_that_has_stopped_leaves_the_rest_readable() {
+fn a_stopped_database_does_not_hide_other_metrics() {
     let server = measured();
     server.app.db.close();
     let found = read(&server);

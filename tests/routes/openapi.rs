@@ -1,4 +1,4 @@
-//! The API's description, held against the original's and against the server.
+//! Compares the API description with the original's and with the server.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn references(document: &Value, operation: &Value) -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_operation_of_the_original_is_there_with_its_id_its_schemas_and_its_required_fields() {
+fn every_original_operation_keeps_its_id_schemas_and_required_fields() {
     let (original, ours) = documents();
     for (path, operations) in original["paths"].as_object().unwrap() {
         for (method, theirs) in operations.as_object().unwrap() {
@@ -41,18 +41,18 @@ fn every_operation_of_the_original_is_there_with_its_id_its_schemas_and_its_requ
     for (name, theirs) in original["components"]["schemas"].as_object().unwrap() {
         let mine = &ours["components"]["schemas"][name];
         let required = |schema: &Value| -> Vec<Value> { schema["required"].as_array().cloned().unwrap_or_default() };
-        // A body requires what the original requires. A response may promise more.
+        // A body requires the same fields as the original's. A response may guarantee more.
         let (mine_required, theirs_required) = (required(mine), required(theirs));
         let is_body = ["Create", "Update", "Request", "Body_"].iter().any(|part| name.contains(part));
         assert!(theirs_required.iter().all(|field| mine_required.contains(field)), "{name}");
         assert!(!is_body || mine_required.len() == theirs_required.len(), "{name}");
         for field in theirs["properties"].as_object().unwrap().keys() {
-            // What a client sent is never echoed.
+            // Input is never echoed.
             let echo = name == "ValidationError" && ["input", "ctx"].contains(&field.as_str());
             assert!(echo || !mine["properties"][field].is_null(), "{name}.{field}");
         }
     }
-    // The same schemes, by names without spaces.
+    // The same security schemes, with names without spaces.
     let schemes = |document: &Value| -> Vec<Value> {
         document["components"]["securitySchemes"].as_object().unwrap().values().cloned().collect()
     };
@@ -61,7 +61,7 @@ fn every_operation_of_the_original_is_there_with_its_id_its_schemas_and_its_requ
 }
 
 #[test]
-fn every_described_operation_answers_and_every_answer_is_described() {
+fn every_described_operation_exists_and_its_responses_are_described() {
     let server = Server::start();
     let document = server.get("/openapi.json").send().expect(200).json();
     assert_eq!(document, usher::http::describe_routes(&usher::http::generation::V1_3));
@@ -72,11 +72,11 @@ fn every_described_operation_answers_and_every_answer_is_described() {
             .replace("{session_id}", &uuid())
             .replace("{invitation_id}", &uuid());
         for method in ["get", "post", "patch", "delete"] {
-            // A token for each: some operations end all sessions.
+            // A new token for each operation, because some end all sessions.
             let answer = server.request(&method.to_uppercase(), &path).bearer(&server.admin()).json(&json!({})).send();
             let described = &operations[method];
             if described.is_null() {
-                // `PATCH /users/whoami` is described as the pattern's: an id that is none.
+                // `PATCH /users/whoami` matches the pattern's description, with an invalid id.
                 let wider = operation(&document, method, &path);
                 assert!(answer.status == 405 || wider.is_some(), "{method} {path} {} is not described", answer.status);
             } else {
@@ -114,7 +114,7 @@ fn every_operation_has_a_unique_id_a_summary_a_description_and_a_declared_tag() 
 }
 
 #[test]
-fn every_schema_has_its_own_title_and_every_reference_leads_somewhere() {
+fn every_schema_has_a_unique_title_and_every_reference_resolves() {
     let (_, ours) = documents();
     let mut titles = std::collections::HashSet::new();
     for (name, schema) in ours["components"]["schemas"].as_object().unwrap() {

@@ -1,4 +1,4 @@
-//! `optins`: what clients remember about their user.
+//! `optins`: a JSON object that clients store with a user.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ fn default() -> Value {
 }
 
 #[test]
-fn optins_begin_as_the_originals_and_are_replaced_as_a_whole() {
+fn optins_start_with_the_originals_defaults_and_are_replaced_as_a_whole() {
     let server = Server::start();
     let admin = server.admin();
     let (id, tokens) = server.member(&admin, "alice");
@@ -23,7 +23,7 @@ fn optins_begin_as_the_originals_and_are_replaced_as_a_whole() {
     assert_eq!(server.get(&path).bearer(&admin).send().json()["optins"], seen);
     let list = server.get("/api/v1/users/?limit=10").bearer(&admin).send().json();
     assert_eq!(list["users"][1]["optins"], seen, "{list}");
-    // A name is written by another statement.
+    // A change of the name uses another SQL statement.
     assert_eq!(patch(json!({"username": "alicia"})).expect(200).json()["optins"], seen);
     assert_eq!(patch(json!({"optins": {}})).expect(200).json()["optins"], json!({}));
     let details: Vec<Value> = server
@@ -36,7 +36,7 @@ fn optins_begin_as_the_originals_and_are_replaced_as_a_whole() {
 }
 
 #[test]
-fn a_new_user_can_bring_optins_and_anything_else_than_a_small_object_is_a_field_error() {
+fn optins_of_a_new_user_must_be_a_small_object() {
     let server = Server::with().set("signup", "open").start();
     let new = |name: &str, optins: Value| {
         let body = json!({"username": name, "password": "quiet-otter-7", "optins": optins});

@@ -1,4 +1,4 @@
-//! People's own data: the export, and requests to delete an account.
+//! Data exports and account deletion requests.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn of(id: &str, action: &str) -> String {
     format!("/api/v1/users/{id}/deletion-request{action}")
 }
 
-/// The listed names, and who has a pending request.
+/// The listed names, and the users with a pending request.
 fn listed(server: &Server, admin: &str, query: &str) -> (Vec<String>, Value) {
     let list = server.get(format!("/api/v1/users/?{query}")).bearer(admin).send().expect(200).json();
     let names: Vec<String> =
@@ -22,7 +22,7 @@ fn listed(server: &Server, admin: &str, query: &str) -> (Vec<String>, Value) {
 }
 
 #[test]
-fn a_user_asks_to_leave_withdraws_and_asks_again() {
+fn a_user_requests_cancels_and_requests_deletion_again() {
     let server = Server::start();
     let admin = server.admin();
     let (id, tokens) = server.member(&admin, "alice");
@@ -46,7 +46,7 @@ fn a_user_asks_to_leave_withdraws_and_asks_again() {
 }
 
 #[test]
-fn superusers_see_requests_in_the_list_and_grant_or_decline_them() {
+fn superusers_list_grant_and_decline_deletion_requests() {
     let server = Server::start();
     let admin = server.admin();
     let members = ["ann", "ben", "cid"].map(|name| server.member(&admin, name));
@@ -84,7 +84,7 @@ fn superusers_see_requests_in_the_list_and_grant_or_decline_them() {
 }
 
 #[test]
-fn only_superusers_decide_and_nobody_grants_their_own_request() {
+fn only_superusers_decide_and_not_on_their_own_request() {
     let server = Server::start();
     let admin = server.admin();
     let ((ann, tokens), (ben, _)) = (server.member(&admin, "ann"), server.member(&admin, "ben"));
@@ -108,7 +108,7 @@ fn only_superusers_decide_and_nobody_grants_their_own_request() {
 }
 
 #[test]
-fn the_last_superuser_and_api_keys_cannot_ask_and_keys_cannot_export() {
+fn deletion_requests_refuse_the_last_superuser_and_api_keys() {
     for self_deletion in ["false", "true"] {
         let server = Server::with().set("self_deletion", self_deletion).start();
         let admin = server.admin();
@@ -150,7 +150,7 @@ fn with_self_deletion_an_account_is_deleted_at_once() {
 }
 
 #[test]
-fn the_export_has_everything_about_the_user_and_no_secret() {
+fn the_data_export_is_complete_and_without_secrets() {
     let server = Server::start();
     let admin = server.admin();
     let (id, tokens) = server.member(&admin, "alice");

@@ -1,4 +1,4 @@
-//! The console's pages and files, as browsers are sent them.
+//! The console's pages and files, as sent to browsers.
 
 use std::io::Read;
 
@@ -17,13 +17,13 @@ fn text(response: &Response) -> String {
     String::from_utf8(response.body.clone()).unwrap()
 }
 
-/// What stands between two words.
+/// The text between `start` and `end`.
 fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
     text.split_once(start).unwrap().1.split_once(end).unwrap().0
 }
 
 #[test]
-fn a_page_runs_and_is_styled_by_what_came_with_it_and_by_nothing_else() {
+fn pages_load_only_their_own_scripts_and_styles() {
     let server = Server::start();
     for path in PAGES {
         let page = server.get(path).send().expect(200);
@@ -63,7 +63,7 @@ fn a_page_runs_and_is_styled_by_what_came_with_it_and_by_nothing_else() {
 }
 
 #[test]
-fn addresses_in_the_pages_hold_under_any_prefix_and_lead_to_files_that_browsers_keep() {
+fn addresses_in_pages_are_relative_and_files_are_cacheable() {
     let server = Server::start();
     for path in PAGES {
         let page = server.get(path).cookie("usher_refresh", "any").send().expect(200);
@@ -90,7 +90,7 @@ fn addresses_in_the_pages_hold_under_any_prefix_and_lead_to_files_that_browsers_
 }
 
 #[test]
-fn pages_and_files_are_compressed_for_those_who_can_read_that() {
+fn pages_and_files_are_compressed_for_clients_that_accept_it() {
     let server = Server::start();
     for path in ["/", "/docs", "/favicon.ico", "/assets/0/app.js", "/assets/0/vendor/preact.js"] {
         let plain = server.get(path).send().expect(200);
@@ -112,7 +112,7 @@ fn pages_and_files_are_compressed_for_those_who_can_read_that() {
 }
 
 #[test]
-fn a_browser_that_brings_a_refresh_token_is_known() {
+fn a_browser_with_a_refresh_token_is_recognized() {
     let server = Server::start();
     let visitor = |path: &str, cookie: &str| {
         let page = server.get(path).cookie(cookie, "any").send().expect(200);
@@ -121,14 +121,14 @@ fn a_browser_that_brings_a_refresh_token_is_known() {
     assert_eq!(visitor("/", "usher_refresh"), "known");
     assert_eq!(visitor("/", "refresh_token_lf"), "new", "that of another client");
     assert_eq!(visitor("/", "access_token_lf"), "new");
-    // A one-time link is for somebody else, perhaps.
+    // A one-time link may be for another user.
     assert_eq!(visitor("/reset", "usher_refresh"), "new");
     let alone = Server::with().without_superuser().set("auto_login", "true").start();
     assert!(text(&alone.get("/").send()).contains("data-visitor=\"known\""), "it need not sign in");
 }
 
 #[test]
-fn the_page_knows_who_may_sign_up() {
+fn the_page_contains_the_sign_up_mode() {
     for word in ["open", "approval", "closed"] {
         let server = Server::with().set("signup", word).start();
         let html = text(&server.get("/").send().expect(200));
@@ -147,7 +147,7 @@ fn the_console_has_a_text_for_every_audit_action() {
 }
 
 #[test]
-fn an_unknown_address_is_a_page_for_browsers_and_json_for_programs() {
+fn an_unknown_path_is_a_page_for_browsers_and_json_for_programs() {
     let server = Server::with().set("public_url", "https://home.example.org/usher").start();
     for path in ["/nowhere", "/usher/nowhere", "/api/v1/nowhere/at/all"] {
         let page = server.get(path).header("accept", "text/html,application/xhtml+xml,*/*;q=0.8").send().expect(404);

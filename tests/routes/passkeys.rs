@@ -1,4 +1,4 @@
-//! Passkeys: whole ceremonies with a passkey in software.
+//! Passkeys: complete ceremonies with a software authenticator.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,8 @@ use crate::support::requests::{ALICE, with, with_alice};
 const ALONE: &str = "/api/v1/login/passkey";
 const SECOND: &str = "/api/v1/login/second-factor";
 
-/// A server with a user who has a passkey: the server, a superuser's token, the user's id and token, and the passkey.
+/// Starts a server with a user who has a passkey. Returns the server, a superuser's token, the user's id and token, and
+/// the passkey.
 fn enrolled(settings: &[(&str, &str)]) -> (Server, String, String, String, Authenticator) {
     let (server, admin, id) = with_alice(settings);
     let access = server.login(ALICE.0, ALICE.1).access;
@@ -38,7 +39,7 @@ fn a_passkey_is_a_second_factor_for_the_password() {
     let (server, _, id, _, mut passkey) = enrolled(&[]);
     let asked = server.try_login(ALICE.0, ALICE.1).expect(401).json();
     assert_eq!(asked["factors"], json!(["passkey"]));
-    // Here a touch is enough, unless the passkey verified its user when it was added.
+    // As a second factor, a touch is enough, unless the passkey verified its user when it was added.
     let credential = passkey.get(&asked["passkey_options"]);
     let signed_in = server.send_assertion(SECOND, &asked["challenge"], &credential).expect(200);
     assert_eq!(server.whoami(&signed_in.field("access_token")).field("id"), id);
@@ -48,7 +49,7 @@ fn a_passkey_is_a_second_factor_for_the_password() {
 }
 
 #[test]
-fn a_security_key_that_only_notices_a_touch_is_a_second_factor_and_never_the_only_one() {
+fn a_touch_only_security_key_is_a_second_factor_but_never_the_only_one() {
     let (server, _, id) = with_alice(&[]);
     let access = server.login(ALICE.0, ALICE.1).access;
     let mut key = Authenticator { verifies: false, ..Authenticator::at(&server) };
@@ -68,7 +69,7 @@ fn an_answer_works_once_within_five_minutes_and_from_its_own_network() {
     server.send_assertion(ALONE, &offered["challenge"], &credential).expect(200);
     let again = server.send_assertion(ALONE, &offered["challenge"], &credential);
     assert_eq!(again.status, 401, "{}", again.text());
-    // The counter is newer, the challenge isn't.
+    // The counter is newer, but the challenge is the same.
     let newer = passkey.get(&offered["options"]);
     server.send_assertion(ALONE, &offered["challenge"], &newer).refused(401, "This sign-in has expired; sign in again");
 
@@ -76,7 +77,7 @@ fn an_answer_works_once_within_five_minutes_and_from_its_own_network() {
     let body = json!({ "challenge": offered["challenge"], "credential": passkey.get(&offered["options"]) });
     let elsewhere = server.from("192.0.2.1", "POST", ALONE).json(&body).send();
     elsewhere.refused(401, "This sign-in has expired; sign in again");
-    server.wait(300);
+    server.advance(300);
     server.post(ALONE).json(&body).send().refused(401, "This sign-in has expired; sign in again");
 }
 
@@ -136,14 +137,14 @@ fn a_counter_that_goes_back_is_refused_until_it_is_ahead_again() {
 }
 
 #[test]
-fn a_passkey_of_somebody_else_answers_no_challenge_and_is_not_added_twice() {
+fn another_users_passkey_answers_no_challenge_and_cannot_be_added() {
     let (server, admin, id, access, mut passkey) = enrolled(&[]);
     let (bob, theirs) = server.member(&admin, "bob");
     server.add_passkey(&bob, &theirs.access, crate::support::server::PASSWORD);
     let asked = server.try_login("bob", crate::support::server::PASSWORD).expect(401).json();
     let credential = passkey.get(&asked["passkey_options"]);
     server.send_assertion(SECOND, &asked["challenge"], &credential).refused(401, "Incorrect code");
-    // The same credential for another account, and for the same one.
+    // Adds the same credential to another account and to the same one.
     for (id, access, password) in [(&bob, &theirs.access, crate::support::server::PASSWORD), (&id, &access, ALICE.1)] {
         let offered = server.passkey_options(id, access, password);
         let credential = passkey.clone().create(&offered["options"]);
@@ -158,7 +159,7 @@ fn a_passkey_of_somebody_else_answers_no_challenge_and_is_not_added_twice() {
 }
 
 #[test]
-fn a_passkey_of_nobody_and_one_that_was_removed_sign_nobody_in() {
+fn unknown_and_removed_passkeys_do_not_sign_in() {
     let (server, admin, id, access, mut passkey) = enrolled(&[]);
     let unknown = "This passkey isn't known here";
     server.passkey_login(&mut Authenticator::at(&server)).refused(401, unknown);
@@ -171,7 +172,7 @@ fn a_passkey_of_nobody_and_one_that_was_removed_sign_nobody_in() {
 }
 
 #[test]
-fn an_inactive_user_does_not_sign_in_with_a_passkey_and_is_told_so_only_with_the_right_one() {
+fn an_inactive_users_passkey_does_not_sign_in_but_gets_the_reason() {
     let (server, admin, id, _, mut passkey) = enrolled(&[]);
     let path = format!("/api/v1/users/{id}");
     server.call("PATCH", &path, &admin, &json!({ "is_active": false })).expect(200);
@@ -181,13 +182,13 @@ fn an_inactive_user_does_not_sign_in_with_a_passkey_and_is_told_so_only_with_the
 }
 
 #[test]
-fn a_recent_passkey_stands_in_for_the_current_password_for_ten_minutes() {
+fn a_recent_passkey_replaces_the_current_password_for_ten_minutes() {
     let (server, _, id, _, mut passkey) = enrolled(&[("recent_sign_in_minutes", "15")]);
     let access = server.passkey_login(&mut passkey).expect(200).field("access_token");
     let path = format!("/api/v1/users/{id}/factors/recovery-codes");
-    server.wait(599);
+    server.advance(599);
     server.call("POST", &path, &access, &json!({})).expect(201);
-    server.wait(1);
+    server.advance(1);
     server
         .call("POST", &path, &access, &json!({}))
         .refused(403, "Enter your current password, or sign in with a passkey");
@@ -208,7 +209,7 @@ fn signing_in_again_takes_the_passkeys_of_the_same_user_only() {
 }
 
 #[test]
-fn no_challenge_can_be_made_of_what_users_can_have_encrypted() {
+fn encrypted_user_input_is_never_a_valid_challenge() {
     let (server, _, _, access, mut passkey) = enrolled(&[]);
     let options = server.ask_for_passkey()["options"].clone();
     let state = json!({

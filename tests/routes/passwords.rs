@@ -1,4 +1,4 @@
-//! Setting a password: `reset-password`, and the rules for passwords everywhere.
+//! `reset-password`, and the password policy on all routes.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::requests::{ALICE, start, with_alice};
 use crate::support::server::{ADMIN, Tokens};
 
 #[test]
-fn weak_passwords_are_refused_wherever_one_is_set() {
+fn weak_passwords_are_refused_on_every_route() {
     let server = start(&[]);
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     let id = server.add(&admin, "Brunhilde", "quiet-otter-7");
@@ -34,7 +34,7 @@ fn weak_passwords_are_refused_wherever_one_is_set() {
 }
 
 #[test]
-fn where_it_is_configured_a_new_password_needs_the_current_one() {
+fn a_new_password_can_require_the_current_one() {
     let server = start(&[("require_current_password", "true")]);
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     let path = format!("/api/v1/users/{}/reset-password", server.whoami(&admin).field("id"));
@@ -48,7 +48,7 @@ fn where_it_is_configured_a_new_password_needs_the_current_one() {
 }
 
 #[test]
-fn a_password_change_ends_all_other_sessions_and_keeps_its_own() {
+fn a_password_change_ends_all_other_sessions() {
     let (server, _, id) = with_alice(&[]);
     let here = server.login(ALICE.0, ALICE.1).access;
     let Tokens { access: there, refresh: there_refresh } = server.login(ALICE.0, ALICE.1);
@@ -59,13 +59,13 @@ fn a_password_change_ends_all_other_sessions_and_keeps_its_own() {
 }
 
 #[test]
-fn guessing_the_current_password_as_the_new_one_is_slowed_down_like_a_login() {
+fn guessing_the_current_password_is_throttled_like_a_sign_in() {
     let (server, _, id) = with_alice(&[]);
     let alice = server.login(ALICE.0, ALICE.1).access;
     let path = format!("/api/v1/users/{id}/reset-password");
     let guess = |n: u32| server.call("PATCH", &path, &alice, &json!({"password": format!("guess number {n}")})).status;
     let statuses: Vec<u16> = (0..17).map(guess).collect();
     assert_eq!(statuses, [&[200; 16][..], &[429]].concat());
-    server.wait(60);
+    server.advance(60);
     assert_eq!(guess(18), 200);
 }

@@ -20,7 +20,7 @@ fn make_by(server: &Server, admin: &str, id: &str) -> String {
 }
 
 #[test]
-fn that_a_link_expired_is_in_the_audit_log_though_another_link_or_a_password_came_before_anybody_looked() {
+fn an_expired_link_is_audited_even_after_a_new_link_or_password() {
     let server = Server::with().manual_clock().start();
     let id = server.add_active(&server.admin(), "erika");
     let expired = || server.query::<i64>("SELECT count(*) FROM audit WHERE action = 'reset_link.expire'");
@@ -33,14 +33,14 @@ fn that_a_link_expired_is_in_the_audit_log_though_another_link_or_a_password_cam
     let erika = server.login("erika", PASSWORD).access;
     server.patch(format!("/api/v1/users/{id}/reset-password")).bearer(&erika).json(&change).send().expect(200);
     assert_eq!(expired(), 2);
-    // One that is replaced in time has not expired.
+    // A link that is replaced before its expiry hasn't expired.
     make(&server, &id);
     make(&server, &id);
     assert_eq!(expired(), 2);
 }
 
 #[test]
-fn no_header_of_a_request_decides_where_a_link_leads() {
+fn request_headers_do_not_influence_a_links_address() {
     for public_url in [None, Some("https://home.example.org/usher")] {
         let server = Server::with().set("trusted_proxies", "127.0.0.1");
         let server = if let Some(url) = public_url { server.set("public_url", url) } else { server }.start();
@@ -74,11 +74,12 @@ fn a_reset_link_is_checked_without_being_used() {
     check(token).refused(403, void);
 }
 
-/// A server with a user who has an authenticator app: the server, a superuser's token, the user's id and the app.
+/// Starts a server with a user who has an authenticator app. Returns the server, a superuser's token, the user's id and
+/// the app.
 fn enrolled() -> (Server, String, String, App) {
     let (server, admin, id) = with_alice(&[]);
     let app = server.enroll(&id, &server.login(ALICE.0, ALICE.1).access, ALICE.1);
-    server.wait(30);
+    server.advance(30);
     (server, admin, id, app)
 }
 
@@ -98,7 +99,7 @@ fn a_reset_link_asks_for_the_second_factor_and_then_signs_in() {
     assert_eq!(server.try_login(ALICE.0, ALICE.1).detail(), "Second factor required");
     let challenge = reset(&server, &link, NEW).expect(401).field("challenge");
     let before = server.login(ALICE.0, &format!("{}{}", ALICE.1, server.code(&app))).access;
-    server.wait(30);
+    server.advance(30);
     let access = server.answer(&challenge, &server.code(&app)).expect(200).field("access_token");
     assert_eq!((server.whoami(&access).status, server.whoami(&before).status), (200, 401));
     server.try_login(ALICE.0, ALICE.1).refused(401, "Incorrect username or password");
@@ -108,13 +109,13 @@ fn a_reset_link_asks_for_the_second_factor_and_then_signs_in() {
 }
 
 #[test]
-fn a_reset_link_that_was_replaced_or_used_meanwhile_sets_no_password() {
+fn a_reset_link_replaced_or_used_meanwhile_sets_no_password() {
     let (server, admin, id, app) = enrolled();
     let link = make_by(&server, &admin, &id);
     let first = reset(&server, &link, NEW).expect(401).field("challenge");
     let second = reset(&server, &link, "another-otter-9").expect(401).field("challenge");
     server.answer(&first, &server.code(&app)).expect(200);
-    server.wait(30);
+    server.advance(30);
     server.answer(&second, &server.code(&app)).refused(401, "This sign-in has expired; sign in again");
     assert_eq!(server.try_login(ALICE.0, NEW).detail(), "Second factor required");
     let link = make_by(&server, &admin, &id);
@@ -122,12 +123,12 @@ fn a_reset_link_that_was_replaced_or_used_meanwhile_sets_no_password() {
     make_by(&server, &admin, &id);
     let ended = server.answer(&challenge, &server.code(&app));
     ended.refused(403, "The reset link is no longer valid; ask for a new one");
-    // The code was not used up by what failed.
+    // The failed requests didn't use the code up.
     server.login(ALICE.0, &format!("{NEW}{}", server.code(&app)));
 }
 
 #[test]
-fn wrong_codes_behind_a_reset_link_are_slowed_down_like_wrong_passwords() {
+fn wrong_codes_with_a_reset_link_are_throttled_like_wrong_passwords() {
     let (server, admin, id, _) = enrolled();
     let link = make_by(&server, &admin, &id);
     let answers = (0..40).map(|_| {

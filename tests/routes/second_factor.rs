@@ -4,17 +4,17 @@ use serde_json::json;
 
 use crate::support::requests::{ALICE, with_alice};
 
-/// A server with a user who has an authenticator app, thirty seconds after it was confirmed.
+/// Starts a server with a user who has an authenticator app, 30 seconds after its confirmation.
 macro_rules! enrolled {
     ($settings:expr => $server:ident, $admin:ident, $id:ident, $app:ident) => {
         let ($server, $admin, $id) = with_alice($settings);
         let $app = $server.enroll(&$id, &$server.login(ALICE.0, ALICE.1).access, ALICE.1);
-        $server.wait(30);
+        $server.advance(30);
     };
 }
 
 #[test]
-fn a_code_behind_the_password_signs_in_so_that_old_clients_keep_working() {
+fn a_code_appended_to_the_password_signs_in() {
     enrolled!(&[] => server, admin, id, app);
     let with_code = format!("{}{}", ALICE.1, server.code(&app));
     let tokens = server.login(ALICE.0, &with_code);
@@ -23,7 +23,7 @@ fn a_code_behind_the_password_signs_in_so_that_old_clients_keep_working() {
 }
 
 #[test]
-fn a_right_password_alone_is_answered_with_a_challenge() {
+fn a_correct_password_alone_gets_a_challenge() {
     enrolled!(&[] => server, _admin, id, app);
     let asked = server.try_login(ALICE.0, ALICE.1).expect(401);
     assert_eq!(asked.detail(), "Second factor required");
@@ -37,10 +37,10 @@ fn a_right_password_alone_is_answered_with_a_challenge() {
 }
 
 #[test]
-fn a_code_signs_in_once_and_no_older_code_after_it() {
+fn a_code_works_once_and_no_older_code_works_after_it() {
     enrolled!(&[] => server, _admin, _id, app);
     let old = server.code(&app);
-    server.wait(30);
+    server.advance(30);
     let new = server.code(&app);
     server.login(ALICE.0, &format!("{}{new}", ALICE.1));
     for code in [&new, &old] {
@@ -60,7 +60,7 @@ fn a_code_is_used_up_only_by_a_sign_in_that_succeeds() {
 }
 
 #[test]
-fn a_wrong_code_reads_like_a_wrong_password_until_the_password_is_right() {
+fn a_wrong_code_is_revealed_only_with_the_right_password() {
     enrolled!(&[] => server, _admin, _id, _app);
     for password in [format!("{}000000", ALICE.1), "wrong".to_owned(), "wrong000000".to_owned()] {
         server.try_login(ALICE.0, &password).refused(401, "Incorrect username or password");
@@ -68,7 +68,7 @@ fn a_wrong_code_reads_like_a_wrong_password_until_the_password_is_right() {
 }
 
 #[test]
-fn five_wrong_codes_end_a_challenge_and_it_expires_after_five_minutes() {
+fn five_wrong_codes_or_five_minutes_end_a_challenge() {
     enrolled!(&[("throttle", "false")] => server, _admin, _id, app);
     let challenge = server.try_login(ALICE.0, ALICE.1).expect(401).field("challenge");
     for _ in 0..5 {
@@ -76,12 +76,12 @@ fn five_wrong_codes_end_a_challenge_and_it_expires_after_five_minutes() {
     }
     server.answer(&challenge, &server.code(&app)).refused(401, "This sign-in has expired; sign in again");
     let challenge = server.try_login(ALICE.0, ALICE.1).expect(401).field("challenge");
-    server.wait(300);
+    server.advance(300);
     server.answer(&challenge, &server.code(&app)).refused(401, "This sign-in has expired; sign in again");
 }
 
 #[test]
-fn wrong_codes_are_slowed_down_like_wrong_passwords_and_a_right_password_does_not_help() {
+fn wrong_codes_are_throttled_even_with_the_right_password() {
     enrolled!(&[] => server, _admin, _id, app);
     let mut refused = 0;
     for _ in 0..40 {
@@ -94,12 +94,12 @@ fn wrong_codes_are_slowed_down_like_wrong_passwords_and_a_right_password_does_no
         refused += u32::from(answered.status == 429);
     }
     assert!(refused > 10, "{refused}");
-    server.wait(24 * 3600);
+    server.advance(24 * 3600);
     server.login(ALICE.0, &format!("{}{}", ALICE.1, server.code(&app)));
 }
 
 #[test]
-fn a_challenge_is_answered_from_its_own_network_only() {
+fn a_challenge_accepts_answers_only_from_its_own_network() {
     enrolled!(&[] => server, _admin, _id, app);
     let challenge = server.try_login_from("192.0.2.1", ALICE.0, ALICE.1).expect(401).field("challenge");
     let answer = |address: &str| {
@@ -111,7 +111,7 @@ fn a_challenge_is_answered_from_its_own_network_only() {
 }
 
 #[test]
-fn at_most_ten_challenges_of_an_account_are_open() {
+fn an_account_has_at_most_ten_open_challenges() {
     enrolled!(&[("throttle", "false")] => server, _admin, _id, app);
     let challenges: Vec<String> =
         (0..11).map(|_| server.try_login(ALICE.0, ALICE.1).expect(401).field("challenge")).collect();
@@ -120,7 +120,7 @@ fn at_most_ten_challenges_of_an_account_are_open() {
 }
 
 #[test]
-fn a_recovery_code_signs_in_once_either_way() {
+fn a_recovery_code_signs_in_once_in_either_form() {
     enrolled!(&[] => server, _admin, id, app);
     let access = server.login(ALICE.0, &format!("{}{}", ALICE.1, server.code(&app))).access;
     let codes = server.recovery_codes(&id, &access, ALICE.1);
@@ -149,7 +149,7 @@ fn with_second_factors_off_the_password_alone_signs_in() {
 }
 
 #[test]
-fn whoever_needs_a_second_factor_can_only_set_one_up_until_then() {
+fn a_user_who_lacks_a_required_factor_can_only_set_one_up() {
     let (server, _, id) = with_alice(&[]);
     let key = server.create_key(&server.login(ALICE.0, ALICE.1).access, "script").1;
     let clock = server.clock.clone();

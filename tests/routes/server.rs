@@ -7,7 +7,7 @@ use crate::support::Server;
 use crate::support::server::PASSWORD;
 
 #[test]
-fn the_state_names_each_setting_with_its_source_and_hides_secrets() {
+fn server_state_shows_settings_with_sources_but_no_secrets() {
     let secret = "abcdefghijklmnopqrstuvwxyz012345";
     let server = Server::with().set("secret_key", secret).set("audit_days", "30").start();
     let admin = server.admin();
@@ -31,7 +31,7 @@ fn the_state_names_each_setting_with_its_source_and_hides_secrets() {
 
 #[needs(sqlite)]
 #[test]
-fn a_backup_is_made_listed_downloaded_and_restorable() {
+fn a_backup_is_created_listed_downloaded_and_restorable() {
     let server = Server::start();
     let admin = server.admin();
     server.add_active(&admin, "erika");
@@ -44,7 +44,7 @@ fn a_backup_is_made_listed_downloaded_and_restorable() {
     let file = server.get(format!("/api/v1/server/backups/{name}")).bearer(&admin).send().expect(200);
     assert_eq!(file.header("content-type"), Some("application/gzip"));
     assert_eq!(file.body, std::fs::read(server.data_dir().join("backups").join(&name)).unwrap());
-    // An API key can't take the password hashes away, and a name can't lead elsewhere.
+    // An API key can't download the password hashes, and a name can't contain a path.
     let (_, key) = server.create_key(&admin, "backup");
     let path = format!("/api/v1/server/backups/{name}");
     server.get(&path).key(&key).send().refused(403, "An API key can't download backups; sign in instead");

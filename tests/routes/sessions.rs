@@ -1,4 +1,4 @@
-//! Listing and ending sessions, and what ends them.
+//! Listing and ending sessions.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::requests::{ALICE, with, with_alice};
 use crate::support::server::{ADMIN, Tokens};
 
 #[test]
-fn a_password_set_by_a_superuser_a_deactivation_and_a_deletion_end_every_session() {
+fn new_passwords_deactivation_and_deletion_end_every_session() {
     let (server, admin, id) = with_alice(&[]);
     let path = format!("/api/v1/users/{id}");
     let Tokens { access: token, refresh } = server.login(ALICE.0, ALICE.1);
@@ -26,7 +26,7 @@ fn a_password_set_by_a_superuser_a_deactivation_and_a_deletion_end_every_session
 }
 
 #[test]
-fn people_see_and_end_their_own_sessions_and_nobody_elses() {
+fn users_see_and_end_only_their_own_sessions() {
     let (server, admin, alice) = with_alice(&[]);
     let (here, there) = (server.login(ALICE.0, ALICE.1).access, server.login(ALICE.0, ALICE.1).access);
     let list = server.call("GET", "/api/v1/sessions", &here, &Value::Null).json();
@@ -56,19 +56,19 @@ fn people_see_and_end_their_own_sessions_and_nobody_elses() {
 }
 
 #[test]
-fn sessions_end_by_themselves_and_their_rows_are_swept() {
+fn sessions_expire_and_their_rows_are_deleted() {
     let (server, _, _) = with_alice(&[]);
     let Tokens { access: token, refresh } = server.login(ALICE.0, ALICE.1);
-    server.wait(3600);
+    server.advance(3600);
     let expired = server.call("GET", "/api/v1/users/whoami", &token, &Value::Null);
     assert_eq!((expired.status, expired.field("detail").as_str()), (401, "Token has expired."));
     assert_eq!(server.refresh(&refresh).status, 200);
-    server.wait(604_800);
+    server.advance(604_800);
     assert_eq!(server.refresh(&refresh).status, 401);
 }
 
 #[test]
-fn what_a_session_asked_for_is_not_done_once_it_has_ended_however_long_the_hash_takes() {
+fn a_session_that_ends_during_a_hash_changes_nothing() {
     let server = with(&[("throttle", "false")]).bcrypt_cost(12).start();
     let (thief, owner) = (server.login(ADMIN.0, ADMIN.1).access, server.login(ADMIN.0, ADMIN.1).access);
     let id = server.whoami(&owner).field("id");
@@ -77,7 +77,7 @@ fn what_a_session_asked_for_is_not_done_once_it_has_ended_however_long_the_hash_
     let request = server.patch(&path).bearer(&thief).json(&json!({ "password": "the-thief's-own-1" }));
     let before = server.app.hasher.hash_count();
     stolen.write(&request.bytes(true));
-    // While the new password is hashed, which takes a while, the owner ends all other sessions.
+    // While the server hashes the new password, the owner ends all other sessions.
     while server.app.hasher.hash_count() == before {
         std::thread::yield_now();
     }
@@ -87,12 +87,12 @@ fn what_a_session_asked_for_is_not_done_once_it_has_ended_however_long_the_hash_
 }
 
 #[test]
-fn a_user_has_at_most_100_sessions_and_the_one_unused_for_longest_ends() {
+fn a_user_has_at_most_100_sessions_and_the_least_recently_used_ends() {
     let (server, _, _) = with_alice(&[("throttle", "false")]);
     let first = server.login(ALICE.0, ALICE.1);
-    server.wait(1);
+    server.advance(1);
     let second = server.login(ALICE.0, ALICE.1).access;
-    server.wait(1);
+    server.advance(1);
     let refreshed = server.refresh(&first.refresh).field("access_token");
     for _ in 2..100 {
         server.login(ALICE.0, ALICE.1);
@@ -105,16 +105,16 @@ fn a_user_has_at_most_100_sessions_and_the_one_unused_for_longest_ends() {
 }
 
 #[test]
-fn a_session_ends_after_its_longest_time_however_often_it_is_refreshed() {
+fn a_session_ends_at_its_maximum_age_despite_refreshes() {
     let (server, _, _) = with_alice(&[("session_max_seconds", "86400"), ("refresh_token_seconds", "60000")]);
     let first = server.login(ALICE.0, ALICE.1).refresh;
-    server.wait(50_000);
+    server.advance(50_000);
     let second = server.refresh(&first).expect(200);
     let cookie = second.set_cookie("refresh_token_lf").unwrap();
     assert!(cookie.contains("; Max-Age=36400;"), "{cookie}");
-    server.wait(36_399);
+    server.advance(36_399);
     let third = server.refresh(&second.field("refresh_token")).expect(200);
-    server.wait(1);
+    server.advance(1);
     assert_eq!(server.whoami(&third.field("access_token")).status, 401);
     assert_eq!(server.refresh(&third.field("refresh_token")).status, 401);
 }

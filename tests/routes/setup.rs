@@ -11,7 +11,7 @@ fn token(server: &Server) -> String {
 }
 
 #[test]
-fn the_setup_link_makes_the_first_superuser_once() {
+fn the_setup_link_creates_the_first_superuser_once() {
     let server = Server::with().without_superuser().start();
     let set_up = |token: &str, name: &str| {
         server
@@ -21,7 +21,7 @@ fn the_setup_link_makes_the_first_superuser_once() {
     };
     set_up("wrong", "root").expect(403);
     let token = token(&server);
-    assert_eq!(server.post("/api/v1/setup").json(&json!({"token": token})).send().faults().len(), 2);
+    assert_eq!(server.post("/api/v1/setup").json(&json!({"token": token})).send().validation_errors().len(), 2);
     let made = set_up(&token, "root").expect(201).json();
     assert_eq!((&made["is_superuser"], &made["is_active"]), (&json!(true), &json!(true)));
     set_up(&token, "second").refused(403, "Setup is complete: a superuser exists");
@@ -32,7 +32,7 @@ fn the_setup_link_makes_the_first_superuser_once() {
 }
 
 #[test]
-fn the_settings_superuser_changes_nobody_at_a_later_start_and_hashes_nothing() {
+fn the_configured_superuser_has_no_effect_on_later_starts() {
     let dir = Server::start().stop();
     let again = Server::with().in_dir(&dir).set("superuser_password", "another-password-9").start();
     assert_eq!(again.app.hasher.hash_count(), 0);
@@ -41,7 +41,7 @@ fn the_settings_superuser_changes_nobody_at_a_later_start_and_hashes_nothing() {
 }
 
 #[test]
-fn the_setup_link_is_checked_without_being_used_and_its_file_is_deleted_when_it_is_used() {
+fn checking_the_setup_link_keeps_it_and_using_it_deletes_its_file() {
     let server = Server::with().without_superuser().start();
     let check = |token: &str| server.post("/api/v1/setup/check").json(&json!({ "token": token })).send();
     check("wrong").refused(403, "The setup link isn't valid; restart the server to get a new one");

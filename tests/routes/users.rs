@@ -7,7 +7,7 @@ use crate::support::requests::start;
 use crate::support::server::{ADMIN, PASSWORD};
 
 #[test]
-fn who_may_sign_up_is_a_setting() {
+fn the_signup_setting_decides_who_can_sign_up() {
     let new = |name: &str| json!({"username": name, "password": "quiet-otter-7"});
     for (signup, anyone, active) in [("approval", 201, false), ("open", 201, true), ("closed", 403, true)] {
         let server = Server::with().set("signup", signup).start();
@@ -18,7 +18,7 @@ fn who_may_sign_up_is_a_setting() {
             assert_eq!(answer.header("location"), Some(format!("/api/v1/users/{id}").as_str()));
         } else {
             answer.refused(403, "Public user registration is disabled.");
-            // A bad credential counts as none, and the fields come first.
+            // An invalid credential counts as absent, and field errors come first.
             server.post("/api/v1/users/").bearer("x").json(&new("x")).send().expect(403);
             server.post("/api/v1/users/").json(&json!({})).send().expect(422);
         }
@@ -28,7 +28,7 @@ fn who_may_sign_up_is_a_setting() {
 }
 
 #[test]
-fn the_last_active_superuser_stays_one_and_nobody_deactivates_oneself() {
+fn the_last_superuser_stays_one_and_users_cannot_deactivate_themselves() {
     let server = Server::start();
     let admin = server.admin();
     let me = server.whoami(&admin).json()["id"].as_str().unwrap().to_owned();
@@ -47,7 +47,7 @@ fn the_last_active_superuser_stays_one_and_nobody_deactivates_oneself() {
 }
 
 #[test]
-fn one_user_is_read_by_superusers_and_by_oneself() {
+fn a_user_is_readable_by_superusers_and_the_user() {
     let server = Server::start();
     let admin = server.admin();
     let ((alice, tokens), (bob, _)) = (server.member(&admin, "alice"), server.member(&admin, "bob"));
@@ -61,7 +61,7 @@ fn one_user_is_read_by_superusers_and_by_oneself() {
 }
 
 #[test]
-fn signing_up_with_a_taken_name_costs_as_much_as_with_a_free_one() {
+fn signing_up_costs_the_same_with_a_taken_and_a_free_name() {
     let server = start(&[]);
     for (name, status) in [("free", 201), (ADMIN.0, 400), ("ADMIN", 400)] {
         let before = server.app.hasher.hash_count();
@@ -89,7 +89,7 @@ fn names_that_differ_only_in_case_or_unicode_form_are_one_name() {
         let found = server.get(format!("/api/v1/users/?search={search}")).bearer(&admin).send().expect(200).json();
         assert_eq!(found["total_count"], i64::from(search != "zo%20s"), "{search}");
     }
-    // A new spelling of one's own name is no conflict.
+    // A new spelling of the user's own name isn't a conflict.
     let id = server.get("/api/v1/users/?search=stra").bearer(&admin).send().json()["users"][0]["id"]
         .as_str()
         .unwrap()
@@ -100,7 +100,7 @@ fn names_that_differ_only_in_case_or_unicode_form_are_one_name() {
 }
 
 #[test]
-fn names_that_cannot_be_seen_or_would_deceive_are_refused() {
+fn invisible_and_deceptive_names_are_refused() {
     let server = Server::start();
     let (empty, forbidden) = (
         "Username should have at least 1 character",
@@ -136,7 +136,7 @@ fn names_that_cannot_be_seen_or_would_deceive_are_refused() {
 }
 
 #[test]
-fn an_account_whose_name_is_no_longer_allowed_signs_in_and_is_changed_as_before() {
+fn an_account_with_a_no_longer_allowed_name_keeps_working() {
     let server = Server::start();
     let admin = server.admin();
     let id = server.add_active(&admin, "old");
@@ -150,7 +150,7 @@ fn an_account_whose_name_is_no_longer_allowed_signs_in_and_is_changed_as_before(
 }
 
 #[test]
-fn a_refused_name_is_told_after_permission_and_existence() {
+fn a_refused_name_is_reported_after_permission_and_existence() {
     let server = Server::start();
     let admin = server.admin();
     let (id, alice) = server.member(&admin, "alice");
@@ -165,12 +165,12 @@ fn a_refused_name_is_told_after_permission_and_existence() {
     rename(&id, &admin, json!({ "password": "alice" })).refused(400, "Password should have at least 8 characters");
     let both = json!({ "username": "quiet-otter-7", "password": "QUIET-OTTER-7" });
     rename(&id, &admin, both).refused(400, "Password should not be the username");
-    // Langflow's own errors stay lists.
-    assert_eq!(rename(&id, &admin, json!({ "username": 1 })).faults(), ["body.username string_type"]);
+    // Langflow's errors stay lists.
+    assert_eq!(rename(&id, &admin, json!({ "username": 1 })).validation_errors(), ["body.username string_type"]);
 }
 
 #[test]
-fn the_list_is_filtered_by_exact_name_and_refuses_filters_that_usher_lacks() {
+fn the_list_filters_by_exact_name_and_refuses_unknown_filters() {
     let server = Server::start();
     let admin = server.admin();
     for name in ["bob", "bobby"] {
@@ -190,12 +190,12 @@ fn the_list_is_filtered_by_exact_name_and_refuses_filters_that_usher_lacks() {
     {
         assert_eq!(names(none), [""; 0], "{none}");
     }
-    assert_eq!(list("role_name=admin").faults(), ["query.role_name value_error"]);
+    assert_eq!(list("role_name=admin").validation_errors(), ["query.role_name value_error"]);
     list("unknown=1").expect(200);
 }
 
 #[test]
-fn the_list_is_in_order_of_creation_and_counts_what_matches() {
+fn the_list_is_in_order_of_creation_with_the_number_of_matches() {
     let server = Server::start();
     let admin = server.admin();
     for name in ["carol", "alice", "Alicia", "bob"] {
@@ -214,7 +214,7 @@ fn the_list_is_in_order_of_creation_and_counts_what_matches() {
 }
 
 #[test]
-fn a_change_is_made_only_to_what_the_client_saw() {
+fn if_match_prevents_overwriting_an_unseen_change() {
     let server = Server::start();
     let admin = server.admin();
     let id = server.add_active(&admin, "erika");
@@ -237,14 +237,14 @@ fn a_change_is_made_only_to_what_the_client_saw() {
 }
 
 #[test]
-fn what_is_wrong_with_a_request_is_said_before_that_the_account_was_changed() {
+fn validation_errors_come_before_a_failed_if_match() {
     let server = Server::start();
     let admin = server.admin();
     let (id, erika) = server.member(&admin, "erika");
     let ask = |id: &str, token: &str, body| {
         server.patch(format!("/api/v1/users/{id}")).bearer(token).header("if-match", "\"old\"").json(&body).send()
     };
-    assert_eq!(ask(&id, &admin, json!({ "is_active": "maybe" })).faults(), ["body.is_active bool_parsing"]);
+    assert_eq!(ask(&id, &admin, json!({ "is_active": "maybe" })).validation_errors(), ["body.is_active bool_parsing"]);
     ask(&id, &erika.access, json!({ "is_superuser": true })).refused(403, "Permission denied");
     let nobody = "00000000-0000-4000-8000-000000000000";
     ask(nobody, &admin, json!({ "username": "x" })).refused(404, "User not found");
@@ -253,7 +253,7 @@ fn what_is_wrong_with_a_request_is_said_before_that_the_account_was_changed() {
 }
 
 #[test]
-fn the_list_tells_who_has_a_second_factor_and_is_narrowed_to_those_without() {
+fn the_list_shows_second_factors_and_filters_users_without_one() {
     let server = Server::start();
     let admin = server.admin();
     for name in ["carol", "dora"] {

@@ -1,4 +1,4 @@
-//! The contract: the same conversation recorded from two generations of the original, held with a new server.
+//! The wire contract: replays conversations recorded from two generations of the original against a new server.
 
 use std::collections::HashMap;
 
@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use crate::schema::undescribed;
 use crate::support::{Response, Server};
 
-/// Fields that later generations add, harmless to older clients.
+/// Fields that later generations add. Older clients ignore them.
 const ADDED: [&str; 3] = ["optins", "expires_at", "deletion_requests"];
 
-/// The variables that answers left behind.
+/// Variables from earlier responses.
 #[derive(Default)]
 struct Talk(HashMap<String, String>);
 
 impl Talk {
-    /// The text with its `{{variables}}` replaced; unknown ones stay.
+    /// Replaces `{{variables}}` in a text. Unknown ones stay.
     fn fill(&self, text: &str) -> String {
         let mut filled = String::new();
         let mut rest = text;
@@ -40,7 +40,7 @@ impl Talk {
         }
     }
 
-    /// Why `got` is not what is wanted.
+    /// The difference between `want` and `got`.
     fn mismatch(&self, want: &Value, got: &Value, at: &str) -> Option<String> {
         match want {
             Value::String(text) if text == "{{any}}" => None,
@@ -84,7 +84,7 @@ fn user() -> Value {
     })
 }
 
-/// Whether a text fits a pattern of literal parts and `{{kinds}}`.
+/// Whether a text matches a pattern of literal parts and `{{kinds}}`.
 fn fits(pattern: &str, text: &str) -> bool {
     let Some((before, after)) = pattern.split_once("{{") else { return pattern == text };
     let (kind, rest) = after.split_once("}}").unwrap();

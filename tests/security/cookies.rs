@@ -19,7 +19,7 @@ fn with(request: Request, headers: &[(&str, &str)]) -> Request {
 }
 
 #[test]
-fn the_access_cookie_authorizes_reads_and_writes_of_ushers_own_pages() {
+fn the_access_cookie_authorizes_ushers_own_pages() {
     let server = start(&[("cors_origins", "https://app.example")]);
     let access = server.admin();
     let id = server.whoami(&access).field("id");
@@ -97,7 +97,7 @@ fn on_routes_for_anyone_an_invalid_or_foreign_cookie_counts_as_none() {
 }
 
 #[test]
-fn refresh_and_sign_out_refuse_what_a_browser_says_comes_from_another_site() {
+fn refresh_and_sign_out_refuse_cross_site_requests() {
     let server = start(&[]);
     for path in ["/api/v1/refresh", "/api/v1/logout"] {
         let sent = |headers: &[(&str, &str)]| {

@@ -1,4 +1,4 @@
-//! SECURITY.md names tests that exist.
+//! Checks that the tests that SECURITY.md names exist.
 
 use std::path::Path;
 

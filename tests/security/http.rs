@@ -1,4 +1,4 @@
-//! What browsers are told and believed, and what proxies are.
+//! Security headers, cross-site requests, CORS, and trusted proxies.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::Response;
 use crate::support::requests::start;
 use crate::support::server::ADMIN;
 
-/// What every answer carries, whatever it is.
+/// Asserts the headers of every response.
 fn assert_guarded(answer: &Response) {
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{answer:?}");
     assert_eq!(answer.header("x-frame-options"), Some("DENY"), "{answer:?}");
@@ -20,7 +20,7 @@ fn assert_guarded(answer: &Response) {
 }
 
 #[test]
-fn every_answer_has_an_id_and_is_neither_sniffed_nor_framed_nor_kept() {
+fn every_response_has_an_id_and_security_headers() {
     let server = start(&[]);
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     let mut ids = std::collections::HashSet::new();
@@ -47,7 +47,7 @@ fn every_answer_has_an_id_and_is_neither_sniffed_nor_framed_nor_kept() {
 }
 
 #[test]
-fn another_sites_pages_change_nothing_unless_that_site_is_configured() {
+fn cross_site_changes_are_refused_unless_the_origin_is_configured() {
     let server = start(&[("cors_origins", "https://app.example")]);
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     let log_out = |token: &str, site: &str, origin: &str| {
@@ -62,7 +62,7 @@ fn another_sites_pages_change_nothing_unless_that_site_is_configured() {
 }
 
 #[test]
-fn other_origins_are_answered_only_if_configured_and_never_as_any() {
+fn cors_allows_only_configured_origins_and_never_a_wildcard() {
     let server = start(&[("cors_origins", "https://app.example")]);
     let preflight = |origin: &str| {
         let asked = server.request("OPTIONS", "/api/v1/users/whoami").header("access-control-request-method", "PATCH");
@@ -76,7 +76,7 @@ fn other_origins_are_answered_only_if_configured_and_never_as_any() {
 }
 
 #[test]
-fn what_is_answered_before_any_route_is_guarded_too() {
+fn responses_without_a_route_have_security_headers_too() {
     let server = start(&[("cors_origins", "https://app.example")]);
     for (origin, method) in
         [("https://app.example", "PATCH"), ("https://evil.example", "PATCH"), ("https://app.example", "PUT")]
@@ -89,9 +89,9 @@ fn what_is_answered_before_any_route_is_guarded_too() {
 }
 
 #[test]
-fn a_fault_of_the_servers_own_is_answered_tells_nothing_and_ends_nothing_else() {
+fn an_internal_error_reveals_nothing_and_affects_no_other_request() {
     let server = start(&[]);
-    // No session can end a week after the end of all time that can be counted.
+    // The expiry of a session would overflow, so the handler fails.
     let left = chrono::DateTime::<chrono::Utc>::MAX_UTC - server.clock.now();
     server.clock.advance(left - chrono::TimeDelta::days(1));
     let mut connection = server.connect();
@@ -105,7 +105,7 @@ fn a_fault_of_the_servers_own_is_answered_tells_nothing_and_ends_nothing_else() 
 }
 
 #[test]
-fn cookies_are_out_of_reach_for_scripts_and_secure_when_the_request_came_by_https() {
+fn cookies_are_http_only_and_secure_over_https() {
     let server = start(&[]);
     for (proto, secure) in [("http", false), ("https", true)] {
         let login = server.post("/api/v1/login").header("x-forwarded-proto", proto);
@@ -120,7 +120,7 @@ fn cookies_are_out_of_reach_for_scripts_and_secure_when_the_request_came_by_http
 }
 
 #[test]
-fn addresses_in_forwarding_headers_count_only_from_configured_proxies() {
+fn forwarding_headers_count_only_from_trusted_proxies() {
     let server = start(&[("trusted_proxies", "10.0.0.0/8")]);
     let answer = server.try_login_from("203.0.113.9", ADMIN.0, ADMIN.1);
     let admin = answer.field("access_token");
@@ -128,7 +128,7 @@ fn addresses_in_forwarding_headers_count_only_from_configured_proxies() {
 }
 
 #[test]
-fn what_looks_like_sql_is_a_text_like_any_other() {
+fn sql_in_input_is_treated_as_text() {
     let server = start(&[("signup", "open"), ("throttle", "false")]);
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     for text in [

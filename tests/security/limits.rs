@@ -1,15 +1,15 @@
-//! Input is bounded before work is done on it.
+//! Input has limits that are checked before any work.
 
 use serde_json::json;
 
 use crate::support::requests::{ALICE, start, with_alice};
 use crate::support::server::ADMIN;
 
-/// A character whose compatibility form has 18 characters.
+/// A character that NFKC expands to 18.
 const EXPANDING: &str = "\u{fdfa}";
 
 #[test]
-fn a_user_name_of_64_kib_is_an_unknown_name_and_costs_one_hash() {
+fn a_user_name_of_64_kib_is_unknown_and_costs_one_hash() {
     let server = start(&[("throttle", "false")]);
     let form = |name: &str| format!("username={name}&password=quiet-otter-7");
     for name in [EXPANDING.repeat(21_000), EXPANDING.repeat(256), "x".repeat(256)] {
@@ -21,16 +21,16 @@ fn a_user_name_of_64_kib_is_an_unknown_name_and_costs_one_hash() {
 }
 
 #[test]
-fn long_user_names_are_slowed_down_like_any_other() {
+fn long_user_names_are_throttled_like_others() {
     let server = start(&[("trusted_proxies", "127.0.0.1")]);
-    let log_in = |length: usize| server.try_login_from("192.0.2.1", &EXPANDING.repeat(length), "wrong").status;
-    let statuses: Vec<u16> = (300..317).map(log_in).collect();
+    let sign_in = |length: usize| server.try_login_from("192.0.2.1", &EXPANDING.repeat(length), "wrong").status;
+    let statuses: Vec<u16> = (300..317).map(sign_in).collect();
     assert_eq!(statuses, [&[401; 16][..], &[429]].concat());
     assert_eq!(server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1).status, 200);
 }
 
 #[test]
-fn texts_that_are_longer_than_any_valid_one_are_refused() {
+fn texts_longer_than_any_valid_one_are_refused() {
     let (server, admin, _) = with_alice(&[]);
     let encoded = "%ef%b7%ba".repeat(256);
     let search = server.get(format!("/api/v1/users/?search={encoded}")).bearer(&admin).send().expect(422);
@@ -47,7 +47,7 @@ fn texts_that_are_longer_than_any_valid_one_are_refused() {
 }
 
 #[test]
-fn a_refused_path_is_logged_in_part() {
+fn a_long_refused_path_is_truncated_in_the_log() {
     let (server, admin, _) = with_alice(&[]);
     let alice = server.login(ALICE.0, ALICE.1).access;
     server.get(format!("/api/v1/users/{}", "x".repeat(9000))).bearer(&alice).send().expect(422);

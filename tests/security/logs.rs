@@ -1,25 +1,25 @@
-//! What the logs say, and what they never say.
+//! The contents of the logs, and what must never be in them.
 
 use needs::needs;
 use serde_json::{Value, json};
 
 use crate::support::requests::{start, with};
 use crate::support::server::ADMIN;
-use crate::support::{Program, Response, Running};
+use crate::support::{Program, Response, ServerProcess};
 
 const WRONG: &str = "not-the-password";
 
-fn program(settings: &[(&str, &str)]) -> Running {
+fn program(settings: &[(&str, &str)]) -> ServerProcess {
     let program = Program::new(&["serve"]).superuser().env("USHER_TRUSTED_PROXIES", "127.0.0.1");
     settings.iter().fold(program, |program, (name, value)| program.env(name, value)).start()
 }
 
-fn log_in(server: &Running, name: &str, password: &str) -> Response {
+fn sign_in(server: &ServerProcess, name: &str, password: &str) -> Response {
     let request = server.request("POST", "/api/v1/login").header("x-forwarded-for", "192.0.2.1");
     request.form(&[("username", name), ("password", password)]).send()
 }
 
-/// The line about the request that was answered so.
+/// The log line of the request with this response.
 fn line_about(log: &str, answer: &Response) -> String {
     let id = answer.header("x-request-id").unwrap();
     let found: Vec<&str> = log.lines().filter(|line| line.contains("usher::audit") && line.contains(id)).collect();
@@ -27,7 +27,7 @@ fn line_about(log: &str, answer: &Response) -> String {
     found[0].split_once("usher::audit] ").unwrap().1.replace(id, "ID")
 }
 
-/// The addresses that the filter for fail2ban finds; fail2ban takes the time away from a line before it looks.
+/// The addresses that the fail2ban filter finds. fail2ban removes a line's time first.
 fn banned(log: &str) -> Vec<String> {
     let filter = include_str!("../../packaging/fail2ban/usher.conf");
     let pattern = filter.lines().find_map(|line| line.strip_prefix("failregex = ")).unwrap();
@@ -38,10 +38,10 @@ fn banned(log: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_line_of_the_audit_log_names_the_request_that_it_is_about() {
+fn every_audit_log_line_names_its_request() {
     let server = program(&[]);
-    let (right, wrong) = (log_in(&server, ADMIN.0, ADMIN.1), log_in(&server, ADMIN.0, WRONG));
-    let unknown = log_in(&server, "my-secret-password", WRONG);
+    let (right, wrong) = (sign_in(&server, ADMIN.0, ADMIN.1), sign_in(&server, ADMIN.0, WRONG));
+    let unknown = sign_in(&server, "my-secret-password", WRONG);
     let log = server.stop().stderr;
     assert_eq!(line_about(&log, &right), r#"login ok address=192.0.2.1 request=ID by="admin""#);
     let failed = r#"login failed address=192.0.2.1 request=ID on="admin" detail="wrong password""#;
@@ -51,10 +51,10 @@ fn every_line_of_the_audit_log_names_the_request_that_it_is_about() {
 }
 
 #[test]
-fn throttled_log_ins_and_bad_keys_are_logged_once_a_minute_for_each_place() {
+fn throttled_sign_ins_and_bad_keys_are_logged_once_a_minute_per_network() {
     let server = program(&[]);
     let refused = |answer: Response| (answer.status == 429).then_some(answer);
-    let throttled: Vec<Response> = (0..20).filter_map(|_| refused(log_in(&server, "my-secret", WRONG))).collect();
+    let throttled: Vec<Response> = (0..20).filter_map(|_| refused(sign_in(&server, "my-secret", WRONG))).collect();
     assert!(throttled.len() >= 2);
     let guess = || server.request("GET", "/api/v1/users/whoami").key("sk-guessed").send();
     let guessed = [guess(), guess()];
@@ -70,7 +70,7 @@ fn throttled_log_ins_and_bad_keys_are_logged_once_a_minute_for_each_place() {
 }
 
 #[test]
-fn who_is_refused_what_they_may_not_have_is_in_the_audit_log_once_a_minute() {
+fn denied_requests_are_audited_once_a_minute() {
     let server = start(&[]);
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     let id = server.add(&admin, "alice", "quiet-otter-7");
@@ -89,19 +89,19 @@ fn who_is_refused_what_they_may_not_have_is_in_the_audit_log_once_a_minute() {
     assert_eq!((&entry["address"], &entry["target"]), (&json!("192.0.2.1"), &Value::Null));
     let detail = entry["detail"].as_str().unwrap();
     assert!(detail.starts_with("GET /api/v1/users/: "), "{detail}");
-    server.wait(60);
+    server.advance(60);
     server.call("PATCH", &format!("/api/v1/users/{id}"), &alice, &json!({"is_superuser": true})).expect(403);
     assert_eq!(refused()[0]["detail"], "PATCH /api/v1/users/{user_id}: Permission denied");
 }
 
 #[test]
-fn nobody_writes_lines_or_fields_into_the_log_by_choosing_a_name_or_a_path() {
+fn names_and_paths_cannot_inject_log_lines_or_fields() {
     let server = program(&[("USHER_LOG", "debug"), ("USHER_SIGNUP", "open")]);
     let name = r#"a" address=203.0.113.66 by="b \ Z INFO usher::audit] login failed address=203.0.113.66 "#;
     let body = json!({ "username": name, "password": "quiet-otter-7" });
     server.request("POST", "/api/v1/users/").json(&body).send().expect(201);
-    log_in(&server, name, "quiet-otter-7").expect(200);
-    let failed = log_in(&server, name, WRONG);
+    sign_in(&server, name, "quiet-otter-7").expect(200);
+    let failed = sign_in(&server, name, WRONG);
     for path in ["/x%0a[2026] usher::audit] login failed address=203.0.113.66", "/\u{1b}[31m", "/\u{85}\u{2028}x"] {
         server.request("GET", &path.replace(' ', "%20")).send();
     }
@@ -117,7 +117,7 @@ fn nobody_writes_lines_or_fields_into_the_log_by_choosing_a_name_or_a_path() {
 }
 
 #[test]
-fn no_log_holds_what_stands_in_a_query_or_a_body() {
+fn no_log_contains_queries_or_bodies() {
     let server = program(&[("USHER_LOG", "trace")]);
     let secrets = ["sk-querykey", "reset-token-1", "setup-token-1", "query-password-1", "launch-secret-1"];
     for path in [
@@ -135,7 +135,7 @@ fn no_log_holds_what_stands_in_a_query_or_a_body() {
         let body = json!({ "token": "reset-token-1", "username": "x", "password": "query-password-1" });
         server.request("POST", path).json(&body).send();
     }
-    let access = log_in(&server, ADMIN.0, ADMIN.1).field("access_token");
+    let access = sign_in(&server, ADMIN.0, ADMIN.1).field("access_token");
     server.request("GET", "/api/v1/users/whoami").bearer(&access).send().expect(200);
     let log = server.stop().stderr;
     assert!(log.contains("GET /api/v1/users/whoami 403"), "the access log is on\n{log}");
@@ -146,7 +146,7 @@ fn no_log_holds_what_stands_in_a_query_or_a_body() {
 
 #[needs(sqlite)]
 #[test]
-fn failed_log_ins_wash_nothing_out_of_the_audit_log_but_each_other() {
+fn failed_sign_ins_displace_only_each_other_in_the_audit_log() {
     let server = start(&[]);
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     server.add(&admin, "alice", "quiet-otter-7");
@@ -157,7 +157,7 @@ fn failed_log_ins_wash_nothing_out_of_the_audit_log_but_each_other() {
          INSERT INTO audit (at, action, success, address) SELECT '2026-06-01 12:00:00.000000+00:00', 'login', 0, '192.0.2.1' FROM n";
     database.execute_batch(flood).unwrap();
     let server = with(&[]).in_dir(&dir).start();
-    // It is swept as soon as it runs.
+    // The sweep runs at startup.
     let failed = || server.query::<i64>("SELECT count(*) FROM audit WHERE success = 0");
     while failed() > 500_000 {
         std::thread::yield_now();

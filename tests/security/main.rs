@@ -1,4 +1,4 @@
-//! The security rules that concern no single route.
+//! The security rules that apply to many routes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 #[path = "../support/mod.rs"]
@@ -9,7 +9,7 @@ mod document;
 mod http;
 mod limits;
 mod logs;
-mod meanwhile;
 mod required_factor;
+mod revoked_meanwhile;
 mod second_factor;
 mod throttle;

@@ -12,7 +12,7 @@ const MISSING: &str = "Set up a second factor first";
 const OPEN: [&str; 2] = ["/api/v1/users/whoami", "/api/v1/login/again"];
 
 #[test]
-fn until_the_factor_is_there_a_session_reaches_its_own_factors_only() {
+fn a_session_without_its_factor_reaches_only_its_own_factors() {
     let server = with(&[("second_factor", "everybody"), ("metrics", "true")]).start();
     let access = server.login(ADMIN.0, ADMIN.1).access;
     let nil = "00000000-0000-0000-0000-000000000000";
@@ -40,7 +40,7 @@ fn until_the_factor_is_there_a_session_reaches_its_own_factors_only() {
 }
 
 #[test]
-fn another_users_factors_stay_closed_to_a_session_that_lacks_its_own() {
+fn a_session_without_its_factor_cannot_see_other_users_factors() {
     let server = with(&[("second_factor", "everybody")]).start();
     let access = server.login(ADMIN.0, ADMIN.1).access;
     let own = server.whoami(&access).field("id");
@@ -64,7 +64,7 @@ fn another_users_factors_stay_closed_to_a_session_that_lacks_its_own() {
 }
 
 #[test]
-fn the_current_session_says_whether_the_factor_is_missing() {
+fn the_current_session_shows_whether_the_factor_is_missing() {
     let server = with(&[("second_factor", "superusers")]).start();
     let access = server.login(ADMIN.0, ADMIN.1).access;
     let session = |access: &str| server.get("/api/v1/session").bearer(access).send().expect(200).json();
@@ -79,7 +79,7 @@ fn the_current_session_says_whether_the_factor_is_missing() {
 }
 
 #[test]
-fn a_new_server_that_requires_a_factor_makes_its_first_superuser_set_one_up() {
+fn a_required_factor_applies_to_the_first_superuser() {
     for policy in ["superusers", "everybody"] {
         let server = with(&[("second_factor", policy)]).without_superuser().start();
         let FirstSuperuser::Link(link) = &server.first_superuser else { panic!("no setup link") };
@@ -94,7 +94,7 @@ fn a_new_server_that_requires_a_factor_makes_its_first_superuser_set_one_up() {
         server.recovery_codes(&id, &access, ALICE.1);
         server.call("GET", "/api/v1/users/", &access, &Value::Null).expect(200);
         assert_eq!(server.try_login(ALICE.0, ALICE.1).expect(401).detail(), "Second factor required");
-        server.wait(30);
+        server.advance(30);
         server.login(ALICE.0, &format!("{}{}", ALICE.1, server.code(&app)));
     }
 }

@@ -7,11 +7,12 @@ use crate::support::requests::{ALICE, with, with_alice};
 use crate::support::server::PASSWORD;
 use crate::support::{Response, Server};
 
-/// A server with a user who has an authenticator app: the server, a superuser's token, the user's id and the app.
+/// Starts a server with a user who has an authenticator app. Returns the server, a superuser's token, the user's id and
+/// the app.
 fn enrolled(settings: &[(&str, &str)]) -> (Server, String, String, App) {
     let (server, admin, id) = with_alice(settings);
     let app = server.enroll(&id, &server.login(ALICE.0, ALICE.1).access, ALICE.1);
-    server.wait(30);
+    server.advance(30);
     (server, admin, id, app)
 }
 
@@ -23,7 +24,7 @@ fn challenge(server: &Server) -> String {
     server.try_login(ALICE.0, ALICE.1).expect(401).field("challenge")
 }
 
-/// Runs the same request eight times at once, and returns how many succeeded.
+/// Sends the same request eight times at once. Returns how many succeeded.
 fn at_once(request: impl Fn() -> Response + Sync) -> usize {
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(&request)).collect();
@@ -36,12 +37,12 @@ fn codes_challenges_and_passkeys_work_once_however_many_use_them_at_once() {
     let (server, _, id, app) = enrolled(&[("throttle", "false")]);
     let code = server.code(&app);
     assert_eq!(at_once(|| server.try_login(ALICE.0, &format!("{}{code}", ALICE.1))), 1);
-    server.wait(30);
+    server.advance(30);
     let access = sign_in(&server, &server.code(&app));
     let codes = server.recovery_codes(&id, &access, ALICE.1);
     assert_eq!(at_once(|| server.try_login(ALICE.0, &format!("{}-{}", ALICE.1, codes[0]))), 1);
     // One code for several challenges, and several codes for one challenge.
-    server.wait(30);
+    server.advance(30);
     let code = server.code(&app);
     assert_eq!(at_once(|| server.answer(&challenge(&server), &code)), 1);
     let open = challenge(&server);
@@ -61,7 +62,7 @@ fn every_sign_in_of_an_account_with_a_second_factor_costs_one_hash() {
     let (server, _, id, app) = enrolled(&[("throttle", "false")]);
     let access = sign_in(&server, &server.code(&app));
     let codes = server.recovery_codes(&id, &access, ALICE.1);
-    server.wait(30);
+    server.advance(30);
     let code = server.code(&app);
     for (typed, status) in [
         (ALICE.1.to_owned(), 401),
@@ -77,7 +78,7 @@ fn every_sign_in_of_an_account_with_a_second_factor_costs_one_hash() {
         assert_eq!(server.app.hasher.hash_count() - before, 1, "{typed}");
     }
     let before = server.app.hasher.hash_count();
-    server.wait(30);
+    server.advance(30);
     server.answer(&challenge(&server), &server.code(&app)).expect(200);
     assert_eq!(server.app.hasher.hash_count() - before, 1, "an answer to a challenge hashes nothing");
 }
@@ -90,7 +91,7 @@ fn a_password_of_72_bytes_takes_a_code_and_one_that_ends_in_digits_is_not_cut() 
     for (name, password) in [("long", long.as_str()), ("digits", "quiet-otter-123456")] {
         let id = server.add(&admin, name, password);
         let app = server.enroll(&id, &server.login(name, password).access, password);
-        server.wait(30);
+        server.advance(30);
         assert_eq!(server.try_login(name, password).detail(), "Second factor required");
         server.login(name, &format!("{password}{}", server.code(&app)));
     }
@@ -121,12 +122,12 @@ fn challenges_and_used_steps_are_in_the_database() {
     let (clock, dir) = (server.clock.clone(), server.stop());
     let server = with(&[]).clock(&clock).in_dir(&dir).start();
     server.answer(&open, &used).refused(401, "Incorrect code");
-    server.wait(30);
+    server.advance(30);
     server.answer(&open, &server.code(&app)).expect(200);
 }
 
 #[test]
-fn a_new_password_a_deactivation_a_deletion_or_a_removed_factor_ends_open_challenges() {
+fn passwords_deactivation_deletion_and_removed_factors_end_challenges() {
     let ended = "This sign-in has expired; sign in again";
     let (server, admin, id, app) = enrolled(&[]);
     let path = format!("/api/v1/users/{id}");
@@ -146,24 +147,24 @@ fn a_new_password_a_deactivation_a_deletion_or_a_removed_factor_ends_open_challe
     server.answer(&open, &server.code(&app)).refused(401, "Incorrect code");
 
     let app = server.enroll(&id, &server.login(ALICE.0, ALICE.1).access, ALICE.1);
-    server.wait(30);
+    server.advance(30);
     let open = challenge(&server);
     server.call("DELETE", &path, &admin, &Value::Null).expect(200);
     server.answer(&open, &server.code(&app)).refused(401, ended);
 }
 
 #[test]
-fn nobody_answers_with_another_users_code_or_touches_another_users_factor() {
+fn users_cannot_use_other_users_codes_or_factors() {
     let (server, admin, id, app) = enrolled(&[]);
     let access = sign_in(&server, &server.code(&app));
     let (bob, theirs) = server.member(&admin, "bob");
     let other = server.enroll(&bob, &theirs.access, PASSWORD);
-    server.wait(30);
+    server.advance(30);
     server.answer(&challenge(&server), &server.code(&other)).refused(401, "Incorrect code");
     let typed = format!("{}{}", ALICE.1, server.code(&other));
     server.try_login(ALICE.0, &typed).refused(401, "Incorrect username or password");
     server.call("POST", "/api/v1/login/again", &access, &json!({ "code": server.code(&other) })).expect(400);
-    // A factor is found below its owner's id only.
+    // A factor is reachable only under its owner's id.
     let factor = server.factors(&bob, &admin)["factors"][0]["id"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/users/{id}/factors/{factor}");
     server.call("PATCH", &path, &access, &json!({ "name": "mine" })).refused(404, "Second factor not found");

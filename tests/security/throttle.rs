@@ -1,4 +1,4 @@
-//! Failed attempts are slowed down, and nobody can use that against somebody else.
+//! Failed attempts are throttled, and an attacker can't use that to lock users out.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::support::server::ADMIN;
 const WRONG: &str = "not-the-password";
 
 #[test]
-fn the_first_sixteen_failures_are_free_and_then_even_the_right_password_waits() {
+fn after_sixteen_failures_even_the_right_password_is_throttled() {
     let server = start(&[]);
     for _ in 0..16 {
         assert_eq!(server.try_login_from("192.0.2.1", ADMIN.0, WRONG).status, 401);
@@ -17,13 +17,13 @@ fn the_first_sixteen_failures_are_free_and_then_even_the_right_password_waits() 
     let refused = server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1);
     assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
     assert_eq!(refused.json(), json!({"detail": "Too many requests. Please try again later.", "retry_after": "1"}));
-    server.wait(1);
+    server.advance(1);
     assert_eq!(server.try_login_from("192.0.2.1", ADMIN.0, WRONG).status, 401);
     assert_eq!(server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1).header("retry-after"), Some("2"));
 }
 
 #[test]
-fn waits_double_up_to_a_quarter_of_an_hour_and_survive_a_restart() {
+fn waits_double_up_to_15_minutes_and_survive_a_restart() {
     let server = start(&[]);
     let mut waits = Vec::new();
     let mut elapsed = 0;
@@ -32,7 +32,7 @@ fn waits_double_up_to_a_quarter_of_an_hour_and_survive_a_restart() {
         if answer.status == 429 {
             let wait: i64 = answer.field("retry_after").parse().unwrap();
             waits.push(wait);
-            server.wait(wait);
+            server.advance(wait);
             elapsed += wait;
             assert_eq!(server.try_login_from("192.0.2.1", ADMIN.0, WRONG).status, 401);
         }
@@ -40,12 +40,12 @@ fn waits_double_up_to_a_quarter_of_an_hour_and_survive_a_restart() {
     assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
     let dir = server.stop();
     let restarted = with(&[]).in_dir(&dir).start();
-    restarted.wait(elapsed);
+    restarted.advance(elapsed);
     assert_eq!(restarted.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1).header("retry-after"), Some("900"));
 }
 
 #[test]
-fn names_that_nobody_has_wait_as_long_as_names_that_somebody_has() {
+fn unknown_names_are_throttled_like_known_ones() {
     let server = start(&[]);
     for name in [ADMIN.0, "ghost"] {
         let statuses: Vec<u16> = (0..18).map(|_| server.try_login_from("192.0.2.1", name, WRONG).status).collect();
@@ -54,7 +54,7 @@ fn names_that_nobody_has_wait_as_long_as_names_that_somebody_has() {
 }
 
 #[test]
-fn an_attacker_elsewhere_cannot_lock_somebody_out_of_a_known_place() {
+fn an_attacker_cannot_lock_a_user_out_of_a_known_network() {
     let server = start(&[]);
     assert_eq!(server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1).status, 200);
     for n in 0..30 {
@@ -66,7 +66,7 @@ fn an_attacker_elsewhere_cannot_lock_somebody_out_of_a_known_place() {
 }
 
 #[test]
-fn one_place_cannot_try_many_accounts_for_free_and_an_ipv6_customer_is_one_place() {
+fn one_network_cannot_try_many_accounts_and_an_ipv6_customer_is_one_network() {
     let server = start(&[]);
     let statuses: Vec<u16> =
         (0..82).map(|n| server.try_login_from(&format!("2001:db8::{n}"), &format!("name{n}"), WRONG).status).collect();
@@ -75,7 +75,7 @@ fn one_place_cannot_try_many_accounts_for_free_and_an_ipv6_customer_is_one_place
 }
 
 #[test]
-fn a_success_clears_the_pair_but_not_the_place() {
+fn a_success_clears_the_pair_but_not_the_network() {
     let server = start(&[]);
     for _ in 0..19 {
         for _ in 0..4 {
@@ -90,7 +90,7 @@ fn a_success_clears_the_pair_but_not_the_place() {
 }
 
 #[test]
-fn wrong_current_passwords_count_like_failed_log_ins() {
+fn wrong_current_passwords_count_like_failed_sign_ins() {
     let server = start(&[]);
     let admin = server.login(ADMIN.0, ADMIN.1).access;
     let id = server.call("GET", "/api/v1/users/whoami", &admin, &Value::Null).field("id");
@@ -101,12 +101,12 @@ fn wrong_current_passwords_count_like_failed_log_ins() {
     let statuses: Vec<u16> = (0..17).map(|_| guess(WRONG)).collect();
     assert_eq!(statuses, [&[400; 16][..], &[429]].concat());
     assert_eq!(guess(ADMIN.1), 429);
-    server.wait(1);
+    server.advance(1);
     assert_eq!(guess(ADMIN.1), 200);
 }
 
 #[test]
-fn sign_ups_are_limited_by_place_and_by_how_many_wait_for_approval() {
+fn sign_ups_are_limited_per_network_and_by_waiting_accounts() {
     let server = start(&[("signup_max_waiting", "40")]);
     let sign_up = |from: &str, name: String| {
         let body = json!({"username": name, "password": "quiet-otter-7"});
@@ -134,7 +134,7 @@ fn signing_up_with_taken_names_counts_too() {
     assert_eq!(statuses.iter().position(|status| *status == 429), Some(10), "{statuses:?}");
 }
 
-/// What as many requests are told that are sent at the same moment.
+/// The statuses of requests that are sent at the same moment.
 fn at_once(requests: impl IntoIterator<Item = Request>) -> Vec<u16> {
     std::thread::scope(|scope| {
         let send = |request: Request| scope.spawn(move || request.send().status);
@@ -144,8 +144,8 @@ fn at_once(requests: impl IntoIterator<Item = Request>) -> Vec<u16> {
 }
 
 #[test]
-fn trying_at_once_gives_no_more_guesses_than_trying_one_after_the_other() {
-    // Slow enough that all are under way before the first is known to have failed.
+fn parallel_attempts_give_no_more_guesses_than_sequential_ones() {
+    // Hashing is slow enough that all requests are pending before the first one fails.
     let server = with(&[]).bcrypt_cost(8).start();
     let guess = |from: &str, name: &str| {
         server.from(from, "POST", "/api/v1/login").form(&[("username", name), ("password", WRONG)])
@@ -167,20 +167,20 @@ fn trying_at_once_gives_no_more_guesses_than_trying_one_after_the_other() {
 }
 
 #[test]
-fn whoever_signs_in_many_times_at_once_is_let_in_each_time() {
+fn parallel_sign_ins_with_the_right_password_all_succeed() {
     let server = with(&[]).bcrypt_cost(8).start();
-    let log_in =
+    let sign_in =
         || server.from("192.0.2.1", "POST", "/api/v1/login").form(&[("username", ADMIN.0), ("password", ADMIN.1)]);
-    assert_eq!(at_once((0..30).map(|_| log_in())), [200; 30]);
+    assert_eq!(at_once((0..30).map(|_| sign_in())), [200; 30]);
 }
 
 #[test]
-fn who_goes_away_while_the_password_is_compared_has_failed() {
+fn a_client_that_disconnects_during_the_hash_counts_as_a_failure() {
     let server = with(&[]).bcrypt_cost(9).start();
     for _ in 0..16 {
         let before = server.app.hasher.hash_count();
         let mut connection = server.connect();
-        // What is not read by the time of closing makes it a break instead of an end.
+        // Closing with unread data resets the connection.
         connection.write(&server.get("/health").bytes(true));
         connection.wait_for_response();
         let guess = server.from("192.0.2.1", "POST", "/api/v1/login");
@@ -197,12 +197,12 @@ fn who_goes_away_while_the_password_is_compared_has_failed() {
 }
 
 #[test]
-fn counts_fade_while_one_failure_a_day_comes() {
+fn failure_counts_decay_with_one_failure_a_day() {
     let server = start(&[]);
     for n in 0..45 {
         assert_eq!(server.try_login_from(&format!("198.51.100.{n}"), ADMIN.0, WRONG).status, 401);
         assert_eq!(server.try_login_from("192.0.2.1", &format!("name{n}"), WRONG).status, 401);
-        server.wait(23 * 3600);
+        server.advance(23 * 3600);
     }
     server.try_login_from("198.51.100.100", ADMIN.0, WRONG);
     server.try_login_from("192.0.2.1", "ghost", WRONG);
@@ -211,14 +211,14 @@ fn counts_fade_while_one_failure_a_day_comes() {
 }
 
 #[test]
-fn throttling_can_be_switched_off() {
+fn throttling_can_be_turned_off() {
     let server = start(&[("throttle", "false")]);
     assert!((0..30).all(|_| server.try_login_from("192.0.2.1", ADMIN.0, WRONG).status == 401));
     assert_eq!(server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1).status, 200);
 }
 
 #[test]
-fn one_network_gets_a_quarter_of_the_accounts_that_can_wait() {
+fn one_network_gets_a_quarter_of_the_waiting_accounts() {
     let server = start(&[("trusted_proxies", "127.0.0.1"), ("signup_max_waiting", "8")]);
     let sign_up = |address: &str, name: &str| {
         let body = json!({ "username": name, "password": "quiet-otter-7" });

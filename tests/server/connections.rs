@@ -1,4 +1,4 @@
-//! Requests in pieces, requests that are sent ahead, and the limits on connections.
+//! Requests in pieces, pipelined requests, and the connection limits.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
@@ -71,7 +71,7 @@ fn request() -> impl Strategy<Value = Sent> {
 }
 
 #[test]
-fn requests_are_answered_in_order_however_their_bytes_are_cut() {
+fn requests_are_answered_in_order_in_any_fragmentation() {
     let server = Server::with().set("workers", "1").start();
     let mut runner = TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
     let many = (prop::collection::vec(request(), 1..40), prop::collection::vec(1..6000_usize, 1..20));
@@ -99,7 +99,7 @@ fn requests_are_answered_in_order_however_their_bytes_are_cut() {
 }
 
 #[test]
-fn a_request_that_is_sent_ahead_is_refused_and_the_connection_closed() {
+fn a_pipelined_request_is_refused_and_the_connection_closed() {
     let server = Server::with().set("workers", "1").start();
     let token = server.admin();
     let paths = ["/health", "/api/v1/users/whoami", "/openapi.json", "/api/v1/users"];
@@ -120,7 +120,7 @@ fn a_request_that_is_sent_ahead_is_refused_and_the_connection_closed() {
 }
 
 #[test]
-fn a_client_that_sends_requests_ahead_without_end_keeps_nobody_waiting() {
+fn a_client_that_pipelines_endlessly_delays_no_other_client() {
     let server = Server::with().set("workers", "1").start();
     let mut hostile: Vec<_> = (0..20).map(|_| server.connect()).collect();
     let many = b"GET /health_check HTTP/1.1\r\nhost: x\r\n\r\n".repeat(20_000);
@@ -156,11 +156,11 @@ fn connections_over_the_limit_are_closed_until_others_end() {
         assert_eq!(ask(connection).unwrap().status, 200);
     }
     assert!(server.connect().read(false).is_none());
-    // The database has the files that it needs, too.
+    // The database still has the file descriptors that it needs.
     open[0].write(b"GET /health_check HTTP/1.1\r\nhost: x\r\n\r\n");
     assert_eq!(open[0].read(false).unwrap().status, 200);
     open.clear();
-    // The server needs a moment to notice.
+    // The server notices closed connections with a delay.
     let answers = std::iter::from_fn(|| Some(server.request("GET", "/health").try_send())).take(10_000);
     assert!(answers.flatten().any(|answer| answer.status == 200));
     assert!(server.log().contains("too many connections"), "{}", server.log());
@@ -176,7 +176,7 @@ fn own_address() -> IpAddr {
 #[needs(network)]
 #[test]
 #[cfg(unix)]
-fn one_address_has_its_own_limit_and_others_are_answered_meanwhile() {
+fn one_address_has_its_own_limit_and_others_are_still_answered() {
     // Room for 320 connections, of which one address may hold 10.
     let server = Program::new(&[]).superuser().env("USHER_BIND", "0.0.0.0:0").limit_files(1344).start();
     let address = SocketAddr::new(own_address(), server.address.port());

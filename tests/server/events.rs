@@ -1,4 +1,4 @@
-//! What `on_event` is told, how, and what happens while nobody listens.
+//! Events for `on_event`: contents, delivery, retries.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -18,10 +18,10 @@ use crate::support::server::{ADMIN, Builder, PASSWORD};
 use crate::support::{Response, Server};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
-/// Longer than any delivery takes that works.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than any delivery takes.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// An address that events are sent to. It answers with these statuses in turn, and then with 200.
+/// A receiver of events. It responds with these statuses in turn, and then with 200.
 struct Hook {
     address: SocketAddr,
     received: Receiver<(String, Value)>,
@@ -51,12 +51,12 @@ impl Hook {
         format!("http://{}/hooks/usher?from=home", self.address)
     }
 
-    /// The next event: the head of its request, and its body.
+    /// The head and the body of the next event's request.
     fn next(&self) -> (String, Value) {
-        self.received.recv_timeout(PATIENCE).unwrap()
+        self.received.recv_timeout(TIMEOUT).unwrap()
     }
 
-    fn next_kind(&self) -> String {
+    fn next_event_name(&self) -> String {
         self.next().1["event"].as_str().unwrap().to_owned()
     }
 }
@@ -77,7 +77,7 @@ fn header<'a>(head: &'a str, name: &str) -> &'a str {
     head.lines().find(is).unwrap().split_once(':').unwrap().1.trim()
 }
 
-fn told(hook: &Hook) -> Builder {
+fn with_hook(hook: &Hook) -> Builder {
     Server::with().set("on_event", &hook.url()).set("on_event_secret", SECRET)
 }
 
@@ -88,9 +88,9 @@ fn sign_in_from(server: &Server, name: &str, address: &str) -> Response {
 }
 
 #[test]
-fn sign_ups_new_places_new_passwords_and_ended_sessions_are_sent_in_order_and_signed() {
+fn events_are_sent_in_order_and_signed() {
     let hook = Hook::start(&[]);
-    let server = told(&hook).set("throttle", "true").set("trusted_proxies", "127.0.0.1").start();
+    let server = with_hook(&hook).set("throttle", "true").set("trusted_proxies", "127.0.0.1").start();
     let id = server.sign_up("erika")["id"].as_str().unwrap().to_owned();
     let admin = server.admin();
     server.patch(format!("/api/v1/users/{id}")).bearer(&admin).json(&json!({ "is_active": true })).send().expect(200);
@@ -116,14 +116,14 @@ fn sign_ups_new_places_new_passwords_and_ended_sessions_are_sent_in_order_and_si
     assert_eq!(shown(&place)[..2], ["\"sign_in_from_new_place\"", "\"login\""]);
     assert_eq!((&place["actor_name"], &place["address"]), (&json!("erika"), &json!("198.51.100.7")));
     assert_eq!(place["detail"], "new place");
-    assert_eq!([hook.next_kind(), hook.next_kind()], ["password_changed", "session_ended"]);
+    assert_eq!([hook.next_event_name(), hook.next_event_name()], ["password_changed", "session_ended"]);
 }
 
 #[test]
-fn a_failed_delivery_is_repeated_and_slows_no_request_and_a_refused_one_is_given_up() {
-    // The second event is refused for good.
+fn failed_deliveries_are_retried_and_rejected_ones_are_dropped() {
+    // The receiver rejects the second event permanently.
     let hook = Hook::start(&[503, 200, 410]);
-    let server = told(&hook).start();
+    let server = with_hook(&hook).start();
     for name in ["erika", "greta", "frida"] {
         server.sign_up(name);
     }
@@ -132,27 +132,27 @@ fn a_failed_delivery_is_repeated_and_slows_no_request_and_a_refused_one_is_given
 }
 
 #[test]
-fn a_restart_loses_no_event_and_what_happened_while_nobody_was_to_be_told_is_not_sent() {
+fn a_restart_loses_no_event_and_sends_none_from_before_on_event_was_set() {
     let server = Server::start();
     server.sign_up("before");
     let hook = Hook::start(&[200, 503]);
-    let server = told(&hook).in_dir(&server.stop()).start();
+    let server = with_hook(&hook).in_dir(&server.stop()).start();
     server.sign_up("erika");
     assert_eq!(hook.next().1["target_name"], "erika");
     server.sign_up("greta");
     server.sign_up("frida");
-    // It was refused, and would be sent again in a second.
+    // The receiver failed to accept it; the server would retry in a second.
     assert_eq!(hook.next().1["target_name"], "greta");
     let later = Hook::start(&[]);
-    let _server = told(&later).in_dir(&server.stop()).start();
+    let _server = with_hook(&later).in_dir(&server.stop()).start();
     assert_eq!([later.next(), later.next()].map(|(_, event)| event["target_name"].clone()), ["greta", "frida"]);
 }
 
 #[test]
-fn events_of_more_than_a_day_ago_are_not_sent() {
+fn events_older_than_a_day_are_not_sent() {
     let hook = Hook::start(&[]);
     let clock = Clock::manual("2026-06-01T12:00:00Z".parse().unwrap());
-    let server = told(&hook).clock(&clock).start();
+    let server = with_hook(&hook).clock(&clock).start();
     server.sign_up("erika");
     assert_eq!(hook.next().1["target_name"], "erika");
     let dir = server.stop();
@@ -160,12 +160,12 @@ fn events_of_more_than_a_day_ago_are_not_sent() {
     let position = server.query::<i64>("SELECT count(*) FROM event_position");
     let dir = server.stop();
     assert_eq!(position, 0);
-    // As if the receiver had been down: the entries are there, and nobody was told.
+    // As if the receiver had been down: the entries are there, but weren't delivered.
     let old = database(&dir);
     old.execute_batch("INSERT INTO event_position VALUES (1, 0)").unwrap();
     drop(old);
     clock.advance(chrono::TimeDelta::hours(25));
-    let server = told(&hook).clock(&clock).in_dir(&dir).start();
+    let server = with_hook(&hook).clock(&clock).in_dir(&dir).start();
     server.sign_up("greta");
     assert_eq!(hook.next().1["target_name"], "greta");
 }
@@ -176,11 +176,11 @@ fn database(dir: &tempfile::TempDir) -> rusqlite::Connection {
 }
 
 #[test]
-fn a_program_gets_each_event_on_standard_input_and_none_of_the_settings() {
+fn a_program_gets_events_on_standard_input_but_no_settings() {
     let dir = std::sync::Arc::new(tempfile::TempDir::new().unwrap());
     let (pipe, script) = (dir.path().join("pipe"), dir.path().join("tell"));
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    // The first try fails.
+    // The first attempt fails.
     let once = dir.path().join("once");
     let text = format!(
         "#!/bin/sh\nif mkdir '{once}'; then exit 1; fi\n(cat; env) > '{pipe}'\n",
@@ -192,7 +192,7 @@ fn a_program_gets_each_event_on_standard_input_and_none_of_the_settings() {
     let server = Program::in_dir(&dir, &[]).superuser().env("USHER_ON_EVENT", &script).start();
     let body = json!({ "username": "erika", "password": PASSWORD });
     server.request("POST", "/api/v1/users/").json(&body).send().expect(201);
-    // Opening waits until the script writes.
+    // Opening the FIFO blocks until the script writes.
     let told = std::fs::read_to_string(&pipe).unwrap();
     let (event, environment) = told.split_once('\n').unwrap();
     let event: Value = serde_json::from_str(event).unwrap();
@@ -202,8 +202,8 @@ fn a_program_gets_each_event_on_standard_input_and_none_of_the_settings() {
     assert!(log.contains("wasn't told of sign_up: the program ended with exit status: 1"), "{log}");
 }
 
-/// Makes a certificate authority and a certificate for 127.0.0.1, and returns the paths of the former's certificate,
-/// and of the latter's certificate and key.
+/// Creates a certificate authority and a certificate for 127.0.0.1. Returns the paths of the authority's certificate,
+/// the server's certificate and its key.
 fn certificates(dir: &Path) -> [String; 3] {
     let path = |name: &str| dir.join(name).display().to_string();
     let (ca, ca_key, leaf, leaf_key) = (path("ca.pem"), path("ca.key"), path("leaf.pem"), path("leaf.key"));
@@ -258,7 +258,7 @@ fn an_https_address_must_have_a_valid_certificate() {
     let body = json!({ "username": "erika", "password": PASSWORD });
     server.request("POST", "/api/v1/users/").json(&body).send().expect(201);
     assert!(receive().is_err());
-    // Once it is tried again, the first failure is in the log.
+    // The first failure is logged before the retry.
     assert!(receive().is_err());
     let log = server.stop().stderr;
     assert!(log.contains("wasn't told of sign_up: invalid peer certificate"), "{log}");
@@ -271,8 +271,8 @@ fn an_https_address_must_have_a_valid_certificate() {
 #[test]
 fn the_superuser_signs_in_without_an_event_the_first_time() {
     let hook = Hook::start(&[]);
-    let server = told(&hook).set("throttle", "true").start();
+    let server = with_hook(&hook).set("throttle", "true").start();
     server.login(ADMIN.0, ADMIN.1);
     server.sign_up("erika");
-    assert_eq!(hook.next_kind(), "sign_up");
+    assert_eq!(hook.next_event_name(), "sign_up");
 }

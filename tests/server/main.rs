@@ -10,4 +10,4 @@ mod events;
 mod process;
 mod service;
 mod sidecar;
-mod support_works;
+mod smoke;

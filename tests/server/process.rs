@@ -1,4 +1,4 @@
-//! The program as whoever starts it meets it: what it prints, where it writes, how it ends, and when it does not start.
+//! The program as a process: output, files, exit status, and refused starts.
 
 use std::fs;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use crate::support::process::mode;
-use crate::support::{Program, Running};
+use crate::support::{Program, ServerProcess};
 
-/// Everything in a directory, with contents: to see that nothing was touched.
+/// All files of a directory with their contents, to check that nothing changed.
 fn snapshot(dir: &std::path::Path) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(dir).map(|entries| entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>());
     let mut files: Vec<_> = entries
@@ -20,7 +20,7 @@ fn snapshot(dir: &std::path::Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Fails to start with one sentence that holds these words, touching nothing.
+/// Asserts that the start fails with one sentence that contains these words and changes no file.
 fn refused(dir: &Arc<TempDir>, arguments: &[&str], words: &[&str]) {
     let before = (snapshot(dir.path()), snapshot(&dir.path().join("data")));
     let ended = Program::in_dir(dir, arguments).superuser().finish();
@@ -39,7 +39,7 @@ fn dir() -> Arc<TempDir> {
 }
 
 #[test]
-fn a_start_tells_a_program_where_it_listens_and_a_person_where_the_data_is() {
+fn a_start_prints_the_address_for_programs_and_the_data_directory_for_people() {
     let server = Program::new(&[]).superuser().start();
     assert_eq!(server.ready["event"], "ready");
     assert_eq!(server.ready["pid"], server.id());
@@ -73,24 +73,24 @@ fn files_that_others_could_read_are_made_private_again() {
 }
 
 #[test]
-fn both_signals_stop_the_server_after_it_has_answered_what_it_was_asked() {
-    for stop in [Running::terminate, Running::interrupt] {
+fn both_signals_stop_the_server_after_pending_requests() {
+    for stop in [ServerProcess::terminate, ServerProcess::interrupt] {
         let server = Program::new(&["--workers", "1"]).superuser().start();
         let mut open = server.connect();
         let (begin, end) = (r#"{"username":"a","#, r#""password":"quiet-otter-777"}"#);
         let head = "POST /api/v1/users/ HTTP/1.1\r\nhost: x\r\ncontent-type: application/json";
         open.write(format!("{head}\r\ncontent-length: {}\r\n\r\n{begin}", begin.len() + end.len()).as_bytes());
-        // The request is known to be under way when the server has answered another on the same thread pool.
+        // Once the server has answered another request on the same thread pool, this request is in progress.
         server.request("GET", "/health").send().expect(200);
         stop(&server);
         open.write(end.as_bytes());
         assert_eq!(open.read(false).unwrap().status, 201);
-        assert!(server.ended().status.success());
+        assert!(server.wait_for_exit().status.success());
     }
 }
 
 #[test]
-fn settings_that_are_wrong_stop_the_start() {
+fn invalid_settings_prevent_the_start() {
     let dir = dir();
     refused(&dir, &["--workers", "many"], &["--workers", "many"]);
     refused(&dir, &["--bind", "nowhere"], &["--bind"]);
@@ -109,7 +109,7 @@ fn settings_that_are_wrong_stop_the_start() {
 }
 
 #[test]
-fn the_settings_file_in_the_working_directory_is_read_and_named() {
+fn the_settings_file_in_the_working_directory_is_read_and_logged() {
     let dir = dir();
     fs::write(dir.path().join("usher.toml"), "signup = \"closed\"\n").unwrap();
     let server = Program::in_dir(&dir, &[]).superuser().start();
@@ -121,7 +121,7 @@ fn the_settings_file_in_the_working_directory_is_read_and_named() {
 }
 
 #[test]
-fn a_data_directory_that_cannot_be_used_stops_the_start_and_is_left_as_it_was() {
+fn an_unusable_data_directory_prevents_the_start_and_stays_unchanged() {
     let file_in_the_way = dir();
     fs::write(file_in_the_way.path().join("data"), "a file").unwrap();
     refused(&file_in_the_way, &[], &["data"]);
@@ -168,7 +168,7 @@ fn two_servers_share_neither_a_data_directory_nor_a_port() {
 }
 
 #[test]
-fn without_a_terminal_the_setup_link_goes_to_a_private_file_that_the_next_start_removes() {
+fn without_a_terminal_the_setup_link_goes_to_a_private_file() {
     let server = Program::new(&[]).start();
     let link = server.data_dir().join("setup-link");
     assert_eq!(mode(&link), 0o600);
@@ -185,7 +185,7 @@ fn without_a_terminal_the_setup_link_goes_to_a_private_file_that_the_next_start_
 }
 
 #[test]
-fn the_command_line_adds_users_beside_a_running_server_and_never_makes_a_database() {
+fn the_command_line_adds_users_but_never_creates_a_database() {
     let nowhere = Program::new(&["user", "add", "root", "--superuser"]).input("quiet-otter-7\n").finish();
     assert_eq!(nowhere.status.code(), Some(1));
     assert!(nowhere.stderr.contains("does not exist"), "{nowhere:?}");
@@ -214,10 +214,10 @@ fn the_command_line_adds_users_beside_a_running_server_and_never_makes_a_databas
 }
 
 #[test]
-fn a_hangup_stops_the_server_in_order_unless_it_is_ignored() {
+fn sighup_stops_the_server_cleanly_unless_it_is_ignored() {
     let server = Program::new(&[]).superuser().start();
     hang_up(server.id());
-    let ended = server.ended();
+    let ended = server.wait_for_exit();
     assert!(ended.status.success() && ended.stderr.contains("stopped"), "{ended:?}");
     let server = Program::new(&[]).superuser().ignoring_hangup().start();
     hang_up(server.id());
@@ -230,7 +230,7 @@ fn hang_up(id: u32) {
     rustix::process::kill_process(id, rustix::process::Signal::HUP).unwrap();
 }
 
-/// As Litestream does, another program reads the database all the time.
+/// Litestream, for example, keeps a read transaction open.
 #[test]
 fn a_stop_does_not_wait_for_another_programs_long_read() {
     let server = Program::new(&[]).superuser().start();

@@ -1,4 +1,4 @@
-//! usher under a service manager: what it tells it, and the sockets it takes from it.
+//! Service managers: notifications and socket activation.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::support::{Program, Request};
 
-/// The end of the manager's socket at which it listens.
+/// The service manager's end of the notification socket.
 struct Manager {
     dir: Arc<TempDir>,
     socket: UnixDatagram,
@@ -33,8 +33,8 @@ impl Manager {
         program.env("NOTIFY_SOCKET", self.dir.path().join("notify"))
     }
 
-    /// The next thing that it is told.
-    fn hears(&self) -> String {
+    /// The next notification.
+    fn next_notification(&self) -> String {
         let mut buffer = [0; 1024];
         let length = self.socket.recv(&mut buffer).unwrap();
         String::from_utf8_lossy(&buffer[..length]).into_owned()
@@ -42,16 +42,16 @@ impl Manager {
 }
 
 #[test]
-fn the_manager_is_told_when_the_server_is_ready_and_when_it_stops() {
+fn the_service_manager_is_notified_of_readiness_and_stop() {
     let manager = Manager::new();
     let server = manager.program().start();
-    assert_eq!(manager.hears(), format!("READY=1\nSTATUS=listening on {}\n", server.address));
+    assert_eq!(manager.next_notification(), format!("READY=1\nSTATUS=listening on {}\n", server.address));
     assert!(server.stop().status.success());
-    assert!(manager.hears().starts_with("STOPPING=1\n"));
+    assert!(manager.next_notification().starts_with("STOPPING=1\n"));
 }
 
 #[test]
-fn a_server_that_does_not_start_is_never_called_ready() {
+fn a_server_that_fails_to_start_never_reports_readiness() {
     let manager = Manager::new();
     assert!(!manager.program().env("USHER_BIND", "192.0.2.1:1").finish().status.success());
     manager.socket.set_nonblocking(true).unwrap();
@@ -59,25 +59,28 @@ fn a_server_that_does_not_start_is_never_called_ready() {
 }
 
 #[test]
-fn signs_of_life_come_while_the_server_lives() {
+fn the_watchdog_is_notified_while_the_server_works() {
     let manager = Manager::new();
     let server = manager.program().env("WATCHDOG_USEC", "400000").start();
-    assert!(manager.hears().starts_with("READY=1"));
-    assert_eq!([manager.hears(), manager.hears(), manager.hears()], ["WATCHDOG=1\n"; 3]);
+    assert!(manager.next_notification().starts_with("READY=1"));
+    assert_eq!(
+        [manager.next_notification(), manager.next_notification(), manager.next_notification()],
+        ["WATCHDOG=1\n"; 3]
+    );
     assert!(server.stop().status.success());
 }
 
 #[test]
-fn a_watchdog_that_is_meant_for_another_process_is_left_alone() {
+fn a_watchdog_for_another_process_is_ignored() {
     let manager = Manager::new();
     let server = manager.program().env("WATCHDOG_USEC", "1").env("WATCHDOG_PID", "1").start();
-    assert!(manager.hears().starts_with("READY=1"));
+    assert!(manager.next_notification().starts_with("READY=1"));
     server.stop();
-    assert!(manager.hears().starts_with("STOPPING=1"));
+    assert!(manager.next_notification().starts_with("STOPPING=1"));
 }
 
-/// Holds a socket as a service manager does and starts usher on it, as often as a line comes; `None` without Python.
-/// A test cannot put a socket in its place by itself without unsafe code.
+/// Holds sockets as a service manager does, and starts usher on them once for each line on standard input. It is a
+/// Python script, because a test can't pass on sockets by number without unsafe code.
 fn activated(dir: &TempDir, settings: &[(&str, &str)]) -> (Child, SocketAddr) {
     const SCRIPT: &str = "
 import os, socket, sys
@@ -106,7 +109,7 @@ while True:
     (python, SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
-/// The next line of its standard output, read no further than that: the next call reads on.
+/// The next line of standard output, read byte by byte, so that the next call continues there.
 fn line(child: &mut Child) -> String {
     let mut line = Vec::new();
     let mut byte = [0];
@@ -116,16 +119,16 @@ fn line(child: &mut Child) -> String {
     String::from_utf8(line).unwrap()
 }
 
-fn go_on(child: &mut Child) {
+fn restart_server(child: &mut Child) {
     std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"\n").unwrap();
 }
 
 #[needs(python3)]
 #[test]
-fn a_server_answers_on_the_sockets_that_it_is_passed_and_a_restart_refuses_no_connection() {
+fn socket_activation_serves_passed_sockets_and_restarts_drop_no_connection() {
     let dir = TempDir::new().unwrap();
     let (mut manager, address) = activated(&dir, &[]);
-    go_on(&mut manager);
+    restart_server(&mut manager);
     let ready: Value = serde_json::from_str(&line(&mut manager)).unwrap();
     assert_eq!(ready["url"], format!("http://{address}"));
     Request::new(address, "GET", "/api/v1/auto_login").send().expect(200);
@@ -135,7 +138,7 @@ fn a_server_answers_on_the_sockets_that_it_is_passed_and_a_restart_refuses_no_co
         rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), rustix::process::Signal::TERM)
             .unwrap();
     };
-    // Four clients that come again and again, whatever happens meanwhile.
+    // Four clients send requests throughout.
     let busy = Arc::new(AtomicBool::new(true));
     let client = |busy: Arc<AtomicBool>| {
         move || {
@@ -153,10 +156,10 @@ fn a_server_answers_on_the_sockets_that_it_is_passed_and_a_restart_refuses_no_co
     }
     assert!(last.contains("listening on the service manager's sockets"), "{last}");
     assert!(last.contains(&format!("{address}, [::1]:")), "{last}");
-    // Nobody runs; the connection is taken all the same, and answered by the next one.
+    // No server runs now. The kernel accepts the connection, and the next server answers it.
     let mut early = crate::support::client::Connection::open(address);
     early.write(&Request::new(address, "GET", "/health").bytes(false));
-    go_on(&mut manager);
+    restart_server(&mut manager);
     let again: Value = serde_json::from_str(&line(&mut manager)).unwrap();
     assert_ne!(again["pid"], ready["pid"]);
     assert_eq!(early.read(false).unwrap().status, 200);
@@ -170,7 +173,7 @@ fn a_server_answers_on_the_sockets_that_it_is_passed_and_a_restart_refuses_no_co
 }
 
 #[test]
-fn automatic_log_in_is_refused_on_a_passed_socket_that_others_can_reach() {
+fn automatic_sign_in_is_refused_on_a_passed_public_socket() {
     let dir = TempDir::new().unwrap();
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     let inputs = usher::config::Inputs {

@@ -1,4 +1,4 @@
-//! usher beside another program: where it says that it listens, with whom it ends, and that two never share a directory.
+//! usher as a sidecar: the port file, the parent process, and the lock on the data directory.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -15,7 +15,7 @@ use crate::support::process::mode;
 use crate::support::{Program, Request};
 
 #[test]
-fn the_port_file_says_where_the_server_listens_from_readiness_to_stop() {
+fn the_port_file_has_the_address_from_readiness_to_stop() {
     let dir = Arc::new(TempDir::new().unwrap());
     let path = dir.path().join("port.json");
     let server = Program::in_dir(&dir, &["--port-file", "port.json"]).superuser().start();
@@ -24,7 +24,7 @@ fn the_port_file_says_where_the_server_listens_from_readiness_to_stop() {
     assert_eq!(told["port"], server.address.port());
     assert_eq!(told["pid"], server.id());
     assert_eq!(mode(&path), 0o600);
-    // A second one that cannot start takes nothing from the first.
+    // A second server that can't start leaves the first one's port file alone.
     let second = Program::in_dir(&dir, &["--port-file", "port.json"]).finish();
     assert!(second.stderr.contains("another usher is running on"), "{second:?}");
     assert!(path.exists());
@@ -33,7 +33,7 @@ fn the_port_file_says_where_the_server_listens_from_readiness_to_stop() {
 }
 
 #[test]
-fn a_port_file_that_a_killed_server_left_is_replaced() {
+fn the_port_file_of_a_killed_server_is_replaced() {
     let dir = Arc::new(TempDir::new().unwrap());
     let path = dir.path().join("port.json");
     let start = || Program::in_dir(&dir, &["--port-file", "port.json"]).superuser().start();
@@ -48,7 +48,7 @@ fn a_port_file_that_a_killed_server_left_is_replaced() {
 }
 
 #[test]
-fn a_port_file_that_cannot_be_written_or_is_something_else_stops_the_start() {
+fn an_unwritable_or_foreign_port_file_prevents_the_start() {
     let dir = Arc::new(TempDir::new().unwrap());
     fs::write(dir.path().join("thesis.txt"), "years of work").unwrap();
     for (path, words) in [
@@ -67,7 +67,7 @@ fn a_port_file_that_cannot_be_written_or_is_something_else_stops_the_start() {
 }
 
 #[test]
-fn of_many_that_start_at_once_on_one_directory_one_runs() {
+fn only_one_of_many_servers_started_at_once_on_a_directory_runs() {
     let dir = Arc::new(TempDir::new().unwrap());
     let start = || {
         let program = Program::in_dir(&dir, &["--port-file", "port.json"]).superuser();
@@ -87,7 +87,7 @@ fn of_many_that_start_at_once_on_one_directory_one_runs() {
     assert_eq!(told, running.ready);
 }
 
-/// A shell that starts usher and waits for it; what usher prints comes from the shell's standard output.
+/// A shell that starts usher and waits for it. It passes on usher's standard output.
 fn host(dir: &TempDir, arguments: &str) -> std::process::Child {
     let script = format!("\"$USHER\" --port-file port.json {arguments} & wait");
     let mut shell = Command::new("sh");
@@ -97,7 +97,7 @@ fn host(dir: &TempDir, arguments: &str) -> std::process::Child {
 }
 
 #[test]
-fn a_server_ends_in_order_when_the_program_that_started_it_is_killed() {
+fn a_server_stops_cleanly_when_its_parent_is_killed() {
     for arguments in ["--exit-with-parent", "--exit-with-parent=$$"] {
         let dir = TempDir::new().unwrap();
         let mut host = host(&dir, arguments);
@@ -110,11 +110,11 @@ fn a_server_ends_in_order_when_the_program_that_started_it_is_killed() {
         host.kill().unwrap();
         let mut log = String::new();
         if answer.as_ref().is_none_or(|answer| answer.status != 200) {
-            // The server ends with the host, and its log with it.
+            // The server exits with its parent, which closes the log.
             host.stderr.take().unwrap().read_to_string(&mut log).unwrap();
             panic!("{arguments}: {answer:?}; the server's log: {log}");
         }
-        // The pipe is at its end when nobody holds it open any more.
+        // The pipe ends when every process has closed it.
         let (ended, waiting) = channel();
         std::thread::spawn(move || ended.send(output.read_to_end(&mut Vec::new())));
         waiting.recv_timeout(Duration::from_secs(30)).expect("the server ends").unwrap();
@@ -127,7 +127,7 @@ fn a_server_ends_in_order_when_the_program_that_started_it_is_killed() {
 }
 
 #[test]
-fn a_server_whose_parent_has_ended_before_does_not_start() {
+fn a_server_does_not_start_if_its_parent_has_already_exited() {
     let mut short = Command::new("true").spawn().unwrap();
     let id = short.id();
     short.wait().unwrap();
@@ -138,7 +138,7 @@ fn a_server_whose_parent_has_ended_before_does_not_start() {
 }
 
 #[test]
-fn the_end_of_the_thread_that_started_the_server_is_not_the_end_of_the_program() {
+fn the_exit_of_the_starting_thread_does_not_stop_the_server() {
     let start = || Program::new(&["--exit-with-parent"]).superuser().start();
     let server = std::thread::spawn(start).join().unwrap();
     server.request("GET", "/health").send().expect(200);
@@ -146,7 +146,7 @@ fn the_end_of_the_thread_that_started_the_server_is_not_the_end_of_the_program()
     assert!(ended.status.success() && !ended.stderr.contains("has exited"), "{ended:?}");
 }
 
-/// The example of a desktop program, running; its lines come from its standard output.
+/// The desktop example, running. It prints its lines on standard output.
 struct Example {
     dir: TempDir,
     host: std::process::Child,
@@ -154,12 +154,12 @@ struct Example {
 }
 
 impl Example {
-    /// The example, in this directory.
+    /// The command that runs the example in this directory.
     fn command(dir: &TempDir) -> Command {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/sidecar/host.py");
         let mut python = Command::new("python3");
         python.args([script, env!("CARGO_BIN_EXE_usher")]).arg(dir.path().join("app"));
-        // What tells the tests apart is no setting.
+        // The example passes its own variables on, so they must not look like settings.
         python.env_remove("USHER_BROWSER_TESTS");
         python
     }
@@ -190,12 +190,12 @@ impl Example {
         let (pid, url) = (&told["pid"], told["url"].as_str().unwrap());
         assert_eq!(first, format!("usher {pid} listens on {url}"));
         assert_eq!(self.line(), "signed in as local; press Enter to quit");
-        // Whoever else finds the port knows no secret.
+        // A client without the launch secret can't sign in.
         let address = url.strip_prefix("http://").unwrap().parse().unwrap();
         Request::new(address, "GET", "/api/v1/auto_login").send().expect(403);
     }
 
-    fn left_nothing(&self) {
+    fn assert_nothing_left(&self) {
         let app = self.dir.path().join("app");
         assert!(!app.join("usher.json").exists() && !app.join("usher/usher.db-wal").exists());
     }
@@ -209,13 +209,13 @@ fn the_example_starts_usher_signs_in_and_stops_it() {
     drop(example.host.stdin.take());
     assert_eq!(example.line(), "stopped");
     assert!(example.host.wait().unwrap().success());
-    example.left_nothing();
+    example.assert_nothing_left();
     assert!(!example.log().contains("has ended"), "{}", example.log());
 }
 
 #[needs(python3)]
 #[test]
-fn a_second_example_on_the_same_directory_ends_and_leaves_the_first_as_it_is() {
+fn a_second_example_on_the_same_directory_exits_without_touching_the_first() {
     let mut example = Example::start();
     example.is_running();
     let told = example.port_file();
@@ -231,7 +231,7 @@ fn a_second_example_on_the_same_directory_ends_and_leaves_the_first_as_it_is() {
 
 #[needs(python3)]
 #[test]
-fn an_example_that_comes_after_a_killed_one_takes_no_old_file_for_its_own() {
+fn an_example_ignores_the_port_file_of_a_killed_one() {
     let mut example = Example::start();
     example.is_running();
     let usher = i32::try_from(example.port_file()["pid"].as_i64().unwrap()).unwrap();
@@ -248,7 +248,7 @@ fn an_example_that_comes_after_a_killed_one_takes_no_old_file_for_its_own() {
 
 #[needs(python3)]
 #[test]
-fn when_the_example_is_killed_usher_ends_with_it() {
+fn usher_stops_when_the_example_is_killed() {
     let mut example = Example::start();
     example.is_running();
     let usher = i32::try_from(example.port_file()["pid"].as_i64().unwrap()).unwrap();
@@ -259,6 +259,6 @@ fn when_the_example_is_killed_usher_ends_with_it() {
     let half_a_minute = rustix::event::Timespec { tv_sec: 30, tv_nsec: 0 };
     let mut ended = [rustix::event::PollFd::new(&usher, rustix::event::PollFlags::IN)];
     assert_eq!(rustix::event::poll(&mut ended, Some(&half_a_minute)), Ok(1), "{}", example.log());
-    example.left_nothing();
+    example.assert_nothing_left();
     assert!(example.log().contains("the parent process has exited"));
 }

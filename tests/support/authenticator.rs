@@ -1,4 +1,4 @@
-//! A passkey in software: both WebAuthn ceremonies, so that tests run them over HTTP without a browser.
+//! A software passkey that runs both WebAuthn ceremonies over HTTP, without a browser.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -16,7 +16,7 @@ const HAS_CREDENTIAL: u8 = 0x40;
 /// A passkey of one account at one site. Tests change its fields to make it misbehave.
 #[derive(Clone)]
 pub struct Authenticator {
-    /// Its key, its id, and the account that it belongs to.
+    /// Its key, its id, and its account.
     pub key: SigningKey,
     pub id: [u8; 32],
     pub user: Vec<u8>,
@@ -24,14 +24,14 @@ pub struct Authenticator {
     pub origin: String,
     /// The domain that the passkey signs for.
     pub rp_id: String,
-    /// How often it was used.
+    /// The counter of its uses.
     pub counter: u32,
     /// Whether it verifies its user, by PIN or fingerprint.
     pub verifies: bool,
 }
 
 impl Authenticator {
-    /// An authenticator without a passkey, in a browser at this server.
+    /// Creates an authenticator without a passkey, for a browser at this server.
     pub fn at(server: &Server) -> Self {
         let (mut key, mut id) = ([0; 32], [0; 32]);
         getrandom::fill(&mut key).unwrap();
@@ -47,7 +47,7 @@ impl Authenticator {
         }
     }
 
-    /// Answers `navigator.credentials.create()`.
+    /// Runs `navigator.credentials.create()`.
     pub fn create(&mut self, options: &Value) -> Value {
         let options = &options["publicKey"];
         self.user = BASE64.decode(options["user"]["id"].as_str().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 client over a bare socket: any method, any bytes, whole or in pieces.
+//! A small HTTP/1.1 client on a plain socket. It can send any method and any bytes, whole or in pieces.
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// Longer than anything takes that works.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than any response takes.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A request that is being put together; [`Request::send`] sends it on a connection of its own.
+/// A request builder; [`Request::send`] sends the request on its own connection.
 #[must_use]
 pub struct Request {
     address: SocketAddr,
@@ -21,74 +21,74 @@ pub struct Request {
 }
 
 impl Request {
-    /// `method path`, as it is: nothing is escaped.
+    /// Creates a request from `method` and `path`, without escaping either.
     pub fn new(address: SocketAddr, method: &str, path: impl AsRef<[u8]>) -> Self {
         let path = path.as_ref().to_vec();
         Self { address, method: method.to_owned(), path, headers: Vec::new(), body: None }
     }
 
-    /// A header more; names may be repeated, values may be any bytes.
+    /// Adds a header. Names may repeat; values may be any bytes.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.to_owned(), value.as_ref().to_vec()));
         self
     }
 
-    /// `Authorization: Bearer`.
+    /// Adds `Authorization: Bearer`.
     pub fn bearer(self, token: &str) -> Self {
         self.header("Authorization", format!("Bearer {token}"))
     }
 
-    /// The `x-api-key` header.
+    /// Adds the `x-api-key` header.
     pub fn key(self, key: &str) -> Self {
         self.header("x-api-key", key)
     }
 
-    /// A `Cookie` header with one cookie.
+    /// Adds a `Cookie` header with one cookie.
     pub fn cookie(self, name: &str, value: &str) -> Self {
         self.header("Cookie", format!("{name}={value}"))
     }
 
-    /// A JSON body.
+    /// Sets a JSON body.
     pub fn json(self, value: &Value) -> Self {
         self.body("application/json", value.to_string())
     }
 
-    /// A urlencoded body.
+    /// Sets a urlencoded body.
     pub fn form(self, fields: &[(&str, &str)]) -> Self {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.body("application/x-www-form-urlencoded", body)
     }
 
-    /// A body of this type.
+    /// Sets a body with this content type.
     pub fn body(self, content_type: &str, body: impl AsRef<[u8]>) -> Self {
         self.header("Content-Type", content_type).raw_body(body)
     }
 
-    /// A body without a type.
+    /// Sets a body without a content type.
     pub fn raw_body(mut self, body: impl AsRef<[u8]>) -> Self {
         self.body = Some(body.as_ref().to_vec());
         self
     }
 
-    /// Sends it on a connection that ends with the answer.
+    /// Sends the request on its own connection, which closes after the response.
     pub fn send(self) -> Response {
         self.try_send().unwrap_or_else(|| panic!("no answer to {} {:?}", self.method, self.path))
     }
 
-    /// The same, where the server may also just close the connection.
+    /// Like [`Request::send`], but returns `None` if the server closes the connection without a response.
     pub fn try_send(&self) -> Option<Response> {
         let mut connection = Connection::open(self.address);
         connection.write(&self.bytes(false));
         connection.read(self.method == "HEAD")
     }
 
-    /// Sends it on `connection`, which stays open.
+    /// Sends the request on `connection`, which stays open.
     pub fn send_on(self, connection: &mut Connection) -> Response {
         connection.write(&self.bytes(true));
         connection.read(self.method == "HEAD").unwrap_or_else(|| panic!("no answer on a connection that is kept"))
     }
 
-    /// The request as it goes over the wire. `Host` and `Content-Length` are added where the headers have none.
+    /// The bytes of the request. Adds `Host` and `Content-Length` if they are missing.
     pub fn bytes(&self, keep: bool) -> Vec<u8> {
         let mut bytes = [self.method.as_bytes(), b" ", &self.path, b" HTTP/1.1\r\n"].concat();
         let has = |wanted: &str| self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
@@ -112,28 +112,28 @@ impl Request {
     }
 }
 
-/// What the server answered.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,
-    /// Names in lower case, in the order that they came.
+    /// Lower-case names, in the order received.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// The first header of this name.
+    /// The first header with this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The whole `Set-Cookie` line that sets this cookie.
+    /// The `Set-Cookie` header that sets this cookie.
     pub fn set_cookie(&self, cookie: &str) -> Option<&str> {
         let lines = self.headers.iter().filter(|(name, _)| name == "set-cookie");
         lines.map(|(_, line)| line.as_str()).find(|line| line.split('=').next() == Some(cookie))
     }
 
-    /// The value of a cookie that is set.
+    /// The value of a cookie that the response sets.
     pub fn cookie(&self, cookie: &str) -> Option<&str> {
         let line = self.set_cookie(cookie)?;
         line.split(';').next()?.split_once('=').map(|(_, value)| value.trim_matches('"'))
@@ -144,30 +144,30 @@ impl Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body, which must be JSON.
+    /// The body as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{} with a body that is no JSON ({error}): {:?}", self.status, self.text()))
     }
 
-    /// A text in the JSON body.
+    /// A string field of the JSON body.
     #[track_caller]
     pub fn field(&self, name: &str) -> String {
         let body = self.json();
         body[name].as_str().unwrap_or_else(|| panic!("no {name} in {body}")).to_owned()
     }
 
-    /// The sentence of a refusal.
+    /// The message of an error response.
     #[track_caller]
     pub fn detail(&self) -> String {
         let detail = &self.json()["detail"];
         detail.as_str().map_or_else(|| detail.to_string(), ToOwned::to_owned)
     }
 
-    /// The faults of a 422, each as `body.username string_too_short`.
+    /// The validation errors of a 422, each as `body.username string_too_short`.
     #[track_caller]
-    pub fn faults(&self) -> Vec<String> {
+    pub fn validation_errors(&self) -> Vec<String> {
         assert_eq!(self.status, 422, "{}", self.text());
         let detail = self.json()["detail"].clone();
         let words = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
@@ -178,14 +178,14 @@ impl Response {
         detail.as_array().unwrap().iter().map(fault).collect()
     }
 
-    /// Fails the test unless the status is this one.
+    /// Asserts the status.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text());
         self
     }
 
-    /// Fails the test unless this is a refusal with this sentence.
+    /// Asserts an error response with this status and message.
     #[track_caller]
     pub fn refused(self, status: u16, detail: &str) -> Self {
         assert_eq!((self.status, self.text()), (status, serde_json::json!({ "detail": detail }).to_string()));
@@ -193,15 +193,15 @@ impl Response {
     }
 }
 
-/// One connection, for what is more than a request and its answer.
+/// A connection, for tests that need more than one request and response.
 pub struct Connection {
     stream: TcpStream,
-    /// Read already, and not part of an answer yet.
+    /// Bytes that were read but not yet consumed.
     rest: Vec<u8>,
 }
 
 impl Connection {
-    /// Waits until the server has sent something, and leaves it unread.
+    /// Waits until the server has sent something, without reading it.
     pub fn wait_for_response(&self) {
         self.stream.peek(&mut [0]).unwrap();
     }
@@ -210,39 +210,40 @@ impl Connection {
         Self::try_open(address).unwrap_or_else(|| panic!("nobody listens on {address}"))
     }
 
-    /// The same, where the server may be gone.
+    /// Like [`Connection::open`], but returns `None` if the server refuses the connection.
     pub fn try_open(address: SocketAddr) -> Option<Self> {
         let stream = TcpStream::connect(address).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        stream.set_write_timeout(Some(TIMEOUT)).unwrap();
         stream.set_nodelay(true).unwrap();
         Some(Self { stream, rest: Vec::new() })
     }
 
-    /// Waits longer for an answer than servers of usher's may take.
+    /// Sets a longer read timeout.
     pub fn patient(self, patience: Duration) -> Self {
         self.stream.set_read_timeout(Some(patience)).unwrap();
         self
     }
 
-    /// Sends bytes. A server that answered and closed before it had them all is no error here: the answer tells.
+    /// Sends bytes. Ignores errors: the server may respond and close before it has read everything.
     pub fn write(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
     }
 
-    /// Says that no more bytes will come; answers can still be read.
+    /// Closes the sending half. Responses can still be read.
     pub fn half_close(&self) {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Reads `100 Continue`, which a request with `Expect: 100-continue` gets once its handler has started.
+    /// Reads `100 Continue`. The server sends it once the handler of a request with `Expect: 100-continue` has started.
     pub fn read_continue(&mut self) {
         let end = self.until(|bytes| bytes.windows(4).position(|four| four == b"\r\n\r\n")).expect("100 Continue");
         let head: Vec<u8> = self.rest.drain(..end + 4).collect();
         assert!(head.starts_with(b"HTTP/1.1 100 "), "{}", String::from_utf8_lossy(&head));
     }
 
-    /// Reads the next answer; `None` when the server closes instead. `to_head`: the answer to a HEAD has no body.
+    /// Reads the next response; `None` if the server closes the connection. `to_head`: the response to a HEAD has no
+    /// body.
     pub fn read(&mut self, to_head: bool) -> Option<Response> {
         loop {
             let end = self.until(|bytes| bytes.windows(4).position(|four| four == b"\r\n\r\n"))?;
@@ -290,7 +291,7 @@ impl Connection {
         Some(self.rest.drain(..length).collect())
     }
 
-    /// Whether the server has closed the connection: reads until it does, or until it has been silent for long.
+    /// Whether the server has closed the connection. Reads until it closes or until the read timeout.
     pub fn is_closed(&mut self) -> bool {
         while self.fill() {}
         true
@@ -307,7 +308,7 @@ impl Connection {
         }
     }
 
-    /// Reads more; false at the end.
+    /// Reads more bytes; false at the end.
     fn fill(&mut self) -> bool {
         let mut buffer = [0; 16 << 10];
         match self.stream.read(&mut buffer) {

@@ -1,4 +1,4 @@
-//! An authenticator app, as tests use one.
+//! A simulated authenticator app.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -10,12 +10,12 @@ use super::Server;
 pub struct App(Vec<u8>);
 
 impl App {
-    /// Types the secret in, in base32.
+    /// Creates an app with this base32 secret.
     pub fn with_secret(base32: &str) -> Self {
         Self(Secret::try_from_base32(base32).unwrap().as_ref().to_vec())
     }
 
-    /// The code that the app shows at this time.
+    /// The app's code at this time.
     pub fn code(&self, at: DateTime<Utc>) -> String {
         let totp = Builder::new().with_secret(self.0.clone()).build().unwrap();
         totp.generate(u64::try_from(at.timestamp()).unwrap()).to_string()
@@ -23,12 +23,12 @@ impl App {
 }
 
 impl Server {
-    /// The code that the app shows now, by the server's clock.
+    /// The app's code at the time of the server's clock.
     pub fn code(&self, app: &App) -> String {
         app.code(self.clock.now())
     }
 
-    /// Adds an authenticator app to this account and confirms it. The code that confirmed it is used up.
+    /// Adds an authenticator app to this account and confirms it, which uses up the current code.
     #[track_caller]
     pub fn enroll(&self, id: &str, access: &str, password: &str) -> App {
         let path = format!("/api/v1/users/{id}/factors/totp");
@@ -39,12 +39,12 @@ impl Server {
         app
     }
 
-    /// The second factors of an account.
+    /// Lists an account's second factors.
     pub fn factors(&self, id: &str, access: &str) -> Value {
         self.call("GET", &format!("/api/v1/users/{id}/factors"), access, &Value::Null).expect(200).json()
     }
 
-    /// Makes recovery codes.
+    /// Creates recovery codes.
     #[track_caller]
     pub fn recovery_codes(&self, id: &str, access: &str, password: &str) -> Vec<String> {
         let path = format!("/api/v1/users/{id}/factors/recovery-codes");

@@ -1,5 +1,5 @@
-//! What all tests share: the real server on a free port with a data directory of its own, the real binary as a
-//! process, and a client that can send what no HTTP library would.
+//! Shared test support: the real server in the test's process, the real binary as a child process, and an HTTP client
+//! that can send malformed requests.
 //!
 //! ```ignore
 //! let server = Server::start();                                   // admin / adminpw123, signup = "approval"
@@ -22,5 +22,5 @@ pub mod requests;
 pub mod server;
 
 pub use client::{Request, Response};
-pub use process::{Program, Running};
+pub use process::{Program, ServerProcess};
 pub use server::Server;

@@ -1,4 +1,4 @@
-//! The real binary, as other programs run it.
+//! The real binary, as a child process.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -15,11 +15,11 @@ use tempfile::TempDir;
 use super::client::{Connection, Request};
 use super::postgres;
 
-/// Longer than a start takes that works, hashing in a debug build included.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Longer than any start takes, even in a debug build that hashes a password.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A command line of usher with nothing in its environment but what is set here, in a directory of its own: the data
-/// directory is `data` in it. [`Program::start`] runs a server, [`Program::finish`] a command that ends by itself.
+/// An usher command in its own directory, with an empty environment except for what the test sets. The data directory
+/// is `data` in it. [`Program::start`] runs a server, [`Program::finish`] a command that exits by itself.
 #[must_use]
 pub struct Program {
     command: Command,
@@ -27,18 +27,18 @@ pub struct Program {
     input: Vec<u8>,
 }
 
-/// What a command that ended left.
+/// Exit status and output of a process.
 #[derive(Debug)]
-pub struct Ended {
+pub struct ProcessOutput {
     pub status: ExitStatus,
     pub stdout: String,
     pub stderr: String,
 }
 
 /// A server that runs until it is stopped or dropped.
-pub struct Running {
+pub struct ServerProcess {
     pub address: SocketAddr,
-    /// The line on standard output that said so.
+    /// The line on standard output that announced the server.
     pub ready: Value,
     pub dir: Arc<TempDir>,
     child: Child,
@@ -47,21 +47,21 @@ pub struct Running {
     log: JoinHandle<()>,
 }
 
-/// A command under way.
-pub struct Begun {
+/// A command that is still running.
+pub struct RunningCommand {
     child: Child,
     pub dir: Arc<TempDir>,
 }
 
 impl Program {
-    /// `usher ARGUMENTS` on a free port in a new directory.
+    /// Creates `usher ARGUMENTS` in a new directory, on a free port.
     pub fn new(arguments: &[&str]) -> Self {
         Self::in_dir(&Arc::new(TempDir::new().unwrap()), arguments)
     }
 
-    /// The same in a directory that exists.
+    /// Creates `usher ARGUMENTS` in an existing directory.
     pub fn in_dir(dir: &Arc<TempDir>, arguments: &[&str]) -> Self {
-        // Long runs are made with an optimized program.
+        // Long runs use an optimized program.
         #[expect(clippy::disallowed_methods, reason = "which program is tested is no setting of usher's")]
         let program = std::env::var("USHER_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_usher").to_owned());
         let mut command = Command::new(program);
@@ -74,30 +74,30 @@ impl Program {
         Self { command, dir: Arc::clone(dir), input: Vec::new() }
     }
 
-    /// With this variable.
+    /// Sets an environment variable.
     pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// Without it.
+    /// Removes an environment variable.
     pub fn without_env(mut self, name: &str) -> Self {
         self.command.env_remove(name);
         self
     }
 
-    /// With the superuser admin / adminpw123.
+    /// Sets the superuser admin / adminpw123.
     pub fn superuser(self) -> Self {
         self.env("USHER_SUPERUSER", "admin").env("USHER_SUPERUSER_PASSWORD", "adminpw123")
     }
 
-    /// With this on standard input.
+    /// Sets standard input.
     pub fn input(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.input = bytes.as_ref().to_vec();
         self
     }
 
-    /// With at most so many open files.
+    /// Limits the number of open files.
     #[cfg(unix)]
     pub fn limit_files(mut self, most: u64) -> Self {
         let program = self.command.get_program().to_owned();
@@ -113,7 +113,7 @@ impl Program {
         self
     }
 
-    /// Started by `nohup`.
+    /// Starts the program with `nohup`.
     #[cfg(unix)]
     pub fn ignoring_hangup(mut self) -> Self {
         let program = self.command.get_program().to_owned();
@@ -132,18 +132,18 @@ impl Program {
     fn spawn(&mut self) -> Child {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap();
-        // Whether the command reads it all is its own affair.
+        // A command may exit without reading its whole input.
         let _ = child.stdin.take().unwrap().write_all(&self.input);
         child
     }
 
-    /// Starts a server and waits for its line.
-    pub fn start(self) -> Running {
+    /// Starts a server and waits until it is ready.
+    pub fn start(self) -> ServerProcess {
         self.try_start().unwrap_or_else(|ended| panic!("the server did not become ready: {}", ended.stderr))
     }
 
-    /// The same, where it may also end instead.
-    pub fn try_start(mut self) -> Result<Running, Ended> {
+    /// Like [`Program::start`], but returns the output if the server exits instead.
+    pub fn try_start(mut self) -> Result<ServerProcess, ProcessOutput> {
         let mut child = self.spawn();
         let stderr = Arc::new(Mutex::new(String::new()));
         let log = collect(child.stderr.take().unwrap(), Arc::clone(&stderr));
@@ -161,30 +161,30 @@ impl Program {
             let status = child.wait().unwrap();
             log.join().unwrap();
             let stderr = stderr.lock().unwrap().clone();
-            return Err(Ended { status, stdout: stdout.join().unwrap(), stderr });
+            return Err(ProcessOutput { status, stdout: stdout.join().unwrap(), stderr });
         };
         let url = ready["url"].as_str().unwrap();
         let address = url.strip_prefix("http://").unwrap().parse().unwrap();
-        Ok(Running { address, ready, dir: Arc::clone(&self.dir), child, stdout, stderr, log })
+        Ok(ServerProcess { address, ready, dir: Arc::clone(&self.dir), child, stdout, stderr, log })
     }
 
-    /// Begins a command that is to be stopped before its end.
-    pub fn begin(mut self) -> Begun {
+    /// Starts a command without waiting for it.
+    pub fn begin(mut self) -> RunningCommand {
         let child = self.spawn();
-        Begun { child, dir: self.dir }
+        RunningCommand { child, dir: self.dir }
     }
 
-    /// Runs a command to its end, whose output nobody reads.
-    pub fn finish_unread(mut self) -> Ended {
+    /// Runs a command to its end, with its output pipe closed.
+    pub fn finish_with_closed_stdout(mut self) -> ProcessOutput {
         let mut child = self.spawn();
         drop(child.stdout.take());
         let mut stderr = String::new();
         let _ = child.stderr.take().unwrap().read_to_string(&mut stderr);
-        Ended { status: wait(&mut child), stdout: String::new(), stderr }
+        ProcessOutput { status: wait(&mut child), stdout: String::new(), stderr }
     }
 
     /// Runs a command to its end.
-    pub fn finish(mut self) -> Ended {
+    pub fn finish(mut self) -> ProcessOutput {
         let mut child = self.spawn();
         let read = |mut pipe: Box<dyn Read + Send>| {
             std::thread::spawn(move || {
@@ -196,12 +196,12 @@ impl Program {
         let stdout = read(Box::new(child.stdout.take().unwrap()));
         let stderr = read(Box::new(child.stderr.take().unwrap()));
         let status = wait(&mut child);
-        Ended { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+        ProcessOutput { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
     }
 }
 
 fn first_line(lines: &Receiver<String>) -> Option<Value> {
-    serde_json::from_str(&lines.recv_timeout(PATIENCE).ok()?).ok()
+    serde_json::from_str(&lines.recv_timeout(TIMEOUT).ok()?).ok()
 }
 
 fn collect(pipe: impl Read + Send + 'static, into: Arc<Mutex<String>>) -> JoinHandle<()> {
@@ -214,12 +214,12 @@ fn collect(pipe: impl Read + Send + 'static, into: Arc<Mutex<String>>) -> JoinHa
     })
 }
 
-/// Waits for a process that is about to end; one that does not is killed, and fails the test.
+/// Waits for a process to exit. After the timeout, kills it and fails the test.
 fn wait(child: &mut Child) -> ExitStatus {
     let (done, waiting) = channel::<()>();
     let id = child.id();
     let watch = std::thread::spawn(move || {
-        let late = waiting.recv_timeout(PATIENCE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout);
+        let late = waiting.recv_timeout(TIMEOUT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout);
         if late {
             signal(id, rustix::process::Signal::KILL);
         }
@@ -227,7 +227,7 @@ fn wait(child: &mut Child) -> ExitStatus {
     });
     let status = child.wait().unwrap();
     drop(done);
-    assert!(!watch.join().unwrap(), "the process did not end within {PATIENCE:?}");
+    assert!(!watch.join().unwrap(), "the process did not end within {TIMEOUT:?}");
     status
 }
 
@@ -236,33 +236,33 @@ fn signal(id: u32, signal: rustix::process::Signal) {
     rustix::process::kill_process(id, signal).unwrap();
 }
 
-impl Begun {
-    /// Ctrl-C.
+impl RunningCommand {
+    /// Sends SIGINT, as Ctrl-C does.
     pub fn interrupt(&self) {
         signal(self.child.id(), rustix::process::Signal::INT);
     }
 
-    /// Whether it has ended by itself.
-    pub fn is_over(&mut self) -> bool {
+    /// Whether the process has exited.
+    pub fn has_exited(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Waits until it has ended.
-    pub fn ended(mut self) -> Ended {
+    /// Waits until the process has exited.
+    pub fn wait_for_exit(mut self) -> ProcessOutput {
         let (mut stdout, mut stderr) = (String::new(), String::new());
         let _ = self.child.stdout.take().unwrap().read_to_string(&mut stdout);
         let _ = self.child.stderr.take().unwrap().read_to_string(&mut stderr);
-        Ended { status: wait(&mut self.child), stdout, stderr }
+        ProcessOutput { status: wait(&mut self.child), stdout, stderr }
     }
 }
 
-impl Running {
-    /// The process's id.
+impl ServerProcess {
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Any request to it.
+    /// A request to this server.
     pub fn request(&self, method: &str, path: &str) -> Request {
         Request::new(self.address, method, path)
     }
@@ -271,57 +271,57 @@ impl Running {
         Connection::open(self.address)
     }
 
-    /// Where `usher.db` and `secret_key` are.
+    /// The directory of `usher.db` and `secret_key`.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
-    /// What it has logged so far.
+    /// The log so far.
     pub fn log(&self) -> String {
         self.stderr.lock().unwrap().clone()
     }
 
-    /// Asks it to stop (SIGTERM), without waiting.
+    /// Sends SIGTERM without waiting.
     pub fn terminate(&self) {
         signal(self.child.id(), rustix::process::Signal::TERM);
     }
 
-    /// The same as Ctrl-C does it (SIGINT).
+    /// Sends SIGINT, as Ctrl-C does, without waiting.
     pub fn interrupt(&self) {
         signal(self.child.id(), rustix::process::Signal::INT);
     }
 
-    /// Ends it as a power cut would (SIGKILL), and gives its directory.
+    /// Sends SIGKILL and returns the server's directory.
     pub fn kill(mut self) -> Arc<TempDir> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         Arc::clone(&self.dir)
     }
 
-    /// Asks it to stop and waits until it has.
-    pub fn stop(self) -> Ended {
+    /// Sends SIGTERM and waits until the process has exited.
+    pub fn stop(self) -> ProcessOutput {
         self.terminate();
-        self.ended()
+        self.wait_for_exit()
     }
 
-    /// Waits until it has ended.
-    pub fn ended(mut self) -> Ended {
+    /// Waits until the process has exited.
+    pub fn wait_for_exit(mut self) -> ProcessOutput {
         let status = wait(&mut self.child);
         let nothing = || std::thread::spawn(String::new);
         let stdout = std::mem::replace(&mut self.stdout, nothing()).join().unwrap();
         std::mem::replace(&mut self.log, std::thread::spawn(|| ())).join().unwrap();
-        Ended { status, stdout, stderr: self.log() }
+        ProcessOutput { status, stdout, stderr: self.log() }
     }
 }
 
-impl Drop for Running {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The bits of a file's or directory's mode.
+/// The permission bits of a file or directory.
 #[cfg(unix)]
 pub fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! The real server, inside the test's process: settings, clock and database are in the test's hands.
+//! The real server inside the test's process. The test controls settings, clock and database.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,9 +19,9 @@ use usher::server::{self, FirstSuperuser, StartError};
 use super::client::{Connection, Request};
 use super::postgres;
 
-/// The superuser of every server that is not started [`Builder::without_superuser`].
+/// The superuser of every server, except with [`Builder::without_superuser`].
 pub const ADMIN: (&str, &str) = ("admin", "adminpw123");
-/// A password that every rule allows.
+/// A password that passes every check.
 pub const PASSWORD: &str = "correct horse 1";
 
 /// A server that runs until it is dropped.
@@ -29,26 +29,26 @@ pub struct Server {
     pub address: SocketAddr,
     /// `http://127.0.0.1:PORT`.
     pub url: String,
-    /// The clock that the server reads; it can be moved if it was started with [`Builder::manual_clock`].
+    /// The server's clock. It can be moved after [`Builder::manual_clock`].
     pub clock: Clock,
-    /// What the server's requests share, to look behind them.
+    /// The state that the server's requests share.
     pub app: Arc<App>,
-    /// How the first superuser came to be.
+    /// How the first superuser was created.
     pub first_superuser: FirstSuperuser,
-    /// Holds the data directory, which outlives the server as long as somebody has a clone of this.
+    /// The data directory, deleted with its last clone.
     pub dir: Arc<TempDir>,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Both tokens of a log-in.
+/// Both tokens of a sign-in.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     pub access: String,
     pub refresh: String,
 }
 
-/// The settings of a server to be.
+/// Builds a server from settings.
 #[must_use]
 pub struct Builder {
     settings: BTreeMap<String, String>,
@@ -58,49 +58,49 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A setting as in `config.toml`; lists with commas.
+    /// Sets a setting as in `config.toml`. Separate list items with commas.
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.settings.insert(format!("USHER_{}", key.to_ascii_uppercase()), value.to_owned());
         self
     }
 
-    /// Without `superuser` in the settings, so that there is a setup link.
+    /// Removes `superuser` from the settings, so that the server creates a setup link.
     pub fn without_superuser(mut self) -> Self {
         self.settings.retain(|name, _| !name.starts_with("USHER_SUPERUSER"));
         self
     }
 
-    /// With a clock that stands at noon of the 1st of June 2026 until it is moved.
+    /// Uses a manual clock that starts at noon on June 1, 2026.
     pub fn manual_clock(mut self) -> Self {
         let noon = DateTime::parse_from_rfc3339("2026-06-01T12:00:00Z").unwrap();
         self.clock = Clock::manual(noon.with_timezone(&Utc));
         self
     }
 
-    /// With this clock.
+    /// Uses this clock.
     pub fn clock(mut self, clock: &Clock) -> Self {
         self.clock = clock.clone();
         self
     }
 
-    /// In a directory that another server has left.
+    /// Uses the directory of a stopped server.
     pub fn in_dir(mut self, dir: &Arc<TempDir>) -> Self {
         self.dir = Some(Arc::clone(dir));
         self
     }
 
-    /// With bcrypt at this cost instead of 4.
+    /// Sets the bcrypt cost; the default here is 4.
     pub fn bcrypt_cost(mut self, cost: u32) -> Self {
         self.bcrypt_cost = cost;
         self
     }
 
-    /// Starts it.
+    /// Starts the server.
     pub fn start(self) -> Server {
         self.try_start().unwrap_or_else(|error| panic!("the server does not start: {error}"))
     }
 
-    /// Starts it, or says why it does not start.
+    /// Starts the server or returns the error.
     pub fn try_start(self) -> Result<Server, StartError> {
         let dir = self.dir.unwrap_or_else(|| Arc::new(TempDir::new().unwrap()));
         let mut env = self.settings;
@@ -110,7 +110,7 @@ impl Builder {
         }
         let inputs = Inputs { env, working_dir: dir.path().to_owned(), ..Inputs::default() };
         let mut config = Config::load(&inputs).unwrap_or_else(|error| panic!("{error}"));
-        // The settings refuse what makes tests quick.
+        // The settings would reject the low bcrypt cost.
         config.bcrypt_cost = self.bcrypt_cost;
 
         let clock = self.clock;
@@ -136,12 +136,12 @@ impl Builder {
 }
 
 impl Server {
-    /// A server with the superuser [`ADMIN`], `signup = "approval"` and no throttling.
+    /// Starts a server with the superuser [`ADMIN`], `signup = "approval"` and no throttling.
     pub fn start() -> Self {
         Self::with().start()
     }
 
-    /// The same, to be changed before it is started.
+    /// Like [`Server::start`], but returns the builder.
     pub fn with() -> Builder {
         let builder = Builder { settings: BTreeMap::new(), clock: Clock::system(), dir: None, bcrypt_cost: 4 };
         builder
@@ -152,7 +152,7 @@ impl Server {
             .set("superuser_password", ADMIN.1)
     }
 
-    /// Stops it, so that everything is written; its directory is left for another server.
+    /// Stops the server, which writes everything to disk. Returns the directory for another server.
     pub fn stop(mut self) -> Arc<TempDir> {
         self.end();
         Arc::clone(&self.dir)
@@ -166,18 +166,18 @@ impl Server {
         }
     }
 
-    /// Where `usher.db` and `secret_key` are.
+    /// The directory of `usher.db` and `secret_key`.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
-    /// The database, read by other means than the server's. Uses of keys reach it with some delay.
+    /// A separate connection to the database. The server writes key-use counts to it with a delay.
     pub fn database(&self) -> rusqlite::Connection {
         #[expect(clippy::disallowed_methods, reason = "a test looks behind the two doors")]
         rusqlite::Connection::open(self.data_dir().join("usher.db")).unwrap()
     }
 
-    /// One value out of the database.
+    /// Queries one value from the database.
     pub fn query<T: rusqlite::types::FromSql + ::postgres::types::FromSqlOwned>(&self, sql: &str) -> T {
         self.query_all(sql).pop().unwrap()
     }
@@ -201,9 +201,7 @@ impl Server {
         self.database().execute_batch(sql).unwrap();
     }
 
-    // --- requests ---
-
-    /// Any request.
+    /// A request to this server.
     pub fn request(&self, method: &str, path: impl AsRef<[u8]>) -> Request {
         Request::new(self.address, method, path)
     }
@@ -224,19 +222,17 @@ impl Server {
         self.request("DELETE", path)
     }
 
-    /// A connection for bytes that are no request.
+    /// Opens a connection for arbitrary bytes.
     pub fn connect(&self) -> Connection {
         Connection::open(self.address)
     }
 
-    // --- people ---
-
-    /// A log-in, whatever comes of it.
+    /// Tries to sign in.
     pub fn try_login(&self, username: &str, password: &str) -> super::Response {
         self.post("/api/v1/login").form(&[("username", username), ("password", password)]).send()
     }
 
-    /// A log-in that succeeds.
+    /// Signs in.
     #[track_caller]
     pub fn login(&self, username: &str, password: &str) -> Tokens {
         let answer = self.try_login(username, password).expect(200).json();
@@ -244,20 +240,20 @@ impl Server {
         Tokens { access: token("access_token"), refresh: token("refresh_token") }
     }
 
-    /// An access token of the superuser.
+    /// Signs in as the superuser and returns the access token.
     #[track_caller]
     pub fn admin(&self) -> String {
         self.login(ADMIN.0, ADMIN.1).access
     }
 
-    /// Adds somebody as anyone may, without approval, and gives the answer's user.
+    /// Signs up without approval and returns the new user.
     #[track_caller]
     pub fn sign_up(&self, username: &str) -> Value {
         let body = json!({ "username": username, "password": PASSWORD });
         self.post("/api/v1/users/").json(&body).send().expect(201).json()
     }
 
-    /// Adds somebody with [`PASSWORD`] whom the superuser with this token approves, and gives the id.
+    /// Adds an active user with [`PASSWORD`], with the superuser's token, and returns the id.
     #[track_caller]
     pub fn add_active(&self, admin: &str, username: &str) -> String {
         let body = json!({ "username": username, "password": PASSWORD });
@@ -268,14 +264,14 @@ impl Server {
         id
     }
 
-    /// Adds and approves somebody, and logs in: the id and the tokens.
+    /// Adds an active user and signs in as the user. Returns the id and the tokens.
     #[track_caller]
     pub fn member(&self, admin: &str, username: &str) -> (String, Tokens) {
         let id = self.add_active(admin, username);
         (id, self.login(username, PASSWORD))
     }
 
-    /// Makes an API key: its id and the key itself.
+    /// Creates an API key. Returns its id and the key.
     #[track_caller]
     pub fn create_key(&self, bearer: &str, name: &str) -> (String, String) {
         let answer = self.post("/api/v1/api_key/").bearer(bearer).json(&json!({ "name": name })).send();
@@ -284,7 +280,7 @@ impl Server {
         (text("id"), text("api_key"))
     }
 
-    /// Who an access token belongs to; the answer of `whoami`.
+    /// Requests `whoami` with an access token.
     pub fn whoami(&self, access: &str) -> super::Response {
         self.get("/api/v1/users/whoami").bearer(access).send()
     }

@@ -22,7 +22,7 @@ async fn a_password_verifies_against_its_hash_and_no_other() {
 }
 
 #[tokio::test]
-async fn every_answer_costs_one_hash_whoever_asks_for_whom() {
+async fn every_attempt_costs_one_hash_for_every_account() {
     let hasher = PasswordHasher::start(COST, 1).unwrap();
     let hash = hasher.hash(&secret("zebra-mug-41"), HERE).await.unwrap();
     let long = "x".repeat(100);
@@ -41,7 +41,7 @@ async fn every_answer_costs_one_hash_whoever_asks_for_whom() {
 }
 
 #[tokio::test]
-async fn a_hash_of_lower_cost_takes_as_many_rounds_as_a_name_that_nobody_has() {
+async fn a_hash_of_lower_cost_takes_as_many_rounds_as_an_unknown_name() {
     let weak = PasswordHasher::start(COST, 1).unwrap().hash(&secret("zebra-mug-41"), HERE).await.unwrap();
     let hasher = PasswordHasher::start(COST + 3, 1).unwrap();
     for hash in [Some(weak), None] {

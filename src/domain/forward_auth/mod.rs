@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_exact_pattern_decides_whatever_the_order() {
+    fn the_most_specific_pattern_decides_in_any_order() {
         let mut texts = [
             "*.example.org = signed-in",
             "secret.example.org = superusers",
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn people_are_listed_by_name_in_any_spelling_or_by_id() {
+    fn users_are_listed_by_name_in_any_spelling_or_by_id() {
         let (anna, other) = (person("Anna B", false), person("other", false));
         let id = other.id;
         let upper = id.to_string().to_uppercase();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_are_shown_as_they_are_read_and_bad_ones_are_none() {
+    fn rules_are_shown_as_parsed_and_invalid_ones_are_refused() {
         for (text, shown) in [
             (" *.Example.ORG=signed-in ", "*.example.org = signed-in"),
             ("bücher.example = superusers", "xn--bcher-kva.example = superusers"),

@@ -41,34 +41,34 @@ pub fn routes() -> Vec<Route> {
         Route::get(ALL, list)
             .named(TAG, "get_api_keys_route_api_v1_api_key__get", "List your API keys")
             .about("Returns your own API keys, masked.")
-            .gives::<ApiKeysResponse<'_>>(200),
+            .responds_with::<ApiKeysResponse<'_>>(200),
         Route::post(ALL, create)
             .named(TAG, "create_api_key_route_api_v1_api_key__post", "Create an API key")
             .about("Creates an API key and returns it. It can't be read again later.")
-            .gives::<UnmaskedApiKeyRead<'_>>(200),
+            .responds_with::<UnmaskedApiKeyRead<'_>>(200),
         Route::delete("/api/v1/api_key/{api_key_id}", delete)
             .named(TAG, "delete_api_key_route_api_v1_api_key__api_key_id__delete", "Delete an API key")
             .about("Deletes one of your own API keys.")
-            .gives::<Detail>(200)
-            .refuses(400, "You have no such API key."),
+            .responds_with::<Detail>(200)
+            .fails_with(400, "You have no such API key."),
         Route::post("/api/v1/api_key/store", store)
             .named(TAG, "save_store_api_key_api_v1_api_key_store_post", "Save the store key")
             .about("Saves your key to Langflow's component store, encrypted.")
-            .gives::<Detail>(200),
+            .responds_with::<Detail>(200),
         Route::delete(ALL, delete_all)
             .named(TAG, "delete_api_keys_api_v1_api_key__delete", "Delete all API keys")
             .about("Deletes all of your API keys.")
-            .gives::<Detail>(200),
+            .responds_with::<Detail>(200),
         Route::delete("/api/v1/users/{user_id}/api_keys", revoke_all)
             .named(TAG, "revoke_user_api_keys_api_v1_users__user_id__api_keys_delete", "Revoke all API keys of a user")
             .about("Deletes all API keys of a user. For superusers.")
-            .gives::<Detail>(200)
-            .refuses(404, "The user doesn't exist."),
+            .responds_with::<Detail>(200)
+            .fails_with(404, "The user doesn't exist."),
         Route::get("/api/v1/users/{user_id}/api_keys", list_of)
             .named(TAG, "read_user_api_keys_api_v1_users__user_id__api_keys_get", "List a user's API keys")
             .about("Returns a user's API keys, masked. For superusers.")
-            .gives::<ApiKeysResponse<'_>>(200)
-            .refuses(404, "The user doesn't exist."),
+            .responds_with::<ApiKeysResponse<'_>>(200)
+            .fails_with(404, "The user doesn't exist."),
         Route::delete("/api/v1/users/{user_id}/api_keys/{api_key_id}", revoke)
             .named(
                 TAG,
@@ -76,8 +76,8 @@ pub fn routes() -> Vec<Route> {
                 "Revoke a user's API key",
             )
             .about("Deletes an API key of a user. For superusers.")
-            .gives::<Detail>(200)
-            .refuses(400, "The user has no such API key."),
+            .responds_with::<Detail>(200)
+            .fails_with(400, "The user has no such API key."),
     ]
 }
 
@@ -125,21 +125,21 @@ struct ApiKeyCreate {
 impl Input for ApiKeyCreate {
     const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let fields = Fields::of(source.body, faults)?;
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+        let fields = Fields::of(source.body, errors)?;
         let unless_falsy = |value| if coerce::is_falsy(value) { Ok(None) } else { coerce::datetime(value).map(Some) };
         let in_the_future = |end: Timestamp| {
             if end > source.now { Ok(end) } else { Err(FieldError::value(messages::field::KEY_IN_THE_PAST)) }
         };
         Some(Self {
-            name: fields.optional("name", faults, |value| fields::text(value, MAX_NAME)),
-            last_used_at: fields.optional("last_used_at", faults, coerce::datetime),
-            total_uses: fields.defaulted("total_uses", faults, coerce::integer),
-            is_active: fields.defaulted("is_active", faults, coerce::boolean),
-            api_key: fields.optional("api_key", faults, coerce::string).map(ToOwned::to_owned),
-            user_id: fields.optional("user_id", faults, coerce::uuid),
-            created_at: fields.optional("created_at", faults, unless_falsy).flatten(),
-            expires_at: fields.optional("expires_at", faults, |value| coerce::datetime(value).and_then(in_the_future)),
+            name: fields.optional("name", errors, |value| fields::text(value, MAX_NAME)),
+            last_used_at: fields.optional("last_used_at", errors, coerce::datetime),
+            total_uses: fields.defaulted("total_uses", errors, coerce::integer),
+            is_active: fields.defaulted("is_active", errors, coerce::boolean),
+            api_key: fields.optional("api_key", errors, coerce::string).map(ToOwned::to_owned),
+            user_id: fields.optional("user_id", errors, coerce::uuid),
+            created_at: fields.optional("created_at", errors, unless_falsy).flatten(),
+            expires_at: fields.optional("expires_at", errors, |value| coerce::datetime(value).and_then(in_the_future)),
         })
     }
 
@@ -224,9 +224,9 @@ struct ApiKeyCreateRequest {
 impl Input for ApiKeyCreateRequest {
     const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let fields = Fields::of(source.body, faults)?;
-        let api_key = fields.required("api_key", faults, |value| fields::text(value, MAX_STORE_KEY))?;
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+        let fields = Fields::of(source.body, errors)?;
+        let api_key = fields.required("api_key", errors, |value| fields::text(value, MAX_STORE_KEY))?;
         Some(Self { api_key: Secret::new(api_key) })
     }
 

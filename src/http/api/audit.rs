@@ -26,14 +26,14 @@ pub fn routes() -> Vec<Route> {
         Route::get("/api/v1/audit", list)
             .named("Audit", "read_audit_api_v1_audit_get", "Read the audit log")
             .about("Returns a page of the audit log, newest first. For superusers.")
-            .gives::<AuditResponse<'_>>(200),
+            .responds_with::<AuditResponse<'_>>(200),
         Route::get("/api/v1/users/{user_id}/audit", list_of_user)
             .named("Audit", "read_user_audit_api_v1_users__user_id__audit_get", "Read a user's audit log")
             .about(
                 "Returns a page of the entries about one user, newest first, for superusers and the user. Addresses of \
                  other users are hidden from the user.",
             )
-            .gives::<AuditResponse<'_>>(200),
+            .responds_with::<AuditResponse<'_>>(200),
     ]
 }
 
@@ -66,30 +66,30 @@ fn action() -> ObjectBuilder {
     words::<Action>().description(Some("Only entries about this action."))
 }
 
-/// Reads an optional query parameter. An empty one counts as absent. An invalid one is added to `faults`, which makes the
+/// Reads an optional query parameter. An empty one counts as absent. An invalid one is added to `errors`, which makes the
 /// whole request invalid.
 fn optional<T>(
     name: &'static str,
     source: &InputSource<'_>,
-    faults: &mut FieldErrors,
+    errors: &mut FieldErrors,
     check: impl FnOnce(&str) -> Result<T, FieldError>,
 ) -> Option<T> {
     let text = source.query.get(name).filter(|text| !text.is_empty())?;
-    faults.note(Location::Query(name), check(text))
+    errors.collect(Location::Query(name), check(text))
 }
 
 impl AuditQuery {
     /// Reads the query. An action or address that doesn't exist matches nothing.
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Self {
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Self {
         let text = |name| source.query.get(name).filter(|text| !text.is_empty()).map(ToOwned::to_owned);
         Self {
-            user: optional("user", source, faults, coerce::uuid_text),
+            user: optional("user", source, errors, coerce::uuid_text),
             action: text("action"),
             address: text("address"),
-            success: optional("success", source, faults, |text| coerce::boolean(&json!(text))),
-            since: optional("since", source, faults, |text| coerce::datetime(&json!(text))),
-            until: optional("until", source, faults, |text| coerce::datetime(&json!(text))),
-            before: optional("before", source, faults, coerce::integer_text),
+            success: optional("success", source, errors, |text| coerce::boolean(&json!(text))),
+            since: optional("since", source, errors, |text| coerce::datetime(&json!(text))),
+            until: optional("until", source, errors, |text| coerce::datetime(&json!(text))),
+            before: optional("before", source, errors, coerce::integer_text),
         }
     }
 }
@@ -97,8 +97,8 @@ impl AuditQuery {
 impl Input for AuditFilter {
     const BODY: BodyKind = BodyKind::None;
 
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let (page, query) = (Page::read(source, LIMITS, faults), AuditQuery::read(source, faults));
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+        let (page, query) = (Page::read(source, LIMITS, errors), AuditQuery::read(source, errors));
         let Page { skip, limit } = page?;
         let AuditQuery { user, action, address, success, since, until, before } = query;
         Some(Self { skip, limit, user, action, address, success, since, until, before })

@@ -30,13 +30,13 @@ pub fn routes() -> Vec<Route> {
         Route::get("/api/v1/auto_login", auto_login)
             .named("Login", "auto_login_api_v1_auto_login_get", "Sign in automatically")
             .about("Signs in without a password, from this machine only, if the settings allow it.")
-            .gives::<Token<'_>>(200)
-            .refuses(403, "The request comes from another machine, or has no valid launch secret.")
+            .responds_with::<Token<'_>>(200)
+            .fails_with(403, "The request comes from another machine, or has no valid launch secret.")
             .described(|operation| match operation.generation.auto_login_off.0.as_u16() {
                 403 => operation.returns_as::<AutoLoginRefused<'_>>(403, "Automatic sign-in is off, or not allowed."),
                 status => operation.returns::<AutoLoginOff<'_>>(status),
             })
-            .refuses(429, "Too many wrong launch secrets. `Retry-After` says when to try again."),
+            .fails_with(429, "Too many wrong launch secrets. `Retry-After` says when to try again."),
     ]
 }
 

@@ -14,7 +14,7 @@ pub fn routes() -> Vec<Route> {
         Route::get("/api/v1/session", session)
             .named("Login", "get_session_api_v1_session_get", "Read the current session")
             .about("Returns the user who is signed in, by access token, in the header or in the cookie. The status is 200 even if nobody is signed in.")
-            .gives::<SessionResponse<'_>>(200),
+            .responds_with::<SessionResponse<'_>>(200),
     ]
 }
 

@@ -30,18 +30,18 @@ pub fn routes() -> Vec<Route> {
         Route::get(FACTORS, list)
             .named(TAG, "read_factors_api_v1_users__user_id__factors_get", "List second factors")
             .about("The second factors of a user, for the user and for superusers.")
-            .gives::<FactorsResponse<'_>>(200)
-            .refuses(404, "The user doesn't exist."),
+            .responds_with::<FactorsResponse<'_>>(200)
+            .fails_with(404, "The user doesn't exist."),
         Route::patch(FACTOR, rename)
             .named(TAG, "rename_factor_api_v1_users__user_id__factors__factor_id__patch", "Rename a second factor")
             .about("Renames one of your own factors.")
-            .gives::<Detail>(200)
-            .refuses(404, "The factor doesn't exist."),
+            .responds_with::<Detail>(200)
+            .fails_with(404, "The factor doesn't exist."),
         Route::delete(FACTOR, remove)
             .named(TAG, "remove_factor_api_v1_users__user_id__factors__factor_id__delete", "Remove a second factor")
             .about("Removes one of your own factors, or, as a superuser, one of another user.")
-            .gives::<Detail>(200)
-            .refuses(404, "The factor doesn't exist."),
+            .responds_with::<Detail>(200)
+            .fails_with(404, "The factor doesn't exist."),
     ]
 }
 

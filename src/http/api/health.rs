@@ -16,13 +16,13 @@ pub fn routes() -> Vec<Route> {
         Route::get("/health", alive)
             .named("Health Check", "health_health_get", "Check the process")
             .about("Returns 200 as long as the process is alive.")
-            .gives::<Alive>(200),
+            .responds_with::<Alive>(200),
         Route::get("/health_check", check)
             .named("Health Check", "health_check_health_check_get", "Check the database")
             .about("Reads and writes the database, and returns whether both worked.")
-            .gives::<HealthResponse>(200)
-            .gives_as::<HealthResponse>(503, "The database can't be used.")
-            .gives_as::<HealthResponse>(507, "The disk is full."),
+            .responds_with::<HealthResponse>(200)
+            .responds_with_as::<HealthResponse>(503, "The database can't be used.")
+            .responds_with_as::<HealthResponse>(507, "The disk is full."),
     ]
 }
 
@@ -50,7 +50,7 @@ async fn check(request: Request<Anyone, NoInput>) -> Result<Response, ApiError> 
     Ok(Response::json(&answer).status(status))
 }
 
-/// What is wrong, for whoever watches the server; no path and no cause.
+/// The problem, for monitoring, without paths and causes.
 fn sentence(trouble: StorageCondition) -> &'static str {
     match trouble {
         StorageCondition::DiskFull => messages::DISK_FULL,

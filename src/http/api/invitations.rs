@@ -33,29 +33,29 @@ pub fn routes() -> Vec<Route> {
                 "Creates a link with which one person, or several, create an active account, also while sign-up is \
                  closed or needs approval. For superusers.",
             )
-            .gives::<InvitationMade<'_>>(201)
-            .refuses(400, "100 invitations are open, or the user name is refused."),
+            .responds_with::<InvitationMade<'_>>(201)
+            .fails_with(400, "100 invitations are open, or the user name is refused."),
         Route::get(ALL, list)
             .named(TAG, "read_invitations_api_v1_invitations_get", "List the invitations")
             .about("Returns the open invitations, newest first, without their links. For superusers.")
-            .gives::<InvitationsResponse<'_>>(200),
+            .responds_with::<InvitationsResponse<'_>>(200),
         Route::delete("/api/v1/invitations/{invitation_id}", revoke)
             .named(TAG, "revoke_invitation_api_v1_invitations__invitation_id__delete", "Revoke an invitation")
             .about("Makes an invitation invalid. Accounts that were created with it stay. For superusers.")
-            .gives::<Detail>(200)
-            .refuses(404, "No open invitation has this id."),
+            .responds_with::<Detail>(200)
+            .fails_with(404, "No open invitation has this id."),
         Route::post("/api/v1/invitations/check", check)
             .named(TAG, "check_invitation_api_v1_invitations_check_post", "Check an invitation")
             .about("Returns what an invitation is for. Doesn't use it.")
-            .gives::<InvitationCheck<'_>>(200)
-            .refuses(403, VOID),
+            .responds_with::<InvitationCheck<'_>>(200)
+            .fails_with(403, VOID),
         Route::post("/api/v1/invitations/accept", accept)
             .named(TAG, "accept_invitation_api_v1_invitations_accept_post", "Accept an invitation")
             .about("Creates an active account with the token of an invitation.")
-            .gives::<UserRead<'_>>(201)
-            .refuses(400, "The name is taken, or the name or the password is refused.")
-            .refuses(403, VOID)
-            .refuses(429, "Too many taken names were tried from this address."),
+            .responds_with::<UserRead<'_>>(201)
+            .fails_with(400, "The name is taken, or the name or the password is refused.")
+            .fails_with(403, VOID)
+            .fails_with(429, "Too many taken names were tried from this address."),
     ]
 }
 

@@ -38,18 +38,18 @@ pub fn routes() -> Vec<Route> {
         Route::post("/api/v1/login", login)
             .named(TAG, "login_to_get_access_token_api_v1_login_post", "Sign in")
             .about("Starts a session with a user name and password, and sets the session's cookies.")
-            .gives::<Token<'_>>(200)
-            .gives::<SignInRefused<'_>>(401)
-            .refuses(429, "Too many failed attempts. `Retry-After` says when to try again."),
+            .responds_with::<Token<'_>>(200)
+            .responds_with::<SignInRefused<'_>>(401)
+            .fails_with(429, "Too many failed attempts. `Retry-After` says when to try again."),
         Route::post("/api/v1/refresh", refresh)
             .named(TAG, "refresh_token_api_v1_refresh_post", "Refresh the session")
             .about("Replaces the refresh token in the cookie. The old one works for a few more seconds.")
-            .gives::<Token<'_>>(200)
-            .refuses(401, "The refresh token is missing or not valid."),
+            .responds_with::<Token<'_>>(200)
+            .fails_with(401, "The refresh token is missing or not valid."),
         Route::post("/api/v1/logout", logout)
             .named(TAG, "logout_api_v1_logout_post", "Sign out")
             .about("Ends the sessions of all tokens and cookies in the request, and clears the cookies.")
-            .gives::<Message>(200),
+            .responds_with::<Message>(200),
     ]
 }
 
@@ -78,7 +78,7 @@ struct LoginBody {
 impl Input for LoginForm {
     const BODY: BodyKind = BodyKind::Form;
 
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
         let none = FormPairs::default();
         let form = if let Body::Form(form) = source.body { form } else { &none };
         let read = |name| {
@@ -94,9 +94,9 @@ impl Input for LoginForm {
             None | Some("password") => Ok(()),
             Some(_) => Err(FieldError::new("string_pattern_mismatch", field::GRANT_TYPE)),
         });
-        let grant_type = faults.note(Location::Field("grant_type"), grant_type);
-        let username = faults.note(Location::Field("username"), required("username"));
-        let password = faults.note(Location::Field("password"), required("password"));
+        let grant_type = errors.collect(Location::Field("grant_type"), grant_type);
+        let username = errors.collect(Location::Field("username"), required("username"));
+        let password = errors.collect(Location::Field("password"), required("password"));
         grant_type?;
         Some(Self { username: username?, password: Secret::new(password?) })
     }

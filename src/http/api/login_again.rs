@@ -38,9 +38,9 @@ pub fn routes() -> Vec<Route> {
                  `password`, `code` (of an authenticator app, or a recovery code), or the `challenge` of \
                  `POST /api/v1/login/passkey/options` and the `credential` that answers it.",
             )
-            .gives::<Detail>(200)
-            .refuses(400, "The password, code or passkey is wrong.")
-            .refuses(429, "Too many failed attempts. `Retry-After` says when to try again."),
+            .responds_with::<Detail>(200)
+            .fails_with(400, "The password, code or passkey is wrong.")
+            .fails_with(429, "Too many failed attempts. `Retry-After` says when to try again."),
     ]
 }
 

@@ -20,12 +20,12 @@ pub fn routes() -> Vec<Route> {
         Route::get("/metrics", metrics)
             .named("Monitoring", "metrics_get", "Read metrics")
             .about("Returns the server's metrics in the Prometheus text format, to superusers and to clients with the metrics token.")
-            .gives_file(200, "text/plain", "The metrics.")
-            .refuses(404, "Metrics are turned off."),
+            .responds_with_file(200, "text/plain", "The metrics.")
+            .fails_with(404, "Metrics are turned off."),
     ]
 }
 
-/// Whoever may read metrics: a superuser, or who has the token for it.
+/// A caller who can read metrics: a superuser, or a client with the metrics token.
 struct Scraper;
 
 impl Authenticate for Scraper {

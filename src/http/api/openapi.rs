@@ -11,7 +11,7 @@ pub fn routes() -> Vec<Route> {
         Route::get("/openapi.json", openapi)
             .named("Documentation", "openapi_json_get", "Get this description")
             .about("Returns this description of the API (OpenAPI 3.1).")
-            .gives_object(200, "An OpenAPI document."),
+            .responds_with_object(200, "An OpenAPI document."),
     ]
 }
 

@@ -34,21 +34,21 @@ pub fn routes() -> Vec<Route> {
             .about(
                 "Returns your account, sessions, API keys, second factors and newest audit entries, without secrets.",
             )
-            .gives::<DataExport<'_>>(200),
+            .responds_with::<DataExport<'_>>(200),
         Route::get(OWN, read_own)
             .named(TAG, "get_own_deletion_request_api_v1_users_me_deletion_request_get", "Read your deletion request")
             .about("Returns your newest request to delete your account.")
-            .gives::<DeletionRequestRead>(200)
-            .refuses(404, "You made no request."),
+            .responds_with::<DeletionRequestRead>(200)
+            .fails_with(404, "You made no request."),
         Route::post(OWN, ask)
             .named(TAG, "request_own_deletion_api_v1_users_me_deletion_request_post", "Ask to delete your account")
             .about(
                 "Asks the superusers to delete your account, with 201, or returns the pending request, with 200. With \
                  the setting `self_deletion`, the account is deleted at once.",
             )
-            .gives::<DeletionRequestRead>(200)
-            .gives::<DeletionRequestRead>(201)
-            .refuses(409, "You are the last active superuser."),
+            .responds_with::<DeletionRequestRead>(200)
+            .responds_with::<DeletionRequestRead>(201)
+            .fails_with(409, "You are the last active superuser."),
         Route::delete(OWN, withdraw)
             .named(
                 TAG,
@@ -56,19 +56,19 @@ pub fn routes() -> Vec<Route> {
                 "Withdraw your deletion request",
             )
             .about("Withdraws your pending request.")
-            .gives::<DeletionRequestRead>(200)
-            .refuses(404, "No request is pending."),
+            .responds_with::<DeletionRequestRead>(200)
+            .fails_with(404, "No request is pending."),
         Route::get("/api/v1/users/{user_id}/deletion-request", read)
             .named(TAG, "read_deletion_request_api_v1_users__user_id__deletion_request_get", "Read a deletion request")
             .about("Returns a user's newest request to delete the account, or `null`. For superusers and the user.")
-            .gives::<UserDeletionRequest>(200)
-            .refuses(404, "The user doesn't exist."),
+            .responds_with::<UserDeletionRequest>(200)
+            .fails_with(404, "The user doesn't exist."),
         Route::post("/api/v1/users/{user_id}/deletion-request/grant", grant)
             .named(TAG, "grant_deletion_api_v1_users__user_id__deletion_request_grant_post", "Grant a deletion request")
             .about("Deletes a user who asked for it, with all API keys and sessions. For superusers.")
             .described(|operation| operation.returns::<UserDeleted>(operation.generation.user_deleted.0.as_u16()))
-            .refuses(400, "Another superuser must delete your account.")
-            .refuses(404, "The user doesn't exist or has no pending request."),
+            .fails_with(400, "Another superuser must delete your account.")
+            .fails_with(404, "The user doesn't exist or has no pending request."),
         Route::post("/api/v1/users/{user_id}/deletion-request/decline", decline)
             .named(
                 TAG,
@@ -76,8 +76,8 @@ pub fn routes() -> Vec<Route> {
                 "Decline a deletion request",
             )
             .about("Declines a pending request. The user can ask again. For superusers.")
-            .gives::<DeletionRequestRead>(200)
-            .refuses(404, "The user doesn't exist or has no pending request."),
+            .responds_with::<DeletionRequestRead>(200)
+            .fails_with(404, "The user doesn't exist or has no pending request."),
     ]
 }
 

@@ -35,11 +35,11 @@ pub fn routes() -> Vec<Route> {
         Route::post("/api/v1/users/{user_id}/factors/passkey/options", passkey_options)
             .named(TAG, "passkey_options_api_v1_users__user_id__factors_passkey_options_post", "Begin to add a passkey")
             .about("Returns what `navigator.credentials.create()` needs.")
-            .gives::<PasskeyOptions>(200),
+            .responds_with::<PasskeyOptions>(200),
         Route::post("/api/v1/users/{user_id}/factors/passkey", add_passkey)
             .named(TAG, "add_passkey_api_v1_users__user_id__factors_passkey_post", "Add a passkey")
             .about("Adds the passkey that the browser made with the options of `…/passkey/options`.")
-            .gives::<FactorRead<'_>>(201),
+            .responds_with::<FactorRead<'_>>(201),
     ]
 }
 

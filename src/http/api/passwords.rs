@@ -25,9 +25,9 @@ pub fn routes() -> Vec<Route> {
             .about(
                 "Sets your own password and ends your other sessions. Only `password` and `current_password` are used.",
             )
-            .gives::<UserRead<'_>>(200)
-            .refuses(429, "Too many wrong current passwords. `Retry-After` says when to try again.")
-            .refuses(404, "The user doesn't exist."),
+            .responds_with::<UserRead<'_>>(200)
+            .fails_with(429, "Too many wrong current passwords. `Retry-After` says when to try again.")
+            .fails_with(404, "The user doesn't exist."),
     ]
 }
 

@@ -21,7 +21,7 @@ pub fn routes() -> Vec<Route> {
         Route::post("/api/v1/users/{user_id}/factors/recovery-codes", make_recovery_codes)
             .named(TAG, "make_recovery_codes_api_v1_users__user_id__factors_recovery_codes_post", "Make recovery codes")
             .about("Makes ten recovery codes in place of those before. They aren't shown again.")
-            .gives::<RecoveryCodes<'_>>(201),
+            .responds_with::<RecoveryCodes<'_>>(201),
     ]
 }
 

@@ -41,13 +41,13 @@ pub fn routes() -> Vec<Route> {
                 "Creates a link that sets a new password once, within 24 hours. A newer link or a new password makes \
                  it invalid. For superusers.",
             )
-            .gives::<ResetLink<'_>>(201)
-            .refuses(404, "The user doesn't exist."),
+            .responds_with::<ResetLink<'_>>(201)
+            .fails_with(404, "The user doesn't exist."),
         Route::post("/api/v1/reset-password/check", check)
             .named(TAG, "check_reset_link_api_v1_reset_password_check_post", "Check a reset link")
             .about("Returns the name of the account that a reset link is for. Doesn't use the link.")
-            .gives::<ResetLinkCheck<'_>>(200)
-            .refuses(403, "The link is not valid: it was used or replaced, or has expired."),
+            .responds_with::<ResetLinkCheck<'_>>(200)
+            .fails_with(403, "The link is not valid: it was used or replaced, or has expired."),
         Route::post("/api/v1/reset-password", set)
             .named(TAG, "set_password_api_v1_reset_password_post", "Use a reset link")
             .about(
@@ -55,9 +55,9 @@ pub fn routes() -> Vec<Route> {
                  second factor, the password is set, and the user signed in, by the answer to \
                  `POST /api/v1/login/second-factor`. `revoke_api_keys` deletes the API keys as well.",
             )
-            .gives::<Detail>(200)
-            .gives_as::<SignInRefused<'_>>(401, "A second factor is needed.")
-            .refuses(403, "The link is not valid: it was used or replaced, or has expired."),
+            .responds_with::<Detail>(200)
+            .responds_with_as::<SignInRefused<'_>>(401, "A second factor is needed.")
+            .fails_with(403, "The link is not valid: it was used or replaced, or has expired."),
     ]
 }
 
@@ -105,12 +105,12 @@ struct NewPassword {
 impl Input for NewPassword {
     const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let fields = Fields::of(source.body, faults)?;
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+        let fields = Fields::of(source.body, errors)?;
         let (min, mut rejected) = (source.config.password_min_length, None);
-        let token = fields.required("token", faults, coerce::string).map(Secret::new);
-        let password = fields.required("password", faults, |value| fields::new_password(value, min, &mut rejected));
-        let revoke_api_keys = fields.optional("revoke_api_keys", faults, coerce::boolean).unwrap_or(false);
+        let token = fields.required("token", errors, coerce::string).map(Secret::new);
+        let password = fields.required("password", errors, |value| fields::new_password(value, min, &mut rejected));
+        let revoke_api_keys = fields.optional("revoke_api_keys", errors, coerce::boolean).unwrap_or(false);
         Some(Self { token: token?, password: password?, revoke_api_keys, rejected })
     }
 

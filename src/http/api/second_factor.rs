@@ -43,21 +43,21 @@ pub fn routes() -> Vec<Route> {
                 "Answers the challenge of `POST /api/v1/login` or `POST /api/v1/reset-password` with a code of an \
                  authenticator app, a recovery code, or a passkey. Five wrong answers end the challenge.",
             )
-            .gives::<Token<'_>>(200)
-            .refuses(401, "The code is wrong, or the challenge has ended: sign in again.")
-            .refuses(403, "The reset link that asked is no longer valid.")
-            .refuses(429, "Too many failed attempts. `Retry-After` says when to try again."),
+            .responds_with::<Token<'_>>(200)
+            .fails_with(401, "The code is wrong, or the challenge has ended: sign in again.")
+            .fails_with(403, "The reset link that asked is no longer valid.")
+            .fails_with(429, "Too many failed attempts. `Retry-After` says when to try again."),
         Route::post("/api/v1/login/passkey/options", passkey_options)
             .named(TAG, "passkey_options_api_v1_login_passkey_options_post", "Begin to sign in with a passkey")
             .about("Returns what `navigator.credentials.get()` needs. No password and no user name is sent.")
-            .gives::<PasskeyOptions>(200)
-            .refuses(400, "Passkeys can't be used at this address."),
+            .responds_with::<PasskeyOptions>(200)
+            .fails_with(400, "Passkeys can't be used at this address."),
         Route::post("/api/v1/login/passkey", passkey)
             .named(TAG, "passkey_login_api_v1_login_passkey_post", "Sign in with a passkey")
             .about("Signs in with a passkey alone. The passkey must verify its user, by PIN or fingerprint.")
-            .gives::<Token<'_>>(200)
-            .refuses(401, "The passkey isn't known here, or the challenge has ended.")
-            .refuses(429, "Too many failed attempts. `Retry-After` says when to try again."),
+            .responds_with::<Token<'_>>(200)
+            .fails_with(401, "The passkey isn't known here, or the challenge has ended.")
+            .fails_with(429, "Too many failed attempts. `Retry-After` says when to try again."),
     ]
 }
 

@@ -38,17 +38,17 @@ pub fn routes() -> Vec<Route> {
         Route::get("/api/v1/server", read)
             .named(TAG, "read_server_api_v1_server_get", "Read the server's state")
             .about("Returns the version, the settings and their sources, the database, backups and queues. For superusers.")
-            .gives::<ServerRead>(200),
+            .responds_with::<ServerRead>(200),
         Route::post(BACKUPS, make_backup)
             .named(TAG, "make_backup_api_v1_server_backups_post", "Make a backup")
             .about("Makes a backup beside the scheduled ones, and responds when it is checked. For superusers.")
-            .gives::<BackupRead>(201)
-            .refuses(409, "Another backup is being made, or the accounts are in PostgreSQL."),
+            .responds_with::<BackupRead>(201)
+            .fails_with(409, "Another backup is being made, or the accounts are in PostgreSQL."),
         Route::get("/api/v1/server/backups/{name}", download)
             .named(TAG, "download_backup_api_v1_server_backups__name__get", "Download a backup")
             .about("Returns the file of a backup. It contains password hashes. For superusers with a session.")
-            .gives_file(200, "application/gzip", "The file.")
-            .refuses(404, "The backup doesn't exist."),
+            .responds_with_file(200, "application/gzip", "The file.")
+            .fails_with(404, "The backup doesn't exist."),
     ]
 }
 

@@ -28,26 +28,26 @@ pub fn routes() -> Vec<Route> {
         Route::get(OWN, list)
             .named(TAG, "read_sessions_api_v1_sessions_get", "List your sessions")
             .about("Returns your own sessions, newest first.")
-            .gives::<SessionsResponse<'_>>(200),
+            .responds_with::<SessionsResponse<'_>>(200),
         Route::delete(OWN, end_all)
             .named(TAG, "end_sessions_api_v1_sessions_delete", "End all your sessions")
             .about("Ends all your own sessions.")
-            .gives::<Detail>(200),
+            .responds_with::<Detail>(200),
         Route::delete("/api/v1/sessions/{session_id}", end)
             .named(TAG, "end_session_api_v1_sessions__session_id__delete", "End one of your sessions")
             .about("Ends one of your own sessions.")
-            .gives::<Detail>(200)
-            .refuses(404, "You have no such session."),
+            .responds_with::<Detail>(200)
+            .fails_with(404, "You have no such session."),
         Route::get(THEIRS, list_of)
             .named(TAG, "read_user_sessions_api_v1_users__user_id__sessions_get", "List a user's sessions")
             .about("Returns a user's sessions, newest first. For superusers.")
-            .gives::<SessionsResponse<'_>>(200)
-            .refuses(404, "The user doesn't exist."),
+            .responds_with::<SessionsResponse<'_>>(200)
+            .fails_with(404, "The user doesn't exist."),
         Route::delete(THEIRS, end_all_of)
             .named(TAG, "end_user_sessions_api_v1_users__user_id__sessions_delete", "End all of a user's sessions")
             .about("Ends all sessions of a user. For superusers.")
-            .gives::<Detail>(200)
-            .refuses(404, "The user doesn't exist."),
+            .responds_with::<Detail>(200)
+            .fails_with(404, "The user doesn't exist."),
         Route::delete("/api/v1/users/{user_id}/sessions/{session_id}", end_of)
             .named(
                 TAG,
@@ -55,8 +55,8 @@ pub fn routes() -> Vec<Route> {
                 "End one of a user's sessions",
             )
             .about("Ends one session of a user. For superusers.")
-            .gives::<Detail>(200)
-            .refuses(404, "The user has no such session."),
+            .responds_with::<Detail>(200)
+            .fails_with(404, "The user has no such session."),
     ]
 }
 
@@ -71,10 +71,10 @@ struct KeepCurrent {
 impl Input for KeepCurrent {
     const BODY: BodyKind = BodyKind::None;
 
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
         let Some(text) = source.query.get("keep_current") else { return Some(Self { keep_current: false }) };
-        faults
-            .note(Location::Query("keep_current"), coerce::boolean(&json!(text)))
+        errors
+            .collect(Location::Query("keep_current"), coerce::boolean(&json!(text)))
             .map(|keep_current| Self { keep_current })
     }
 

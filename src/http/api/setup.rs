@@ -26,11 +26,11 @@ pub fn routes() -> Vec<Route> {
             .about(
                 "Creates the first superuser, with the token of the one-time link that the server printed at startup.",
             )
-            .gives::<UserRead<'_>>(201),
+            .responds_with::<UserRead<'_>>(201),
         Route::post("/api/v1/setup/check", check)
             .named("Setup", "check_setup_link_api_v1_setup_check_post", "Check the setup link")
             .about("Checks the token of the setup link. Doesn't use the link.")
-            .gives::<Detail>(200),
+            .responds_with::<Detail>(200),
     ]
 }
 

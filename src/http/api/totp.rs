@@ -39,15 +39,15 @@ pub fn routes() -> Vec<Route> {
             .about(
                 "Makes the secret of an authenticator app. It counts once its first code was sent to `…/totp/confirm`.",
             )
-            .gives::<NewTotp<'_>>(201),
+            .responds_with::<NewTotp<'_>>(201),
         Route::post("/api/v1/users/{user_id}/factors/totp/confirm", confirm_totp)
             .named(TAG, "confirm_totp_api_v1_users__user_id__factors_totp_confirm_post", "Confirm an authenticator app")
             .about(
                 "Confirms the newest authenticator app with its first code. From then on, signing in asks for a code.",
             )
-            .gives::<FactorRead<'_>>(200)
-            .refuses(404, "No authenticator app waits for its first code.")
-            .refuses(429, "Too many wrong codes. `Retry-After` says when to try again."),
+            .responds_with::<FactorRead<'_>>(200)
+            .fails_with(404, "No authenticator app waits for its first code.")
+            .fails_with(429, "Too many wrong codes. `Retry-After` says when to try again."),
     ]
 }
 

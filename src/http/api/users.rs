@@ -43,40 +43,40 @@ pub fn routes() -> Vec<Route> {
         Route::post(ALL, add)
             .named(TAG, "add_user_api_v1_users__post", "Add a user")
             .about("Adds a user. The setting `signup` decides who can do so and whether the user can sign in at once.")
-            .gives::<UserRead<'_>>(201)
-            .refuses(400, "The name is taken, or the body can't be read.")
-            .refuses(429, "Too many sign-ups from this address, or too many users wait for approval."),
+            .responds_with::<UserRead<'_>>(201)
+            .fails_with(400, "The name is taken, or the body can't be read.")
+            .fails_with(429, "Too many sign-ups from this address, or too many users wait for approval."),
         Route::get(ALL, list)
             .named(TAG, "read_all_users_api_v1_users__get", "List users")
             .about("Returns a page of the list of users, in order of creation by default. For superusers.")
-            .gives::<UsersResponse<'_>>(200),
+            .responds_with::<UsersResponse<'_>>(200),
         Route::get(WHOAMI, whoami)
             .named(TAG, "read_current_user_api_v1_users_whoami_get", "Read the current user")
             .about("Returns the user who sends the request.")
-            .gives::<UserRead<'_>>(200),
+            .responds_with::<UserRead<'_>>(200),
         Route::get(ONE, read)
             .named(TAG, "read_user_api_v1_users__user_id__get", "Read a user")
             .about("Returns a user. Superusers can read every user, others only themselves.")
-            .gives::<UserRead<'_>>(200)
-            .refuses(404, "The user doesn't exist."),
+            .responds_with::<UserRead<'_>>(200)
+            .fails_with(404, "The user doesn't exist."),
         Route::patch(ONE, change)
             .named(TAG, "patch_user_api_v1_users__user_id__patch", "Change a user")
             .about("Changes the given fields. Absent fields and `null` stay as they are. Send `If-Match` to avoid undoing somebody else's change.")
-            .gives::<UserRead<'_>>(200)
-            .refuses(404, "The user doesn't exist."),
+            .responds_with::<UserRead<'_>>(200)
+            .fails_with(404, "The user doesn't exist."),
         Route::delete(ONE, delete)
             .named(TAG, "delete_user_api_v1_users__user_id__delete", "Delete a user")
             .about("Deletes a user with all API keys and sessions. For superusers.")
             .described(|operation| operation.returns::<UserDeleted>(operation.generation.user_deleted.0.as_u16()))
-            .refuses(400, "You can't delete your own account.")
-            .refuses(404, "The user doesn't exist."),
+            .fails_with(400, "You can't delete your own account.")
+            .fails_with(404, "The user doesn't exist."),
     ]
 }
 
 async fn add(request: Request<MaybeSignedIn, CheckedUserCreate>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller: MaybeSignedIn(caller), input } = request;
     let superuser = caller.filter(|caller| caller.user.is_superuser);
-    // With automatic sign-in there is one user, whom everybody on the machine is.
+    // With automatic sign-in, everybody on the machine acts as one user.
     if superuser.is_none() && (app.config.signup == Signup::Closed || app.config.auto_login) {
         return Err(ApiError::SignupClosed);
     }

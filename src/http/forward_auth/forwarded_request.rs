@@ -1,4 +1,4 @@
-//! The request that a proxy asks about, read from its headers: the site, and whether a browser navigates to it. Proxies use
+//! The request that a proxy asks about, read from its headers: the site, and whether a browser is_navigation to it. Proxies use
 //! two sets of headers, and clients can send either. A header that is repeated or contradicts another is rejected.
 
 use std::borrow::Cow;
@@ -13,96 +13,99 @@ use crate::config::Config;
 use crate::domain::site::Site;
 use crate::http::pipeline::client;
 
-/// How much of a path is kept to come back to; longer ones lead to the site's first page.
-const LONGEST_TARGET: usize = 2000;
+/// The longest path to return to. For longer ones, sign-in returns to the site's first page.
+const MAX_TARGET_BYTES: usize = 2000;
 
-/// What stays out of the address that a browser is sent back to: some would take a backslash for a slash.
-const INVISIBLE: AsciiSet = CONTROLS.add(b' ').add(b'\\');
+/// Characters that are escaped in the return address. Some browsers read a backslash as a slash.
+const ESCAPED: AsciiSet = CONTROLS.add(b' ').add(b'\\');
 
-/// nginx's way: one URL, and only 401 and 403 are taken for an answer.
+/// nginx's headers: one URL. nginx understands only the statuses 401 and 403.
 const URL: &str = "x-original-url";
 const URL_METHOD: &str = "x-original-method";
-/// Caddy's and Traefik's way: its parts, and whatever is answered goes to the client.
+/// Caddy's and Traefik's headers: the URL in parts. The client gets usher's whole response.
 const HOST: &str = "x-forwarded-host";
 const PROTO: &str = "x-forwarded-proto";
 const URI: &str = "x-forwarded-uri";
 const METHOD: &str = "x-forwarded-method";
 
-/// The request about which a proxy asks.
+/// The request that a proxy asks about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardedRequest {
-    /// Where it goes.
+    /// The site that it is for.
     pub site: Site,
-    /// Whether a person's browser goes there as a page, and not a program or a part of a page.
-    pub navigates: bool,
-    /// Whether it changes nothing, so that a browser can be sent there again.
+    /// Whether a browser is_navigation to a page, as opposed to a program or a part of a page.
+    pub is_navigation: bool,
+    /// Whether it is a GET or HEAD, so that a browser can be redirected back.
     pub is_safe: bool,
-    /// Whether the proxy takes only statuses for an answer.
-    pub by_status: bool,
-    /// Path and query as they came, with what cannot stand in a header escaped.
+    /// Whether the proxy understands only the statuses 401 and 403.
+    pub status_only: bool,
+    /// Path and query, with characters that headers can't contain escaped.
     target: String,
 }
 
-/// Why it cannot be told what a proxy asks about. For the log: it is the proxy's settings that must change.
+/// Why a proxy's request is ambiguous. It is logged, because the proxy's settings are wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ForwardedRequestError {
-    /// The asker is no proxy of ours.
-    Stranger(IpAddr),
-    /// The header that is needed did not come.
+    /// The sender is not a trusted proxy.
+    UntrustedPeer(IpAddr),
+    /// A required header is missing.
     Missing(&'static str),
-    /// A header came more than once.
-    Twice(&'static str),
-    /// A header says nothing that could be understood.
-    Unreadable(&'static str),
-    /// Both ways were used and do not agree: one of them is the client's.
+    /// A header is repeated.
+    Repeated(&'static str),
+    /// A header can't be parsed.
+    Malformed(&'static str),
+    /// Both sets of headers came and contradict each other; one is from the client.
     Contradiction(&'static str),
 }
 
 impl fmt::Display for ForwardedRequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stranger(address) => write!(f, "it was asked by {address}, which is not in `trusted_proxies`"),
-            Self::Missing(name) => write!(f, "neither {URL} nor {name} came; see docs/forward-auth.md"),
-            Self::Twice(name) => write!(f, "{name} came more than once; the proxy should replace what clients send"),
-            Self::Unreadable(name) => write!(f, "{name} could not be understood"),
+            Self::UntrustedPeer(address) => write!(f, "it came from {address}, which is not in `trusted_proxies`"),
+            Self::Missing(name) => write!(f, "{URL} and {name} are missing; see docs/forward-auth.md"),
+            Self::Repeated(name) => write!(f, "{name} came more than once; the proxy should replace what clients send"),
+            Self::Malformed(name) => write!(f, "{name} can't be parsed"),
             Self::Contradiction(name) => {
-                write!(f, "{URL} and {name} do not agree; the proxy should remove the one that it does not set")
+                write!(
+                    f,
+                    "{URL} and {name} contradict each other; the proxy should remove the one that it does not set"
+                )
             }
         }
     }
 }
 
 impl ForwardedRequest {
-    /// Reads it from the request that asks.
+    /// Reads the forwarded request from the proxy's request.
     pub fn of(request: &HttpRequest, config: &Config) -> Result<Self, ForwardedRequestError> {
         let peer = client::peer(request);
         if !client::is_trusted(peer, &config.trusted_proxies) {
-            return Err(ForwardedRequestError::Stranger(peer));
+            return Err(ForwardedRequestError::UntrustedPeer(peer));
         }
         let headers = request.headers();
         let by_url = single(headers, URL)?;
-        let (site, target) = if let Some(url) = &by_url { by_one_url(url, headers)? } else { by_parts(headers)? };
+        let (site, target) = if let Some(url) = &by_url { from_url(url, headers)? } else { from_parts(headers)? };
         let method = single(headers, if by_url.is_some() { URL_METHOD } else { METHOD })?;
         Ok(Self {
             site,
-            navigates: navigates(headers),
+            is_navigation: is_navigation(headers),
             is_safe: method.is_none_or(|method| ["GET", "HEAD"].contains(&method.as_ref())),
-            by_status: by_url.is_some(),
-            // A target in another form (RFC 9112, section 3.2.2) names a site of its own.
+            status_only: by_url.is_some(),
+            // An absolute-form target (RFC 9112, section 3.2.2) names its own site.
             target: if target.starts_with('/') { target } else { "/".to_owned() },
         })
     }
 
-    /// Where a browser comes back to when its person has signed in.
+    /// The address to return to after sign-in.
     pub fn return_to(&self) -> String {
-        let target = if self.is_safe && self.target.len() <= LONGEST_TARGET { self.target.as_str() } else { "/" };
+        let target = if self.is_safe && self.target.len() <= MAX_TARGET_BYTES { self.target.as_str() } else { "/" };
         format!("{}{target}", self.site)
     }
 }
 
-/// nginx's way. What came of the other way must agree.
-fn by_one_url(url: &str, headers: &HeaderMap) -> Result<(Site, String), ForwardedRequestError> {
-    let (site, target) = split(url).ok_or(ForwardedRequestError::Unreadable(URL))?;
+/// Reads nginx's headers. Any headers of the other set must agree.
+fn from_url(url: &str, headers: &HeaderMap) -> Result<(Site, String), ForwardedRequestError> {
+    let (site, target) = split(url).ok_or(ForwardedRequestError::Malformed(URL))?;
     let named = if site.https { "https" } else { "http" };
     if single(headers, PROTO)?.is_some_and(|proto| scheme(&proto) != named) {
         return Err(ForwardedRequestError::Contradiction(PROTO));
@@ -113,26 +116,26 @@ fn by_one_url(url: &str, headers: &HeaderMap) -> Result<(Site, String), Forwarde
     Ok((site, target))
 }
 
-/// Caddy's and Traefik's way.
-fn by_parts(headers: &HeaderMap) -> Result<(Site, String), ForwardedRequestError> {
+/// Reads Caddy's and Traefik's headers.
+fn from_parts(headers: &HeaderMap) -> Result<(Site, String), ForwardedRequestError> {
     let host = single(headers, HOST)?.ok_or(ForwardedRequestError::Missing(HOST))?;
     let proto = single(headers, PROTO)?.ok_or(ForwardedRequestError::Missing(PROTO))?;
-    let site = Site::parse(scheme(&proto), &host).ok_or(ForwardedRequestError::Unreadable(HOST))?;
+    let site = Site::parse(scheme(&proto), &host).ok_or(ForwardedRequestError::Malformed(HOST))?;
     Ok((site, single(headers, URI)?.unwrap_or_default().into_owned()))
 }
 
-/// The one value of a header, with what is no visible ASCII escaped; an empty one is none.
+/// A header's only value, with non-ASCII percent-encoded. An empty value counts as absent.
 fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<Cow<'a, str>>, ForwardedRequestError> {
     let mut values = headers.get_all(name);
-    let value = values.next().map(|value| percent_encode(value.as_bytes(), &INVISIBLE).into());
+    let value = values.next().map(|value| percent_encode(value.as_bytes(), &ESCAPED).into());
     if values.next().is_some() {
-        Err(ForwardedRequestError::Twice(name))
+        Err(ForwardedRequestError::Repeated(name))
     } else {
         Ok(value.filter(|value: &Cow<'a, str>| !value.is_empty()))
     }
 }
 
-/// What Traefik says of web sockets is said of their scheme.
+/// Traefik sends a web socket's scheme.
 fn scheme(proto: &str) -> &'static str {
     match proto {
         "https" | "wss" => "https",
@@ -141,16 +144,15 @@ fn scheme(proto: &str) -> &'static str {
     }
 }
 
-/// The site and the target of a URL.
+/// Splits a URL into site and target.
 fn split(url: &str) -> Option<(Site, String)> {
     let (scheme, rest) = url.split_once("://")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     Some((Site::parse(scheme, &rest[..end])?, rest[end..].to_owned()))
 }
 
-/// Whether a browser goes to a page: it says so itself where it came by HTTPS (Fetch Metadata); otherwise by what it
-/// wants to have.
-fn navigates(headers: &HeaderMap) -> bool {
+/// Whether a browser is_navigation to a page. Over HTTPS it says so itself (Fetch Metadata); otherwise, `Accept` decides.
+fn is_navigation(headers: &HeaderMap) -> bool {
     let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(mode) = value("sec-fetch-mode") {
         return mode == "navigate" && value("sec-fetch-dest").is_none_or(|dest| dest == "document");
@@ -185,11 +187,11 @@ mod tests {
     #[test]
     fn both_ways_of_saying_it_mean_the_same() {
         let by_url = ask(&[(URL, "https://app.example.org/a?b=%20c"), (URL_METHOD, "POST")]).unwrap();
-        let by_parts =
+        let from_parts =
             ask(&[(PROTO, "https"), (HOST, "App.example.org:443"), (URI, "/a?b=%20c"), (METHOD, "POST")]).unwrap();
-        assert_eq!(by_url, ForwardedRequest { by_status: true, ..by_parts.clone() });
-        assert!(!by_parts.is_safe && !by_parts.by_status);
-        assert_eq!(by_parts.return_to(), "https://app.example.org/");
+        assert_eq!(by_url, ForwardedRequest { status_only: true, ..from_parts.clone() });
+        assert!(!from_parts.is_safe && !from_parts.status_only);
+        assert_eq!(from_parts.return_to(), "https://app.example.org/");
     }
 
     #[test]
@@ -201,50 +203,50 @@ mod tests {
         for elsewhere in ["", "http://evil.net/", "@evil.net/", ".evil.net", "?a"] {
             assert_eq!(forwarded(elsewhere), "https://app.example.org:8443/", "{elsewhere}");
         }
-        assert_eq!(forwarded(&format!("/{}", "x".repeat(LONGEST_TARGET))), "https://app.example.org:8443/");
+        assert_eq!(forwarded(&format!("/{}", "x".repeat(MAX_TARGET_BYTES))), "https://app.example.org:8443/");
         assert_eq!(return_to(&[(URL, "http://a?b")]), "http://a/");
     }
 
     #[test]
-    fn what_is_not_said_once_and_clearly_is_not_believed() {
+    fn repeated_or_contradictory_headers_are_refused() {
         let whole: [(&'static str, &str); 2] = [(PROTO, "https"), (HOST, "app.example.org")];
         let with = |more: &[(&'static str, &str)]| ask(&[&whole[..], more].concat()).unwrap_err();
-        assert_eq!(with(&[(HOST, "app.example.org")]), ForwardedRequestError::Twice(HOST));
-        assert_eq!(with(&[(PROTO, "https")]), ForwardedRequestError::Twice(PROTO));
-        assert_eq!(with(&[(METHOD, "GET"), (METHOD, "POST")]), ForwardedRequestError::Twice(METHOD));
+        assert_eq!(with(&[(HOST, "app.example.org")]), ForwardedRequestError::Repeated(HOST));
+        assert_eq!(with(&[(PROTO, "https")]), ForwardedRequestError::Repeated(PROTO));
+        assert_eq!(with(&[(METHOD, "GET"), (METHOD, "POST")]), ForwardedRequestError::Repeated(METHOD));
         assert_eq!(with(&[(URL, "https://open.example.org/")]), ForwardedRequestError::Contradiction(HOST));
         assert_eq!(with(&[(URL, "http://app.example.org/")]), ForwardedRequestError::Contradiction(PROTO));
         assert_eq!(with(&[(URL, "https://app.example.org:444/")]), ForwardedRequestError::Contradiction(HOST));
-        assert_eq!(with(&[(URL, "https://user@app.example.org/")]), ForwardedRequestError::Unreadable(URL));
+        assert_eq!(with(&[(URL, "https://user@app.example.org/")]), ForwardedRequestError::Malformed(URL));
         assert_eq!(
             with(&[(URL, "https://app.example.orghttp://app.example.org/")]),
-            ForwardedRequestError::Unreadable(URL)
+            ForwardedRequestError::Malformed(URL)
         );
-        assert!(ask(&[whole[0], whole[1], (URL, "https://app.example.org/x")]).unwrap().by_status);
+        assert!(ask(&[whole[0], whole[1], (URL, "https://app.example.org/x")]).unwrap().status_only);
         assert_eq!(ask(&[whole[0]]), Err(ForwardedRequestError::Missing(HOST)));
         assert_eq!(ask(&[whole[1]]), Err(ForwardedRequestError::Missing(PROTO)));
-        assert_eq!(ask(&[whole[0], (HOST, "a, b")]), Err(ForwardedRequestError::Unreadable(HOST)));
-        assert_eq!(ask(&[(PROTO, "https, http"), whole[1]]), Err(ForwardedRequestError::Unreadable(HOST)));
+        assert_eq!(ask(&[whole[0], (HOST, "a, b")]), Err(ForwardedRequestError::Malformed(HOST)));
+        assert_eq!(ask(&[(PROTO, "https, http"), whole[1]]), Err(ForwardedRequestError::Malformed(HOST)));
         let stranger = TestRequest::default().peer_addr("10.0.0.2:1".parse().unwrap());
         let stranger = stranger.insert_header((URL, "https://app.example.org/")).to_http_request();
         assert_eq!(
             ForwardedRequest::of(&stranger, &config()),
-            Err(ForwardedRequestError::Stranger("10.0.0.2".parse().unwrap()))
+            Err(ForwardedRequestError::UntrustedPeer("10.0.0.2".parse().unwrap()))
         );
     }
 
     #[test]
-    fn only_browsers_that_go_to_a_page_navigate() {
-        let navigates = |headers: &[(&'static str, &str)]| {
-            ask(&[&[(PROTO, "https"), (HOST, "a")], headers].concat()).unwrap().navigates
+    fn only_browsers_that_open_a_page_navigate() {
+        let is_navigation = |headers: &[(&'static str, &str)]| {
+            ask(&[&[(PROTO, "https"), (HOST, "a")], headers].concat()).unwrap().is_navigation
         };
         let html = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
-        assert!(navigates(&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]));
-        assert!(navigates(&[html]));
-        assert!(!navigates(&[html, ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")]));
-        assert!(!navigates(&[html, ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")]));
-        assert!(!navigates(&[html, ("x-requested-with", "XMLHttpRequest")]));
-        assert!(!navigates(&[("accept", "*/*")]));
-        assert!(!navigates(&[]));
+        assert!(is_navigation(&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]));
+        assert!(is_navigation(&[html]));
+        assert!(!is_navigation(&[html, ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")]));
+        assert!(!is_navigation(&[html, ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")]));
+        assert!(!is_navigation(&[html, ("x-requested-with", "XMLHttpRequest")]));
+        assert!(!is_navigation(&[("accept", "*/*")]));
+        assert!(!is_navigation(&[]));
     }
 }

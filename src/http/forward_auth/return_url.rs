@@ -5,8 +5,8 @@ use url::Url;
 
 use crate::domain::site::Site;
 
-/// The longest address that is looked at.
-const LONGEST: usize = 8000;
+/// The longest accepted address.
+const MAX_BYTES: usize = 8000;
 
 /// An address of a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,17 +18,17 @@ pub struct ReturnUrl {
 }
 
 impl ReturnUrl {
-    /// Reads an absolute `http` or `https` URL. Browsers repair much: they drop line breaks, take `\` for `/`, read
-    /// `https:evil.net` and find hosts behind `@`; nothing that would need it is an address here.
+    /// Parses an absolute `http` or `https` URL. Browsers repair addresses: they drop line breaks, read `\` as `/`,
+    /// accept `https:evil.net` and find hosts behind `@`. Addresses that need such a repair are refused.
     pub fn parse(text: &str) -> Option<Self> {
-        if text.len() > LONGEST || !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+        if text.len() > MAX_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
             return None;
         }
         let (scheme, rest) = text.split_once("://")?;
         let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
         let site = Site::parse(scheme, authority)?;
         let url = Url::parse(text).ok()?;
-        // What browsers make of it must be what we made of it.
+        // A browser's parser must find the same site.
         let same = url.origin().ascii_serialization() == site.to_string();
         same.then(|| Self { site, url: url.into() })
     }
@@ -40,7 +40,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn plain_addresses_are_taken() {
+    fn unambiguous_addresses_are_accepted() {
         for (text, url) in [
             ("https://app.example.org", "https://app.example.org/"),
             (
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_lead_elsewhere_in_some_reading_are_none() {
+    fn ambiguous_addresses_are_refused() {
         for text in [
             "",
             "/",
@@ -96,12 +96,12 @@ mod tests {
         ] {
             assert_eq!(ReturnUrl::parse(text), None, "{text}");
         }
-        assert_eq!(ReturnUrl::parse(&format!("https://a/{}", "x".repeat(LONGEST))), None);
+        assert_eq!(ReturnUrl::parse(&format!("https://a/{}", "x".repeat(MAX_BYTES))), None);
     }
 
     proptest! {
         #[test]
-        fn whatever_is_taken_leads_to_its_site(text in "(https?|ftp|):?[/\\\\]{0,3}[a-z@:.%\\\\/?#\\[\\] 0-9é-]{0,30}") {
+        fn every_accepted_address_leads_to_its_site(text in "(https?|ftp|):?[/\\\\]{0,3}[a-z@:.%\\\\/?#\\[\\] 0-9é-]{0,30}") {
             if let Some(target) = ReturnUrl::parse(&text) {
                 let read = Url::parse(&target.url).unwrap();
                 prop_assert_eq!(read.origin().ascii_serialization(), target.site.to_string());

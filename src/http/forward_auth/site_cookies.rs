@@ -14,7 +14,7 @@ const MAX_OWN: usize = 16;
 /// Values from this length on are looked for in the other cookies. usher's are longer.
 const MIN_SECRET_BYTES: usize = 16;
 
-/// Returns the `Cookie` header for the site. If it isn't certain that nothing of usher's is in it, there is none.
+/// Returns the `Cookie` header for the site, or `None` if it might still contain one of usher's cookies.
 pub fn for_site(headers: &HeaderMap) -> Option<HeaderValue> {
     let (mut kept, mut own) = (Vec::new(), Vec::new());
     let pairs = headers.get_all(COOKIE).flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn ushers_cookies_are_left_out_however_they_are_spelled_and_others_stay() {
+    fn ushers_cookies_are_removed_in_any_spelling_and_others_stay() {
         for own in [
             "usher_entry=x",
             "__Secure-usher_entry=x",
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_is_not_certain_the_site_gets_no_cookie() {
+    fn in_case_of_doubt_the_site_gets_no_cookie() {
         let token = "0123456789abcdef0123456789abcdef";
         assert_eq!(kept(&[format!("usher_entry={token}; copy=x{token}").as_bytes()]), b"");
         assert_eq!(kept(&[format!("usher_entry=\"{token}\"; copy={token}").as_bytes()]), b"");

@@ -30,25 +30,25 @@ pub fn routes() -> Vec<Route> {
                 "Sets the cookie that opens the sites behind the proxy, and returns the address to go to: \
                  `return_to`, if it belongs to a site that you can enter.",
             )
-            .gives::<EnterResponse<'_>>(200)
-            .refuses(403, "The address doesn't belong to a site, you can't enter the site, or you used an API key.")
-            .refuses(404, "Forward auth is turned off."),
+            .responds_with::<EnterResponse<'_>>(200)
+            .fails_with(403, "The address doesn't belong to a site, you can't enter the site, or you used an API key.")
+            .fails_with(404, "Forward auth is turned off."),
     ]
 }
 
 /// The address that the browser wants to open.
 #[derive(ToSchema)]
 #[schema(as = Enter, title = "Site to enter")]
-struct GrantRequest {
+struct SiteTokenRequest {
     return_to: String,
 }
 
-impl Input for GrantRequest {
+impl Input for SiteTokenRequest {
     const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let fields = Fields::of(source.body, faults)?;
-        let return_to = fields.required("return_to", faults, coerce::string)?;
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+        let fields = Fields::of(source.body, errors)?;
+        let return_to = fields.required("return_to", errors, coerce::string)?;
         Some(Self { return_to: return_to.to_owned() })
     }
 
@@ -57,8 +57,8 @@ impl Input for GrantRequest {
     }
 }
 
-async fn enter(request: Request<SignedIn, GrantRequest>) -> Result<Response, ApiError> {
-    let Request { app, now, client, caller, input: GrantRequest { return_to } } = request;
+async fn enter(request: Request<SignedIn, SiteTokenRequest>) -> Result<Response, ApiError> {
+    let Request { app, now, client, caller, input: SiteTokenRequest { return_to } } = request;
     if app.config.forward_auth.is_empty() {
         return Err(ApiError::NotFound);
     }

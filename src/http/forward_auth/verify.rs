@@ -1,5 +1,5 @@
-//! Forward auth: tells a proxy whether a request may enter a site, and who sent it. Every request to every site passes here,
-//! so it costs one indexed read and no write.
+//! The verify route: tells a proxy whether a request may enter a site, and who sent it. The proxy calls it for every
+//! request to every site, so it costs one indexed read and no write.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
@@ -31,16 +31,16 @@ use crate::http::pipeline::{cookies, credentials, messages};
 use crate::store::site_tokens::{self, SiteToken};
 use crate::store::{Connection, StoreError, factors};
 
-/// Who entered, by name: for sites that know people by it.
+/// The user name, for sites that identify users by it.
 const REMOTE_USER: HeaderName = HeaderName::from_static("remote-user");
-/// Who entered, by what never changes.
+/// The user's id, which never changes.
 const REMOTE_USER_ID: HeaderName = HeaderName::from_static("remote-user-id");
-/// `users`, and `superusers` for those who are.
+/// `users`, or `users,superusers`.
 const REMOTE_GROUPS: HeaderName = HeaderName::from_static("remote-groups");
-/// What stands for itself in those headers: nothing that a site could take for a separator, or for an escape.
+/// Characters that those headers contain unescaped: none that a site could take for a separator or an escape.
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
-/// How old a token becomes before a browser is sent to fetch a new one, which it does without its person noticing.
-const RENEWED_AFTER: TimeDelta = TimeDelta::days(1);
+/// The age at which a browser is redirected to get a new token, without its user noticing.
+const RENEW_AFTER: TimeDelta = TimeDelta::days(1);
 
 /// Asks for a user name and an API key.
 const BASIC: &str = "Basic realm=\"usher\", charset=\"UTF-8\"";
@@ -56,17 +56,17 @@ pub fn routes() -> Vec<Route> {
                  (`Remote-User`, `Remote-User-Id`, `Remote-Groups`), with the cookies and the `Authorization` for the \
                  site. Browsers are redirected to the sign-in page.",
             )
-            .status_alone(200, "Pass the request on.")
-            .status_alone(302, "Redirect the browser to the sign-in page.")
-            .status_alone(303, "Redirect the browser to the sign-in page.")
-            .refuses(401, "Nobody is signed in. `Location` has the address of the sign-in page.")
-            .refuses(403, "The user can't enter the site, or the site is unknown. For nginx, `Location` has the address of a page that says so.")
-            .refuses(404, "Forward auth is turned off.")
-            .refuses(429, "Too many wrong API keys as `Basic` credentials. nginx gets 403 instead."),
+            .responds_empty(200, "Pass the request on.")
+            .responds_empty(302, "Redirect the browser to the sign-in page.")
+            .responds_empty(303, "Redirect the browser to the sign-in page.")
+            .fails_with(401, "Nobody is signed in. `Location` has the address of the sign-in page.")
+            .fails_with(403, "The user can't enter the site, or the site is unknown. For nginx, `Location` has the address of a page that says so.")
+            .fails_with(404, "Forward auth is turned off.")
+            .fails_with(429, "Too many wrong API keys as `Basic` credentials. nginx gets 403 instead."),
     ]
 }
 
-/// What is asked, and by what somebody is known.
+/// The proxy's request, with the credentials of the forwarded one.
 struct VerifyRequest {
     original: Result<ForwardedRequest, ForwardedRequestError>,
     tokens: Vec<[u8; 32]>,
@@ -99,10 +99,10 @@ impl Input for VerifyRequest {
     fn describe(_: &mut Operation) {}
 }
 
-/// Somebody who is known.
-struct Known {
+/// The user of a forwarded request.
+struct SiteUser {
     user: User,
-    /// When the token was made, unless it is an API key.
+    /// When the token was issued; `None` for an API key.
     since: Option<Timestamp>,
     /// Whether the settings require a second factor that the account doesn't have.
     lacks_factor: bool,
@@ -115,68 +115,74 @@ async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, Api
     if rules.is_empty() {
         return Err(ApiError::NotFound);
     }
-    let original = original.map_err(|unclear| {
-        static SAID: LogRateLimit = LogRateLimit::new();
-        SAID.warn(now, || format!("{} a request to verify is refused: {unclear}", client.request));
+    let original = original.map_err(|error| {
+        static LOG_LIMIT: LogRateLimit = LogRateLimit::new();
+        LOG_LIMIT.warn(now, || format!("{} a request to verify is refused: {error}", client.request));
         ApiError::AmbiguousForwardedRequest
     })?;
     if !rules.has_rule_for(&original.site) {
-        static SAID: LogRateLimit = LogRateLimit::new();
-        SAID.warn(now, || format!("{} is entered by nobody: `forward_auth` has no rule for it", original.site));
+        static LOG_LIMIT: LogRateLimit = LogRateLimit::new();
+        LOG_LIMIT
+            .warn(now, || format!("all requests to {} are refused: `forward_auth` has no rule for it", original.site));
         return Err(ApiError::SiteForbidden);
     }
     let accepts_basic = rules.accepts_basic(&original.site);
-    let mut found = known(&app, tokens, key.as_deref(), now).await?;
+    let mut found = authenticate(&app, tokens, key.as_deref(), now).await?;
     if let (None, Some(basic), true) = (&found, basic, accepts_basic) {
         let user = basic.user(&app, &client, now).await;
         let user = match user {
             // nginx takes no other status than 403.
-            Err(ApiError::TooManyRequests(_)) if original.by_status => return Err(ApiError::SiteForbidden),
+            Err(ApiError::TooManyRequests(_)) if original.status_only => return Err(ApiError::SiteForbidden),
             user => user?,
         };
-        found = user.map(|user| Known { user, since: None, lacks_factor: false });
+        found = user.map(|user| SiteUser { user, since: None, lacks_factor: false });
     }
-    let Some(Known { user, since, lacks_factor }) = found else {
-        return Ok(to_sign_in(&app, &original, messages::SIGN_IN_TO_ENTER, accepts_basic && is_program));
+    let Some(SiteUser { user, since, lacks_factor }) = found else {
+        return Ok(redirect_to_sign_in(&app, &original, messages::SIGN_IN_TO_ENTER, accepts_basic && is_program));
     };
-    // The console asks for the factor first, and then leads back.
+    // The console asks for the factor first, and then redirects back.
     if lacks_factor {
-        return Ok(to_sign_in(&app, &original, messages::SECOND_FACTOR_MISSING, false));
+        return Ok(redirect_to_sign_in(&app, &original, messages::SECOND_FACTOR_MISSING, false));
     }
     if rules.may_enter(&original.site, &user) == Err(AccessDenied::NotForYou) {
         let site = original.site.to_string();
         app.denied.record(&app.db, &client, now, Some((&user).into()), Action::Entered, site).await;
-        return Ok(closed(&app, &original, &user));
+        return Ok(deny(&app, &original, &user));
     }
-    let is_old = since.is_some_and(|since| now - since >= renewed_after(&app.config));
+    let is_old = since.is_some_and(|since| now - since >= renew_after(&app.config));
     // Only who can be sent back to the same place is sent away.
-    if is_old && original.navigates && original.is_safe {
-        return Ok(to_sign_in(&app, &original, messages::SIGN_IN_TO_ENTER, false));
+    if is_old && original.is_navigation && original.is_safe {
+        return Ok(redirect_to_sign_in(&app, &original, messages::SIGN_IN_TO_ENTER, false));
     }
     let [as_sent, without_basic] = authorization;
-    Ok(let_in(&user, cookies, if accepts_basic { without_basic } else { as_sent }))
+    Ok(allow(&user, cookies, if accepts_basic { without_basic } else { as_sent }))
 }
 
-/// Half of a session, so that sites that are used keep it alive; a day where that is less.
-fn renewed_after(config: &Config) -> TimeDelta {
-    RENEWED_AFTER.min(TimeDelta::seconds(i64::from(config.refresh_token_seconds) / 2))
+/// Half of a session's life, so that using a site keeps the session alive, but at most a day.
+fn renew_after(config: &Config) -> TimeDelta {
+    RENEW_AFTER.min(TimeDelta::seconds(i64::from(config.refresh_token_seconds) / 2))
 }
 
 /// Returns the user of the site tokens, or else of the API key. Any site below `cookie_domain` can add a token: those that
 /// don't verify are ignored, and if those of two users do, the request counts as not signed in.
-async fn known(app: &App, tokens: Vec<[u8; 32]>, key: Option<&str>, now: Timestamp) -> Result<Option<Known>, ApiError> {
-    let mut found: Vec<Known> = Vec::new();
+async fn authenticate(
+    app: &App,
+    tokens: Vec<[u8; 32]>,
+    key: Option<&str>,
+    now: Timestamp,
+) -> Result<Option<SiteUser>, ApiError> {
+    let mut found: Vec<SiteUser> = Vec::new();
     if !tokens.is_empty() {
         let policy = app.config.second_factor;
         let read = app.db.read(move |connection| {
-            let read = tokens.iter().map(|sha256| known_by_token(connection, sha256, policy, now));
+            let read = tokens.iter().map(|sha256| by_site_token(connection, sha256, policy, now));
             read.collect::<Result<Vec<_>, StoreError>>()
         });
         found = read.await?.into_iter().flatten().filter(|known| known.user.is_active).collect();
     }
     if found.windows(2).any(|pair| pair[0].user.id != pair[1].user.id) {
-        static SAID: LogRateLimit = LogRateLimit::new();
-        SAID.warn(now, || "a request with the site cookies of two accounts is refused".to_owned());
+        static LOG_LIMIT: LogRateLimit = LogRateLimit::new();
+        LOG_LIMIT.warn(now, || "a request with the site cookies of two accounts is refused".to_owned());
         return Ok(None);
     }
     if let Some(newest) = found.into_iter().max_by_key(|known| known.since) {
@@ -184,27 +190,27 @@ async fn known(app: &App, tokens: Vec<[u8; 32]>, key: Option<&str>, now: Timesta
     }
     let Some(key) = key else { return Ok(None) };
     match credentials::by_api_key(app, key, now).await {
-        Ok(caller) => Ok(Some(Known { user: caller.into_user(), since: None, lacks_factor: false })),
+        Ok(caller) => Ok(Some(SiteUser { user: caller.into_user(), since: None, lacks_factor: false })),
         Err(error @ ApiError::Store(_)) => Err(error),
         Err(_) => Ok(None),
     }
 }
 
 /// Returns the user of a site token, if it is alive.
-fn known_by_token(
+fn by_site_token(
     connection: &Connection,
     sha256: &[u8; 32],
     policy: SecondFactorPolicy,
     now: Timestamp,
-) -> Result<Option<Known>, StoreError> {
+) -> Result<Option<SiteUser>, StoreError> {
     let Some(SiteToken { user, made_at, automatic }) = site_tokens::find(connection, sha256, now)? else {
         return Ok(None);
     };
     let lacks_factor = factors::is_missing(connection, policy, &user, automatic)?;
-    Ok(Some(Known { user, since: Some(made_at), lacks_factor }))
+    Ok(Some(SiteUser { user, since: Some(made_at), lacks_factor }))
 }
 
-fn let_in(user: &User, cookies: Option<HeaderValue>, authorization: Option<HeaderValue>) -> Response {
+fn allow(user: &User, cookies: Option<HeaderValue>, authorization: Option<HeaderValue>) -> Response {
     let groups = if user.is_superuser { "users,superusers" } else { "users" };
     let mut response = Response::empty()
         .header(REMOTE_USER, &utf8_percent_encode(user.username.as_str(), &ESCAPED).to_string())
@@ -219,49 +225,49 @@ fn let_in(user: &User, cookies: Option<HeaderValue>, authorization: Option<Heade
 }
 
 /// A browser is led to where one signs in and from there back; a program is told that it must be known.
-fn to_sign_in(app: &App, original: &ForwardedRequest, why: &'static str, offers_basic: bool) -> Response {
+fn redirect_to_sign_in(app: &App, original: &ForwardedRequest, why: &'static str, offers_basic: bool) -> Response {
     let unknown = Response::json(&Detail { detail: why })
         .status(StatusCode::UNAUTHORIZED)
         .header(WWW_AUTHENTICATE, if offers_basic { BASIC } else { "ApiKey" });
-    if !original.navigates {
+    if !original.is_navigation {
         return unknown;
     }
-    let place = sign_in_page(app, original);
-    match (original.by_status, original.is_safe) {
-        (true, _) => unknown.header(LOCATION, &place),
-        (false, true) => Response::empty().status(StatusCode::FOUND).header(LOCATION, &place),
-        // What was sent is not sent to the page (RFC 9110, section 15.4.4).
-        (false, false) => Response::empty().status(StatusCode::SEE_OTHER).header(LOCATION, &place),
+    let address = sign_in_page(app, original);
+    match (original.status_only, original.is_safe) {
+        (true, _) => unknown.header(LOCATION, &address),
+        (false, true) => Response::empty().status(StatusCode::FOUND).header(LOCATION, &address),
+        // The page must not get the request's body (RFC 9110, section 15.4.4).
+        (false, false) => Response::empty().status(StatusCode::SEE_OTHER).header(LOCATION, &address),
     }
 }
 
-/// Where one signs in and comes back from, or is told that one may not enter.
+/// The sign-in page. It returns to the site, or says that the user can't enter it.
 fn sign_in_page(app: &App, original: &ForwardedRequest) -> String {
-    format!("{}/?{}", app.url, query(original))
+    format!("{}/?{}", app.url, return_query(original))
 }
 
-/// Leads back to where the browser went.
-fn query(original: &ForwardedRequest) -> String {
+/// The query that makes the console return to the site.
+fn return_query(original: &ForwardedRequest) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("return_to", &original.return_to()).finish()
 }
 
-/// A person gets a page that says who is not let in; what else there is to do is behind its link. nginx, which drops the
-/// page, learns where there is another.
-fn closed(app: &App, original: &ForwardedRequest, user: &User) -> Response {
-    let closed = || Response::json(&Detail { detail: messages::SITE_FORBIDDEN }).status(StatusCode::FORBIDDEN);
-    if !original.navigates {
-        return closed();
+/// Refuses a request. A browser gets a page that names the user, with a link to the console. nginx drops the page, so
+/// it gets the address of the console's page.
+fn deny(app: &App, original: &ForwardedRequest, user: &User) -> Response {
+    let denied = || Response::json(&Detail { detail: messages::SITE_FORBIDDEN }).status(StatusCode::FORBIDDEN);
+    if !original.is_navigation {
+        return denied();
     }
-    if original.by_status {
-        return closed().header(LOCATION, &sign_in_page(app, original));
+    if original.status_only {
+        return denied().header(LOCATION, &sign_in_page(app, original));
     }
     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
     let page = crate::console::ACCESS_DENIED
         .replace("{url}", &escaped(&app.url))
-        .replace("{query}", &query(original))
+        .replace("{query}", &return_query(original))
         .replace("{site}", &escaped(&original.site.to_string()))
-        // Last: a name may look like what is put in.
+        // Last, because a name may contain a placeholder.
         .replace("{name}", &escaped(user.username.as_str()));
     Response::file(page, "text/html; charset=utf-8").status(StatusCode::FORBIDDEN)
 }

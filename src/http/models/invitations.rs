@@ -98,19 +98,19 @@ pub struct NewInvitation {
 impl Input for NewInvitation {
     const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let fields = Fields::of(source.body, faults)?;
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+        let fields = Fields::of(source.body, errors)?;
         let (now, mut rejected) = (source.now, None);
         let name = |value| fields::new_username(value, &mut rejected);
-        let username = fields.optional("username", faults, name);
-        let max_uses = fields.optional("max_uses", faults, max_uses).unwrap_or(1);
+        let username = fields.optional("username", errors, name);
+        let max_uses = fields.optional("max_uses", errors, max_uses).unwrap_or(1);
         let expiry = |value| match coerce::datetime(value)? {
             end if end > now && end <= now + MAX_LIFETIME => Ok(end),
             _ => Err(FieldError::value(field::INVITATION_EXPIRY)),
         };
-        let expires_at = fields.optional("expires_at", faults, expiry).unwrap_or(now + invitation::DEFAULT_LIFETIME);
+        let expires_at = fields.optional("expires_at", errors, expiry).unwrap_or(now + invitation::DEFAULT_LIFETIME);
         if username.is_some() && max_uses > 1 {
-            faults.note::<()>(Location::Field("max_uses"), Err(FieldError::value(field::ONE_USE)));
+            errors.collect::<()>(Location::Field("max_uses"), Err(FieldError::value(field::ONE_USE)));
         }
         Some(Self { invitation: Invitation::new(username.flatten(), max_uses, expires_at, now), rejected })
     }

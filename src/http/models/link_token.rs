@@ -25,9 +25,9 @@ pub struct LinkToken {
 impl Input for LinkToken {
     const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let fields = Fields::of(source.body, faults)?;
-        fields.required("token", faults, coerce::string).map(|token| Self { token: Secret::new(token) })
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+        let fields = Fields::of(source.body, errors)?;
+        fields.required("token", errors, coerce::string).map(|token| Self { token: Secret::new(token) })
     }
 
     fn describe(operation: &mut Operation) {
@@ -58,10 +58,10 @@ pub struct AccountByLink {
 impl Input for AccountByLink {
     const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let fields = Fields::of(source.body, faults)?;
-        let token = fields.required("token", faults, coerce::string).map(Secret::new);
-        let user = CheckedUserCreate::from_fields(&fields, source, faults);
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+        let fields = Fields::of(source.body, errors)?;
+        let token = fields.required("token", errors, coerce::string).map(Secret::new);
+        let user = CheckedUserCreate::from_fields(&fields, source, errors);
         Some(Self { token: token?, user: user?.0 })
     }
 

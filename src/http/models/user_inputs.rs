@@ -48,11 +48,11 @@ pub struct CheckedUserCreate(pub Result<UserCreate, Rejected>);
 
 impl CheckedUserCreate {
     /// Reads the fields. Name and password must be there and differ.
-    pub fn from_fields(fields: &Fields<'_>, source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
+    pub fn from_fields(fields: &Fields<'_>, source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
         let (min, mut rejected) = (source.config.password_min_length, None);
-        let username = fields.required("username", faults, |value| fields::new_username(value, &mut rejected));
-        let password = fields.required("password", faults, |value| fields::new_password(value, min, &mut rejected));
-        let optins = fields.optional("optins", faults, fields::optins);
+        let username = fields.required("username", errors, |value| fields::new_username(value, &mut rejected));
+        let password = fields.required("password", errors, |value| fields::new_password(value, min, &mut rejected));
+        let optins = fields.optional("optins", errors, fields::optins);
         let (username, password) = (username?, password?);
         let accepted = match (username, rejected) {
             (Some(username), None) => {
@@ -68,9 +68,9 @@ impl CheckedUserCreate {
 impl Input for CheckedUserCreate {
     const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let fields = Fields::of(source.body, faults)?;
-        Self::from_fields(&fields, source, faults)
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+        let fields = Fields::of(source.body, errors)?;
+        Self::from_fields(&fields, source, errors)
     }
 
     fn describe(operation: &mut Operation) {
@@ -106,21 +106,21 @@ impl UserUpdate {
     /// Reads every field in the original's order, the passwords as the route takes them.
     fn read(
         fields: &Fields<'_>,
-        faults: &mut FieldErrors,
+        errors: &mut FieldErrors,
         rejected: &mut Option<Rejected>,
         password: impl FnOnce(&Fields<'_>, &mut FieldErrors, &mut Option<Rejected>) -> Option<Secret>,
         current_password: impl FnOnce(&Fields<'_>, &mut FieldErrors) -> Option<Secret>,
     ) -> Self {
         Self {
-            username: fields.optional("username", faults, |value| fields::username(value, rejected)).flatten(),
-            profile_image: fields.optional("profile_image", faults, fields::profile_image),
-            password: password(fields, faults, rejected),
-            is_active: fields.optional("is_active", faults, coerce::boolean),
-            is_superuser: fields.optional("is_superuser", faults, coerce::boolean),
-            last_login_at: fields.optional("last_login_at", faults, coerce::datetime),
-            optins: fields.optional("optins", faults, fields::optins),
-            current_password: current_password(fields, faults),
-            revoke_api_keys: fields.optional("revoke_api_keys", faults, coerce::boolean),
+            username: fields.optional("username", errors, |value| fields::username(value, rejected)).flatten(),
+            profile_image: fields.optional("profile_image", errors, fields::profile_image),
+            password: password(fields, errors, rejected),
+            is_active: fields.optional("is_active", errors, coerce::boolean),
+            is_superuser: fields.optional("is_superuser", errors, coerce::boolean),
+            last_login_at: fields.optional("last_login_at", errors, coerce::datetime),
+            optins: fields.optional("optins", errors, fields::optins),
+            current_password: current_password(fields, errors),
+            revoke_api_keys: fields.optional("revoke_api_keys", errors, coerce::boolean),
         }
     }
 }
@@ -151,18 +151,18 @@ pub struct CheckedUserPatch {
 impl Input for CheckedUserPatch {
     const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let fields = Fields::of(source.body, faults)?;
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+        let fields = Fields::of(source.body, errors)?;
         let (min, mut rejected) = (source.config.password_min_length, None);
         // The original's clients send "" to keep the password.
-        let password = |fields: &Fields<'_>, faults: &mut FieldErrors, rejected: &mut Option<Rejected>| {
+        let password = |fields: &Fields<'_>, errors: &mut FieldErrors, rejected: &mut Option<Rejected>| {
             let unless_empty = |value| match coerce::string(value)? {
                 "" => Ok(None),
                 _ => fields::new_password(value, min, rejected).map(Some),
             };
-            fields.optional("password", faults, unless_empty).flatten()
+            fields.optional("password", errors, unless_empty).flatten()
         };
-        let update = UserUpdate::read(&fields, faults, &mut rejected, password, |_, _| None);
+        let update = UserUpdate::read(&fields, errors, &mut rejected, password, |_, _| None);
         let revoke_api_keys = update.revoke_api_keys.unwrap_or(false);
         Some(Self { patch: update.into(), revoke_api_keys, rejected })
     }
@@ -187,26 +187,26 @@ pub struct ResetPassword {
 impl Input for ResetPassword {
     const BODY: BodyKind = BodyKind::Json;
 
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let fields = Fields::of(source.body, faults)?;
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+        let fields = Fields::of(source.body, errors)?;
         let (min, mut rejected) = (source.config.password_min_length, None);
-        let password = |fields: &Fields<'_>, faults: &mut FieldErrors, rejected: &mut Option<Rejected>| {
-            fields.required("password", faults, |value| fields::new_password(value, min, rejected))
+        let password = |fields: &Fields<'_>, errors: &mut FieldErrors, rejected: &mut Option<Rejected>| {
+            fields.required("password", errors, |value| fields::new_password(value, min, rejected))
         };
         if Generation::of(source.config).needs_current_password {
-            let current = fields.required("current_password", faults, secret);
-            let password = password(&fields, faults, &mut rejected);
+            let current = fields.required("current_password", errors, secret);
+            let password = password(&fields, errors, &mut rejected);
             return Some(Self { password: password?, current: Some(current?), rejected });
         }
-        let current_password = |fields: &Fields<'_>, faults: &mut FieldErrors| {
+        let current_password = |fields: &Fields<'_>, errors: &mut FieldErrors| {
             if source.config.require_current_password {
-                fields.required("current_password", faults, secret)
+                fields.required("current_password", errors, secret)
             } else {
-                fields.optional("current_password", faults, secret)
+                fields.optional("current_password", errors, secret)
             }
         };
         // The original takes a whole `UserUpdate` here. The other fields are checked, and not used.
-        let update = UserUpdate::read(&fields, faults, &mut rejected, password, current_password);
+        let update = UserUpdate::read(&fields, errors, &mut rejected, password, current_password);
         Some(Self { password: update.password?, current: update.current_password, rejected })
     }
 

@@ -41,10 +41,10 @@ fn limit() -> ObjectBuilder {
 
 impl Page {
     /// Reads and checks both parameters; `limits` are those of `limit`.
-    pub fn read(source: &InputSource<'_>, limits: (i64, i64), faults: &mut FieldErrors) -> Option<Self> {
+    pub fn read(source: &InputSource<'_>, limits: (i64, i64), errors: &mut FieldErrors) -> Option<Self> {
         let mut number = |name, default, range| {
             let Some(text) = source.query.get(name) else { return Some(default) };
-            faults.note(Location::Query(name), coerce::integer_text(text).and_then(|number| within(number, range)))
+            errors.collect(Location::Query(name), coerce::integer_text(text).and_then(|number| within(number, range)))
         };
         let (skip, limit) = (number("skip", 0, (0, i64::MAX)), number("limit", DEFAULT_LIMIT, limits));
         Some(Self { skip: skip?, limit: limit? })
@@ -120,21 +120,21 @@ fn include() -> ObjectBuilder {
 }
 
 impl UserListQuery {
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let search = faults.note(Location::Query("search"), search_text(source.query.get("search")));
-        let username = faults.note(Location::Query("username"), search_text(source.query.get("username")));
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+        let search = errors.collect(Location::Query("search"), search_text(source.query.get("search")));
+        let username = errors.collect(Location::Query("username"), search_text(source.query.get("username")));
         if source.query.get("role_name").is_some() {
             // A list that ignores a filter of Langflow's would be taken for the filtered one.
-            faults.note::<()>(Location::Query("role_name"), Err(FieldError::value(field::NO_ROLES)));
+            errors.collect::<()>(Location::Query("role_name"), Err(FieldError::value(field::NO_ROLES)));
         }
-        let sort = faults.note(Location::Query("sort"), word(source, "sort"));
-        let order = faults.note(Location::Query("order"), word(source, "order"));
-        let state = faults.note(Location::Query("state"), word(source, "state"));
+        let sort = errors.collect(Location::Query("sort"), word(source, "sort"));
+        let order = errors.collect(Location::Query("order"), word(source, "order"));
+        let state = errors.collect(Location::Query("state"), word(source, "state"));
         let deletion_requested = match source.query.get("deletion_requested") {
-            Some(text) => faults.note(Location::Query("deletion_requested"), coerce::boolean(&json!(text))),
+            Some(text) => errors.collect(Location::Query("deletion_requested"), coerce::boolean(&json!(text))),
             None => Some(false),
         };
-        let include = faults.note(Location::Query("include"), word(source, "include"));
+        let include = errors.collect(Location::Query("include"), word(source, "include"));
         Some(Self {
             search: search?,
             username: username?,
@@ -183,10 +183,10 @@ pub struct UserFilter {
 impl Input for UserFilter {
     const BODY: BodyKind = BodyKind::None;
 
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
         let generation = Generation::of(source.config);
-        let page = Page::read(source, generation.list_limits, faults);
-        let query = UserListQuery::read(source, faults);
+        let page = Page::read(source, generation.list_limits, errors);
+        let query = UserListQuery::read(source, errors);
         let (Page { skip, limit }, query) = (page?, query?);
         let UserListQuery { search, username, sort, order, state, deletion_requested, include } = query;
         let descending = order == Some(SortOrder::Desc);

@@ -140,8 +140,8 @@ mod tests {
 
     fn position(text: &str) -> usize {
         match json(text) {
-            Err(ApiError::Validation(faults)) => {
-                let items = serde_json::to_value(faults.0).unwrap();
+            Err(ApiError::Validation(errors)) => {
+                let items = serde_json::to_value(errors.0).unwrap();
                 usize::try_from(items[0]["loc"][1].as_u64().unwrap()).unwrap()
             }
             other => panic!("{other:?}"),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_of_a_fault_is_counted_in_characters() {
+    fn error_positions_are_counted_in_characters() {
         assert_eq!(position("{bad"), 1);
         assert_eq!(position(r#"{"username": "a""#), 16);
         assert_eq!(position(r#"{"é" 1}"#), 5);

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_with_too_many_cookies_of_one_name_has_none_and_long_values_are_ignored() {
+    fn too_many_cookies_of_one_name_and_long_values_are_ignored() {
         let read = |count: usize| {
             let text: Vec<String> = (0..count).map(|n| format!("{REFRESH}={n}")).collect();
             let mut headers = HeaderMap::new();

@@ -22,14 +22,14 @@ pub struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// Returns the body's fields. If the body is missing or isn't an object, adds an error and returns `None`.
-    pub fn of(body: &'a Body, faults: &mut FieldErrors) -> Option<Self> {
+    pub fn of(body: &'a Body, errors: &mut FieldErrors) -> Option<Self> {
         match body {
             Body::None | Body::Json(Value::Null) => {
-                faults.note(Location::Body, Err(FieldError::new("missing", field::MISSING)))
+                errors.collect(Location::Body, Err(FieldError::new("missing", field::MISSING)))
             }
             Body::Json(Value::Object(object)) => Some(Self { object }),
             Body::Json(_) | Body::Form(_) | Body::Other(_) => {
-                faults.note(Location::Body, Err(FieldError::new("model_attributes_type", field::NO_OBJECT)))
+                errors.collect(Location::Body, Err(FieldError::new("model_attributes_type", field::NO_OBJECT)))
             }
         }
     }
@@ -38,32 +38,32 @@ impl<'a> Fields<'a> {
     pub fn required<T>(
         &self,
         name: &'static str,
-        faults: &mut FieldErrors,
+        errors: &mut FieldErrors,
         check: impl FnOnce(&'a Value) -> Result<T, FieldError>,
     ) -> Option<T> {
         let value = self.object.get(name).ok_or_else(|| FieldError::new("missing", field::MISSING));
-        faults.note(Location::Field(name), value.and_then(check))
+        errors.collect(Location::Field(name), value.and_then(check))
     }
 
     /// Reads an optional field; `null` counts as absent.
     pub fn optional<T>(
         &self,
         name: &'static str,
-        faults: &mut FieldErrors,
+        errors: &mut FieldErrors,
         check: impl FnOnce(&'a Value) -> Result<T, FieldError>,
     ) -> Option<T> {
         let value = self.object.get(name).filter(|value| !value.is_null())?;
-        faults.note(Location::Field(name), check(value))
+        errors.collect(Location::Field(name), check(value))
     }
 
     /// Reads an optional field that can't be `null`.
     pub fn defaulted<T>(
         &self,
         name: &'static str,
-        faults: &mut FieldErrors,
+        errors: &mut FieldErrors,
         check: impl FnOnce(&'a Value) -> Result<T, FieldError>,
     ) -> Option<T> {
-        faults.note(Location::Field(name), check(self.object.get(name)?))
+        errors.collect(Location::Field(name), check(self.object.get(name)?))
     }
 }
 
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_passwords_of_the_wrong_type_are_field_errors_and_refused_ones_are_not() {
+    fn only_wrong_types_of_names_and_passwords_are_field_errors() {
         let read = |name: Value, password: Value| {
             let mut rejected = None;
             let kinds = (kind(username(&name, &mut rejected)), kind(new_password(&password, 8, &mut rejected)));

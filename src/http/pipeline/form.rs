@@ -77,7 +77,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_encoded_is_read_back(name in any::<String>(), value in any::<String>()) {
+        fn encoded_values_are_decoded_unchanged(name in any::<String>(), value in any::<String>()) {
             let text = url::form_urlencoded::Serializer::new(String::new()).append_pair(&name, &value).finish();
             let pairs = FormPairs::parse(text.as_bytes());
             prop_assert_eq!(pairs.get(&name), Some(value.as_str()));

@@ -46,7 +46,7 @@ impl Input for IfMatch {
             "If-Match",
             "The user's `ETag`: `updated_at` in quotes. A user that has changed since isn't changed.",
         );
-        operation.refusal(412, "The user has changed since the `ETag` in `If-Match`.");
+        operation.fails_with(412, "The user has changed since the `ETag` in `If-Match`.");
     }
 }
 

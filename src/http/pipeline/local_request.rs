@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_proxy_sent_is_not_local() {
+    fn proxied_requests_are_not_local() {
         let names = FORWARDING.into_iter().chain(["x-forwarded-for", "x-forwarded-host", "x-forwarded-anything"]);
         for name in names {
             assert!(!with(name, "127.0.0.1"), "{name}");

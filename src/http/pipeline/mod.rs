@@ -41,3 +41,4 @@ pub mod sign_in;
 pub mod throttle;
 pub mod untrusted_proxy;
 pub mod validation;
+pub mod verb;

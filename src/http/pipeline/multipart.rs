@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_read_in_every_spelling_that_the_original_reads() {
+    fn fields_are_read_in_every_form_of_the_original() {
         let one = |body: &str| read(&format!("{body}--xYz--")).and_then(|fields| fields.first().cloned());
         for (body, want) in [
             (named("a", "b"), field("a", "b")),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_or_incomplete_is_refused() {
+    fn malformed_or_incomplete_values_are_refused() {
         let whole = format!("{}--xYz--", named("a", "b"));
         for end in 0..whole.len() {
             assert_eq!(read(&whole[..end]), None, "{end}");
@@ -156,7 +156,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_encoded_is_read_back(name in "[^\"\\\\\r\n]{1,9}", text in any::<String>()) {
+        fn encoded_values_are_decoded_unchanged(name in "[^\"\\\\\r\n]{1,9}", text in any::<String>()) {
             prop_assume!(!text.contains("--xYz"));
             prop_assert_eq!(read(&format!("{}--xYz--", named(&name, &text))), Some(vec![field(&name, &text)]));
         }

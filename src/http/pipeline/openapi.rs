@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use actix_web::web::Bytes;
 use serde_json::{Value, json};
-use utoipa::openapi::path::{HttpMethod, Operation as Inner, Parameter, ParameterBuilder, ParameterIn, PathsBuilder};
+use utoipa::openapi::path::{Operation as Inner, Parameter, ParameterBuilder, ParameterIn, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{KnownFormat, Schema, SchemaFormat, Type};
@@ -20,6 +20,7 @@ use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::error_response::ErrorBody;
 use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::validation::ValidationErrorBody;
+use crate::http::pipeline::verb::Verb;
 
 const JSON: &str = "application/json";
 
@@ -59,10 +60,9 @@ const SHARED: [(u16, &str, &str); 9] = [
 const SECURITY: [&str; 3] = ["OAuth2PasswordBearer", "ApiKeyQuery", "ApiKeyHeader"];
 
 /// The description of one route, filled in by its table entry and by the types of its handler.
-#[derive(Default)]
 pub struct Operation {
     pub generation: &'static Generation,
-    pub method: &'static str,
+    pub verb: Verb,
     pub path: &'static str,
     pub needs_credentials: bool,
     inner: Inner,
@@ -71,8 +71,9 @@ pub struct Operation {
 
 impl Operation {
     /// An operation without parameters and responses.
-    pub fn new(generation: &'static Generation, method: &'static str, path: &'static str) -> Self {
-        Self { generation, method, path, ..Self::default() }
+    pub fn new(generation: &'static Generation, verb: Verb, path: &'static str) -> Self {
+        let (inner, schemas) = (Inner::default(), Vec::new());
+        Self { generation, verb, path, needs_credentials: false, inner, schemas }
     }
 
     /// Sets the group, the id and the one-line summary.
@@ -172,7 +173,7 @@ impl Operation {
     }
 
     /// Adds an error whose `detail` is a sentence.
-    pub fn refusal(&mut self, status: u16, description: &str) {
+    pub fn fails_with(&mut self, status: u16, description: &str) {
         self.returns_as::<ErrorBody<'_>>(status, description);
     }
 
@@ -189,7 +190,7 @@ impl Operation {
     }
 
     /// Adds a response without a body.
-    pub fn status_alone(&mut self, status: u16, description: &str) {
+    pub fn responds_empty(&mut self, status: u16, description: &str) {
         self.respond(status, ResponseBuilder::new().description(description));
     }
 
@@ -198,9 +199,9 @@ impl Operation {
     }
 
     /// Adds the errors that follow from what the route reads and from who may call it.
-    pub fn common_refusals(&mut self, body: BodyKind, safe: bool) {
+    pub fn common_errors(&mut self, body: BodyKind, safe: bool) {
         let has_body = body != BodyKind::None;
-        // Any text may stand in a header.
+        // Headers accept any text.
         let is_other = |parameter: &RefOr<Parameter>| {
             matches!(parameter, RefOr::T(Parameter { parameter_in: ParameterIn::Path | ParameterIn::Query, .. }))
         };
@@ -221,7 +222,7 @@ impl Operation {
 
     /// Says that sessions need a recent sign-in.
     pub fn needs_recent_sign_in(&mut self) {
-        self.refusal(
+        self.fails_with(
             403,
             "You aren't allowed to do this. With `reauthenticate`: sign in again first (`/login/again`).",
         );
@@ -234,13 +235,7 @@ impl Operation {
         if !self.inner.responses.responses.keys().any(|status| status.starts_with('4')) {
             self.respond(400, Ref::from_response_name(SHARED[0].1));
         }
-        let method = match self.method {
-            "GET" => HttpMethod::Get,
-            "POST" => HttpMethod::Post,
-            "PATCH" => HttpMethod::Patch,
-            _ => HttpMethod::Delete,
-        };
-        (PathItem::new(method, self.inner), self.schemas)
+        (PathItem::new(self.verb.described(), self.inner), self.schemas)
     }
 }
 

@@ -31,8 +31,8 @@ pub struct PasskeyChallenge {
     pub state: String,
 }
 
-/// Makes a challenge for whatever passkey the browser has for this site. Returns its token, and what the browser's script
-/// passes to `navigator.credentials.get()`.
+/// Makes a challenge for any passkey that the browser has for this site. Returns its token, and what the browser's
+/// script
 ///
 /// # Errors
 /// When passkeys can't be used at this server's address.

@@ -54,8 +54,8 @@ pub trait Input: Sized {
     /// The kind of body it reads.
     const BODY: body::BodyKind;
 
-    /// Reads and validates. Adds every validation error to `faults`, and returns `None` if there was one.
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self>;
+    /// Reads and validates. Adds every validation error to `errors`, and returns `None` if there was one.
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self>;
 
     /// Whether the request needs a recent sign-in, on a route whose caller is a `Recent`.
     fn is_sensitive(&self) -> bool {
@@ -83,10 +83,10 @@ impl<C: Authenticate, I: Input> Request<C, I> {
         let body = body::read(I::BODY, request, payload).await?;
         let query = FormPairs::parse(request.query_string().as_bytes());
         let mut caller = C::authenticate(&app, Credentials { request, query: &query, now }).await?;
-        let mut faults = FieldErrors::default();
+        let mut errors = FieldErrors::default();
         let source = InputSource { request, query: &query, body: &body, client: &client, config: &app.config, now };
-        match I::read(&source, &mut faults) {
-            Some(input) if faults.0.is_empty() => {
+        match I::read(&source, &mut errors) {
+            Some(input) if errors.0.is_empty() => {
                 if C::NEEDS_RECENT_SIGN_IN && input.is_sensitive() {
                     caller.complete(&app).await?;
                     caller.check_recent_sign_in(&app.config)?;
@@ -94,9 +94,9 @@ impl<C: Authenticate, I: Input> Request<C, I> {
                 Ok(Self { app, now, client, caller, input })
             }
             _ => {
-                // Strangers don't learn what is valid.
+                // Signed-out clients must not learn which values are valid.
                 caller.complete(&app).await?;
-                Err(ApiError::Validation(faults))
+                Err(ApiError::Validation(errors))
             }
         }
     }
@@ -122,8 +122,8 @@ impl<A: Input, B: Input> Input for (A, B) {
         kind => kind,
     };
 
-    fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-        let (first, second) = (A::read(source, faults), B::read(source, faults));
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+        let (first, second) = (A::read(source, errors), B::read(source, errors));
         Some((first?, second?))
     }
 
@@ -138,13 +138,13 @@ impl<A: Input, B: Input> Input for (A, B) {
 }
 
 /// Reads the path parameter `name` as a UUID.
-fn path_uuid(name: &'static str, source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Uuid> {
+fn path_uuid(name: &'static str, source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Uuid> {
     // A path that is also a route, such as `/users/whoami`, has no parameters here; its last segment is the id.
     let last_segment = || source.request.path().rsplit('/').next();
     let text = source.request.match_info().get(name).or_else(last_segment).unwrap_or_default();
     // actix doesn't decode "%2F", "%2B" and "%25".
     let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
-    faults.note(Location::Path(name), coerce::uuid_text(&text))
+    errors.collect(Location::Path(name), coerce::uuid_text(&text))
 }
 
 /// Declares a UUID path parameter.
@@ -156,8 +156,8 @@ macro_rules! path_id {
         impl Input for $type {
             const BODY: body::BodyKind = body::BodyKind::None;
 
-            fn read(source: &InputSource<'_>, faults: &mut FieldErrors) -> Option<Self> {
-                path_uuid($name, source, faults).map(Self)
+            fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+                path_uuid($name, source, errors).map(Self)
             }
 
             fn describe(operation: &mut Operation) {

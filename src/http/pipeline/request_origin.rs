@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_without_https_does_not_speak_for_a_server_with_https() {
+    fn an_http_page_is_a_foreign_origin_for_an_https_server() {
         let behind = config(&[("TRUSTED_PROXIES", "127.0.0.1")]);
         let from = |proto, origin| [("host", "home"), ("x-forwarded-proto", proto), ("origin", origin)];
         assert!(is_own(&behind, &from("https", "https://home")) && !is_own(&behind, &from("https", "http://home")));

@@ -2,7 +2,6 @@
 
 use std::panic::AssertUnwindSafe;
 
-use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload};
 use actix_web::{HttpRequest, Resource};
 use futures_util::FutureExt;
@@ -17,38 +16,10 @@ use crate::http::pipeline::metrics::RequestTimer;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, Request};
 use crate::http::pipeline::response::{self, Response};
+use crate::http::pipeline::verb::Verb;
 use crate::http::pipeline::{attempt, denied_log};
 
 type Describe = Box<dyn Fn(&mut Operation) + Send + Sync>;
-
-/// The methods that routes answer to. HEAD answers wherever GET does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
-    Get,
-    Post,
-    Patch,
-    Delete,
-}
-
-impl Verb {
-    fn method(self) -> Method {
-        match self {
-            Self::Get => Method::GET,
-            Self::Post => Method::POST,
-            Self::Patch => Method::PATCH,
-            Self::Delete => Method::DELETE,
-        }
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-        }
-    }
-}
 
 /// One line of the route table.
 pub struct Route {
@@ -57,7 +28,7 @@ pub struct Route {
     pub path: &'static str,
     /// Whether the route is part of the API and so of its description.
     pub listed: bool,
-    /// Run in turn when the description is asked for, which most servers never are.
+    /// Called in order to build the description. Most servers are never asked for it.
     describe: Vec<Describe>,
     /// Adds the handler to a resource.
     handler: Box<dyn Fn(Resource) -> Resource + Send + Sync>,
@@ -114,7 +85,7 @@ impl Route {
         let describe: Describe = Box::new(move |operation: &mut Operation| {
             operation.needs_credentials = W::NEEDS_CREDENTIALS;
             I::describe(operation);
-            operation.common_refusals(I::BODY, safe);
+            operation.common_errors(I::BODY, safe);
             if W::NEEDS_RECENT_SIGN_IN {
                 operation.needs_recent_sign_in();
             }
@@ -167,7 +138,7 @@ impl Route {
         self.described(move |operation| operation.name(tag, id, summary))
     }
 
-    /// No part of the API: a page for people.
+    /// Leaves the route out of the API description, because it is a page.
     pub fn unlisted(self) -> Self {
         Self { listed: false, ..self }
     }
@@ -178,38 +149,38 @@ impl Route {
     }
 
     /// Adds a response that is a `T`, described as the type is.
-    pub fn gives<T: ToSchema>(self, status: u16) -> Self {
+    pub fn responds_with<T: ToSchema>(self, status: u16) -> Self {
         self.described(move |operation| operation.returns::<T>(status))
     }
 
     /// Adds a response that is a `T`.
-    pub fn gives_as<T: ToSchema>(self, status: u16, description: &'static str) -> Self {
+    pub fn responds_with_as<T: ToSchema>(self, status: u16, description: &'static str) -> Self {
         self.described(move |operation| operation.returns_as::<T>(status, description))
     }
 
     /// Adds a response that is any JSON object.
-    pub fn gives_object(self, status: u16, description: &'static str) -> Self {
+    pub fn responds_with_object(self, status: u16, description: &'static str) -> Self {
         self.described(move |operation| operation.returns_object(status, description))
     }
 
     /// Adds a response that is a file of this media type.
-    pub fn gives_file(self, status: u16, media_type: &'static str, description: &'static str) -> Self {
+    pub fn responds_with_file(self, status: u16, media_type: &'static str, description: &'static str) -> Self {
         self.described(move |operation| operation.returns_file(status, media_type, description))
     }
 
     /// Adds a response without a body.
-    pub fn status_alone(self, status: u16, description: &'static str) -> Self {
-        self.described(move |operation| operation.status_alone(status, description))
+    pub fn responds_empty(self, status: u16, description: &'static str) -> Self {
+        self.described(move |operation| operation.responds_empty(status, description))
     }
 
-    /// Adds an error that only the handler knows of.
-    pub fn refuses(self, status: u16, description: &'static str) -> Self {
-        self.described(move |operation| operation.refusal(status, description))
+    /// Adds an error that the handler returns.
+    pub fn fails_with(self, status: u16, description: &'static str) -> Self {
+        self.described(move |operation| operation.fails_with(status, description))
     }
 
     /// The route's part of the API's description.
     pub fn operation(&self, generation: &'static Generation) -> Operation {
-        let mut operation = Operation::new(generation, self.method(), self.path);
+        let mut operation = Operation::new(generation, self.verb, self.path);
         self.describe.iter().for_each(|describe| describe(&mut operation));
         operation
     }

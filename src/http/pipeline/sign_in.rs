@@ -1,4 +1,4 @@
-//! Starting a session once somebody has proved who they are.
+//! Starts a session for an authenticated user.
 
 use actix_web::web::Data;
 
@@ -43,7 +43,7 @@ pub enum NotStarted {
     FactorUsed,
 }
 
-/// The refusal that somebody with the right password gets while the account isn't active.
+/// The error for a correct password of an inactive account.
 pub fn refusal_of_inactive(user: &User) -> Option<ApiError> {
     match (user.is_active, user.last_login_at) {
         (true, _) => None,

@@ -6,12 +6,12 @@ use serde::Serialize;
 use serde::ser::SerializeSeq;
 use utoipa::ToSchema;
 
-/// Why one value is refused.
+/// Why a value is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
-    /// pydantic's name for the kind of fault.
+    /// pydantic's name for the kind of error.
     pub kind: &'static str,
-    /// pydantic's sentence, or one of ours after "Value error, ".
+    /// pydantic's message, or one of usher's after "Value error, ".
     pub message: Cow<'static, str>,
 }
 
@@ -20,7 +20,7 @@ impl FieldError {
         Self { kind, message: message.into() }
     }
 
-    /// One of usher's own rules.
+    /// An error of one of usher's own rules.
     pub fn value(message: &'static str) -> Self {
         Self::new("value_error", message)
     }
@@ -31,7 +31,7 @@ impl FieldError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected(pub String);
 
-/// Where in the request a value stands.
+/// The location of a value in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Location {
     /// A part of the path.
@@ -60,7 +60,7 @@ impl Serialize for Location {
     }
 }
 
-/// Writes both parts of a place into one list.
+/// Serializes both parts of a location into one list.
 trait Pair {
     fn serialize_into<S: SerializeSeq>(&self, list: &mut S) -> Result<(), S::Error>;
 }
@@ -72,7 +72,7 @@ impl<T: Serialize> Pair for (&str, T) {
     }
 }
 
-/// What is wrong with one field.
+/// An error of one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = ValidationError, title = "Invalid field")]
 pub struct Item {
@@ -103,18 +103,18 @@ pub struct ValidationErrorBody<'a> {
     pub detail: &'a [Item],
 }
 
-/// All faults of a request, in the order in which its fields are checked.
+/// All validation errors of a request, in the order in which its fields are checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldErrors(pub Vec<Item>);
 
 impl FieldErrors {
-    /// One fault alone.
+    /// A single error.
     pub fn one(loc: Location, fault: FieldError) -> Self {
         Self(vec![Item { kind: fault.kind, loc, msg: fault.message }])
     }
 
-    /// The value of a check, or `None` with its fault noted.
-    pub fn note<T>(&mut self, loc: Location, checked: Result<T, FieldError>) -> Option<T> {
+    /// Returns the checked value, or adds the error and returns `None`.
+    pub fn collect<T>(&mut self, loc: Location, checked: Result<T, FieldError>) -> Option<T> {
         checked.map_err(|fault| self.0.push(Item { kind: fault.kind, loc, msg: fault.message })).ok()
     }
 }
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_is_written_as_pydantic_writes_it_without_the_input() {
+    fn an_error_is_serialized_as_by_pydantic_without_the_input() {
         let item =
             |loc| serde_json::to_value(FieldErrors::one(loc, FieldError::new("missing", "Field required")).0).unwrap();
         let want = |loc| serde_json::json!([{"type": "missing", "loc": loc, "msg": "Field required"}]);

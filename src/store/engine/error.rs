@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_of_the_disk_says_what_to_look_at() {
+    fn a_disk_error_says_what_to_check() {
         let failed = |code| StoreError::from(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
         assert!(failed(rusqlite::ffi::SQLITE_IOERR_SHMSIZE).described().ends_with("`usher doctor` says more"));
         assert!(!failed(rusqlite::ffi::SQLITE_BUSY).described().contains("doctor"));

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_hangs_when_it_is_still_at_what_it_was_at_and_neither_when_idle_nor_when_busy() {
+    fn a_thread_hangs_if_it_is_still_at_the_same_job() {
         let activities = [ThreadActivity::default(), ThreadActivity::default()];
         let liveness = || ThreadLiveness::of(activities.iter());
         let idle = liveness();

@@ -67,7 +67,7 @@ fn all_of(connection: &Connection) -> Vec<User> {
 
 proptest! {
     #[test]
-    fn every_list_is_what_looking_at_every_row_gives_whatever_happened_before(
+    fn every_list_equals_a_full_scan_after_any_changes(
         steps in prop::collection::vec(step(), 1..80),
     ) {
         let (connection, index) = (in_memory(), SharedUserIndex::default());

@@ -80,7 +80,7 @@ fn plainly(people: &BTreeMap<i64, Owned>, wanted: &IndexQuery<'_>) -> (usize, Ve
 
 proptest! {
     #[test]
-    fn whatever_changes_every_list_is_that_of_looking_at_everybody(
+    fn every_list_equals_a_full_scan_after_random_changes(
         count in 0i64..9_000,
         changes in prop::collection::vec((0i64..10_000, prop::option::of(owned())), 0..40),
         more in 0i64..20,

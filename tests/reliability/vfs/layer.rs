@@ -1,4 +1,4 @@
-//! Owns the layer between SQLite and the system's files, which asks the watch of a file before it hands a call on.
+//! A SQLite VFS in front of the system's VFS. It reports each call to the watch of the file.
 #![expect(unsafe_code, reason = "SQLite's file layer is an interface in C")]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -9,7 +9,7 @@ use rusqlite::ffi;
 
 use super::{Event, Fault, WATCHES, Watch, held};
 
-/// What SQLite allocates for an open file: this, and behind it the system layer's own.
+/// SQLite's memory for an open file: this struct, followed by the system VFS's.
 #[repr(C)]
 struct File {
     base: ffi::sqlite3_file,
@@ -21,7 +21,7 @@ struct About {
     id: u64,
 }
 
-/// Makes the layer the process's default.
+/// Makes the layer the process's default VFS.
 pub(super) fn install() {
     // SAFETY: the system's layer is static; ours is a leaked copy of it with other functions, and so lives as long.
     unsafe {
@@ -41,7 +41,7 @@ pub(super) fn install() {
     }
 }
 
-/// The system's layer, behind ours.
+/// The system's VFS, behind ours.
 unsafe fn system(vfs: *mut ffi::sqlite3_vfs) -> *mut ffi::sqlite3_vfs {
     unsafe { (*vfs).pAppData.cast() }
 }
@@ -147,8 +147,7 @@ unsafe extern "C" fn full_path(
     }
 }
 
-/// SQLite counts how long it means to sleep, not how long it slept: while a lock is held for a test, five seconds pass
-/// at once.
+/// SQLite counts the requested sleep, not the actual one. With an injected lock, five seconds pass at once.
 unsafe extern "C" fn sleep(vfs: *mut ffi::sqlite3_vfs, micros: c_int) -> c_int {
     if held(&WATCHES).values().any(|watch| watch.fault() == Some(Fault::Locked)) {
         return micros;
@@ -159,7 +158,7 @@ unsafe extern "C" fn sleep(vfs: *mut ffi::sqlite3_vfs, micros: c_int) -> c_int {
     }
 }
 
-/// With locks and shared memory, without mapped pages: those would be changed behind our back.
+/// With locks and shared memory, but without memory-mapped pages, whose changes can't be recorded.
 static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
     iVersion: 2,
     xClose: Some(close),
@@ -233,7 +232,7 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
         if matches!(about.watch.fault(), Some(Fault::Writes | Fault::Syncs | Fault::Everything)) {
             return ffi::SQLITE_IOERR_FSYNC;
         }
-        // What the disk keeps is worked out from the record; waiting for the real one would only take time.
+        // The record alone decides what the disk keeps, so a real sync would only take time.
         about.watch.record(Event::Sync { file: about.id });
         ffi::SQLITE_OK
     }
@@ -279,7 +278,7 @@ unsafe extern "C" fn shm_map(
 
 unsafe extern "C" fn shm_lock(file: *mut ffi::sqlite3_file, offset: c_int, count: c_int, flags: c_int) -> c_int {
     unsafe {
-        // Slot 0 is the lock of whoever writes (SQLite's WAL format, section 2.3).
+        // Slot 0 is the write lock (SQLite's WAL format, section 2.3).
         let takes_writer = offset == 0 && flags & ffi::SQLITE_SHM_LOCK != 0 && flags & ffi::SQLITE_SHM_EXCLUSIVE != 0;
         if takes_writer && about(file).is_some_and(|about| about.watch.fault() == Some(Fault::Locked)) {
             return ffi::SQLITE_BUSY;

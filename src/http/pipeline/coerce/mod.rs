@@ -10,18 +10,18 @@ use crate::domain::clock::Timestamp;
 use crate::http::pipeline::messages::field;
 use crate::http::pipeline::validation::FieldError;
 
-/// Python refuses to read integers of more digits.
+/// Python doesn't parse integers with more digits.
 const MAX_DIGITS: usize = 4300;
 
-/// The floats that 64 bits hold. Both bounds are exact; the upper one is the first that does not fit.
+/// The range of floats that fit into 64 bits. Both bounds are exact; the upper one is the first that doesn't fit.
 const IN_64_BITS: std::ops::Range<f64> = -9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0;
 
-/// A string is a string and nothing else.
+/// Reads a string.
 pub fn string(value: &Value) -> Result<&str, FieldError> {
     value.as_str().ok_or_else(|| FieldError::new("string_type", field::STRING))
 }
 
-/// Booleans, the words for them in any ASCII case, and the numbers 0 and 1, also as 0.0 and 1.0.
+/// Reads a boolean, a word for one in any ASCII case, or 0, 1, 0.0 or 1.0.
 pub fn boolean(value: &Value) -> Result<bool, FieldError> {
     let interpreted = match value {
         Value::Bool(value) => Some(*value),
@@ -35,7 +35,8 @@ pub fn boolean(value: &Value) -> Result<bool, FieldError> {
             (Some(1), _) => Some(true),
             (None, Some(0.0)) => Some(false),
             (None, Some(1.0)) => Some(true),
-            // A whole number that is neither is misunderstood; one beyond 64 bits, or a fraction, is of another type.
+            // pydantic reports `bool_parsing` for other whole numbers, and `bool_type` for fractions and numbers beyond
+            // 64 bits.
             (Some(_), _) => None,
             (None, Some(float)) if is_float(number) && float.fract() == 0.0 && IN_64_BITS.contains(&float) => None,
             _ => return Err(FieldError::new("bool_type", field::BOOL)),
@@ -45,7 +46,7 @@ pub fn boolean(value: &Value) -> Result<bool, FieldError> {
     interpreted.ok_or_else(|| FieldError::new("bool_parsing", field::BOOL_WORD))
 }
 
-/// Integers of any size as far as 64 bits hold them, beyond which they stay at the end of that range.
+/// Reads an integer. Larger ones become the nearest of 64 bits.
 pub fn integer(value: &Value) -> Result<i64, FieldError> {
     match value {
         Value::Bool(value) => Ok(i64::from(*value)),
@@ -67,7 +68,8 @@ pub fn integer(value: &Value) -> Result<i64, FieldError> {
     }
 }
 
-/// An integer in a query: white space around it, a sign, single underscores between digits, and `.0` behind it.
+/// Reads an integer from a query: with surrounding white space, a sign, single underscores between digits, and a final
+/// `.0`.
 pub fn integer_text(text: &str) -> Result<i64, FieldError> {
     let fault = || FieldError::new("int_parsing", field::INT_TEXT);
     let text = text.trim();
@@ -91,10 +93,10 @@ pub fn integer_text(text: &str) -> Result<i64, FieldError> {
     Ok(if negative { -magnitude } else { magnitude })
 }
 
-/// A time in any of speedate's forms: RFC 3339 and its relatives, a date alone, seconds or milliseconds since 1970.
-/// One without an offset is UTC.
+/// Reads a time in any of speedate's forms: RFC 3339 and variants, a date, or seconds or milliseconds since 1970.
+/// Without an offset, it is UTC.
 pub fn datetime(value: &Value) -> Result<Timestamp, FieldError> {
-    // Digits behind the sixth are cut, as pydantic asks speedate to.
+    // pydantic configures speedate to truncate after six digits.
     let time_config = TimeConfig::builder()
         .microseconds_precision_overflow_behavior(MicrosecondsPrecisionOverflowBehavior::Truncate)
         .build();
@@ -123,7 +125,7 @@ pub fn datetime(value: &Value) -> Result<Timestamp, FieldError> {
             })
             .map(|local| local.and_utc());
     let utc = local.and_then(|local| local.checked_sub_signed(chrono::TimeDelta::seconds(offset)));
-    // Python's years begin with 1, and an offset must not lead out of the four digits.
+    // Python's years are 1 to 9999, also after conversion to UTC.
     utc.filter(|utc| (1..=9999).contains(&chrono::Datelike::year(utc)))
         .ok_or_else(|| invalid("datetime_parsing", field::DATETIME, &"year is out of range"))
 }
@@ -139,13 +141,13 @@ fn timestamp(number: &Number, config: &speedate::DateTimeConfig) -> Result<DateT
     }
 }
 
-/// An id in any of the uuid crate's forms: hyphenated, simple, in braces, as a URN.
+/// Reads an id in any of the uuid crate's forms: hyphenated, simple, in braces, as a URN.
 pub fn uuid_text(text: &str) -> Result<Uuid, FieldError> {
     Uuid::parse_str(text)
         .map_err(|error| FieldError::new("uuid_parsing", format!("Input should be a valid UUID, {error}")))
 }
 
-/// An id in a body, which the original gives to Python's own parser: hyphens anywhere or nowhere.
+/// Reads an id from a body as Python's parser does: hyphens are allowed anywhere.
 pub fn uuid(value: &Value) -> Result<Uuid, FieldError> {
     let Value::String(text) = value else { return Err(FieldError::new("uuid_type", field::UUID)) };
     let bare = text.replace("urn:", "").replace("uuid:", "");
@@ -154,7 +156,7 @@ pub fn uuid(value: &Value) -> Result<Uuid, FieldError> {
     well_formed.then(|| Uuid::try_parse(&hex).ok()).flatten().ok_or_else(|| FieldError::value(field::UUID_TEXT))
 }
 
-/// What Python takes for false, and the original therefore for absent, in fields that have a default.
+/// Whether Python treats the value as false. The original ignores such values in fields with a default.
 pub fn is_falsy(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,

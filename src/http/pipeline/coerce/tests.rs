@@ -1,4 +1,4 @@
-//! What was recorded from the original (Langflow 1.3.4, pydantic 2.10), value by value, and that no input panics.
+//! Values recorded from the original (Langflow 1.3.4, pydantic 2.10), and property tests against panics.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -10,13 +10,13 @@ fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-/// What became of a value: itself as text, or the kind of its fault.
+/// The parsed value as text, or the kind of its error.
 fn outcome<T>(read: Result<T, FieldError>, show: impl FnOnce(T) -> String) -> String {
     read.map_or_else(|fault| fault.kind.to_owned(), show)
 }
 
 #[test]
-fn booleans_are_words_in_any_ascii_case_without_spaces_and_the_numbers_0_and_1() {
+fn booleans_are_words_in_any_ascii_case_and_the_numbers_0_and_1() {
     for word in ["true", "tRuE", "t", "Y", "yes", "On", "1"] {
         assert_eq!(boolean(&json!(word)), Ok(true), "{word}");
     }
@@ -48,7 +48,7 @@ fn booleans_are_words_in_any_ascii_case_without_spaces_and_the_numbers_0_and_1()
 }
 
 #[test]
-fn integers_take_white_space_signs_and_underscores_and_stay_at_the_end_of_their_range() {
+fn integers_accept_white_space_signs_and_underscores_and_are_clamped() {
     for (text, want) in [
         ("5", 5),
         ("+5", 5),
@@ -128,7 +128,7 @@ fn times_with_an_offset_become_utc_and_those_without_are_utc() {
 }
 
 #[test]
-fn what_is_no_time_is_told_apart_as_the_original_tells_it_apart() {
+fn invalid_times_get_the_originals_errors() {
     for text in [
         "2025-01-02 ",
         " 2025-01-02",
@@ -159,14 +159,14 @@ fn what_is_no_time_is_told_apart_as_the_original_tells_it_apart() {
     for other in [json!(true), json!([]), json!({}), json!(null)] {
         assert_eq!(datetime(&other).unwrap_err().kind, "datetime_type", "{other}");
     }
-    // Within four digits as written, outside of them in UTC.
+    // The written year has four digits; the year in UTC doesn't.
     for text in ["0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "0000-01-01"] {
         assert_eq!(datetime(&json!(text)).unwrap_err().kind, "datetime_parsing", "{text}");
     }
 }
 
 #[test]
-fn ids_in_bodies_are_read_as_python_reads_them_and_in_paths_as_rust_does() {
+fn ids_are_read_as_by_python_in_bodies_and_as_by_rust_in_paths() {
     let id = Uuid::parse_str("ec1b672b-adee-4db8-8dab-8279806478e4").unwrap();
     for text in [
         "{{ec1b672b-adee-4db8-8dab-8279806478e4}}",
@@ -188,7 +188,7 @@ fn ids_in_bodies_are_read_as_python_reads_them_and_in_paths_as_rust_does() {
 }
 
 fn scalar() -> impl Strategy<Value = Value> {
-    // As JSON text, since only that spells numbers beyond what the machine's types hold.
+    // As JSON text, because only that can contain numbers beyond the machine's types.
     let number = "-?(0|[1-9][0-9]{0,25})(\\.[0-9]{1,12})?([eE][+-]?[0-9]{1,4})?".prop_map(|text| value(&text));
     let time_like = "[0-9]{0,4}-?[0-9]{0,2}-?[0-9]{0,2}[T _]?[0-9:.]{0,14}[zZ+−-]?[0-9:]{0,5}".prop_map(Value::from);
     prop_oneof![number, time_like, any::<String>().prop_map(Value::from), any::<bool>().prop_map(Value::from)]
@@ -205,19 +205,19 @@ proptest! {
     }
 
     #[test]
-    fn integers_that_are_written_are_read(number in any::<i64>().prop_filter("has no magnitude", |n| *n != i64::MIN)) {
+    fn formatted_integers_are_read(number in any::<i64>().prop_filter("has no magnitude", |n| *n != i64::MIN)) {
         prop_assert_eq!(integer_text(&number.to_string()), Ok(number));
         prop_assert_eq!(integer(&json!(number)), Ok(number));
     }
 
     #[test]
-    fn times_that_are_shown_are_read(micros in -62_135_596_800_000_000_i64..253_402_300_800_000_000) {
+    fn formatted_times_are_read(micros in -62_135_596_800_000_000_i64..253_402_300_800_000_000) {
         let time = Timestamp::from_timestamp_micros(micros).unwrap();
         prop_assert_eq!(datetime(&json!(rfc3339(&time))), Ok(time));
     }
 
     #[test]
-    fn ids_that_are_shown_are_read_in_every_spelling(id in any::<u128>()) {
+    fn formatted_ids_are_read_in_every_form(id in any::<u128>()) {
         let id = Uuid::from_u128(id);
         for text in [id.to_string(), id.simple().to_string().to_uppercase(), id.braced().to_string(), id.urn().to_string()] {
             prop_assert_eq!(uuid_text(&text), Ok(id));

@@ -75,7 +75,7 @@ mod tests {
     use rusqlite::StatementStatus;
 
     #[test]
-    fn statements_are_prepared_once_whatever_is_bound_to_them() {
+    fn statements_are_prepared_once_for_all_parameters() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("usher.db");
         crate::store::engine::sqlite::file::create(&path).unwrap();

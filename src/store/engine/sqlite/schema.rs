@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_version_1_has_the_columns_of_a_new_one_after_its_steps_and_keeps_its_rows() {
+    fn a_migrated_version_1_file_equals_a_new_one_and_keeps_its_rows() {
         let older = Connection::open_in_memory().unwrap();
         older.execute_batch(include_str!("../../../../tests/samples/schema-1.sql")).unwrap();
         older.pragma_update(None, "user_version", 1).unwrap();

@@ -56,7 +56,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read_back_without_rusqlites_help(
+        fn stored_times_are_read_back(
             seconds in -60_000_000_000i64..200_000_000_000, nanos in prop_oneof![
                 Just(0u32), (0u32..1000).prop_map(|n| n * 1_000_000), (0u32..1_000_000).prop_map(|n| n * 1000), 0u32..1_000_000_000,
             ],

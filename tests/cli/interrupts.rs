@@ -1,15 +1,15 @@
-//! Ctrl-C leaves nothing half done and nothing lying around.
+//! Ctrl-C leaves no partial result and no temporary file.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use crate::desk::{database, done, names, server, usher};
+use crate::helpers::{database, done, names, server, usher};
 use crate::support::Program;
-use crate::support::process::{Begun, Ended};
+use crate::support::process::{ProcessOutput, RunningCommand};
 
-/// A database that takes a while to copy, check and pack.
+/// The directory of a database that takes a while to copy, check and compress.
 fn large() -> Arc<TempDir> {
     let server = server();
     let dir = Arc::clone(&server.dir);
@@ -21,45 +21,45 @@ fn large() -> Arc<TempDir> {
     dir
 }
 
-/// Stops a command as soon as it has made a temporary file whose name begins so.
+/// Interrupts a command as soon as a temporary file with this prefix exists.
 #[track_caller]
-fn stopped_at(mut command: Begun, dir: &Path, start: &str) -> Ended {
+fn interrupt_at(mut command: RunningCommand, dir: &Path, start: &str) -> ProcessOutput {
     while !names(dir).iter().any(|name| name.starts_with(start) && name.contains(".tmp")) {
-        assert!(!command.is_over(), "it ended before it could be stopped: {:?}", command.ended());
+        assert!(!command.has_exited(), "it ended before it could be stopped: {:?}", command.wait_for_exit());
         std::thread::yield_now();
     }
     command.interrupt();
-    command.ended()
+    command.wait_for_exit()
 }
 
 #[track_caller]
-fn says_so(ended: &Ended) {
+fn assert_interrupted(ended: &ProcessOutput) {
     assert_eq!(ended.status.code(), Some(130), "{ended:?}");
     assert!(ended.stdout.is_empty() && ended.stderr.contains("usher: interrupted; nothing was changed"), "{ended:?}");
 }
 
 #[test]
-fn a_backup_that_is_stopped_leaves_no_file() {
+fn an_interrupted_backup_leaves_no_file() {
     let dir = large();
     let before = names(dir.path());
-    says_so(&stopped_at(Program::in_dir(&dir, &["backup", "b.gz"]).begin(), dir.path(), "copy."));
+    assert_interrupted(&interrupt_at(Program::in_dir(&dir, &["backup", "b.gz"]).begin(), dir.path(), "copy."));
     assert_eq!(names(dir.path()), before);
     done(&dir, &["backup", "b.gz"]);
 }
 
 #[test]
-fn a_restore_that_is_stopped_leaves_the_database() {
+fn an_interrupted_restore_leaves_the_database_unchanged() {
     let dir = large();
     done(&dir, &["backup", "b.gz"]);
     let (before, database) =
         (names(&dir.path().join("data")), std::fs::read(dir.path().join("data/usher.db")).unwrap());
     let restore = Program::in_dir(&dir, &["restore", "b.gz", "--yes"]).begin();
-    says_so(&stopped_at(restore, &dir.path().join("data"), "usher.db."));
+    assert_interrupted(&interrupt_at(restore, &dir.path().join("data"), "usher.db."));
     assert_eq!(names(&dir.path().join("data")), before);
     assert!(std::fs::read(dir.path().join("data/usher.db")).unwrap() == database);
 }
 
-/// A file of 20,000 accounts, `many.jsonl`.
+/// Writes 20,000 accounts to `many.jsonl`.
 fn many(dir: &Arc<TempDir>) {
     let line = |n: u32| {
         format!(
@@ -72,35 +72,35 @@ fn many(dir: &Arc<TempDir>) {
 }
 
 #[test]
-fn an_import_that_is_stopped_imports_nobody() {
+fn an_interrupted_import_adds_no_user() {
     let server = server();
     let dir = Arc::clone(&server.dir);
     many(&dir);
     let mut import = Program::in_dir(&dir, &["import", "usher", "many.jsonl"]).begin();
-    // Nobody else can write for as long as no other write takes: it has begun to add them.
+    // The write lock is held for longer than other writes take, so the import has begun to add users.
     let locked = || {
         let other = database(&dir);
         other.busy_timeout(std::time::Duration::from_millis(200)).unwrap();
         other.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err()
     };
     while !locked() {
-        assert!(!import.is_over(), "it ended before it could be stopped: {:?}", import.ended());
+        assert!(!import.has_exited(), "it ended before it could be stopped: {:?}", import.wait_for_exit());
     }
     import.interrupt();
-    says_so(&import.ended());
+    assert_interrupted(&import.wait_for_exit());
     assert_eq!(done(&dir, &["user", "list", "--search", "u1"]).lines().count(), 1, "the head alone");
     assert!(usher(&dir, &["import", "usher", "many.jsonl"]).status.success());
 }
 
 #[test]
-fn an_export_that_is_stopped_leaves_no_file() {
+fn an_interrupted_export_leaves_no_file() {
     let server = server();
     let dir = Arc::clone(&server.dir);
     many(&dir);
     done(&dir, &["import", "usher", "many.jsonl"]);
     let before = names(dir.path());
     let export = Program::in_dir(&dir, &["export", "all.jsonl"]).begin();
-    says_so(&stopped_at(export, dir.path(), "all.jsonl."));
+    assert_interrupted(&interrupt_at(export, dir.path(), "all.jsonl."));
     assert_eq!(names(dir.path()), before);
     done(&dir, &["export", "all.jsonl"]);
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::desk::{self, PASSWORD, get, json as printed, log_in, refused, server, token, usher};
+use crate::helpers::{self, PASSWORD, get, json as printed, refused, server, sign_in, token, usher};
 use crate::support::Program;
 
 #[test]
-fn what_is_exported_goes_into_another_usher_and_comes_out_the_same() {
+fn an_imported_export_is_exported_unchanged() {
     let first = server();
     Program::in_dir(&first.dir, &["user", "add", "Zoë Straße"]).input(PASSWORD).finish();
     let bearer = token(&first, "zoë STRASSE", PASSWORD);
@@ -29,7 +29,7 @@ fn what_is_exported_goes_into_another_usher_and_comes_out_the_same() {
     let shown = printed(&second.dir, &["import", "usher", path, "--dry-run"]);
     let done = printed(&second.dir, &["import", "usher", path]);
     assert_eq!((&done["imported"], &done["api_keys"]), (&shown["imported"], &json!(1)));
-    log_in(&second, "Zoë Straße", PASSWORD).expect(200);
+    sign_in(&second, "Zoë Straße", PASSWORD).expect(200);
     let asked = get(&second, "/api/v1/users/whoami").key(&key).send().expect(200).json();
     assert_eq!((&asked["username"], &asked["optins"]), (&json!("Zoë Straße"), &json!({"seen": [1]})));
     let again = refused_but_shown(&second.dir, path);
@@ -38,7 +38,7 @@ fn what_is_exported_goes_into_another_usher_and_comes_out_the_same() {
     let again = std::fs::read_to_string(second.dir.path().join("again.jsonl")).unwrap();
     let lines = |text: &str| -> Vec<Value> {
         let parsed = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        // What was used meanwhile is no part of the account.
+        // Use counts and times are not part of the account.
         parsed
             .map(|mut line| {
                 line["last_login_at"] = Value::Null;
@@ -58,9 +58,9 @@ fn refused_but_shown(dir: &Arc<tempfile::TempDir>, path: &str) -> String {
 }
 
 #[test]
-fn broken_lines_are_told_by_their_number_and_nothing_of_them_is_repeated() {
+fn invalid_lines_are_reported_by_number_without_their_content() {
     let server = server();
-    desk::done(&server.dir, &["export", "users.jsonl"]);
+    helpers::done(&server.dir, &["export", "users.jsonl"]);
     let good = std::fs::read_to_string(server.dir.path().join("users.jsonl")).unwrap();
     let good: Value = serde_json::from_str(good.trim()).unwrap();
     let changed = |field: &str, value: Value| {
@@ -102,29 +102,29 @@ fn broken_lines_are_told_by_their_number_and_nothing_of_them_is_repeated() {
 }
 
 #[test]
-fn nothing_is_lost_on_the_way_through_a_file() {
+fn an_export_and_import_lose_nothing() {
     let first = server();
     let bearer = token(&first, "admin", "adminpw123");
-    desk::store_key(&first, &bearer, "the key of the store");
+    helpers::store_key(&first, &bearer, "the key of the store");
     let key = json!({ "name": "ci", "expires_at": "2040-01-31T12:00:00.000001Z" });
     first.request("POST", "/api/v1/api_key/").bearer(&bearer).json(&key).send().expect(200);
     for (name, state) in [("waiting", "deactivate"), ("Zoë", "promote")] {
         Program::in_dir(&first.dir, &["user", "add", name]).input(PASSWORD).finish();
-        desk::done(&first.dir, &["user", state, name]);
+        helpers::done(&first.dir, &["user", state, name]);
     }
-    desk::done(&first.dir, &["export", "users.jsonl"]);
+    helpers::done(&first.dir, &["export", "users.jsonl"]);
     let file = first.dir.path().join("users.jsonl");
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(!text.contains("the key of the store"));
 
-    // Another machine, once with the secret key of this one and once without.
+    // Another machine, with and without this one's secret key.
     let (path, secret) = (file.to_str().unwrap(), first.data_dir().join("secret_key"));
     let second = Program::new(&[]).start();
     let without = printed(&second.dir, &["import", "usher", path, "--dry-run"]);
     assert_eq!((&without["store_keys"], without["findings"].as_array().unwrap().len()), (&json!(0), 1));
     let with = ["import", "usher", path, "--secret-key-file", secret.to_str().unwrap()];
     assert_eq!(printed(&second.dir, &with)["store_keys"], 1);
-    desk::done(&second.dir, &["export", "again.jsonl"]);
+    helpers::done(&second.dir, &["export", "again.jsonl"]);
     let again = std::fs::read_to_string(second.dir.path().join("again.jsonl")).unwrap();
     let lines = |text: &str| -> Vec<Value> { text.lines().map(|line| serde_json::from_str(line).unwrap()).collect() };
     let (mut before, mut after) = (lines(&text), lines(&again));
@@ -136,5 +136,5 @@ fn nothing_is_lost_on_the_way_through_a_file() {
     assert_eq!(opened(&mut before[0], &secret), "the key of the store");
     assert_eq!(opened(&mut after[0], &second.data_dir().join("secret_key")), "the key of the store");
     assert_eq!(after, before);
-    log_in(&second, "admin", "adminpw123").expect(200);
+    sign_in(&second, "admin", "adminpw123").expect(200);
 }

@@ -1,4 +1,4 @@
-//! What these tests share: commands beside a server, and what came of them.
+//! Helpers that run commands beside a server and check the result.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,23 +7,23 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::postgres;
-use crate::support::process::{Ended, Program, Running};
+use crate::support::process::{ProcessOutput, Program, ServerProcess};
 use crate::support::{Request, Response};
 
-/// A password that every rule allows.
+/// A password that passes every check.
 pub const PASSWORD: &str = "quiet-otter-7";
 
-/// A server with the superuser admin / adminpw123.
-pub fn server() -> Running {
+/// Starts a server with the superuser admin / adminpw123.
+pub fn server() -> ServerProcess {
     Program::new(&[]).superuser().start()
 }
 
-/// A command in the server's directory, whatever comes of it.
-pub fn usher(dir: &Arc<TempDir>, arguments: &[&str]) -> Ended {
+/// Runs a command in the server's directory.
+pub fn usher(dir: &Arc<TempDir>, arguments: &[&str]) -> ProcessOutput {
     Program::in_dir(dir, arguments).finish()
 }
 
-/// A command that must succeed, and what it printed.
+/// Runs a command that must succeed. Returns its output.
 #[track_caller]
 pub fn done(dir: &Arc<TempDir>, arguments: &[&str]) -> String {
     let ended = usher(dir, arguments);
@@ -40,13 +40,13 @@ pub fn shown_database(dir: &Arc<TempDir>) -> String {
     dir.path().join("data/usher.db").display().to_string()
 }
 
-/// The same, printed for programs.
+/// Like [`done`], with `--json`.
 #[track_caller]
 pub fn json(dir: &Arc<TempDir>, arguments: &[&str]) -> Value {
     serde_json::from_str(&done(dir, &[arguments, &["--json"]].concat())).unwrap()
 }
 
-/// A command that must do nothing, and why.
+/// Runs a command that must fail without output. Returns the error message.
 #[track_caller]
 pub fn refused(dir: &Arc<TempDir>, arguments: &[&str]) -> String {
     let ended = usher(dir, arguments);
@@ -54,23 +54,23 @@ pub fn refused(dir: &Arc<TempDir>, arguments: &[&str]) -> String {
     ended.stderr
 }
 
-/// A log-in, whatever comes of it.
-pub fn log_in(server: &Running, name: &str, password: &str) -> Response {
+/// Tries to sign in.
+pub fn sign_in(server: &ServerProcess, name: &str, password: &str) -> Response {
     server.request("POST", "/api/v1/login").form(&[("username", name), ("password", password)]).send()
 }
 
-/// An access token.
+/// Signs in and returns the access token.
 #[track_caller]
-pub fn token(server: &Running, name: &str, password: &str) -> String {
-    log_in(server, name, password).expect(200).json()["access_token"].as_str().unwrap().to_owned()
+pub fn token(server: &ServerProcess, name: &str, password: &str) -> String {
+    sign_in(server, name, password).expect(200).json()["access_token"].as_str().unwrap().to_owned()
 }
 
-/// The status that this token gets.
-pub fn whoami(server: &Running, token: &str) -> u16 {
+/// The status of `whoami` with this token.
+pub fn whoami(server: &ServerProcess, token: &str) -> u16 {
     server.request("GET", "/api/v1/users/whoami").bearer(token).send().status
 }
 
-/// The database, behind the server's back.
+/// A separate connection to the database.
 pub fn database(dir: &Arc<TempDir>) -> rusqlite::Connection {
     #[expect(clippy::disallowed_methods, reason = "a test looks behind the two doors")]
     rusqlite::Connection::open(dir.path().join("data/usher.db")).unwrap()
@@ -86,13 +86,13 @@ pub fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Stores alice's store key, and gives the text that the database keeps of it.
-pub fn store_key(server: &Running, bearer: &str, key: &str) {
+/// Stores a store key for the user of this token.
+pub fn store_key(server: &ServerProcess, bearer: &str, key: &str) {
     let body = serde_json::json!({ "api_key": key });
     server.request("POST", "/api/v1/api_key/store").bearer(bearer).json(&body).send().expect(200);
 }
 
-/// A request of its own connection.
-pub fn get(server: &Running, path: &str) -> Request {
+/// A GET request.
+pub fn get(server: &ServerProcess, path: &str) -> Request {
     server.request("GET", path)
 }

@@ -1,4 +1,4 @@
-//! A network that fails between usher and PostgreSQL.
+//! Network failures between usher and PostgreSQL.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -17,7 +17,7 @@ const PASS: u8 = 0;
 const CUT: u8 = 1;
 /// Connections stay open, and nothing arrives.
 const STALL: u8 = 2;
-/// The next COMMIT arrives, and its answer doesn't.
+/// The next COMMIT arrives, but its response doesn't.
 const LOSE_COMMIT: u8 = 3;
 
 /// A proxy in front of PostgreSQL.
@@ -28,7 +28,7 @@ struct Network {
 }
 
 impl Network {
-    /// Between usher and this database.
+    /// Starts a proxy in front of this database.
     fn before(database: &str) -> Self {
         let (start, rest) = database.split_once("@127.0.0.1:").unwrap();
         let (port, path) = rest.split_once('/').unwrap();
@@ -95,7 +95,7 @@ fn recovered(server: &Server) {
 }
 
 #[test]
-fn while_postgresql_cannot_be_reached_requests_get_503_and_a_sentence_and_then_work_again() {
+fn while_postgresql_is_unreachable_requests_get_503_with_a_message() {
     let (_, network, server, admin) = server();
     network.set(CUT);
     let answer = server.whoami(&admin);
@@ -136,7 +136,7 @@ fn a_commit_whose_answer_is_lost_gets_503_and_is_not_repeated() {
 }
 
 #[test]
-fn a_server_that_does_not_find_postgresql_does_not_start_and_says_so_without_the_password() {
+fn a_server_without_postgresql_fails_to_start_and_hides_the_password() {
     let address = "postgres://usher@127.0.0.1:1/usher?sslmode=disable";
     let server = Server::with().set("database", address).set("database_password", "hunter22");
     let Err(error) = server.try_start() else { panic!("it started") };

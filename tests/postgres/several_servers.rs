@@ -14,7 +14,7 @@ use crate::support::server::{ADMIN, Builder, PASSWORD};
 
 const KEY: &str = "a secret key that all of the servers have";
 
-/// A server on this database.
+/// Starts a server on this database.
 fn on(database: &str) -> Builder {
     Server::with().set("database", database).set("secret_key", KEY)
 }
@@ -29,7 +29,7 @@ fn number(database: &str, sql: &str) -> i64 {
     connect(database).query_one(sql, &[]).unwrap().get(0)
 }
 
-/// Does both at the same time.
+/// Runs both at the same time.
 fn at_once<T: Send>(one: impl FnOnce() -> T + Send, other: impl FnOnce() -> T + Send) -> [T; 2] {
     std::thread::scope(|scope| {
         let (one, other) = (scope.spawn(one), scope.spawn(other));

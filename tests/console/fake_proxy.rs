@@ -1,51 +1,51 @@
-//! Owns what may stand between a browser and the server: it passes on what is asked, never answers, or answers itself.
+//! A fake proxy between browser and server that passes requests on, hangs, or responds itself.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// What becomes of requests to the API; the pages and their files are always passed on.
+/// How the proxy treats requests to the API. It always passes on pages and files.
 #[derive(Clone, Copy)]
-pub enum Mood {
-    /// The server answers.
-    Passing,
-    /// Nobody ever answers.
-    Hanging,
-    /// Somebody else answers: a status, a media type and a body.
-    Saying(u16, &'static str, &'static str),
+pub enum Behavior {
+    /// Passes requests to the server.
+    PassOn,
+    /// Never responds.
+    Hang,
+    /// Responds itself: status, media type and body.
+    Respond(u16, &'static str, &'static str),
 }
 
-/// In front of a server until the tests end.
-pub struct Gate {
+/// A proxy that runs until the tests end.
+pub struct FakeProxy {
     pub url: String,
-    mood: Arc<Mutex<Mood>>,
+    behavior: Arc<Mutex<Behavior>>,
 }
 
-impl Gate {
-    /// One in front of `server`, which passes everything on.
-    pub fn before(server: SocketAddr) -> Self {
+impl FakeProxy {
+    /// Starts a proxy in front of `server` that passes everything on.
+    pub fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let mood = Arc::new(Mutex::new(Mood::Passing));
-        let shared = Arc::clone(&mood);
+        let behavior = Arc::new(Mutex::new(Behavior::PassOn));
+        let shared = Arc::clone(&behavior);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let mood = Arc::clone(&shared);
-                // A browser that goes away in the middle is none of the test's business.
-                std::thread::spawn(move || serve(&stream, server, &mood));
+                let behavior = Arc::clone(&shared);
+                // Errors are ignored: the browser may disconnect at any time.
+                std::thread::spawn(move || serve(&stream, server, &behavior));
             }
         });
-        Self { url, mood }
+        Self { url, behavior }
     }
 
-    /// From now on.
-    pub fn is(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
+    /// Changes the behavior for further requests.
+    pub fn behave(&self, behavior: Behavior) {
+        *self.behavior.lock().unwrap() = behavior;
     }
 }
 
-/// One request of one connection.
-fn serve(stream: &TcpStream, server: SocketAddr, mood: &Mutex<Mood>) -> io::Result<()> {
+/// Serves one request of a connection.
+fn serve(stream: &TcpStream, server: SocketAddr, behavior: &Mutex<Behavior>) -> io::Result<()> {
     let (mut reader, mut writer) = (BufReader::new(stream), stream);
     let (mut head, mut length) = (String::new(), 0);
     while !head.ends_with("\r\n\r\n") {
@@ -61,20 +61,20 @@ fn serve(stream: &TcpStream, server: SocketAddr, mood: &Mutex<Mood>) -> io::Resu
     reader.read_exact(&mut body)?;
     let path = head.split(' ').nth(1).unwrap_or_default();
     let is_api = path.starts_with("/api/") || path == "/health";
-    let now = if is_api { *mood.lock().unwrap() } else { Mood::Passing };
+    let now = if is_api { *behavior.lock().unwrap() } else { Behavior::PassOn };
     match now {
-        Mood::Passing => {
+        Behavior::PassOn => {
             let mut server = TcpStream::connect(server)?;
             let head = head.replacen("\r\n", "\r\nConnection: close\r\n", 1).replace("Connection: keep-alive\r\n", "");
             server.write_all(head.as_bytes())?;
             server.write_all(&body)?;
             io::copy(&mut server, &mut writer)?;
         }
-        Mood::Hanging => {
-            // Until the browser gives up.
+        Behavior::Hang => {
+            // Waits until the browser gives up.
             io::copy(&mut reader, &mut io::sink())?;
         }
-        Mood::Saying(status, kind, text) => {
+        Behavior::Respond(status, kind, text) => {
             let length = text.len();
             write!(writer, "HTTP/1.1 {status} Said\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n")?;
             write!(writer, "connection: close\r\n\r\n{text}")?;

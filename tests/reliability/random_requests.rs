@@ -1,4 +1,4 @@
-//! Whatever is asked of whichever route, the answer is no server error, and it is JSON where it has a body.
+//! Random requests to every route never cause a server error, and every body is JSON.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -37,7 +37,7 @@ fn path() -> impl Strategy<Value = String> {
     let query = prop_oneof![
         Just(String::new()),
         "\\?(skip|limit|search|user|x-api-key)=[-+0-9a-zA-Z.%&=]{0,24}",
-        // What a query may hold (RFC 3986, section 3.4); of the rest, some is no HTTP and never reaches routing.
+        // The characters of a query (RFC 3986, section 3.4). Others are invalid HTTP and don't reach routing.
         "\\?[-!$%&'()*+,./0-9:;=?@A-Z_a-z~]{0,40}",
     ];
     (prop_oneof![4 => Just("/api/v1"), 1 => Just("")], prop::collection::vec(segment(), 1..4), any::<bool>(), query)
@@ -84,7 +84,7 @@ fn body() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn no_request_is_answered_with_a_server_error_nor_with_anything_but_json() {
+fn random_requests_get_json_and_no_server_error() {
     let server = Server::with().in_dir(&crate::scratch()).start();
     let signed_in = Some(server.admin());
     let method = prop_oneof![

@@ -1,10 +1,10 @@
-//! That what all other tests stand on works.
+//! Smoke tests of the test support.
 
 use crate::support::{Program, Server};
 use chrono::TimeDelta;
 
 #[test]
-fn a_server_starts_knows_its_people_and_stops() {
+fn the_in_process_server_starts_signs_in_and_stops() {
     let server = Server::with().manual_clock().start();
     let admin = server.admin();
     let (id, tokens) = server.member(&admin, "alice");
@@ -20,7 +20,7 @@ fn a_server_starts_knows_its_people_and_stops() {
 }
 
 #[test]
-fn the_binary_starts_answers_and_stops_when_asked() {
+fn the_binary_starts_answers_and_stops() {
     let server = Program::new(&[]).superuser().start();
     assert_eq!(server.request("GET", "/health").send().expect(200).json(), serde_json::json!({ "status": "ok" }));
     let ended = server.stop();

@@ -1,12 +1,12 @@
-//! What other programs read: JSON on standard output, also of what failed, and whether a server is healthy.
+//! JSON output for programs, including errors, and `usher healthcheck`.
 
 use needs::needs;
 use serde_json::Value;
 
-use crate::desk::{refused, server, usher};
+use crate::helpers::{refused, server, usher};
 use crate::support::Program;
 
-/// What a command that failed printed for a program.
+/// The JSON error of a failed command.
 #[track_caller]
 fn failure(program: Program) -> Value {
     let ended = program.finish();
@@ -17,7 +17,7 @@ fn failure(program: Program) -> Value {
 
 #[needs(sqlite)]
 #[test]
-fn what_failed_is_said_in_json_as_well() {
+fn errors_are_printed_as_json_with_the_flag() {
     let server = server();
     std::fs::write(server.dir.path().join("empty"), "").unwrap();
     for (arguments, words) in [
@@ -38,17 +38,17 @@ fn what_failed_is_said_in_json_as_well() {
         assert!(said["error"].as_str().is_some_and(|error| error.contains(words)), "{arguments:?}: {said}");
         assert_eq!(said.as_object().unwrap().len(), 1);
     }
-    // These say more than that.
+    // These errors have further fields.
     let import = failure(Program::in_dir(&server.dir, &["import", "usher", "empty", "--json"]));
     assert_eq!((&import["imported"], import.get("error")), (&serde_json::json!([]), None));
     let doctor = failure(Program::new(&["doctor", "--json"]));
     assert_eq!((&doctor["healthy"], doctor.get("error")), (&Value::Bool(false), None));
-    // Whoever does not ask for JSON gets none.
+    // Without `--json`, errors are text.
     refused(&server.dir, &["user", "show", "nobody"]);
 }
 
 #[test]
-fn a_healthcheck_says_in_json_what_is_wrong() {
+fn a_healthcheck_reports_problems_as_json() {
     for (url, words) in [
         ("http://127.0.0.1:1", "does not answer"),
         ("127.0.0.1:1", "http://127.0.0.1:1/ does not answer"),
@@ -62,11 +62,11 @@ fn a_healthcheck_says_in_json_what_is_wrong() {
 }
 
 #[test]
-fn a_healthcheck_finds_the_server_as_people_write_it_and_by_its_port_file() {
+fn a_healthcheck_accepts_an_address_or_a_port_file() {
     let server = Program::new(&[]).superuser().env("USHER_PORT_FILE", "port.json").start();
     let address = server.address.to_string();
     assert!(usher(&server.dir, &["healthcheck", &address]).status.success());
-    // The port was left to the system.
+    // The server listens on a port that the system chose.
     let found = Program::in_dir(&server.dir, &["healthcheck"]).env("USHER_PORT_FILE", "port.json").finish();
     assert_eq!((found.status.code(), found.stdout), (Some(0), format!("http://{address}/ is healthy\n")));
     // The server has recorded its address.

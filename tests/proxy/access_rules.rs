@@ -1,17 +1,17 @@
-//! Who may enter which site, where browsers may be sent, and what is written down about it.
+//! Access rules, redirect targets and the audit log of forward authentication.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::sites::{COOKIE, asks, by_browser, enter, guarding, token, verify};
+use crate::sites::{COOKIE, as_navigation, enter, guarding, proxy_request, token, verify};
 use crate::support::server::PASSWORD;
 
-const CLOSED: &str = "You aren't allowed to enter this site";
+const DENIED: &str = "You aren't allowed to enter this site";
 const NO_SITE: &str = "This isn't the address of a site that you can enter from here";
 
 #[test]
-fn the_most_exact_rule_decides_however_the_host_is_spelled_and_hosts_without_one_are_closed() {
+fn the_most_specific_rule_decides_for_every_spelling_of_a_host() {
     let server = guarding().start();
     let admin = server.admin();
     let tokens = ["alice", "carol"].map(|name| token(&server, &server.member(&admin, name).1.access));
@@ -41,19 +41,20 @@ fn the_most_exact_rule_decides_however_the_host_is_spelled_and_hosts_without_one
         ("https://192.0.2.1/", [403, 403, 403]),
     ] {
         assert_eq!([alice, carol, root].map(|token| verify(&server, url, token).status), statuses, "{url}");
-        // Who is not signed in is not led away from a site that has no rule.
-        let stranger = by_browser(asks(&server, url)).send();
+        // Without a rule for the site, a signed-out browser isn't redirected to the sign-in page.
+        let stranger = as_navigation(proxy_request(&server, url)).send();
         assert_eq!(stranger.status, if statuses == [403; 3] { 403 } else { 302 }, "{url}");
     }
 }
 
 #[test]
-fn a_person_who_may_not_enter_is_told_who_that_is_and_a_program_that_it_may_not() {
+fn a_denied_browser_gets_a_page_and_a_program_an_error() {
     let server = guarding().start();
     let (_, tokens) = server.member(&server.admin(), "<i>\"& {site}");
     let token = token(&server, &tokens.access);
-    verify(&server, "https://wiki.example.org/", &token).refused(403, CLOSED);
-    let page = by_browser(asks(&server, "https://wiki.example.org/").cookie(COOKIE, &token)).send().expect(403);
+    verify(&server, "https://wiki.example.org/", &token).refused(403, DENIED);
+    let page =
+        as_navigation(proxy_request(&server, "https://wiki.example.org/").cookie(COOKIE, &token)).send().expect(403);
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(page.header("content-security-policy").unwrap().contains("default-src 'none'"));
     let text = page.text();
@@ -65,7 +66,7 @@ fn a_person_who_may_not_enter_is_told_who_that_is_and_a_program_that_it_may_not(
 }
 
 #[test]
-fn nobody_is_sent_to_where_no_rule_leads_whatever_the_address_looks_like() {
+fn redirects_lead_only_to_sites_with_a_rule() {
     let server = guarding().start();
     let (_, alice) = server.member(&server.admin(), "alice");
     for url in [
@@ -118,22 +119,22 @@ fn nobody_is_sent_to_where_no_rule_leads_whatever_the_address_looks_like() {
     }
     let answer = enter(&server, &alice.access, "http://app.example.org/");
     answer.refused(403, "This site can only be entered over https; use an https address");
-    enter(&server, &alice.access, "https://admin.example.org/").refused(403, CLOSED);
+    enter(&server, &alice.access, "https://admin.example.org/").refused(403, DENIED);
 }
 
 #[test]
-fn the_wish_is_checked_like_every_body() {
+fn the_body_of_enter_is_validated() {
     let server = guarding().start();
     let (_, alice) = server.member(&server.admin(), "alice");
     let ask = |body: &serde_json::Value| server.post("/api/v1/enter").bearer(&alice.access).json(body).send();
-    assert_eq!(ask(&json!({})).faults(), ["body.return_to missing"]);
-    assert_eq!(ask(&json!({ "return_to": 1 })).faults(), ["body.return_to string_type"]);
+    assert_eq!(ask(&json!({})).validation_errors(), ["body.return_to missing"]);
+    assert_eq!(ask(&json!({ "return_to": 1 })).validation_errors(), ["body.return_to string_type"]);
     server.post("/api/v1/enter").json(&json!({ "return_to": "https://app.example.org/" })).send().expect(403);
     server.post("/api/v1/verify").bearer(&alice.access).send().expect(405);
 }
 
 #[test]
-fn neighbours_behind_the_same_proxy_are_other_sites() {
+fn other_sites_behind_the_same_proxy_count_as_cross_site() {
     let server = guarding().start();
     let (_, alice) = server.member(&server.admin(), "alice");
     let out = |site: &str, origin: &str| {
@@ -148,7 +149,7 @@ fn neighbours_behind_the_same_proxy_are_other_sites() {
 }
 
 #[test]
-fn who_was_let_in_where_and_who_was_not_is_in_the_audit_log() {
+fn granted_and_denied_access_is_audited() {
     let server = guarding().start();
     let admin = server.admin();
     let (_, alice) = server.member(&admin, "alice");
@@ -163,7 +164,7 @@ fn who_was_let_in_where_and_who_was_not_is_in_the_audit_log() {
 }
 
 #[test]
-fn where_nothing_speaks_https_and_all_are_at_one_host_the_cookie_says_so() {
+fn over_http_on_one_host_the_cookie_has_no_prefix_and_no_domain() {
     let server = crate::support::Server::with().set("public_url", "http://home.lan:7860");
     let server = server
         .set("trusted_proxies", "127.0.0.1")
@@ -173,7 +174,8 @@ fn where_nothing_speaks_https_and_all_are_at_one_host_the_cookie_says_so() {
     let entered = enter(&server, &server.admin(), "http://home.lan:3000/x").expect(200);
     let cookie = entered.set_cookie("usher_entry").unwrap();
     assert!(cookie.ends_with("; Path=/; SameSite=Lax; HttpOnly") && !cookie.contains("Domain"), "{cookie}");
-    let ask = asks(&server, "http://home.lan:3000/x").cookie("usher_entry", entered.cookie("usher_entry").unwrap());
+    let ask =
+        proxy_request(&server, "http://home.lan:3000/x").cookie("usher_entry", entered.cookie("usher_entry").unwrap());
     ask.send().expect(200);
 }
 
@@ -184,8 +186,8 @@ fn wrong_api_keys_as_basic_credentials_are_slowed_down_and_keep_nobody_else_out(
     let (_, key) = server.create_key(&alice.access, "phone");
     let send = |key: &str, from: &str| {
         let credentials = format!("Basic {}", STANDARD.encode(format!("alice:{key}")));
-        let asks = asks(&server, "https://dav.example.org/").header("Authorization", credentials);
-        asks.header("X-Forwarded-For", from).send()
+        let proxy_request = proxy_request(&server, "https://dav.example.org/").header("Authorization", credentials);
+        proxy_request.header("X-Forwarded-For", from).send()
     };
     for _ in 0..80 {
         send("sk-wrong", "192.0.2.1").expect(401);

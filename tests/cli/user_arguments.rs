@@ -1,19 +1,19 @@
-//! Whom a command means, and the passwords that it is given.
+//! How commands find users, and passwords from standard input.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::desk::{PASSWORD, done, json, log_in, names, refused, server, token, whoami};
+use crate::helpers::{PASSWORD, done, json, names, refused, server, sign_in, token, whoami};
 use crate::support::Program;
-use crate::support::process::Ended;
+use crate::support::process::ProcessOutput;
 
-fn add(dir: &Arc<TempDir>, name: &str, input: impl AsRef<[u8]>) -> Ended {
+fn add(dir: &Arc<TempDir>, name: &str, input: impl AsRef<[u8]>) -> ProcessOutput {
     Program::in_dir(dir, &["user", "add", "--json", "--", name]).input(input).finish()
 }
 
-/// The id of somebody who is added.
+/// Adds a user and returns the id.
 #[track_caller]
 fn added(dir: &Arc<TempDir>, name: &str) -> String {
     let ended = add(dir, name, PASSWORD);
@@ -22,11 +22,11 @@ fn added(dir: &Arc<TempDir>, name: &str) -> String {
 }
 
 #[test]
-fn somebody_is_meant_by_id_as_well_and_never_by_a_name_that_is_spelled_like_it() {
+fn an_id_finds_its_user_even_if_another_users_name_equals_it() {
     let server = server();
     let dir = &server.dir;
     let ann = added(dir, "ann");
-    // Somebody who hopes for what is meant for ann.
+    // This user's name is ann's id.
     let impostor = added(dir, &ann);
     assert_eq!(json(dir, &["user", "show", &ann])["username"], "ann");
     assert_eq!(json(dir, &["user", "show", &ann.replace('-', "").to_uppercase()])["username"], "ann");
@@ -40,18 +40,18 @@ fn somebody_is_meant_by_id_as_well_and_never_by_a_name_that_is_spelled_like_it()
     done(dir, &["session", "end", &ann, "--all", "--yes"]);
     assert_eq!(whoami(&server, &session), 401);
     assert!(done(dir, &["user", "delete", &ann, "--yes"]).starts_with("deleted ann ("));
-    // Nobody has the id any more, and it is a name after all.
+    // No user has this id any more, so the argument matches the name.
     assert_eq!(json(dir, &["user", "show", &ann])["id"], impostor.as_str());
 }
 
 #[test]
-fn odd_names_are_names_and_one_that_begins_with_a_dash_stands_behind_two() {
+fn unusual_names_work_and_names_with_a_dash_follow_two_dashes() {
     let server = server();
     let dir = &server.dir;
     for name in ["-dash", "o'brien \"x\" $(id)", "%s\\n", "../../etc", "Zoë Straße", "名前"] {
         added(dir, name);
         assert!(done(dir, &["user", "show", "--", name]).starts_with(&format!("name          {name}\n")));
-        log_in(&server, name, PASSWORD).expect(200);
+        sign_in(&server, name, PASSWORD).expect(200);
         assert_eq!(json(dir, &["user", "list", &format!("--search={name}")])[0]["username"], name);
         done(dir, &["user", "delete", "--yes", "--", &name.to_uppercase()]);
     }
@@ -66,7 +66,7 @@ fn odd_names_are_names_and_one_that_begins_with_a_dash_stands_behind_two() {
 }
 
 #[test]
-fn a_password_from_standard_input_is_its_first_line_as_people_type_it() {
+fn a_password_is_the_first_line_of_standard_input() {
     let server = server();
     let dir = &server.dir;
     for (name, input) in [
@@ -75,7 +75,7 @@ fn a_password_from_standard_input_is_its_first_line_as_people_type_it() {
         ("marked", b"\xef\xbb\xbfquiet-otter-7\n"),
     ] {
         assert!(add(dir, name, input).status.success(), "{name}");
-        log_in(&server, name, PASSWORD).expect(200);
+        sign_in(&server, name, PASSWORD).expect(200);
     }
     for (input, why) in [
         (&b""[..], "standard input has no password"),
@@ -91,7 +91,7 @@ fn a_password_from_standard_input_is_its_first_line_as_people_type_it() {
 }
 
 #[test]
-fn nobody_is_asked_about_somebody_who_does_not_exist() {
+fn an_unknown_user_is_reported_before_any_prompt() {
     let server = server();
     let dir = &server.dir;
     let id = "0190b8a4-5b7c-4d0e-9f5a-1c2d3e4f5a6b";

@@ -1,4 +1,5 @@
-//! Sites behind the proxy know people by name: whoever gets somebody else's name gets what is theirs. So names are kept.
+//! Reserved names. Sites behind the proxy identify users by name, so another user must never get a name that was in
+//! use.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::sites::guarding;
-use crate::support::process::Ended;
+use crate::support::process::ProcessOutput;
 use crate::support::server::PASSWORD;
 use crate::support::{Program, Response, Server};
 
@@ -25,13 +26,13 @@ fn sign_up(server: &Server, name: &str) -> Response {
     server.post("/api/v1/users/").json(&json!({ "username": name, "password": PASSWORD })).send()
 }
 
-/// A command beside the server, which it reads its settings from nowhere but the database.
-fn command(dir: &Arc<TempDir>, arguments: &[&str]) -> Ended {
+/// A command on the server's data directory. It takes all settings from the database.
+fn command(dir: &Arc<TempDir>, arguments: &[&str]) -> ProcessOutput {
     Program::in_dir(dir, arguments).input(format!("{PASSWORD}\n")).finish()
 }
 
 #[test]
-fn nobody_renames_oneself_where_other_sites_know_people_by_name() {
+fn users_cannot_rename_themselves_with_forward_auth() {
     let server = guarding().start();
     let admin = server.admin();
     let (id, alice) = server.member(&admin, "alice");
@@ -39,7 +40,7 @@ fn nobody_renames_oneself_where_other_sites_know_people_by_name() {
     rename(&server, &alice.access, &id, "bob").refused(403, FIXED);
     rename(&server, &alice.access, &id, "Alice").refused(403, FIXED);
     rename(&server, &admin, &own, "root").refused(403, FIXED);
-    // Clients that send all fields change none of them.
+    // Clients that send all fields can send the unchanged name.
     rename(&server, &alice.access, &id, "alice").expect(200);
     rename(&server, &admin, &id, "alicia").expect(200);
     let free = Server::start();
@@ -49,7 +50,7 @@ fn nobody_renames_oneself_where_other_sites_know_people_by_name() {
 }
 
 #[test]
-fn a_name_that_somebody_had_is_given_to_nobody_else_in_any_way() {
+fn a_name_that_was_in_use_cannot_be_taken_by_another_user() {
     let server = guarding().start();
     let admin = server.admin();
     let ids = ["deleted", "renamed", "carol"].map(|name| server.add_active(&admin, name));
@@ -77,7 +78,7 @@ fn a_name_that_somebody_had_is_given_to_nobody_else_in_any_way() {
         assert!(ended.stdout.contains("forward auth reserves it"), "{ended:?}");
         assert!(!ended.status.success());
     }
-    // A restart forgets nothing.
+    // The reservation survives a restart.
     drop(server);
     let refused = guarding().in_dir(&dir).start();
     sign_up(&refused, "deleted").refused(400, TAKEN);
@@ -85,7 +86,7 @@ fn a_name_that_somebody_had_is_given_to_nobody_else_in_any_way() {
 }
 
 #[test]
-fn the_same_person_may_have_the_name_again() {
+fn the_same_user_can_get_the_name_back() {
     let server = guarding().start();
     let admin = server.admin();
     let ids = ["alice", "bob"].map(|name| server.add_active(&admin, name));
@@ -93,7 +94,7 @@ fn the_same_person_may_have_the_name_again() {
     rename(&server, &admin, &ids[1], "alice").refused(400, TAKEN);
     rename(&server, &admin, &ids[0], "alice").expect(200);
     rename(&server, &admin, &ids[1], "alicia").refused(400, TAKEN);
-    // Deleted by mistake, and taken in again from a file of before with the id that she had.
+    // A deleted user is imported again, with the same id.
     assert!(command(&server.dir, &["export", "people"]).status.success());
     delete(&server, &admin, &ids[0]);
     let ended = command(&server.dir, &["import", "usher", "people"]);
@@ -103,7 +104,7 @@ fn the_same_person_may_have_the_name_again() {
 }
 
 #[test]
-fn names_are_free_where_forward_auth_is_off_and_remembered_in_case_it_is_on_again() {
+fn names_are_free_without_forward_auth_but_remembered_for_it() {
     let server = Server::start();
     let admin = server.admin();
     delete(&server, &admin, &server.add_active(&admin, "early"));
@@ -130,7 +131,7 @@ fn names_are_free_where_forward_auth_is_off_and_remembered_in_case_it_is_on_agai
 }
 
 #[test]
-fn who_starts_it_hears_of_names_that_do_not_stand_for_whom_they_should() {
+fn a_start_with_forward_auth_warns_of_reused_names() {
     let rules = |program: Program| {
         let program = program.superuser().env("USHER_PUBLIC_URL", "https://a.org").env("USHER_TRUSTED_PROXIES", "::1");
         program.env("USHER_FORWARD_AUTH", "a.org = users: Admin; ghost")
@@ -149,7 +150,7 @@ fn who_starts_it_hears_of_names_that_do_not_stand_for_whom_they_should() {
 }
 
 #[test]
-fn the_first_superuser_gets_nobody_elses_name_either() {
+fn the_first_superuser_cannot_take_a_reserved_name() {
     let server = guarding().start();
     let admin = server.admin();
     let id = server.add_active(&admin, "root");
@@ -165,7 +166,7 @@ fn the_first_superuser_gets_nobody_elses_name_either() {
 }
 
 #[test]
-fn a_backup_that_is_put_back_gives_no_name_away() {
+fn a_restored_backup_keeps_names_reserved() {
     let server = guarding().start();
     let admin = server.admin();
     let ids = ["alice", "bob"].map(|name| server.add_active(&admin, name));
@@ -183,7 +184,7 @@ fn a_backup_that_is_put_back_gives_no_name_away() {
     for name in ["later", "deleted", "alicia", "carol"] {
         sign_up(&server, name).refused(400, TAKEN);
     }
-    // Those who are back are who they were.
+    // Restored users keep their names.
     let admin = server.admin();
     for (id, name) in ids.iter().zip(["alice", "bob"]) {
         let user = server.get(format!("/api/v1/users/{id}")).bearer(&admin).send().expect(200);
@@ -194,7 +195,7 @@ fn a_backup_that_is_put_back_gives_no_name_away() {
 }
 
 #[test]
-fn the_name_of_an_account_that_was_never_active_is_free_again() {
+fn the_name_of_a_never_active_account_is_not_reserved() {
     let server = guarding().start();
     let admin = server.admin();
     let waiting = sign_up(&server, "bob").expect(201).field("id");

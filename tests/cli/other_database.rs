@@ -1,14 +1,14 @@
-//! The tool works on the database that the server uses, or says that it does not.
+//! Commands warn if they use another database than the running server.
 
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use crate::desk::{done, server, token, usher};
+use crate::helpers::{done, server, token, usher};
 use crate::support::Program;
 
 #[test]
-fn beside_its_server_nothing_is_warned_of() {
+fn commands_on_the_servers_database_warn_of_nothing() {
     let server = server();
     let ended = usher(&server.dir, &["user", "list"]);
     assert!(!ended.stderr.contains("warning"), "{ended:?}");
@@ -16,7 +16,7 @@ fn beside_its_server_nothing_is_warned_of() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn on_another_database_than_the_running_servers_every_command_says_so_and_which_that_is() {
+fn commands_on_another_database_name_the_running_servers() {
     let running = server();
     let other = server();
     let dir = Arc::clone(&other.dir);
@@ -27,7 +27,7 @@ fn on_another_database_than_the_running_servers_every_command_says_so_and_which_
         assert!(ended.status.success() && ended.stderr.contains("no server uses this database"), "{ended:?}");
         assert!(ended.stderr.contains(&lines), "{lines}: {ended:?}");
     }
-    // Where there is no database at all, that is the way to it.
+    // Without a database, the message names the server's.
     let nowhere = Arc::new(TempDir::new().unwrap());
     let ended = usher(&nowhere, &["user", "set-password", "admin"]);
     assert!(!ended.status.success() && ended.stderr.contains(&lines), "{ended:?}");
@@ -41,7 +41,7 @@ fn on_another_database_than_the_running_servers_every_command_says_so_and_which_
 }
 
 #[test]
-fn a_server_that_starts_is_not_kept_out_by_commands_that_look_for_it() {
+fn commands_that_look_for_a_server_do_not_prevent_its_start() {
     let first = server();
     let dir = Arc::clone(&first.dir);
     first.stop();

@@ -1,5 +1,5 @@
-//! `usher rotate-secret`: everybody is logged out, stored store keys stay readable, and a cut at any moment leaves a key
-//! that goes with the database.
+//! `usher rotate-secret` ends all sessions and re-encrypts store keys. After a crash at any step, a key matches the
+//! database.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use tempfile::TempDir;
 use usher::auth::fernet::Fernet;
 use usher::domain::secret::Secret;
 
-use crate::desk::{database, json, names, refused, server, store_key, token, usher, whoami};
-use crate::support::{Program, Running};
+use crate::helpers::{database, json, names, refused, server, store_key, token, usher, whoami};
+use crate::support::{Program, ServerProcess};
 
 const TEXT: &str = "the key of the store";
 
-/// A directory that a server has left with a store key in it, and a token of then.
-fn left() -> (Arc<TempDir>, String) {
+/// The directory of a stopped server with a store key, and an access token from then.
+fn stopped_server() -> (Arc<TempDir>, String) {
     let server = server();
     let token = token(&server, "admin", "adminpw123");
     store_key(&server, &token, TEXT);
@@ -30,26 +30,26 @@ fn data(dir: &Arc<TempDir>, name: &str) -> PathBuf {
     dir.path().join("data").join(name)
 }
 
-/// What the stored store key says under a secret key.
+/// Decrypts the stored store key with a secret key.
 fn under(dir: &Arc<TempDir>, key: &str) -> Option<String> {
     let stored = "SELECT store_api_key FROM users WHERE store_api_key IS NOT NULL";
     let stored: String = database(dir).query_row(stored, [], |row| row.get(0)).unwrap();
     Fernet::new(&Secret::new(key)).decrypt(&stored).map(|text| text.expose().to_owned())
 }
 
-/// What it says under the key in the data directory.
+/// Decrypts the stored store key with the key in the data directory.
 fn store_key_of(dir: &Arc<TempDir>) -> Option<String> {
     under(dir, &fs::read_to_string(data(dir, "secret_key")).unwrap())
 }
 
-fn start(dir: &Arc<TempDir>) -> Running {
+fn start(dir: &Arc<TempDir>) -> ServerProcess {
     Program::in_dir(dir, &[]).start()
 }
 
 #[needs(sqlite)]
 #[test]
-fn a_new_key_ends_all_sessions_and_store_keys_go_over_to_it() {
-    let (dir, old_token) = left();
+fn a_new_key_ends_all_sessions_and_store_keys_are_re_encrypted() {
+    let (dir, old_token) = stopped_server();
     let before = fs::read(data(&dir, "secret_key")).unwrap();
     assert!(refused(&dir, &["rotate-secret"]).contains("--yes"));
     let counts = "INSERT INTO attempts VALUES (zeroblob(16), 9, '2026-01-01 00:00:00+00:00')";
@@ -73,7 +73,7 @@ fn a_new_key_ends_all_sessions_and_store_keys_go_over_to_it() {
 }
 
 #[test]
-fn beside_a_running_server_it_refuses() {
+fn rotation_is_refused_while_the_server_runs() {
     let server = server();
     let before = fs::read(server.data_dir().join("secret_key")).unwrap();
     assert!(refused(&server.dir, &["rotate-secret", "--yes"]).contains("stop it first"));
@@ -83,13 +83,13 @@ fn beside_a_running_server_it_refuses() {
 
 #[needs(sqlite)]
 #[test]
-fn a_cut_after_each_step_leaves_a_key_that_goes_with_the_database() {
-    let (dir, _) = left();
+fn a_crash_after_any_step_leaves_a_matching_key() {
+    let (dir, _) = stopped_server();
     let (old_key, old_db) = (fs::read(data(&dir, "secret_key")).unwrap(), fs::read(data(&dir, "usher.db")).unwrap());
     json(&dir, &["rotate-secret", "--yes"]);
     let (new_key, new_db) = (fs::read(data(&dir, "secret_key")).unwrap(), fs::read(data(&dir, "usher.db")).unwrap());
     let half = new_key[..10].to_vec();
-    // What is on the disk: the database, the key in force, the one that waits.
+    // The files on disk: the database, the current key, the next key. Then the expected key.
     let states = [
         (&old_db, &old_key, Some(&half), &old_key),
         (&old_db, &old_key, Some(&new_key), &old_key),
@@ -123,7 +123,7 @@ fn a_cut_after_each_step_leaves_a_key_that_goes_with_the_database() {
 
 #[needs(sqlite)]
 #[test]
-fn a_key_that_is_set_is_changed_where_it_is_set_and_the_database_follows() {
+fn a_key_from_the_settings_is_changed_there_and_the_database_follows() {
     let dir = Arc::new(TempDir::new().unwrap());
     let (old, new) = ("the old secret key, of 32 characters", "the new secret key, of 32 characters");
     let old_file = dir.path().join("old");
@@ -139,7 +139,7 @@ fn a_key_that_is_set_is_changed_where_it_is_set_and_the_database_follows() {
     assert_eq!(ended.status.code(), Some(1));
     assert!(ended.stderr.contains("USHER_SECRET_KEY") && ended.stderr.contains("--old-secret-key-file"), "{ended:?}");
 
-    // Changed without this command, it is told at each start, and nothing is lost.
+    // If the key changes without this command, each start logs it, and nothing is lost.
     let server = with(new, &[]).start();
     assert_eq!(whoami(&server, &old_token), 401);
     let log = server.stop().stderr;
@@ -155,8 +155,8 @@ fn a_key_that_is_set_is_changed_where_it_is_set_and_the_database_follows() {
 
 #[needs(sqlite)]
 #[test]
-fn a_lost_key_costs_store_keys_alone_and_they_come_back_with_it() {
-    let (dir, old_token) = left();
+fn a_lost_key_affects_only_store_keys_until_it_is_restored() {
+    let (dir, old_token) = stopped_server();
     let safe = dir.path().join("found-again");
     fs::rename(data(&dir, "secret_key"), &safe).unwrap();
     let server = start(&dir);

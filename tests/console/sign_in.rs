@@ -1,4 +1,4 @@
-//! Coming in and going out: setup, signing in, a new password by a link.
+//! Setup, sign-in and reset links.
 
 use needs::needs;
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::support::server::{ADMIN, PASSWORD};
 
 #[needs(browser)]
 #[test]
-fn the_setup_link_makes_the_first_administrator_and_leaves_no_token_in_the_address() {
+fn the_setup_link_creates_the_first_superuser_and_its_token_leaves_the_address() {
     let server = Server::with().without_superuser().start();
     let FirstSuperuser::Link(link) = &server.first_superuser else { panic!("{:?}", server.first_superuser) };
     let browser = Browser::open(link.expose());
@@ -20,21 +20,21 @@ fn the_setup_link_makes_the_first_administrator_and_leaves_no_token_in_the_addre
     browser.fill("New password", "short");
     browser.fill("Repeat password", "shorter");
     browser.click("Create account");
-    browser.faulted("Repeat password", "don’t match");
+    browser.sees_field_error("Repeat password", "don’t match");
     browser.fill("Repeat password", "short");
     browser.click("Create account");
-    browser.faulted("New password", "at least 8");
+    browser.sees_field_error("New password", "at least 8");
     browser.fill("New password", PASSWORD);
     browser.fill("Repeat password", PASSWORD);
     browser.click("Create account");
     browser.is_at("Users");
     browser.sees("root");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn signing_in_shows_the_users_and_leaves_nothing_that_a_script_can_steal() {
+fn signing_in_shows_the_users_and_exposes_no_token_to_scripts() {
     let server = Server::start();
     let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, "wrong");
@@ -43,14 +43,14 @@ fn signing_in_shows_the_users_and_leaves_nothing_that_a_script_can_steal() {
     browser.is_at("Users");
     let kept = "return document.cookie + JSON.stringify([{...localStorage}, {...sessionStorage}])";
     assert_eq!(browser.run(kept), "[{},{}]");
-    // A new tab, or this one loaded again, is signed in by the cookie that scripts cannot read.
+    // A new tab or a reload is signed in by the cookie, which scripts can't read.
     browser.go(&server.url);
     browser.is_at("Users");
     browser.click("Sign out");
     browser.is_at("Sign in");
     browser.go(&server.url);
     browser.is_at("Sign in");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
@@ -70,14 +70,14 @@ fn a_reset_link_sets_a_password_once() {
     browser.is_at("My account");
     browser.go("about:blank");
     browser.go(&link);
-    browser.meets("//*[@role=\"alert\" and contains(., \"link\")]");
-    browser.meets("//body[not(.//form)]");
+    browser.finds("//*[@role=\"alert\" and contains(., \"link\")]");
+    browser.finds("//body[not(.//form)]");
     server.login("erika", "a fresh start 9");
 }
 
 #[needs(browser)]
 #[test]
-fn with_automatic_log_in_nobody_types_a_password_and_who_signs_out_stays_out() {
+fn automatic_sign_in_needs_no_password_and_signing_out_lasts() {
     let server = Server::with().without_superuser().set("auto_login", "true").start();
     let browser = Browser::open(&server.url);
     browser.is_at("Users");
@@ -87,12 +87,12 @@ fn with_automatic_log_in_nobody_types_a_password_and_who_signs_out_stays_out() {
     browser.go("about:blank");
     browser.go(&server.url);
     browser.is_at("Users");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn a_launch_secret_lets_in_the_page_that_is_given_it_and_is_not_left_in_the_address() {
+fn a_launch_secret_signs_the_page_in_and_leaves_the_address() {
     let secret = "abcdefghijklmnopqrstuvwxyz012345";
     let server = Server::with().without_superuser().set("auto_login", "true").set("launch_secret", secret).start();
     let browser = Browser::open(&server.url);
@@ -102,15 +102,15 @@ fn a_launch_secret_lets_in_the_page_that_is_given_it_and_is_not_left_in_the_addr
     browser.is_at("Users");
     let kept = "return location.href + document.cookie + JSON.stringify([{...localStorage}, {...sessionStorage}])";
     assert_eq!(browser.run(kept), format!("{}/[{{}},{{}}]", server.url));
-    // Loaded again, it is signed in by the refresh cookie.
+    // After a reload, the refresh cookie signs the page in.
     browser.go(&server.url);
     browser.is_at("Users");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn a_page_on_another_port_of_this_machine_signs_nobody_in() {
+fn a_page_on_another_local_port_cannot_sign_in() {
     let server = Server::with().without_superuser().set("auto_login", "true").start();
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let page = format!("http://{}/", other.local_addr().unwrap());
@@ -123,7 +123,7 @@ fn a_page_on_another_port_of_this_machine_signs_nobody_in() {
     });
     let browser = Browser::open(&page);
     let url = format!("{}/api/v1/auto_login", server.url);
-    // All that a page can do without being let: ask without reading the answer, show it as a picture, try to read it.
+    // Everything a foreign page can try: send without reading the response, load it as an image, read it.
     let asked = browser.run(&format!(
         "const url = '{url}';
          const picture = new Promise((done) => {{ const it = new Image(); it.onload = it.onerror = done; it.src = url; }});
@@ -136,7 +136,7 @@ fn a_page_on_another_port_of_this_machine_signs_nobody_in() {
 
 #[needs(browser)]
 #[test]
-fn tabs_that_are_loaded_at_once_all_stay_signed_in() {
+fn tabs_loaded_at_once_all_stay_signed_in() {
     let server = Server::start();
     let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
@@ -149,7 +149,7 @@ fn tabs_that_are_loaded_at_once_all_stay_signed_in() {
     browser.to_tab(0);
     for _ in 0..3 {
         browser.run("for (const tab of window.tabs) tab.location.reload(); window.name = 'old'");
-        // This one asks for its tokens at the same time, as it does when they are old.
+        // This tab refreshes at the same time, as it does when its tokens are old.
         let renewed = "const url = document.querySelector('#app').baseURI.replace(/#.*/, '') + 'api/v1/refresh';
             return Promise.all([1, 2, 3].map(() => fetch(url, { method: 'POST', headers: { 'x-usher-console': '1' } }).then((answer) => answer.status)))";
         assert_eq!(browser.run(renewed), json!([200, 200, 200]));
@@ -164,7 +164,7 @@ fn tabs_that_are_loaded_at_once_all_stay_signed_in() {
 
 #[needs(browser)]
 #[test]
-fn password_managers_are_told_what_each_field_is_for() {
+fn fields_have_autocomplete_hints_for_password_managers() {
     let server = Server::start();
     let browser = Browser::open(&server.url);
     let look = "return [...document.querySelectorAll('form input')].map((field) => field.autocomplete).join(' ')";
@@ -190,7 +190,7 @@ fn password_managers_are_told_what_each_field_is_for() {
 
 #[needs(browser)]
 #[test]
-fn when_another_tab_signs_somebody_else_in_nothing_is_done_in_their_name() {
+fn a_tab_does_not_act_as_the_user_who_signed_in_in_another_tab() {
     let server = Server::start();
     let admin = server.admin();
     let erika = server.add_active(&admin, "erika");
@@ -209,17 +209,17 @@ fn when_another_tab_signs_somebody_else_in_nothing_is_done_in_their_name() {
         return fetch('api/v1/login', { method: 'POST', headers: { 'x-usher-console': '1' }, body: form }).then((answer) => answer.status)";
     assert_eq!(browser.run(&sign_in.replace("PASSWORD", PASSWORD)), 200);
     browser.cdp("Page.reload", &json!({}));
-    browser.meets("//header//bdi[.=\"erika\"]");
+    browser.finds("//header//bdi[.=\"erika\"]");
     browser.to_tab(0);
     browser.click("Deactivate");
     browser.click("Deactivate");
-    browser.is_told("You are now signed in as erika.");
-    browser.meets("//header//bdi[.=\"erika\"]");
+    browser.announces("You are now signed in as erika.");
+    browser.finds("//header//bdi[.=\"erika\"]");
     let active = "SELECT is_active FROM users WHERE username = 'greta'";
     assert!(server.query::<bool>(active));
     browser.click("Deactivate");
     browser.click("Deactivate");
-    browser.meets("//button[.=\"Approve\"]");
+    browser.finds("//button[.=\"Approve\"]");
     assert!(!server.query::<bool>(active));
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }

@@ -264,5 +264,4 @@ fn count_of(connection: &Connection, state: UserState) -> Result<i64, StoreError
 }
 
 #[cfg(test)]
-#[path = "user_list_tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! Hostile peers against the real program: while they do their worst, others are answered, and memory stays bounded.
+//! Hostile clients against the real program: other clients must be answered meanwhile, and memory must stay bounded.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -9,10 +9,10 @@ use crate::client::Client;
 use crate::long_or;
 use crate::support::Program;
 
-/// How many honest clients there are. Every other one opens a connection for each request.
+/// The number of honest clients. Every other one opens a connection for each request.
 const HONEST: usize = 4;
 
-/// Latencies of honest requests, in microseconds: the median, and what 99 of 100 do not exceed.
+/// Latencies of honest requests, in microseconds: the median and the 99th percentile.
 #[derive(Clone, Copy, Debug)]
 struct Latency {
     median: u128,
@@ -43,7 +43,7 @@ fn measure(address: SocketAddr, token: Option<&String>, requests: usize) -> Late
     Latency { median: all[all.len() / 2], p99: all[all.len() * 99 / 100] }
 }
 
-/// Megabytes that the process has resident now, and at most so far.
+/// The resident memory of the process in megabytes, now and at its peak.
 fn memory(id: u32) -> (u64, u64) {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     let of = |name: &str| {
@@ -53,17 +53,17 @@ fn memory(id: u32) -> (u64, u64) {
     (of("VmRSS:"), of("VmHWM:"))
 }
 
-/// One way of being hostile: what a connection sends when it is new, and then again and again.
+/// A kind of hostile client: what it sends on a new connection, and what it then repeats.
 #[derive(Clone, Copy)]
 struct Hostile {
     name: &'static str,
-    /// How many of them there are for each hundred idle connections.
+    /// The number of connections, per hundred idle ones.
     percent: usize,
     first: fn() -> Vec<u8>,
     then: fn() -> Vec<u8>,
-    /// Whether the peer says after the first bytes that no more will come.
+    /// Whether the client half-closes after its first bytes.
     half_closes: bool,
-    /// Whether the peer reads what comes.
+    /// Whether the client reads responses.
     reads: bool,
 }
 
@@ -74,7 +74,7 @@ const REDIRECTED: &[u8] = b"GET /api/v1/users HTTP/1.1\r\n\r\n";
 const POST: &[u8] =
     b"POST /api/v1/users/ HTTP/1.1\r\nhost: usher\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n";
 
-/// How many of them, from the beginning, are what any server meets; the others are meant for this one.
+/// The first of [`KINDS`] attack any server; the others target this one.
 const COMMON: usize = 7;
 
 const KINDS: [Hostile; 13] = [
@@ -177,7 +177,7 @@ const KINDS: [Hostile; 13] = [
     },
 ];
 
-/// A connection, and what of its bytes the server has not taken yet.
+/// A connection with its unsent bytes.
 struct Peer {
     stream: TcpStream,
     unsent: Vec<u8>,
@@ -201,8 +201,8 @@ impl Peer {
         }
     }
 
-    /// Whether the connection still stands; some of what came is thrown away.
-    fn stands(&mut self, kind: Hostile) -> bool {
+    /// Whether the connection is open. Discards received bytes.
+    fn is_open(&mut self, kind: Hostile) -> bool {
         if !kind.reads {
             return true;
         }
@@ -215,16 +215,23 @@ impl Peer {
     }
 }
 
-/// Keeps `count` connections of a kind open, and opens those anew that the server closes.
-fn keep(address: SocketAddr, kind: Hostile, count: usize, pause: Duration, stop: &AtomicBool, reopened: &AtomicU64) {
-    // Elsewhere they would not take this machine's processor from others.
+/// Keeps `count` connections of a kind open, and replaces those that the server closes.
+fn keep_open(
+    address: SocketAddr,
+    kind: Hostile,
+    count: usize,
+    pause: Duration,
+    stop: &AtomicBool,
+    reopened: &AtomicU64,
+) {
+    // Real clients would not share the server's cores.
     usher::platform::lower_thread_priority();
     let mut peers: Vec<Option<Peer>> = (0..count).map(|_| Peer::open(address, kind)).collect();
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(pause);
         for peer in &mut peers {
             if let Some(standing) = peer
-                && standing.stands(kind)
+                && standing.is_open(kind)
             {
                 if standing.unsent.is_empty() {
                     standing.unsent = (kind.then)();
@@ -238,14 +245,14 @@ fn keep(address: SocketAddr, kind: Hostile, count: usize, pause: Duration, stop:
     }
 }
 
-/// Measures honest clients beside these kinds.
+/// Measures honest clients during attacks of these kinds.
 fn beside(address: SocketAddr, token: Option<&String>, kinds: &[Hostile], pause: Duration) -> (Latency, u64) {
     let (idle, requests) = (long_or("USHER_PEERS", 100), long_or("USHER_PEER_REQUESTS", 250));
     let (stop, reopened) = (AtomicBool::new(false), AtomicU64::new(0));
     let latency = std::thread::scope(|scope| {
         let (stop, reopened) = (&stop, &reopened);
         for kind in kinds {
-            scope.spawn(move || keep(address, *kind, (idle * kind.percent).div_ceil(100), pause, stop, reopened));
+            scope.spawn(move || keep_open(address, *kind, (idle * kind.percent).div_ceil(100), pause, stop, reopened));
         }
         std::thread::sleep(pause);
         let measured = measure(address, token, requests);
@@ -256,7 +263,7 @@ fn beside(address: SocketAddr, token: Option<&String>, kinds: &[Hostile], pause:
 }
 
 #[test]
-fn hostile_peers_keep_nobody_from_being_answered() {
+fn hostile_clients_do_not_prevent_responses_to_others() {
     let pause = Duration::from_millis(long_or("USHER_PEER_MILLIS", 100));
     let each: bool = long_or("USHER_PEER_KINDS", false);
     let server = Program::new(&[]).superuser().env("USHER_LOG", "warn").start();
@@ -284,7 +291,7 @@ fn hostile_peers_keep_nobody_from_being_answered() {
             attacked.p99 / alone.p99,
             attacked.p99 * 10 / alone.p99 % 10
         );
-        // A bound for busy machines; the figures of a quiet one are in docs/reliability.md.
+        // A generous bound for busy machines; docs/reliability.md has the figures of a quiet one.
         assert!(attacked.p99 < 1_000_000, "{name}: others wait for {} µs", attacked.p99);
         assert!(peak < 250, "{peak} MB");
     }

@@ -1,4 +1,4 @@
-//! Whoever has lost the right to do something while it waited for its turn does not do it any more.
+//! A caller who loses a right while a request is pending can't use it any more.
 
 use std::sync::mpsc;
 
@@ -9,8 +9,8 @@ use crate::support::requests::start;
 use crate::support::server::ADMIN;
 use crate::support::{Request, Response, Server};
 
-/// Sends a request, and when the server knows who sent it and it waits to be written, does `meanwhile` before it.
-fn overtaken(server: &Server, request: &Request, meanwhile: &'static str) -> Response {
+/// Sends a request. Once the server has authenticated it and its write is queued, runs `meanwhile` before the write.
+fn send_and_interrupt(server: &Server, request: &Request, meanwhile: &'static str) -> Response {
     let (started, holds) = mpsc::channel();
     let (release, released) = mpsc::channel();
     let db = server.app.db.clone();
@@ -39,7 +39,7 @@ struct Scene {
     server: Server,
     admin: String,
     key: String,
-    /// Method, path and body of everything that changes something, on a user, a key and a session that are there.
+    /// Method, path and body of all requests that change something, for an existing user, key and session.
     changes: Vec<(&'static str, String, Value)>,
 }
 
@@ -74,7 +74,7 @@ fn scene() -> Scene {
     Scene { server, admin, key, changes }
 }
 
-/// What all of the changes would change.
+/// The rows that the requests would change.
 fn state(server: &Server) -> Vec<String> {
     [
         "SELECT username || is_superuser || coalesce(store_api_key, '') || password_hash FROM users",
@@ -93,14 +93,14 @@ fn request(server: &Server, (method, path, body): &(&'static str, String, Value)
 }
 
 #[test]
-fn a_session_that_ended_meanwhile_changes_nothing() {
+fn a_session_that_ends_meanwhile_changes_nothing() {
     let Scene { server, admin, changes, .. } = scene();
     let before = state(&server);
     for change in changes {
-        // The session lives again for the next one.
+        // Restores the session for the next request.
         let end =
             "CREATE TABLE kept AS SELECT * FROM sessions WHERE user_id = 1; DELETE FROM sessions WHERE user_id = 1";
-        let answer = overtaken(&server, &request(&server, &change).bearer(&admin), end);
+        let answer = send_and_interrupt(&server, &request(&server, &change).bearer(&admin), end);
         assert_eq!((answer.status, answer.field("detail").as_str()), (401, "Session has ended."), "{change:?}");
         assert_eq!(state(&server), before, "{change:?}");
         server.execute("INSERT INTO sessions SELECT * FROM kept; DROP TABLE kept");
@@ -108,11 +108,11 @@ fn a_session_that_ended_meanwhile_changes_nothing() {
 }
 
 #[test]
-fn somebody_deactivated_meanwhile_changes_nothing() {
+fn a_user_deactivated_meanwhile_changes_nothing() {
     let Scene { server, admin, changes, .. } = scene();
     for change in changes {
         let off = "UPDATE users SET is_active = 0 WHERE id = 1";
-        let answer = overtaken(&server, &request(&server, &change).bearer(&admin), off);
+        let answer = send_and_interrupt(&server, &request(&server, &change).bearer(&admin), off);
         assert_eq!(answer.status, 401, "{change:?} {answer:?}");
         server.execute("UPDATE users SET is_active = 1 WHERE id = 1");
         assert_eq!(server.whoami(&admin).status, 200, "{change:?}");
@@ -120,13 +120,13 @@ fn somebody_deactivated_meanwhile_changes_nothing() {
 }
 
 #[test]
-fn a_key_that_was_deleted_meanwhile_changes_nothing() {
+fn a_key_deleted_meanwhile_changes_nothing() {
     let Scene { server, key, changes, .. } = scene();
-    // What no key may do is refused before.
+    // Requests that no key is allowed to make are refused earlier.
     let by_key = |(_, path, _): &(&str, String, Value)| !path.contains("sessions") && !path.ends_with("reset-password");
     for change in changes.into_iter().filter(by_key) {
         let gone = "CREATE TABLE kept AS SELECT * FROM api_keys; DELETE FROM api_keys";
-        let answer = overtaken(&server, &request(&server, &change).key(&key), gone);
+        let answer = send_and_interrupt(&server, &request(&server, &change).key(&key), gone);
         assert_eq!((answer.status, answer.field("detail").as_str()), (403, "Invalid or missing API key"), "{change:?}");
         server.execute("INSERT INTO api_keys SELECT * FROM kept; DROP TABLE kept");
     }

@@ -1,16 +1,16 @@
-//! Servers that hang or are misrepresented, and people whose rights or accounts go away while a page is open.
+//! Servers that hang, foreign responses, and rights or accounts that are removed while a page is open.
 
 use needs::needs;
 use serde_json::json;
 
 use crate::driver::Browser;
-use crate::gate::{Gate, Mood};
+use crate::fake_proxy::{Behavior, FakeProxy};
 use crate::support::Server;
 use crate::support::server::{ADMIN, PASSWORD};
 
 const HTML: &str = "<html><body><h1>Bad Gateway</h1></body></html>";
 const GONE: &str = "The server can’t be reached";
-/// Nobody waits for twenty seconds here.
+/// Shortens the page's timeouts to a tenth.
 const IMPATIENT: &str =
     "const timeout = AbortSignal.timeout.bind(AbortSignal); AbortSignal.timeout = (ms) => timeout(ms / 10);";
 
@@ -18,11 +18,11 @@ fn reload(browser: &Browser) {
     browser.cdp("Page.reload", &json!({}));
 }
 
-/// A page of an impatient browser, at the users.
-fn at_users(gate: &Gate) -> Browser {
+/// Opens the list of users in a browser with short timeouts.
+fn at_users(proxy: &FakeProxy) -> Browser {
     let browser = Browser::open("about:blank");
     browser.cdp("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": IMPATIENT }));
-    browser.go(&gate.url);
+    browser.go(&proxy.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
     browser.is_at("Users");
     browser
@@ -30,105 +30,105 @@ fn at_users(gate: &Gate) -> Browser {
 
 #[needs(browser)]
 #[test]
-fn a_server_that_never_answers_is_given_up_on_and_asked_again_until_it_does() {
+fn a_hanging_server_is_retried_until_it_answers() {
     let server = Server::start();
-    let gate = Gate::before(server.address);
-    let browser = at_users(&gate);
-    gate.is(Mood::Hanging);
+    let proxy = FakeProxy::start(server.address);
+    let browser = at_users(&proxy);
+    proxy.behave(Behavior::Hang);
     browser.click("Audit");
     browser.sees(GONE);
-    browser.meets("//main//*[@role=\"alert\"]//button[.=\"Try again\"]");
-    gate.is(Mood::Passing);
-    browser.is_told("The server is back.");
+    browser.finds("//main//*[@role=\"alert\"]//button[.=\"Try again\"]");
+    proxy.behave(Behavior::PassOn);
+    browser.announces("The server is back.");
     browser.is_at("Audit log");
-    browser.meets("//tbody/tr");
-    // A form says so too, keeps what was typed, and can be sent again.
+    browser.finds("//tbody/tr");
+    // A form shows the error, keeps its input, and can be sent again.
     browser.click("Users");
     browser.is_at("Users");
     browser.click("New user");
     browser.fill("User name", "erika");
-    gate.is(Mood::Hanging);
+    proxy.behave(Behavior::Hang);
     browser.click("Create");
-    browser.meets("//dialog//*[@role=\"alert\" and contains(., \"can’t be reached\")]");
+    browser.finds("//dialog//*[@role=\"alert\" and contains(., \"can’t be reached\")]");
     assert_eq!(browser.value("User name"), "erika");
-    gate.is(Mood::Passing);
-    browser.misses("Retrying");
+    proxy.behave(Behavior::PassOn);
+    browser.does_not_see("Retrying");
     browser.click("Create");
     browser.sees("erika was created");
     browser.click("Done");
-    // So does the page itself when it is loaded.
-    gate.is(Mood::Hanging);
+    // The page shows the error when it is loaded, too.
+    proxy.behave(Behavior::Hang);
     reload(&browser);
-    browser.meets("//main//*[@role=\"alert\"]//button[.=\"Try again\"]");
-    gate.is(Mood::Passing);
+    browser.finds("//main//*[@role=\"alert\"]//button[.=\"Try again\"]");
+    proxy.behave(Behavior::PassOn);
     browser.is_at("Users");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn what_others_answer_in_the_servers_place_is_not_taken_for_its_word() {
+fn responses_that_are_not_ushers_are_not_trusted() {
     let server = Server::start();
-    let gate = Gate::before(server.address);
-    let browser = at_users(&gate);
-    // A proxy whose server is gone; a network that asks to sign in to it first.
+    let proxy = FakeProxy::start(server.address);
+    let browser = at_users(&proxy);
+    // A proxy without its server (502), and a network's sign-in page (200).
     for (status, path, heading) in [(502, "Audit", "Audit log"), (200, "Users", "Users")] {
-        gate.is(Mood::Saying(status, "text/html", HTML));
+        proxy.behave(Behavior::Respond(status, "text/html", HTML));
         browser.click(path);
         browser.sees(GONE);
         browser.sees("Retrying");
-        gate.is(Mood::Passing);
-        browser.misses("Retrying");
+        proxy.behave(Behavior::PassOn);
+        browser.does_not_see("Retrying");
         browser.is_at(heading);
-        browser.meets("//tbody/tr");
-        browser.misses(GONE);
+        browser.finds("//tbody/tr");
+        browser.does_not_see(GONE);
     }
-    // What is no JSON has no sentence to show.
-    gate.is(Mood::Saying(500, "text/html", HTML));
+    // A response that isn't JSON has no message to show.
+    proxy.behave(Behavior::Respond(500, "text/html", HTML));
     browser.click("Audit");
     browser.sees("The server returned an error (500).");
-    // The page that is loaded meanwhile is not empty for good.
+    // A page that is loaded meanwhile recovers.
     reload(&browser);
-    browser.meets("//main//*[@role=\"alert\" and contains(., \"(500)\")]");
-    gate.is(Mood::Saying(503, "application/json", r#"{"detail":"The server is busy. Please try again."}"#));
+    browser.finds("//main//*[@role=\"alert\" and contains(., \"(500)\")]");
+    proxy.behave(Behavior::Respond(503, "application/json", r#"{"detail":"The server is busy. Please try again."}"#));
     browser.click("Try again");
     browser.sees("The server is busy.");
-    gate.is(Mood::Passing);
+    proxy.behave(Behavior::PassOn);
     browser.click("Try again");
     browser.is_at("Audit log");
-    browser.meets("//tbody/tr");
-    assert_eq!(browser.complaints(), [""; 0]);
+    browser.finds("//tbody/tr");
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn a_fault_of_a_field_that_is_not_on_the_page_is_said_in_words() {
+fn an_error_of_a_field_that_is_not_on_the_page_is_shown_as_text() {
     let server = Server::start();
-    let gate = Gate::before(server.address);
-    let browser = at_users(&gate);
+    let proxy = FakeProxy::start(server.address);
+    let browser = at_users(&proxy);
     browser.click("My account");
     browser.is_at("My account");
-    browser.meets("//ul/li");
+    browser.finds("//ul/li");
     let two = r#"{"detail":[{"loc":["body","profile_image"],"msg":"It is too large","type":"a"},
         {"loc":["body","username"],"msg":"Value error, It is too long","type":"a"}]}"#;
-    gate.is(Mood::Saying(422, "application/json", two));
+    proxy.behave(Behavior::Respond(422, "application/json", two));
     browser.click("Save");
-    browser.faulted("User name", "It is too long");
+    browser.sees_field_error("User name", "It is too long");
     browser.has_focus("User name");
-    browser.meets("//form[@aria-label=\"Profile\"]//*[@role=\"alert\" and normalize-space()=\"It is too large\"]");
+    browser.finds("//form[@aria-label=\"Profile\"]//*[@role=\"alert\" and normalize-space()=\"It is too large\"]");
     let whole = r#"{"detail":[{"loc":["body"],"msg":"Input should be an object","type":"a"}]}"#;
-    gate.is(Mood::Saying(422, "application/json", whole));
+    proxy.behave(Behavior::Respond(422, "application/json", whole));
     browser.click("Save");
-    browser.meets("//form[@aria-label=\"Profile\"]//*[@role=\"alert\" and contains(., \"should be an object\")]");
-    gate.is(Mood::Passing);
+    browser.finds("//form[@aria-label=\"Profile\"]//*[@role=\"alert\" and contains(., \"should be an object\")]");
+    proxy.behave(Behavior::PassOn);
     browser.click("Save");
-    browser.is_told("Saved.");
-    browser.meets("//form[@aria-label=\"Profile\"][not(.//*[@role=\"alert\"])]");
+    browser.announces("Saved.");
+    browser.finds("//form[@aria-label=\"Profile\"][not(.//*[@role=\"alert\"])]");
 }
 
 #[needs(browser)]
 #[test]
-fn rights_that_are_taken_away_and_people_who_are_deleted_meanwhile_are_noticed() {
+fn removed_rights_and_deleted_accounts_are_noticed() {
     let server = Server::start();
     let admin = server.admin();
     let id = server.add_active(&admin, "erika");
@@ -144,28 +144,28 @@ fn rights_that_are_taken_away_and_people_who_are_deleted_meanwhile_are_noticed()
     server.delete(format!("/api/v1/users/{gone}")).bearer(&admin).send().expect(200);
     for button in ["Save", "Create reset link"] {
         browser.click(button);
-        browser.meets(&format!(
+        browser.finds(&format!(
             "//section[.//button[.=\"{button}\"]]//*[@role=\"alert\" and contains(., \"User not found\")]"
         ));
     }
-    browser.press_on("//p[@class=\"crumb\"]/a");
+    browser.click_at("//p[@class=\"crumb\"]/a");
     browser.is_at("Users");
-    browser.meets("//table[.//bdi=\"erika\" and not(.//bdi=\"greta\")]");
+    browser.finds("//table[.//bdi=\"erika\" and not(.//bdi=\"greta\")]");
     server.patch(&path).bearer(&admin).json(&json!({ "is_superuser": false })).send().expect(200);
     browser.click("Audit");
     browser.is_at("My account");
-    browser.is_told("Your superuser rights were removed.");
-    browser.meets("//nav[not(contains(., \"Users\"))]");
-    // The account goes away itself: its page leads out.
+    browser.announces("Your superuser rights were removed.");
+    browser.finds("//nav[not(contains(., \"Users\"))]");
+    // The account is deleted: its page leads back to the list.
     server.delete(&path).bearer(&admin).send().expect(200);
     browser.click("Save");
     browser.is_at("Sign in");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn where_the_browser_does_not_let_a_page_copy_it_says_which_keys_do() {
+fn without_clipboard_access_the_page_says_which_keys_copy() {
     let server = Server::start();
     let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
@@ -178,20 +178,20 @@ fn where_the_browser_does_not_let_a_page_copy_it_says_which_keys_do() {
     browser.run("navigator.clipboard.writeText = () => Promise.reject(new Error('no'));");
     browser.run("document.execCommand = () => false;");
     browser.click("Copy");
-    browser.is_told("Press Ctrl+C");
-    // All of it is selected, for those keys.
+    browser.announces("Press Ctrl+C");
+    // The whole text is selected for copying.
     assert_eq!(browser.run("return getSelection().toString()"), key);
 }
 
 #[needs(browser)]
 #[test]
-fn without_scripts_a_page_says_what_it_needs() {
+fn without_scripts_a_page_says_that_it_needs_them() {
     let server = Server::start();
     let browser = Browser::open("about:blank");
     browser.cdp("Emulation.setScriptExecutionDisabled", &json!({ "value": true }));
     for (path, said) in [("/", "The console needs JavaScript."), ("/docs", "Without JavaScript, read")] {
         browser.go(&format!("{}{path}", server.url));
         browser.sees(said.split('’').next().unwrap());
-        browser.meets("//a[@href=\"openapi.json\"]");
+        browser.finds("//a[@href=\"openapi.json\"]");
     }
 }

@@ -1,4 +1,4 @@
-//! Lists from SQLite alone.
+//! The list's orders, filters and counts.
 
 use super::*;
 use crate::domain::clock::Timestamp;
@@ -6,6 +6,7 @@ use crate::domain::secret::PasswordHash;
 use crate::domain::username::Username;
 use crate::store::engine::connection::in_memory;
 use crate::store::users::{delete, insert, update};
+use uuid::Uuid;
 
 fn user(n: u32, name: &str, is_active: bool, last_login: Option<i64>) -> User {
     let at = |seconds| Timestamp::from_timestamp(seconds, 0).unwrap();
@@ -45,7 +46,7 @@ fn names(connection: &Connection, page: &UserQuery) -> (i64, String) {
 }
 
 #[test]
-fn the_list_is_sorted_by_creation_name_or_last_log_in_either_way() {
+fn the_list_is_sorted_by_creation_name_or_last_sign_in() {
     let (connection, _) = people();
     for (sort, descending, expected) in [
         (UserSort::Created, false, "Dora anna Carl Berta emil"),
@@ -64,7 +65,7 @@ fn the_list_is_sorted_by_creation_name_or_last_log_in_either_way() {
 }
 
 #[test]
-fn the_list_is_narrowed_by_state_and_search_and_the_count_follows() {
+fn the_list_is_filtered_by_state_and_search_with_its_count() {
     let (connection, _) = people();
     for sort in [UserSort::Created, UserSort::Name, UserSort::LastLogin] {
         for (state, search, expected) in [
@@ -101,7 +102,7 @@ fn counts_by_state_follow_every_change() {
 }
 
 #[test]
-fn every_order_and_state_is_answered_whatever_the_counts_say() {
+fn every_order_and_state_works_with_every_count() {
     // A statement that names an index which does not fit is an error, not merely slow.
     let (connection, _) = people();
     for n in [5_i64, 10_000] {

@@ -1,4 +1,4 @@
-//! What is left of the pages: pictures, the log of one person, and a server that restarts.
+//! Profile pictures, the audit log of one user, and server restarts.
 
 use needs::needs;
 
@@ -6,7 +6,7 @@ use crate::driver::Browser;
 use crate::support::Server;
 use crate::support::server::ADMIN;
 
-/// A picture of 200 × 120 in a file, as the browser would be given one.
+/// A picture of 200 × 120 pixels as a file.
 const BITMAP: (u32, u32) = (200, 120);
 
 fn bitmap() -> Vec<u8> {
@@ -22,7 +22,7 @@ fn bitmap() -> Vec<u8> {
 
 #[needs(browser)]
 #[test]
-fn a_picture_is_made_small_by_the_browser_and_taken_away_again() {
+fn a_picture_is_scaled_down_by_the_browser_and_removed() {
     let server = Server::start();
     let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
@@ -32,24 +32,24 @@ fn a_picture_is_made_small_by_the_browser_and_taken_away_again() {
     let file = server.dir.path().join("picture.bmp");
     std::fs::write(&file, bitmap()).unwrap();
     browser.choose("Picture file", file.to_str().unwrap());
-    browser.is_told("The picture was saved.");
-    browser.meets("//header//img[starts-with(@src, \"data:image/\")]");
+    browser.announces("The picture was saved.");
+    browser.finds("//header//img[starts-with(@src, \"data:image/\")]");
     let length: i64 = server.query("SELECT length(profile_image) FROM users");
     assert!((100..=4096).contains(&length), "{length}");
     browser.click("Remove picture");
-    browser.is_told("The picture was removed.");
-    browser.meets("//body[not(.//img)]");
+    browser.announces("The picture was removed.");
+    browser.finds("//body[not(.//img)]");
     browser.has_focus("Choose picture");
 
     std::fs::write(&file, "no picture").unwrap();
     browser.choose("Picture file", file.to_str().unwrap());
     browser.sees("This isn’t an image");
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn the_log_is_narrowed_to_a_person_whom_one_types() {
+fn the_audit_log_is_filtered_by_a_typed_user_name() {
     let server = Server::start();
     let admin = server.admin();
     server.add_active(&admin, "erika");
@@ -59,21 +59,21 @@ fn the_log_is_narrowed_to_a_person_whom_one_types() {
     browser.is_at("Users");
     browser.click("Audit");
     browser.is_at("Audit log");
-    browser.meets("//tbody[contains(., \"greta\") and contains(., \"erika\")]");
+    browser.finds("//tbody[contains(., \"greta\") and contains(., \"erika\")]");
     browser.fill("User", "erika");
-    browser.meets("//tbody[contains(., \"erika\") and not(contains(., \"greta\"))]");
+    browser.finds("//tbody[contains(., \"erika\") and not(contains(., \"greta\"))]");
     assert_eq!(browser.value("User"), "erika");
     browser.choose("Action", "User created");
-    browser.meets("//tbody[count(tr)=1]//td[contains(., \"User created\")]");
+    browser.finds("//tbody[count(tr)=1]//td[contains(., \"User created\")]");
     browser.fill("User", "");
     browser.choose("User", "greta");
-    browser.meets("//tbody[count(tr)=1]//td[.=\"greta\"]");
-    assert_eq!(browser.complaints(), [""; 0]);
+    browser.finds("//tbody[count(tr)=1]//td[.=\"greta\"]");
+    assert_eq!(browser.console_errors(), [""; 0]);
 }
 
 #[needs(browser)]
 #[test]
-fn a_server_that_restarts_finds_the_page_signed_in_as_before() {
+fn a_page_stays_signed_in_when_the_server_restarts() {
     let server = Server::start();
     let browser = Browser::open(&server.url);
     browser.sign_in(ADMIN.0, ADMIN.1);
@@ -83,8 +83,8 @@ fn a_server_that_restarts_finds_the_page_signed_in_as_before() {
     browser.click("Audit");
     browser.sees("The server can’t be reached");
     let server = Server::with().set("bind", &address).in_dir(&dir).start();
-    browser.misses("The server can’t be reached");
+    browser.does_not_see("The server can’t be reached");
     browser.is_at("Audit log");
-    browser.meets("//tbody/tr");
+    browser.finds("//tbody/tr");
     server.stop();
 }
