@@ -73,8 +73,8 @@ fn all_keys_are_deleted_at_once_and_when_a_password_is_reset() {
     browser.sign_in("erika", PASSWORD);
     browser.is_at("My account");
     browser.click("Delete all");
-    browser.meets("//dialog[contains(., \"Delete all 2 keys?\")]");
-    browser.press_on("//dialog//button[.=\"Delete all\"]");
+    browser.finds("//dialog[contains(., \"Delete all 2 keys?\")]");
+    browser.click_at("//dialog//button[.=\"Delete all\"]");
     browser.sees("All keys were deleted.");
     browser.sees("No API keys.");
     assert!(!first.iter().any(works));
@@ -85,12 +85,12 @@ fn all_keys_are_deleted_at_once_and_when_a_password_is_reset() {
     browser.is_at("Users");
     browser.go(&format!("{}/#/users/{id}", server.url));
     browser.is_at("erika");
-    browser.meets("//section[@aria-labelledby=\"keys\"]//button[.=\"Delete all\"]");
+    browser.finds("//section[@aria-labelledby=\"keys\"]//button[.=\"Delete all\"]");
     browser.click("Set password");
     browser.fill("New password", "a fresh start 9");
-    browser.press_on("//dialog//label[contains(., \"Delete all API keys\")]");
-    browser.press_on("//dialog//button[@class=\"primary\"]");
-    browser.is_told("The password of erika was set.");
+    browser.click_at("//dialog//label[contains(., \"Delete all API keys\")]");
+    browser.click_at("//dialog//button[@class=\"primary\"]");
+    browser.announces("The password of erika was set.");
     assert!(!second.iter().any(works));
-    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.console_errors(), [""; 0]);
 }

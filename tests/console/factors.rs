@@ -203,8 +203,8 @@ fn the_console_says_why_passkeys_do_not_work_at_an_address() {
         browser.sign_in(ADMIN.0, ADMIN.1);
         browser.is_at("Users");
         browser.click("My account");
-        browser.meets(&format!("//section[.//h2=\"Sign-in security\"]//p[contains(., \"{why}\")]"));
-        browser.meets("//body[not(.//button[.=\"Add passkey\"])]");
+        browser.finds(&format!("//section[.//h2=\"Sign-in security\"]//p[contains(., \"{why}\")]"));
+        browser.finds("//body[not(.//button[.=\"Add passkey\"])]");
     };
     let server = Server::start();
     let browser = Browser::open_with(
