@@ -2,7 +2,7 @@
 //! starts with `crate`, `super` or `usher`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -309,4 +309,21 @@ fn a_circle_of_modules_is_reported() {
     assert_eq!(circle(&imports, "store"), None);
     imports.extend(Reader::read("src/store/c.rs", "use crate::store::a;"));
     assert_eq!(circle(&imports, "store").as_deref(), Some("a → b → c → a"));
+}
+
+#[test]
+fn no_two_public_types_share_a_name() {
+    let mut seen = BTreeMap::new();
+    let mut shared = String::new();
+    for (file, source) in sources() {
+        for line in source.lines().filter_map(|line| line.trim_start().strip_prefix("pub ")) {
+            let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+            if let (Some("struct" | "enum" | "trait" | "type"), Some(name)) = (words.next(), words.next())
+                && let Some(other) = seen.insert(name.to_owned(), file.clone())
+            {
+                writeln!(shared, "{name}: {other} and {file}").unwrap();
+            }
+        }
+    }
+    assert!(shared.is_empty(), "\n{shared}");
 }

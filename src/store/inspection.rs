@@ -8,7 +8,7 @@ use crate::domain::username::Username;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::postgres::schema::{self, SchemaError};
-use crate::store::engine::postgres::server::Server as PostgresServer;
+use crate::store::engine::postgres::server::PostgresServer;
 use crate::store::engine::sqlite::file::{self, OpenError};
 use crate::store::engine::sqlite::open::ConnectionKind;
 use crate::store::engine::sqlite::readonly_open::{self, ReadonlyOpenError};

@@ -111,8 +111,8 @@ fn the_audit_log_shows_changes_and_is_filtered_and_downloaded() {
     browser.run(CATCH_DOWNLOADS);
     browser.click("Download CSV");
     let csv = saved(&browser);
-    assert!(csv.starts_with("id,at,action,success,actor_name,target_name,address,detail\r\n"), "{csv}");
-    assert!(csv.contains(",User changed,true,admin,erika,,\"name, active\"\r\n"), "{csv}");
+    assert!(csv.starts_with("id,at,action,success,actor_name,target_name,address,detail,count,last_at\r\n"), "{csv}");
+    assert!(csv.contains(",User changed,true,admin,erika,,\"name, active\",1,\r\n"), "{csv}");
     assert_eq!(browser.console_errors(), [""; 0]);
 }
 

@@ -177,9 +177,9 @@ impl Server {
         rusqlite::Connection::open(self.data_dir().join("usher.db")).unwrap()
     }
 
-    /// Queries one value from the database.
+    /// Queries the first value from the database.
     pub fn query<T: rusqlite::types::FromSql + ::postgres::types::FromSqlOwned>(&self, sql: &str) -> T {
-        self.query_all(sql).pop().unwrap()
+        self.query_all(sql).into_iter().next().unwrap()
     }
 
     /// A column out of the database.

@@ -5,7 +5,7 @@
 use rusqlite::params_from_iter;
 
 use crate::store::engine::error::StoreError;
-use crate::store::engine::postgres::session::Session;
+use crate::store::engine::postgres::session::PostgresSession;
 use crate::store::engine::value::{Row, Value};
 
 /// A connection to the database. Each statement is prepared once per connection.
@@ -13,7 +13,7 @@ pub struct Connection(Engine);
 
 enum Engine {
     Sqlite(rusqlite::Connection),
-    Postgres(Box<Session>),
+    Postgres(Box<PostgresSession>),
 }
 
 use Engine::{Postgres, Sqlite};
@@ -321,8 +321,8 @@ impl From<rusqlite::Connection> for Connection {
     }
 }
 
-impl From<Session> for Connection {
-    fn from(session: Session) -> Self {
+impl From<PostgresSession> for Connection {
+    fn from(session: PostgresSession) -> Self {
         Self(Postgres(Box::new(session)))
     }
 }

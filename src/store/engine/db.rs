@@ -19,7 +19,7 @@ use crate::store::engine::connection::Connection;
 use crate::store::engine::error::{StoreError, WriteError};
 use crate::store::engine::pool::{Lease, Opener, pool};
 use crate::store::engine::postgres::schema::{self, SchemaError};
-use crate::store::engine::postgres::server::Server;
+use crate::store::engine::postgres::server::PostgresServer;
 use crate::store::engine::sqlite::file::{self, DATABASE_FILE, OpenError};
 use crate::store::engine::sqlite::open::{ConnectionKind, SqliteOpener};
 use crate::store::engine::sqlite::open_files::OpenFiles;
@@ -110,7 +110,7 @@ impl Db {
 
     /// Connects to a PostgreSQL server, creates the schema in an empty database if `create` is set, and checks its
     /// version.
-    pub fn open_postgres(server: &Server, readers: usize, create: bool) -> Result<Self, PostgresOpenError> {
+    pub fn open_postgres(server: &PostgresServer, readers: usize, create: bool) -> Result<Self, PostgresOpenError> {
         let first = server.clone();
         // A thread that runs a server's worker can't wait for the connection's runtime.
         let prepared = thread::spawn(move || schema::prepare(&first.connect(ConnectionKind::Writer)?, create));

@@ -8,7 +8,7 @@ use scheduled_thread_pool::ScheduledThreadPool;
 
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::postgres::server::Server;
+use crate::store::engine::postgres::server::PostgresServer;
 use crate::store::engine::sqlite::open::{ConnectionKind, SqliteOpener};
 
 /// How long opening a connection may take, including retries.
@@ -20,7 +20,7 @@ pub enum Opener {
     /// To a file.
     Sqlite(SqliteOpener),
     /// To a server.
-    Postgres(Box<Server>, ConnectionKind),
+    Postgres(Box<PostgresServer>, ConnectionKind),
 }
 
 impl ManageConnection for Opener {

@@ -13,7 +13,7 @@ use crate::domain::username::Username;
 use crate::store::engine::commit_hooks;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::postgres::server::Server as PostgresServer;
+use crate::store::engine::postgres::server::PostgresServer;
 use crate::store::engine::sqlite::open::{ConnectionKind, SqliteOpener};
 use crate::store::engine::value::bind;
 use crate::store::{api_keys, audit, reserved_names, secret_key, users};

@@ -14,7 +14,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::domain::secret::Secret;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::engine::postgres::session::Session;
+use crate::store::engine::postgres::session::PostgresSession;
 use crate::store::engine::sqlite::open::ConnectionKind;
 
 /// By this name, PostgreSQL and other servers of usher know the connections.
@@ -52,13 +52,13 @@ pub enum AddressError {
 
 /// A PostgreSQL server, or several of which one accepts writes.
 #[derive(Clone)]
-pub struct Server {
+pub struct PostgresServer {
     /// One for each host.
     hosts: Vec<Config>,
     tls: Option<MakeRustlsConnect>,
 }
 
-impl Server {
+impl PostgresServer {
     /// Parses an address such as `postgres://usher@db1,db2/usher`. TLS with verification is on, unless the address has
     /// `?sslmode=disable`. `?sslrootcert=FILE` names the certificate authorities to trust instead of the system's.
     pub fn parse(address: &str, password: Option<&Secret>) -> Result<Self, AddressError> {
@@ -89,7 +89,7 @@ impl Server {
 
     /// Opens a connection.
     pub fn connect(&self, kind: ConnectionKind) -> Result<Connection, StoreError> {
-        let connection = Connection::from(Session::open(self)?);
+        let connection = Connection::from(PostgresSession::open(self)?);
         if kind == ConnectionKind::Reader {
             connection.batch("SET default_transaction_read_only = on")?;
         }
@@ -136,7 +136,7 @@ fn host(address: &str, password: Option<&Secret>, encrypted: bool) -> Result<Con
 }
 
 /// Never prints the password.
-impl std::fmt::Debug for Server {
+impl std::fmt::Debug for PostgresServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "PostgreSQL at {:?}", self.hosts.iter().map(Config::get_hosts).collect::<Vec<_>>())
     }

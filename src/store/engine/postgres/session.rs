@@ -22,7 +22,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Row, Statement};
 
 use crate::store::engine::error::StoreError;
-use crate::store::engine::postgres::server::Server;
+use crate::store::engine::postgres::server::PostgresServer;
 use crate::store::engine::value::Value;
 
 /// How long opening a connection may take, whatever the number of hosts.
@@ -40,7 +40,7 @@ struct Link {
 }
 
 /// An open connection.
-pub struct Session {
+pub struct PostgresSession {
     /// `None` only while it is dropped.
     link: Option<Link>,
     /// Prepared statements by their text, as the tables' queries have it.
@@ -54,9 +54,9 @@ pub struct Session {
     has_warned: Arc<AtomicBool>,
 }
 
-impl Session {
+impl PostgresSession {
     /// Connects to the host that accepts writes. All hosts are asked at once, because one of them may be frozen.
-    pub fn open(server: &Server) -> Result<Self, StoreError> {
+    pub fn open(server: &PostgresServer) -> Result<Self, StoreError> {
         // It looks at the connection at every turn, so that `is_broken` notices its end.
         let runtime = Builder::new_current_thread().enable_all().event_interval(1).build();
         let runtime = runtime.map_err(|error| StoreError::System(Arc::new(error)))?;
@@ -208,7 +208,7 @@ impl Session {
 }
 
 /// Ends the session in order, so that PostgreSQL logs no error.
-impl Drop for Session {
+impl Drop for PostgresSession {
     fn drop(&mut self) {
         let Some(Link { runtime, client, transport }) = self.link.take() else { return };
         drop(client);
@@ -223,7 +223,10 @@ impl Drop for Session {
 }
 
 /// Returns the first connection that works.
-async fn connect(server: &Server, has_warned: &Arc<AtomicBool>) -> Result<(Client, JoinHandle<()>), StoreError> {
+async fn connect(
+    server: &PostgresServer,
+    has_warned: &Arc<AtomicBool>,
+) -> Result<(Client, JoinHandle<()>), StoreError> {
     let mut tries = JoinSet::new();
     for (config, tls) in server.hosts() {
         let has_warned = Arc::clone(has_warned);
