@@ -97,12 +97,32 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
         let dir = no_follow(OpenOptions::new().read(true)).open(path)?;
-        restrict(&dir, 0o700)?;
+        match restrict(&dir, 0o700) {
+            // Somebody else's directory that this user can write, as Kubernetes makes with `fsGroup`.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_writable(path) => log::warn!(
+                "{} belongs to another user, and usher can't take away the access of others; its files are private",
+                path.display()
+            ),
+            outcome => outcome?,
+        }
     }
     for parent in missing.iter().filter_map(|dir| dir.parent()) {
         sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
     }
     Ok(())
+}
+
+/// Whether this process can write a file, or create files in a directory.
+#[cfg(unix)]
+pub fn is_writable(path: &Path) -> bool {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_ok()
+}
+
+/// Other systems say so when it is written.
+#[cfg(not(unix))]
+pub fn is_writable(_path: &Path) -> bool {
+    true
 }
 
 /// Makes a rename in this directory survive a power cut.

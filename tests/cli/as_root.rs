@@ -196,3 +196,39 @@ fn a_directory_its_owner_cannot_write_is_refused_with_the_remedy() {
     assert!(!ended.status.success() && ended.stderr.contains("sudo -u '#65534' usher"), "{ended:?}");
     fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
 }
+
+#[needs(root)]
+#[test]
+fn a_data_directory_of_roots_that_the_group_can_write_is_used_with_a_warning() {
+    use std::os::unix::process::CommandExt;
+    let dir = TempDir::new().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = dir.path().join("usher");
+    fs::copy(env!("CARGO_BIN_EXE_usher"), &program).unwrap();
+    let data = dir.path().join("data");
+    fs::create_dir(&data).unwrap();
+    chown(&data, Some(0), Some(OWNER)).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o2770)).unwrap();
+    let start = || {
+        let mut command = std::process::Command::new(&program);
+        command.args(["serve", "--port-file", "port"]).env_clear().env("USHER_BIND", "127.0.0.1:0");
+        command.env("USHER_DATA_DIR", &data).current_dir(&data).uid(OWNER).gid(OWNER);
+        command.stderr(fs::File::create(dir.path().join("log")).unwrap());
+        command.spawn().unwrap()
+    };
+    let log = || fs::read_to_string(dir.path().join("log")).unwrap();
+    let mut server = start();
+    while !data.join("port").exists() && server.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    let started = server.try_wait().unwrap().is_none();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(started && log().contains("belongs to another user"), "{}", log());
+    assert_eq!(fs::metadata(data.join("usher.db")).unwrap().permissions().mode() & 0o777, 0o600);
+    fs::remove_file(data.join("usher.db-wal")).unwrap();
+    fs::set_permissions(data.join("usher.db"), fs::Permissions::from_mode(0o400)).unwrap();
+    let ended = start().wait().unwrap();
+    let said = "usher.db: permission denied; make it readable and writable for usher";
+    assert!(!ended.success() && log().contains(said), "{}", log());
+}

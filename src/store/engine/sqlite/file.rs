@@ -142,7 +142,7 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Restricts the database and its log to their owner. They may have been copied here with another mode.
+/// Restricts the database and its log to their owner, and makes sure that the database can be written. They may have been copied here with another mode.
 pub fn make_private(path: &Path) -> Result<(), OpenError> {
     for file in [path.to_owned(), with_suffix(path, "-wal"), with_suffix(path, "-shm")] {
         match files::make_private(&file) {
@@ -150,7 +150,12 @@ pub fn make_private(path: &Path) -> Result<(), OpenError> {
             _ => {}
         }
     }
-    Ok(())
+    // SQLite would open it for reading only, and fail later.
+    if files::is_writable(path) {
+        Ok(())
+    } else {
+        Err(OpenError::Io { path: path.to_owned(), cause: io::ErrorKind::PermissionDenied.into() })
+    }
 }
 
 /// Returns the schema version of the database at `path`, which another process may have open.
