@@ -14,6 +14,16 @@ fn the_session_is_found_by_token_and_by_cookie() {
 }
 
 #[test]
+fn the_session_has_no_store_key() {
+    let server = Server::start();
+    let access = server.admin();
+    let stored = serde_json::json!({ "api_key": "store-secret" });
+    server.post("/api/v1/api_key/store").bearer(&access).json(&stored).send().expect(200);
+    let session = server.get("/api/v1/session").bearer(&access).send().expect(200).json();
+    assert_eq!((&session["store_api_key"], &session["user"]["store_api_key"]), (&().into(), &().into()));
+}
+
+#[test]
 fn without_a_valid_token_the_session_is_empty() {
     let server = Server::start();
     for request in [server.get("/api/v1/session"), server.get("/api/v1/session").cookie("access_token_lf", "x")] {

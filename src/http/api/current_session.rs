@@ -38,7 +38,7 @@ async fn session(request: Request<CurrentSession, NoInput>) -> Result<Response, 
     let user = request.caller.0.as_ref().map(|caller| &caller.user);
     Ok(Response::json(&SessionResponse {
         authenticated: user.is_some(),
-        user: user.map(UserRead::from),
+        user: user.map(|user| UserRead::from(user).without_store_key()),
         store_api_key: None,
         second_factor_missing: request.caller.0.as_ref().is_some_and(Authenticated::lacks_factor),
     }))

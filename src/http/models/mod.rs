@@ -91,6 +91,12 @@ pub struct UserRead<'a> {
 }
 
 impl UserRead<'_> {
+    /// Leaves the store key out.
+    #[must_use]
+    pub fn without_store_key(self) -> Self {
+        Self { store_api_key: None, ..self }
+    }
+
     /// Tells whether the user has a second factor, if that was asked for.
     #[must_use]
     pub fn with_factor(self, has_second_factor: Option<bool>) -> Self {
