@@ -27,6 +27,22 @@ fn an_app_is_a_factor_only_after_its_first_code() {
 }
 
 #[test]
+fn the_first_factor_ends_the_sessions_that_were_signed_in_without_one() {
+    let (server, _, id) = with_alice(&[]);
+    let stolen = server.login(ALICE.0, ALICE.1).access;
+    let access = server.login(ALICE.0, ALICE.1).access;
+    let app = server.enroll(&id, &access, ALICE.1);
+    let whoami = |access: &str| server.get("/api/v1/users/whoami").bearer(access).send().status;
+    assert_eq!((whoami(&stolen), whoami(&access)), (401, 200));
+    // A session that was signed in with the factor stays when another is added.
+    server.clock.advance(chrono::TimeDelta::seconds(60));
+    let with_factor = server.login(ALICE.0, &format!("{}{}", ALICE.1, server.code(&app))).access;
+    server.clock.advance(chrono::TimeDelta::seconds(60));
+    server.enroll(&id, &access, ALICE.1);
+    assert_eq!((whoami(&with_factor), whoami(&access)), (200, 200));
+}
+
+#[test]
 fn the_secret_is_stored_encrypted() {
     let (server, _, id) = with_alice(&[]);
     let access = server.login(ALICE.0, ALICE.1).access;

@@ -15,7 +15,8 @@ use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::SignedInWithoutFactor;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::factor_owner::{
-    CurrentPassword, TAG, factor_name, find_factor, may_add_to, prove_owner, refuse_too_many, rp_id,
+    CurrentPassword, TAG, end_sessions_before_first_factor, factor_name, find_factor, may_add_to, prove_owner,
+    refuse_too_many, rp_id,
 };
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
@@ -113,6 +114,7 @@ async fn add_passkey(request: Request<SignedInWithoutFactor, (UserId, NewPasskey
     let (state, actor, user) = (app.clone(), caller.actor(&client), caller.user.clone());
     let (sha256, network) = (sha256(input.challenge.expose()), second_factor::network(&client));
     let (id, name) = (Uuid::new_v4(), FactorKind::Passkey.name_or_default(input.name));
+    let own_session = caller.session();
     let added = caller.write(&app, move |connection| {
         let purpose = ChallengePurpose::PasskeyRegistration;
         let challenge = challenges::find(connection, &sha256, purpose, &network, now)?
@@ -125,6 +127,7 @@ async fn add_passkey(request: Request<SignedInWithoutFactor, (UserId, NewPasskey
             return Err(ApiError::PasskeyTaken);
         }
         refuse_too_many(connection, user_id)?;
+        end_sessions_before_first_factor(connection, user_id, own_session)?;
         factors::insert(connection, user_id, id, &name, &NewFactor::Passkey(&credential, party.id()), now)?;
         let event = Event::new(actor, Action::FactorAdded).target(&user).detail(format!("passkey {name}"));
         audit::record(connection, &event, now)?;

@@ -16,7 +16,8 @@ use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::SignedInWithoutFactor;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::factor_owner::{
-    CurrentPassword, TAG, find_factor, may_add_to, prove_owner, refuse_too_many, rp_id,
+    CurrentPassword, TAG, end_sessions_before_first_factor, find_factor, may_add_to, prove_owner, refuse_too_many,
+    rp_id,
 };
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
@@ -108,7 +109,7 @@ async fn confirm_totp(request: Request<SignedInWithoutFactor, (UserId, FirstCode
     let attempt = Attempt::begin(&app, caller.user.username.as_str(), client.address).await;
     let keys = attempt.as_ref().and_then(Attempt::keys);
     let event = Event::new(caller.actor(&client), Action::FactorAdded).target(&caller.user).detail("totp");
-    let state = app.clone();
+    let (state, own_session) = (app.clone(), caller.session());
     let confirmed = caller.write(&app, move |connection| {
         keys.map_or(Ok(false), |keys| keys.check(connection, Some(user_id), now))?;
         let waiting = factors::totp_of_user(connection, user_id)?.into_iter().find(|factor| !factor.is_confirmed);
@@ -120,6 +121,7 @@ async fn confirm_totp(request: Request<SignedInWithoutFactor, (UserId, FirstCode
             audit::record(connection, &event.failed(), now)?;
             return Ok(None);
         };
+        end_sessions_before_first_factor(connection, user_id, own_session)?;
         factors::accept_step(connection, waiting.id, step, now)?;
         audit::record(connection, &event, now)?;
         find_factor(connection, user_id, waiting.id).map(Some)

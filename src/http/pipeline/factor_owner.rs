@@ -20,7 +20,7 @@ use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::second_factor;
 use crate::http::pipeline::validation::{FieldError, FieldErrors};
-use crate::store::{Connection, factors, sessions};
+use crate::store::{Connection, StoreError, factors, sessions};
 
 /// The group of these routes in the API's description.
 pub const TAG: &str = "Second factors";
@@ -115,4 +115,17 @@ pub fn find_factor(connection: &Connection, user_id: Uuid, id: Uuid) -> Result<F
 /// The domain that passkeys must belong to.
 pub fn rp_id(app: &App) -> Option<&str> {
     app.relying_party.as_ref().ok().map(RelyingParty::id)
+}
+
+/// Ends the user's other sessions before the first factor is added: nobody gave a factor to sign in to them, and they could
+/// remove it.
+pub fn end_sessions_before_first_factor(
+    connection: &Connection,
+    user_id: Uuid,
+    own_session: Option<Uuid>,
+) -> Result<(), StoreError> {
+    if !factors::is_enrolled(connection, user_id)? {
+        sessions::end_all_of_user(connection, user_id, own_session)?;
+    }
+    Ok(())
 }
