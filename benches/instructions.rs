@@ -16,7 +16,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use serde_json::Value;
 
 /// Instructions of each request, as counted when they last changed on purpose.
-const RECORDED: [(&str, u64); 4] = [("health", 25_000), ("whoami", 75_000), ("list", 160_000), ("patch", 180_000)];
+const RECORDED: [(&str, u64); 4] = [("health", 29_249), ("whoami", 96_801), ("list", 254_456), ("patch", 256_628)];
 /// How far a count may be above the recorded one, in percent.
 const TOLERANCE: u64 = 3;
 /// The requests of the two runs. The first run warms up.
