@@ -305,7 +305,7 @@ CREATE TABLE challenges (
     state      TEXT NOT NULL,
     tries      INTEGER NOT NULL,
     expires_at TEXT NOT NULL,
-    -- The reset link that asked, and the password, hashed, that it sets with the right answer.
+    -- The reset link, and the hash of the password that a right answer sets.
     reset_link BLOB CHECK (length(reset_link) = 32),
     password   TEXT,
     -- Whether it deletes the account's API keys, too.

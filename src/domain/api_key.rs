@@ -37,7 +37,7 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    /// Returns a new key, of which the whole text is `unmasked`.
+    /// Returns a new key. `unmasked` is its whole text.
     pub fn new(
         user_id: Uuid,
         unmasked: &Secret,

@@ -4,8 +4,9 @@ use needs::needs;
 
 use crate::authenticator::Authenticator;
 use crate::driver::Browser;
-use crate::factors::{add_passkey, localhost, still, without_suggestions};
+use crate::factors::{localhost, still};
 use crate::pages::{check, inspect};
+use crate::passkeys::{add_passkey, without_suggestions};
 use crate::support::factors::App;
 use crate::support::server::{ADMIN, PASSWORD};
 

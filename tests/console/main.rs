@@ -22,6 +22,7 @@ mod links;
 mod lists;
 mod own_data;
 mod pages;
+mod passkeys;
 mod profiles;
 mod sign_in;
 mod sign_up;

@@ -21,6 +21,6 @@ pub(super) fn check(config: &Config, inspection: Option<&Inspection>, report: &m
         None => format!("{count} can't be used, because browsers offer none at {url}"),
     };
     let remedy = "set `public_url` back; or let their owners sign in another way and add them again, and run \
-                  `usher user reset-factors NAME` for whoever can't";
+                  `usher user reset-factors NAME` for users who can't";
     report.warning(CHECK, found, remedy);
 }

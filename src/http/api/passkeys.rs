@@ -110,11 +110,10 @@ impl Input for NewPasskey {
 
 async fn add_passkey(request: Request<SignedInWithoutFactor, (UserId, NewPasskey)>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input: (UserId(user_id), input) } = request;
-    may_add_to(&app, &caller, user_id)?;
+    let own_session = may_add_to(&app, &caller, user_id)?;
     let (state, actor, user) = (app.clone(), caller.actor(&client), caller.user.clone());
     let (sha256, network) = (sha256(input.challenge.expose()), second_factor::network(&client));
     let (id, name) = (Uuid::new_v4(), FactorKind::Passkey.name_or_default(input.name));
-    let own_session = caller.session();
     let added = caller.write(&app, move |connection| {
         let purpose = ChallengePurpose::PasskeyRegistration;
         let challenge = challenges::find(connection, &sha256, purpose, &network, now)?

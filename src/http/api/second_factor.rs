@@ -45,7 +45,7 @@ pub fn routes() -> Vec<Route> {
             )
             .responds_with::<Token<'_>>(200)
             .fails_with(401, "The code is wrong, or the challenge has ended: sign in again.")
-            .fails_with(403, "The reset link that asked is no longer valid.")
+            .fails_with(403, "The reset link is no longer valid.")
             .fails_with(429, "Too many failed attempts. `Retry-After` says when to try again."),
         Route::post("/api/v1/login/passkey/options", passkey_options)
             .named(TAG, "passkey_options_api_v1_login_passkey_options_post", "Begin to sign in with a passkey")

@@ -105,11 +105,11 @@ impl Input for FirstCode {
 
 async fn confirm_totp(request: Request<SignedInWithoutFactor, (UserId, FirstCode)>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input: (UserId(user_id), FirstCode { code }) } = request;
-    may_add_to(&app, &caller, user_id)?;
+    let own_session = may_add_to(&app, &caller, user_id)?;
     let attempt = Attempt::begin(&app, caller.user.username.as_str(), client.address).await;
     let keys = attempt.as_ref().and_then(Attempt::keys);
     let event = Event::new(caller.actor(&client), Action::FactorAdded).target(&caller.user).detail("totp");
-    let (state, own_session) = (app.clone(), caller.session());
+    let state = app.clone();
     let confirmed = caller.write(&app, move |connection| {
         keys.map_or(Ok(false), |keys| keys.check(connection, Some(user_id), now))?;
         let waiting = factors::totp_of_user(connection, user_id)?.into_iter().find(|factor| !factor.is_confirmed);

@@ -2,7 +2,10 @@
 
 use std::ops::Deref;
 
+use actix_web::HttpRequest;
+
 use crate::config::Config;
+use crate::domain::clock::Timestamp;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::credentials::{Authenticated, Credentials, Unchecked};
 use crate::http::pipeline::denied_log;
@@ -125,14 +128,24 @@ impl Admit for Deleter {
     }
 }
 
+/// Looks the caller up and checks that they may call the route.
+pub async fn admit<C: Admit>(
+    credential: Unchecked,
+    app: &App,
+    request: &HttpRequest,
+    now: Timestamp,
+) -> Result<C, ApiError> {
+    let caller = credential.look_up(app, now).await?;
+    denied_log::remember_caller(request, (&caller.user).into());
+    C::admit(caller, &app.config)
+}
+
 impl<C: Admit> Authenticate for C {
     const NEEDS_CREDENTIALS: bool = true;
     const NEEDS_RECENT_SIGN_IN: bool = C::NEEDS_RECENT_SIGN_IN;
 
     async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
-        let caller = Unchecked::of(app, credentials)?.look_up(app, credentials.now).await?;
-        denied_log::remember_caller(credentials.request, (&caller.user).into());
-        Self::admit(caller, &app.config)
+        admit(Unchecked::of(app, credentials)?, app, credentials.request, credentials.now).await
     }
 
     fn check_recent_sign_in(&self, config: &Config) -> Result<(), ApiError> {

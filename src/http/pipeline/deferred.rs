@@ -7,7 +7,7 @@ use crate::auth::token::Claims;
 use crate::config::Config;
 use crate::domain::clock::Timestamp;
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::caller::{Admit, Authenticate};
+use crate::http::pipeline::caller::{self, Admit, Authenticate};
 use crate::http::pipeline::credentials::{Credentials, Unchecked};
 use crate::http::pipeline::denied_log::{self, KnownCaller};
 use crate::http::pipeline::error::ApiError;
@@ -52,7 +52,7 @@ impl<C: Admit> Authenticate for Deferred<C> {
     async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
         let state = match Unchecked::of(app, credentials)? {
             Unchecked::Token(claims) => State::Token(claims),
-            other => State::Complete(complete(other, app, credentials.request, credentials.now).await?),
+            other => State::Complete(caller::admit(other, app, credentials.request, credentials.now).await?),
         };
         Ok(Self { state, request: credentials.request.clone(), now: credentials.now })
     }
@@ -60,7 +60,7 @@ impl<C: Admit> Authenticate for Deferred<C> {
     async fn complete(&mut self, app: &App) -> Result<(), ApiError> {
         if let State::Token(claims) = &self.state {
             let token = Unchecked::Token(claims.clone());
-            self.state = State::Complete(complete(token, app, &self.request, self.now).await?);
+            self.state = State::Complete(caller::admit(token, app, &self.request, self.now).await?);
         }
         Ok(())
     }
@@ -72,17 +72,6 @@ impl<C: Admit> Authenticate for Deferred<C> {
             State::Token(_) => Err(ApiError::SignInTooOld),
         }
     }
-}
-
-async fn complete<C: Admit>(
-    credential: Unchecked,
-    app: &App,
-    request: &HttpRequest,
-    now: Timestamp,
-) -> Result<C, ApiError> {
-    let caller = credential.look_up(app, now).await?;
-    denied_log::remember_caller(request, (&caller.user).into());
-    C::admit(caller, &app.config)
 }
 
 impl<C: Admit> Deferred<C> {

@@ -122,10 +122,10 @@ pub fn rp_id(app: &App) -> Option<&str> {
 pub fn end_sessions_before_first_factor(
     connection: &Connection,
     user_id: Uuid,
-    own_session: Option<Uuid>,
+    own_session: Uuid,
 ) -> Result<(), StoreError> {
     if !factors::is_enrolled(connection, user_id)? {
-        sessions::end_all_of_user(connection, user_id, own_session)?;
+        sessions::end_all_of_user(connection, user_id, Some(own_session))?;
     }
     Ok(())
 }
