@@ -3,7 +3,6 @@
 
 use std::sync::LazyLock;
 
-use actix_web::dev::ResourceDef;
 use actix_web::http::header::ACCEPT;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource};
@@ -76,7 +75,6 @@ struct Table {
 /// The routes of one path.
 struct Path {
     path: &'static str,
-    pattern: ResourceDef,
     /// Indexes of its own routes, and for other methods those of a pattern that also matches (`PATCH /users/whoami` is
     /// `PATCH /users/{user_id}`).
     routes: Vec<usize>,
@@ -92,13 +90,10 @@ impl Table {
         names.sort_by_key(|path| path.matches('{').count());
         let mut seen = std::collections::HashSet::new();
         names.retain(|path| seen.insert(*path));
-        let patterns: Vec<ResourceDef> = names.iter().map(|path| ResourceDef::new(*path)).collect();
         let answering = |path: &'static str| -> Vec<usize> {
-            let wider = names.iter().zip(&patterns).filter(|(name, pattern)| {
-                **name != path && name.contains('{') && !path.contains('{') && pattern.is_match(path)
-            });
+            let wider = names.iter().filter(|name| **name != path && !path.contains('{') && matches(name, path));
             let mut found: Vec<usize> = Vec::new();
-            for name in std::iter::once(path).chain(wider.map(|(name, _)| *name)) {
+            for name in std::iter::once(path).chain(wider.copied()) {
                 for (place, route) in routes.iter().enumerate().filter(|(_, route)| route.path == name) {
                     if found.iter().all(|&other| routes[other].method() != route.method()) {
                         found.push(place);
@@ -108,14 +103,14 @@ impl Table {
             found
         };
         let answering: Vec<Vec<usize>> = names.iter().map(|path| answering(path)).collect();
-        let path = |((path, pattern), places): ((&'static str, ResourceDef), Vec<usize>)| {
+        let path = |(path, places): (&'static str, Vec<usize>)| {
             let mut allowed: Vec<&str> = places.iter().map(|&place| routes[place].method()).collect();
             if allowed.contains(&"GET") {
                 allowed.push("HEAD");
             }
-            Path { path, pattern, routes: places, allowed: allowed.join(", ") }
+            Path { path, routes: places, allowed: allowed.join(", ") }
         };
-        let paths = names.into_iter().zip(patterns).zip(answering).map(path).collect();
+        let paths = names.into_iter().zip(answering).map(path).collect();
         Self { routes, paths }
     }
 }
@@ -135,16 +130,47 @@ pub fn conflicts_with(base_path: &str) -> bool {
     TABLE.paths.iter().any(|path| first(path.path) == first(base_path))
 }
 
+/// Whether a route's path, in which `{name}` stands for any segment, matches a request's path.
+fn matches(pattern: &str, path: &str) -> bool {
+    let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (pattern.next(), path.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(segment)) if wanted == segment => {}
+            (Some(wanted), Some(segment)) if wanted.starts_with('{') && !segment.is_empty() => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Adds every path. Paths with the same beginning up to a parameter share a scope, because each worker compiles its own
+/// patterns at startup.
 fn add_routes(config: &mut ServiceConfig) {
-    for path in &TABLE.paths {
-        config.service(resource(path));
+    let mut rest: Vec<&'static Path> = TABLE.paths.iter().collect();
+    while let Some(&first) = rest.first() {
+        let prefix = first.path.find('}').map(|end| &first.path[..=end]);
+        let shares = |path: &&'static Path| prefix.is_some_and(|prefix| path.path.starts_with(prefix));
+        let (group, others): (Vec<&'static Path>, _) = rest[1..].iter().copied().partition(shares);
+        match prefix {
+            Some(prefix) if !group.is_empty() => {
+                let paths = std::iter::once(first).chain(group);
+                let scope = paths
+                    .fold(web::scope(prefix), |scope, path| scope.service(resource(path, &path.path[prefix.len()..])));
+                config.service(scope.default_service(web::to(not_found)));
+            }
+            _ => {
+                config.service(resource(first, first.path));
+            }
+        }
+        rest = others;
     }
     config.default_service(web::to(not_found));
 }
 
-fn resource(path: &'static Path) -> Resource {
+/// Returns the resource of a path, whose `pattern` lacks what its scope has matched.
+fn resource(path: &'static Path, pattern: &str) -> Resource {
     let places = path.routes.iter();
-    let resource = places.fold(web::resource(path.path), |resource, &place| TABLE.routes[place].add_to(resource));
+    let resource = places.fold(web::resource(pattern), |resource, &place| TABLE.routes[place].add_to(resource));
     resource.default_service(web::to(move |request: HttpRequest, payload: Payload, app: Data<App>| async move {
         let timer = RequestTimer::start(&app.metrics);
         body::drain(&request, payload).await;
@@ -171,7 +197,7 @@ fn redirect_or_not_found(request: &HttpRequest, app: &App) -> HttpResponse {
     let inner = path.strip_prefix(base_path).filter(|rest| rest.is_empty() || rest.starts_with('/'));
     let path = inner.unwrap_or(path);
     let other = if path.ends_with('/') { path.trim_end_matches('/').to_owned() } else { format!("{path}/") };
-    if TABLE.paths.iter().any(|known| known.pattern.is_match(&other)) {
+    if TABLE.paths.iter().any(|known| matches(known.path, &other)) {
         return response::redirect(request, base_path, &other);
     }
     warn_about_missing_base_path(path);
@@ -198,7 +224,7 @@ fn warn_about_missing_base_path(path: &str) {
     // Scanners request paths such as /x/docs, but only usher's clients request its API and assets.
     let found = inner
         .filter(|&at| path[at..].starts_with("/api/v1/") || path[at..].starts_with("/assets/"))
-        .find(|&at| TABLE.paths.iter().any(|known| known.pattern.is_match(&path[at..])));
+        .find(|&at| TABLE.paths.iter().any(|known| matches(known.path, &path[at..])));
     if let Some(at) = found {
         WARNED.call_once(|| {
             let (path, base) = (path.escape_debug(), path[..at].escape_debug());
