@@ -74,7 +74,7 @@ fn what_happened_in_between_keeps_its_place() {
 }
 
 #[test]
-fn entries_about_rights_passwords_keys_and_sessions_outlast_profile_changes_of_anyone() {
+fn entries_about_rights_and_credentials_outlast_profile_changes() {
     let connection = database();
     let fill = "INSERT INTO audit (at, action, success, actor) WITH RECURSIVE n (i) AS \
          (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2) SELECT 't', ?1, 1, zeroblob(16) FROM n";

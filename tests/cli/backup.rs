@@ -4,15 +4,11 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::process::{ProcessOutput, mode};
+use crate::helpers::usher;
+use crate::support::process::mode;
 use crate::support::{self, Program, Request, ServerProcess};
 use needs::needs;
 use serde_json::json;
-use tempfile::TempDir;
-
-fn beside(dir: &Arc<TempDir>, arguments: &[&str]) -> ProcessOutput {
-    Program::in_dir(dir, arguments).finish()
-}
 
 fn login(server: &ServerProcess) -> support::Response {
     server.request("POST", "/api/v1/login").form(&[("username", "admin"), ("password", "adminpw123")]).send()
@@ -41,19 +37,19 @@ fn a_restore_brings_back_the_moment_of_the_backup_and_keeps_the_old_database() {
             }
         }
     });
-    let ended = beside(&dir, &["backup", "copy.gz"]);
+    let ended = usher(&dir, &["backup", "copy.gz"]);
     writing.store(false, Ordering::Relaxed);
     writer.join().unwrap();
     assert!(ended.status.success() && ended.stdout.contains("checked and written"), "{ended:?}");
     assert_eq!(mode(&dir.path().join("copy.gz")), 0o600);
     assert_eq!(sign_up(server.address, "after"), 201);
 
-    let refused = beside(&dir, &["restore", "copy.gz", "--yes"]);
+    let refused = usher(&dir, &["restore", "copy.gz", "--yes"]);
     assert!(!refused.status.success() && refused.stderr.contains("stop it first"), "{refused:?}");
     server.stop();
-    let refused = beside(&dir, &["restore", "copy.gz"]);
+    let refused = usher(&dir, &["restore", "copy.gz"]);
     assert!(!refused.status.success() && refused.stderr.contains("--yes"), "{refused:?}");
-    let ended = beside(&dir, &["restore", "copy.gz", "--yes"]);
+    let ended = usher(&dir, &["restore", "copy.gz", "--yes"]);
     assert!(ended.status.success() && ended.stdout.contains("is kept as"), "{ended:?}");
     let kept = std::fs::read_dir(dir.path().join("data")).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(kept.filter(|name| name.to_string_lossy().contains(".before-restore-")).count(), 1);
@@ -73,8 +69,8 @@ fn a_restore_brings_back_the_moment_of_the_backup_and_keeps_the_old_database() {
 fn a_damaged_or_foreign_backup_is_refused_before_any_change() {
     let server = Program::new(&[]).superuser().start();
     let dir = Arc::clone(&server.dir);
-    assert!(beside(&dir, &["backup", "good.gz"]).status.success());
-    let again = beside(&dir, &["backup", "good.gz"]);
+    assert!(usher(&dir, &["backup", "good.gz"]).status.success());
+    let again = usher(&dir, &["backup", "good.gz"]);
     assert!(!again.status.success() && again.stderr.contains("exists"), "{again:?}");
     server.stop();
     let database = dir.path().join("data/usher.db");
@@ -91,7 +87,7 @@ fn a_damaged_or_foreign_backup_is_refused_before_any_change() {
     std::fs::write(dir.path().join("holed.db"), holed).unwrap();
     std::fs::write(dir.path().join("text"), "this is no database, however one looks at it").unwrap();
     for bad in ["cut.gz", "flipped.gz", "holed.db", "text", "missing.gz"] {
-        let ended = beside(&dir, &["restore", bad, "--yes"]);
+        let ended = usher(&dir, &["restore", bad, "--yes"]);
         assert!(!ended.status.success(), "{bad}: {ended:?}");
         assert!(std::fs::read(&database).unwrap() == before, "{bad}");
     }
@@ -106,12 +102,12 @@ fn a_database_restored_by_root_belongs_to_the_directorys_owner() {
     use std::os::unix::fs::{MetadataExt, chown};
     let server = Program::new(&[]).superuser().start();
     let dir = Arc::clone(&server.dir);
-    assert!(beside(&dir, &["backup", "copy.gz"]).status.success());
+    assert!(usher(&dir, &["backup", "copy.gz"]).status.success());
     server.stop();
     let data = dir.path().join("data");
     // A service's user.
     chown(&data, Some(61_234), Some(61_234)).unwrap();
-    let ended = beside(&dir, &["restore", "copy.gz", "--yes"]);
+    let ended = usher(&dir, &["restore", "copy.gz", "--yes"]);
     assert!(ended.status.success(), "{ended:?}");
     let restored = std::fs::metadata(data.join("usher.db")).unwrap();
     assert_eq!((restored.uid(), restored.gid()), (61_234, 61_234));
@@ -143,7 +139,7 @@ fn a_backup_that_cannot_be_written_fails_and_leaves_no_file() {
 fn a_log_beside_a_database_that_was_replaced_by_a_backup_is_not_applied_to_it() {
     let server = Program::new(&[]).superuser().env("USHER_THROTTLE", "false").start();
     let dir = Arc::clone(&server.dir);
-    beside(&dir, &["backup", "b.gz"]);
+    usher(&dir, &["backup", "b.gz"]);
     assert_eq!(sign_up(server.address, "later"), 201);
     server.kill();
     let (path, log) = (dir.path().join("data/usher.db"), dir.path().join("data/usher.db-wal"));
@@ -151,7 +147,7 @@ fn a_log_beside_a_database_that_was_replaced_by_a_backup_is_not_applied_to_it() 
     flate2::read::GzDecoder::new(backup).read_to_end(&mut copy).unwrap();
     std::fs::write(&path, copy).unwrap();
     for command in [&[][..], &["user", "list"], &["doctor"]] {
-        let ended = beside(&dir, command);
+        let ended = usher(&dir, command);
         let said = format!("{}{}", ended.stdout, ended.stderr);
         assert!(!ended.status.success() && said.contains("was written for another database"), "{command:?} {said}");
     }
@@ -169,7 +165,7 @@ fn a_damaged_database_makes_no_backup() {
     let mut holed = std::fs::read(&path).unwrap();
     holed[8192..20480].fill(0xa5);
     std::fs::write(&path, holed).unwrap();
-    let ended = beside(&dir, &["backup", "b.gz"]);
+    let ended = usher(&dir, &["backup", "b.gz"]);
     assert!(!ended.status.success() && ended.stderr.contains("no backup was made"), "{ended:?}");
     assert!(!dir.path().join("b.gz").exists());
 }
@@ -212,7 +208,7 @@ fn a_restore_with_another_secret_key_says_what_cannot_be_read() {
     server.stop();
     crate::helpers::done(&dir, &["backup", "b.gz"]);
     std::fs::remove_file(dir.path().join("data/secret_key")).unwrap();
-    let ended = beside(&dir, &["restore", "b.gz", "--yes"]);
+    let ended = usher(&dir, &["restore", "b.gz", "--yes"]);
     assert!(ended.status.success() && ended.stderr.contains("1 stored store keys can't be read"), "{ended:?}");
 }
 
@@ -300,7 +296,7 @@ fn backups_and_exports_can_go_to_standard_output() {
     let server = Program::new(&[]).superuser().start();
     let dir = Arc::clone(&server.dir);
     let before = crate::helpers::names(dir.path());
-    let ended = beside(&dir, &["export", "-"]);
+    let ended = usher(&dir, &["export", "-"]);
     assert!(ended.status.success() && ended.stdout.lines().count() == 1, "{ended:?}");
     assert!(ended.stdout.starts_with("{\"id\"") && ended.stderr.contains("exported 1 user"), "{ended:?}");
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_usher"))

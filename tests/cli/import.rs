@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::langflow::{HASH, add_key, add_user, beside, import_sample, login, newer, outcome, sample, server};
+use crate::helpers::usher;
+use crate::langflow::{HASH, add_key, add_user, import_sample, login, newer, outcome, sample, server};
 use crate::support::Program;
 use crate::support::postgres;
 use crate::support::process::mode;
@@ -46,7 +47,7 @@ fn a_dry_run_and_a_second_import_change_nothing() {
     assert_eq!((&done["imported"], &done["findings"]), (&first["imported"], &first["findings"]));
     let exported = || {
         let file = server.dir.path().join("users.jsonl");
-        assert!(beside(&server.dir, &["export", "users.jsonl"]).status.success());
+        assert!(usher(&server.dir, &["export", "users.jsonl"]).status.success());
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::remove_file(file).unwrap();
         text
@@ -63,14 +64,14 @@ fn a_dry_run_and_a_second_import_change_nothing() {
 fn an_export_is_private_and_can_be_imported_elsewhere() {
     let first = server();
     import_sample(&first.dir, &[]);
-    let ended = beside(&first.dir, &["export", "users.jsonl"]);
+    let ended = usher(&first.dir, &["export", "users.jsonl"]);
     assert!(ended.status.success() && ended.stdout.contains("password hashes"), "{ended:?}");
     let file = first.dir.path().join("users.jsonl");
     assert_eq!(mode(&file), 0o600);
-    assert!(!beside(&first.dir, &["export", "users.jsonl"]).status.success(), "an existing file was overwritten");
+    assert!(!usher(&first.dir, &["export", "users.jsonl"]).status.success(), "an existing file was overwritten");
 
     let second = Program::new(&[]).superuser().start();
-    let done = beside(&second.dir, &["import", "usher", &file.display().to_string(), "--json"]);
+    let done = usher(&second.dir, &["import", "usher", &file.display().to_string(), "--json"]);
     let done = outcome(&done);
     // The existing `admin` isn't replaced. Alice's store key is encrypted with the other server's secret key.
     assert_eq!((done["imported"].as_array().unwrap().len(), done["findings"].as_array().unwrap().len()), (7, 2));
@@ -89,7 +90,7 @@ fn keys_and_passwords_of_later_langflow_versions_keep_working() {
         let (database, secret) =
             (sample(&format!("langflow-{version}.db")), sample(&format!("langflow-{version}.secret_key")));
         let arguments = ["import", "langflow", &database, "--secret-key-file", &secret, "--json"];
-        let done = outcome(&beside(&server.dir, &arguments));
+        let done = outcome(&usher(&server.dir, &arguments));
         assert_eq!(done["imported"].as_array().unwrap().len(), people, "{done}");
         assert_eq!((&done["api_keys"], &done["store_keys"]), (&json!(2), &json!(1)), "{done}");
         let who = server.request("GET", "/api/v1/users/whoami").key(key).send().expect(200).json();
@@ -118,7 +119,7 @@ fn keys_keep_working_when_imported_from_an_open_database() {
     add_key(&langflow, 14, "gAAAAAunreadable2", None, None);
 
     let (path, key) = (path.display().to_string(), dir.path().join("key").display().to_string());
-    let done = outcome(&beside(&server.dir, &["import", "langflow", &path, "--secret-key-file", &key, "--json"]));
+    let done = outcome(&usher(&server.dir, &["import", "langflow", &path, "--secret-key-file", &key, "--json"]));
     assert_eq!((&done["api_keys"], done["findings"].as_array().unwrap().len()), (&json!(3), 1), "{done}");
     let whoami = |key: &str| server.request("GET", "/api/v1/users/whoami").key(key).send().status;
     assert_eq!([whoami("sk-encrypted"), whoami("sk-hashed")], [200, 200]);
@@ -140,7 +141,7 @@ fn optins_are_imported_unless_too_large_or_not_an_object() {
         let sql = "UPDATE user SET optins = ? WHERE username = ?";
         langflow.execute(sql, rusqlite::params![optins, format!("person{number}")]).unwrap();
     }
-    let done = outcome(&beside(&server.dir, &["import", "langflow", &path.display().to_string(), "--json"]));
+    let done = outcome(&usher(&server.dir, &["import", "langflow", &path.display().to_string(), "--json"]));
     assert_eq!(
         (done["imported"].as_array().map(Vec::len), done["findings"].as_array().map(Vec::len)),
         (Some(5), Some(2))

@@ -6,7 +6,8 @@ use needs::needs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::langflow::{HASH, add_key, add_user, beside, import_sample, newer, outcome, server};
+use crate::helpers::usher;
+use crate::langflow::{HASH, add_key, add_user, import_sample, newer, outcome, server};
 
 #[test]
 fn invalid_rows_are_reported_one_by_one_and_the_rest_is_imported() {
@@ -19,7 +20,7 @@ fn invalid_rows_are_reported_one_by_one_and_the_rest_is_imported() {
     add_user(&langflow, 4, "KEEPER", HASH);
     add_user(&langflow, 5, "cid", &HASH.replace("$12$", "$31$"));
     langflow.execute("INSERT INTO user (id, username) VALUES ('no id', x'ff')", []).unwrap();
-    let ended = beside(&server.dir, &["import", "langflow", &path.display().to_string(), "--json"]);
+    let ended = usher(&server.dir, &["import", "langflow", &path.display().to_string(), "--json"]);
     let done = outcome(&ended);
     assert_eq!(done["imported"].as_array().unwrap().len(), 1, "{done}");
     assert_eq!(done["findings"].as_array().unwrap().len(), 5, "{done}");
@@ -31,7 +32,7 @@ fn invalid_rows_are_reported_one_by_one_and_the_rest_is_imported() {
 fn files_that_are_not_langflow_databases_are_refused() {
     let server = server();
     for file in ["nothing-here.db", "data/usher.db", "data/secret_key"] {
-        let ended = beside(&server.dir, &["import", "langflow", file]);
+        let ended = usher(&server.dir, &["import", "langflow", file]);
         assert!(!ended.status.success() && ended.stderr.contains(file), "{ended:?}");
     }
     assert!(!server.dir.path().join("nothing-here.db").exists());
@@ -43,7 +44,7 @@ fn files_that_are_not_langflow_databases_are_refused() {
 
 /// The message about a row, found by the row's name.
 #[track_caller]
-fn told(done: &Value, who: &str) -> String {
+fn finding_of(done: &Value, who: &str) -> String {
     let all = done["findings"].as_array().unwrap();
     let found = all.iter().find(|finding| finding["who"].as_str().unwrap().starts_with(who));
     found.unwrap_or_else(|| panic!("nothing is said of {who}: {done}"))["what"].as_str().unwrap().to_owned()
@@ -89,8 +90,8 @@ fn every_kind_of_invalid_row_is_reported_even_in_a_dry_run() {
     langflow.execute(again, []).unwrap();
 
     let path = path.display().to_string();
-    let shown = outcome(&beside(&server.dir, &["import", "langflow", &path, "--dry-run", "--json"]));
-    let ended = beside(&server.dir, &["import", "langflow", &path, "--json"]);
+    let shown = outcome(&usher(&server.dir, &["import", "langflow", &path, "--dry-run", "--json"]));
+    let ended = usher(&server.dir, &["import", "langflow", &path, "--json"]);
     let done = outcome(&ended);
     assert_eq!((&done["findings"], &done["imported"]), (&shown["findings"], &shown["imported"]));
     assert_eq!(done["api_keys"], 1, "{done}");
@@ -113,7 +114,7 @@ fn every_kind_of_invalid_row_is_reported_even_in_a_dry_run() {
         ("API key key25", "see --secret-key-file"),
         ("API key key27", "it is twice in the file"),
     ] {
-        let what = told(&done, who);
+        let what = finding_of(&done, who);
         assert!(what.contains(words), "{who}: {what}");
     }
     assert!(!ended.stdout.contains('\u{1b}') && ended.stdout.len() < 20_000, "{}", ended.stdout.len());
@@ -139,7 +140,7 @@ fn a_stopped_or_killed_langflows_directory_is_not_modified() {
     for dir in [&dir, &killed] {
         let before = seen(dir);
         let path = dir.path().join("langflow.db").display().to_string();
-        let done = outcome(&beside(&server.dir, &["import", "langflow", &path, "--dry-run", "--json"]));
+        let done = outcome(&usher(&server.dir, &["import", "langflow", &path, "--dry-run", "--json"]));
         assert_eq!(done["imported"][0]["username"], "ann");
         assert!(seen(dir) == before, "{:?}", crate::helpers::names(dir.path()));
     }
@@ -161,15 +162,14 @@ fn encrypted_keys_need_the_secret_and_locked_or_damaged_files_are_refused() {
     let path = path.display().to_string();
     let wrong = dir.path().join("wrong").display().to_string();
     let dry = |key: &str| {
-        let ended =
-            beside(&server.dir, &["import", "langflow", &path, "--secret-key-file", key, "--dry-run", "--json"]);
+        let ended = usher(&server.dir, &["import", "langflow", &path, "--secret-key-file", key, "--dry-run", "--json"]);
         let done = outcome(&ended);
         (done["api_keys"].clone(), done["store_keys"].clone(), done["findings"].as_array().unwrap().len())
     };
     assert_eq!(dry(&wrong), (json!(0), json!(0), 2));
     // The command finds the secret key beside the database.
     std::fs::write(dir.path().join("secret_key"), "x".repeat(43)).unwrap();
-    let done = outcome(&beside(&server.dir, &["import", "langflow", &path, "--json"]));
+    let done = outcome(&usher(&server.dir, &["import", "langflow", &path, "--json"]));
     assert_eq!((&done["api_keys"], &done["store_keys"]), (&json!(1), &json!(1)));
     assert_eq!(server.request("GET", "/api/v1/users/whoami").key("sk-of-1.8").send().status, 200);
 
@@ -212,9 +212,9 @@ fn empty_keys_are_not_imported_but_hashed_keys_work() {
     add_user(&langflow, 1, "ann", HASH);
     add_key(&langflow, 11, "", None, None);
     add_key(&langflow, 12, "", Some(hash.concat()), None);
-    let done = outcome(&beside(&server.dir, &["import", "langflow", &path.display().to_string(), "--json"]));
+    let done = outcome(&usher(&server.dir, &["import", "langflow", &path.display().to_string(), "--json"]));
     assert_eq!(done["api_keys"], 1, "{done}");
-    assert_eq!(told(&done, "API key k (0000000000000000000000000000000b)"), "not imported: `api_key` is empty");
+    assert_eq!(finding_of(&done, "API key k (0000000000000000000000000000000b)"), "not imported: `api_key` is empty");
     let whoami = |key: &str| server.request("GET", "/api/v1/users/whoami").key(key).send().status;
     assert_eq!((whoami(""), whoami("sk-of-which-only-the-hash-is-there")), (403, 200));
 }
@@ -241,17 +241,17 @@ fn ids_in_every_form_are_imported_but_invalid_times_are_not() {
         add_user(&langflow, n, name, HASH);
         langflow.execute(&format!("UPDATE user SET {change} WHERE username = '{name}'"), []).unwrap();
     }
-    let done = outcome(&beside(&server.dir, &["import", "langflow", &path.display().to_string(), "--json"]));
+    let done = outcome(&usher(&server.dir, &["import", "langflow", &path.display().to_string(), "--json"]));
     for (name, _, why) in people {
-        let user = beside(&server.dir, &["user", "show", name, "--json"]);
+        let user = usher(&server.dir, &["user", "show", name, "--json"]);
         assert_eq!(user.status.success(), why.is_none(), "{name}: {done}");
         if let Some(why) = why.filter(|_| name != "nobody") {
-            assert!(told(&done, name).contains(why), "{name}: {done}");
+            assert!(finding_of(&done, name).contains(why), "{name}: {done}");
         }
     }
-    let exact = outcome(&beside(&server.dir, &["user", "show", "exact", "--json"]));
+    let exact = outcome(&usher(&server.dir, &["user", "show", "exact", "--json"]));
     assert_eq!(exact["create_at"], "2026-01-01T00:00:00.123456Z");
-    let zoned = outcome(&beside(&server.dir, &["user", "show", "zoned", "--json"]));
+    let zoned = outcome(&usher(&server.dir, &["user", "show", "zoned", "--json"]));
     assert_eq!(zoned["create_at"], "2026-01-01T00:00:00.000000Z");
 }
 
@@ -280,7 +280,7 @@ fn a_second_import_with_the_secret_key_adds_the_missing_keys() {
         let key = dir.path().join(letter);
         std::fs::write(&key, letter.repeat(43)).unwrap();
         let key = key.display().to_string();
-        beside(&server.dir, &["import", "langflow", &path, "--secret-key-file", &key, "--json"])
+        usher(&server.dir, &["import", "langflow", &path, "--secret-key-file", &key, "--json"])
     };
     let whoami = || server.request("GET", "/api/v1/users/whoami").key("sk-of-1.8").send().status;
     let first = outcome(&import("y"));

@@ -19,14 +19,10 @@ pub fn server() -> ServerProcess {
     Program::new(&[]).env("USHER_SUPERUSER", "keeper").env("USHER_SUPERUSER_PASSWORD", "keeper pw 123").start()
 }
 
-pub fn beside(dir: &Arc<TempDir>, arguments: &[&str]) -> ProcessOutput {
-    Program::in_dir(dir, arguments).finish()
-}
-
 pub fn import_sample(dir: &Arc<TempDir>, more: &[&str]) -> ProcessOutput {
     let (database, key) = (sample("langflow-1.3.4.db"), sample("langflow-1.3.4.secret_key"));
     let first = ["import", "langflow", &database, "--secret-key-file", &key];
-    beside(dir, &[&first[..], more].concat())
+    Program::in_dir(dir, &[&first[..], more].concat()).finish()
 }
 
 pub fn outcome(ended: &ProcessOutput) -> Value {

@@ -51,7 +51,7 @@ fn a_full_hashing_queue_refuses_sign_ins_at_once_and_logs_a_summary() {
 }
 
 #[test]
-fn a_superuser_at_a_known_address_signs_in_while_eight_others_flood_the_hashing_queue() {
+fn a_superuser_at_a_known_address_signs_in_during_a_flood_of_sign_ins() {
     let server = with(&[]).bcrypt_cost(10).start();
     server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1).expect(200);
     let password = Secret::new("quiet-otter-7");

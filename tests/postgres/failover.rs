@@ -68,7 +68,7 @@ fn script(text: &str) -> Command {
 }
 
 #[test]
-fn when_the_primary_is_killed_under_writes_nothing_acknowledged_is_lost_and_writes_go_on() {
+fn no_acknowledged_write_is_lost_when_the_primary_is_killed() {
     let nodes = Nodes::start();
     for sql in ["ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()", "CREATE DATABASE usher"]
     {

@@ -246,7 +246,7 @@ fn keep_open(
 }
 
 /// Measures honest clients during attacks of these kinds.
-fn beside(address: SocketAddr, token: Option<&String>, kinds: &[Hostile], pause: Duration) -> (Latency, u64) {
+fn measure_during(address: SocketAddr, token: Option<&String>, kinds: &[Hostile], pause: Duration) -> (Latency, u64) {
     let (idle, requests) = (long_or("USHER_PEERS", 100), long_or("USHER_PEER_REQUESTS", 250));
     let (stop, reopened) = (AtomicBool::new(false), AtomicU64::new(0));
     let latency = std::thread::scope(|scope| {
@@ -279,7 +279,7 @@ fn hostile_clients_do_not_prevent_responses_to_others() {
     runs.push(("all of them", &KINDS));
     for (name, kinds) in runs {
         let alone = measure(address, token.as_ref(), requests);
-        let (attacked, reopened) = beside(address, token.as_ref(), kinds, pause);
+        let (attacked, reopened) = measure_during(address, token.as_ref(), kinds, pause);
         let (now, peak) = memory(id);
         println!(
             "{name}: alone median {} µs, p99 {} µs; attacked median {} µs, p99 {} µs, {}.{} times; \

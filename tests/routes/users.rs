@@ -280,11 +280,11 @@ fn the_list_shows_second_factors_and_filters_users_without_one() {
     assert_eq!(names("state=no_second_factor&sort=name&search=a"), ["admin", "carol", "dora"]);
     assert_eq!(names("state=no_second_factor&username=carol"), ["carol"]);
     assert_eq!(names("state=no_second_factor&username=alice"), [""; 0]);
-    let told = |query: &str| -> Vec<Value> {
+    let second_factors = |query: &str| -> Vec<Value> {
         list(query)["users"].as_array().unwrap().iter().map(|user| user["has_second_factor"].clone()).collect()
     };
-    assert_eq!(told("include=second_factor&sort=name"), [false, true, false, false]);
-    assert_eq!(told(""), [(); 4].map(|()| Value::Null));
+    assert_eq!(second_factors("include=second_factor&sort=name"), [false, true, false, false]);
+    assert_eq!(second_factors(""), [(); 4].map(|()| Value::Null));
     let wrong = server.get("/api/v1/users/?include=all").bearer(&admin).send();
     assert_eq!(wrong.expect(422).json()["detail"][0]["msg"], "Input should be 'second_factor'");
 }
