@@ -57,6 +57,22 @@ fn a_start_prints_the_address_for_programs_and_the_data_directory_for_people() {
     assert!(!ended.stderr.contains("adminpw123"));
 }
 
+/// Otherwise sign-ins starve beside programs that keep all cores busy.
+#[cfg(target_os = "linux")]
+#[test]
+fn hashing_has_the_priority_of_the_process() {
+    let server = Program::new(&[]).superuser().start();
+    let threads = std::fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
+    let mut niceness = std::collections::BTreeMap::new();
+    for thread in threads {
+        let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
+        let (front, fields) = stat.rsplit_once(") ").unwrap();
+        let name = front.split_once('(').unwrap().1;
+        niceness.insert(name.to_owned(), fields.split(' ').nth(16).unwrap().to_owned());
+    }
+    assert_eq!(niceness["usher-hasher"], niceness["usher-writer"], "{niceness:?}");
+}
+
 #[test]
 fn files_that_others_could_read_are_made_private_again() {
     use std::os::unix::fs::PermissionsExt;

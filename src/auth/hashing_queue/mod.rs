@@ -1,9 +1,11 @@
-//! The queue for password hashing, which takes a core for a quarter of a second by design. It has a low-priority thread
-//! per core and bounds the queue. One client network may fill half of it, and a quarter is kept for known requesters, who wait
+//! The queue for password hashing, which takes a core for a quarter of a second by design. It has a thread per core and
+//! bounds the queue. One client network may fill half of it, and a quarter is kept for known requesters, who wait
 //! for every second turn at most: a flood of sign-ins from many networks doesn't keep them out.
 //!
-//! The bound is a time: a job that would wait longer than [`MAX_WAIT`] is refused. Low-priority threads can starve when
-//! other programs use all cores, so jobs that have waited for [`PRIORITY_AFTER`] run at normal priority.
+//! The bound is a time: a job that would wait longer than [`MAX_WAIT`] is refused.
+//!
+//! The threads have normal priority. With a lower one, a program that keeps every core busy makes a sign-in take many times
+//! as long, and requests aren't faster (docs/performance.md).
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -17,12 +19,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::oneshot;
 
 use crate::domain::client_network::client_network;
-use crate::platform;
 
 /// The longest estimated wait of an accepted job.
 const MAX_WAIT: Duration = Duration::from_secs(7);
-/// The wait after which a thread of normal priority helps.
-const PRIORITY_AFTER: Duration = Duration::from_secs(5);
 /// The part of the queue that is kept for known requesters: one of this many.
 const KEPT_SHARE: usize = 4;
 /// The most jobs in the queue, however fast the machine is.
@@ -79,8 +78,6 @@ struct Shared {
     stats: HashingStats,
     queue: Mutex<Queue>,
     filled: Condvar,
-    /// Wakes the thread of normal priority.
-    waiting: Condvar,
 }
 
 struct Queue {
@@ -120,18 +117,11 @@ impl HashingQueue {
         for _ in 0..shared.threads {
             let shared = Arc::clone(&shared);
             thread::Builder::new().name("usher-hasher".to_owned()).spawn(move || {
-                platform::lower_thread_priority();
                 while let Some(job) = shared.next() {
                     shared.work(job);
                 }
             })?;
         }
-        let helper = Arc::clone(&shared);
-        thread::Builder::new().name("usher-hasher-2".to_owned()).spawn(move || {
-            while let Some(job) = helper.next_late() {
-                helper.work(job);
-            }
-        })?;
         Ok(Self { shared })
     }
 
@@ -175,7 +165,6 @@ impl Drop for HashingQueue {
         queue.known.clear();
         queue.others.clear();
         self.shared.filled.notify_all();
-        self.shared.waiting.notify_all();
     }
 }
 
@@ -192,7 +181,7 @@ impl Shared {
             last_end: None,
         };
         let (queue, stats) = (Mutex::new(queue), HashingStats::default());
-        Self { threads, stats, queue, filled: Condvar::new(), waiting: Condvar::new() }
+        Self { threads, stats, queue, filled: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -212,9 +201,6 @@ impl Shared {
         *queue.per_network.entry(from).or_insert(0) += 1;
         queue.part(from.is_known).push_back(Waiting { from, since: now, job });
         self.filled.notify_one();
-        if queue.len() == 1 {
-            self.waiting.notify_one();
-        }
         Ok(())
     }
 
@@ -228,22 +214,6 @@ impl Shared {
                 return Some(job);
             }
             queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// Returns the next job that has waited for [`PRIORITY_AFTER`].
-    fn next_late(&self) -> Option<Job> {
-        let mut queue = self.lock();
-        loop {
-            if queue.closed {
-                return None;
-            }
-            let left = queue.oldest().map(|first| PRIORITY_AFTER.saturating_sub(first.since.elapsed()));
-            queue = match left {
-                Some(Duration::ZERO) => return queue.take_oldest(&self.stats),
-                Some(left) => self.waiting.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0,
-                None => self.waiting.wait(queue).unwrap_or_else(PoisonError::into_inner),
-            };
         }
     }
 
@@ -290,11 +260,6 @@ impl Queue {
     fn take(&mut self, stats: &HashingStats) -> Option<Job> {
         let is_known = if self.known_is_next { !self.known.is_empty() } else { self.others.is_empty() };
         self.known_is_next = !is_known;
-        self.take_from(is_known, stats)
-    }
-
-    fn take_oldest(&mut self, stats: &HashingStats) -> Option<Job> {
-        let is_known = self.oldest()?.from.is_known;
         self.take_from(is_known, stats)
     }
 

@@ -78,14 +78,6 @@ fn idle_times_dont_change_the_estimated_rate() {
     assert_eq!(shared.lock().room(start + Duration::from_secs(20_000)), 64);
 }
 
-#[test]
-fn late_jobs_run_on_the_thread_of_normal_priority() {
-    let shared = without_threads();
-    push(&shared, "192.0.2.1", Instant::now().checked_sub(PRIORITY_AFTER).unwrap());
-    shared.work(shared.next_late().unwrap());
-    assert!(shared.lock().len() == 0);
-}
-
 #[tokio::test]
 async fn jobs_run_unless_their_caller_stopped_waiting() {
     let gate = HashingQueue::start(1, TYPICAL).unwrap();
