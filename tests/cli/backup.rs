@@ -157,6 +157,48 @@ fn a_log_beside_a_database_that_was_replaced_by_a_backup_is_not_applied_to_it() 
 }
 
 #[test]
+fn a_log_is_not_applied_to_a_copy_of_the_database_from_an_earlier_run() {
+    let first = Program::new(&[]).superuser().env("USHER_THROTTLE", "false").start();
+    let dir = Arc::clone(&first.dir);
+    first.stop();
+    let data = dir.path().join("data");
+    let [path, log, record, old] =
+        ["usher.db", "usher.db-wal", "usher.db-log-owner", "old.db"].map(|name| data.join(name));
+    assert!(!record.exists(), "it goes with the log");
+    std::fs::copy(&path, &old).unwrap();
+    let start = || Program::in_dir(&dir, &[]).env("USHER_THROTTLE", "false").start();
+    let second = start();
+    assert_eq!(sign_up(second.address, "later"), 201);
+    second.kill();
+    // A log that was left by a crash belongs to its database, whose checkpoints change much of it, but not the mark.
+    let third = start();
+    assert_eq!(sign_up(third.address, "latest"), 201);
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let connection = rusqlite::Connection::open_with_flags(&path, flags).unwrap();
+    connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    assert_eq!(sign_up(third.address, "last"), 201);
+    third.kill();
+    assert_eq!(crate::helpers::json(&dir, &["user", "list"]).as_array().unwrap().len(), 4);
+
+    let fourth = start();
+    fourth.kill();
+    assert!(log.metadata().unwrap().len() > 0 && record.exists());
+    std::fs::copy(&old, &path).unwrap();
+    let before = std::fs::read(&log).unwrap();
+    for command in [&[][..], &["user", "list"], &["doctor"], &["backup", "b.gz"]] {
+        let ended = beside(&dir, command);
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(!ended.status.success() && said.contains("was written for another usher.db"), "{command:?} {said}");
+    }
+    assert_eq!((std::fs::read(&path).unwrap(), std::fs::read(&log).unwrap()), (std::fs::read(&old).unwrap(), before));
+    // Without the log, the old copy is used, also by a command that then crashes.
+    std::fs::remove_file(log).unwrap();
+    assert_eq!(crate::helpers::json(&dir, &["user", "list"]).as_array().unwrap().len(), 1);
+    assert!(!record.exists());
+    start().stop();
+}
+
+#[test]
 fn a_damaged_database_makes_no_backup() {
     let server = Program::new(&[]).superuser().start();
     let dir = Arc::clone(&server.dir);

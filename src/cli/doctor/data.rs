@@ -59,6 +59,9 @@ fn open_file(config: &Config, report: &mut Report) -> Option<Inspection> {
         }
         OpenError::NotSqlite(_) | OpenError::NotOurs(_) => report.problem(DATABASE, found, restore_remedy(config)),
         OpenError::ForeignLog(_) => report.problem(DATABASE, found, "delete the file `usher.db-wal`"),
+        OpenError::LogOfFormer(_) => {
+            report.problem(DATABASE, found, "keep a copy of the directory, then delete the file `usher.db-wal`");
+        }
         OpenError::Newer { .. } => report.problem(DATABASE, found, "install the newer usher again"),
         OpenError::Io { .. } => report.problem(DATABASE, found, "run this command as the server's user"),
         OpenError::Store { .. } => report.problem(DATABASE, found, restore_remedy(config)),

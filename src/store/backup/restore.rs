@@ -17,6 +17,7 @@ use crate::store::engine::commit_hooks;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sqlite::file::{self, DATABASE_FILE, OpenError, with_suffix};
+use crate::store::engine::sqlite::log_owner;
 use crate::store::engine::sqlite::open;
 use crate::store::engine::sqlite::schema;
 use crate::store::engine::sqlite::temporary_database::TemporaryDatabase;
@@ -81,14 +82,16 @@ impl PreparedBackup {
         let Self { unpacked, connection, path, .. } = self;
         let failed = |error: StoreError| store_error(&path, &path, error);
         let replaced = Some(path.as_path()).filter(|path| path.exists());
+        // SQLite would apply another database's log to it.
+        let readable = replaced.filter(|path| file::check_header(path).is_ok());
         let current = || -> Result<KeyRevocation, StoreError> {
-            if let Some(replaced) = replaced
+            if let Some(replaced) = readable
                 && let Err(error) = reserved_names::copy_from(&connection, replaced)
             {
                 // The replaced database may be unreadable, or older than reserved names.
                 log::debug!("No reserved names were copied from {}: {}", path.display(), error.described());
             }
-            let keys = revoke_keys(&connection, replaced, keep_keys)?;
+            let keys = revoke_keys(&connection, readable, keep_keys)?;
             connection.batch("BEGIN")?;
             sessions::end_all(&connection)?;
             reset_links::delete_all(&connection)?;
@@ -102,7 +105,7 @@ impl PreparedBackup {
         let kept = replaced.map(|path| keep(path, now)).transpose().map_err(|cause| io_error(&path, cause))?;
         let place = || -> io::Result<()> {
             // A log must never be applied to another database.
-            for beside in ["-wal", "-shm"].map(|suffix| with_suffix(&path, suffix)) {
+            for beside in ["-wal", "-shm", log_owner::SUFFIX].map(|suffix| with_suffix(&path, suffix)) {
                 match fs::remove_file(&beside) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     _ => {}
@@ -126,13 +129,16 @@ fn renamed(error: OpenError, backup: &Path) -> BackupError {
     }
 }
 
-/// Gives the replaced database a second name. Its log is checkpointed or, if that fails, kept beside it.
+/// Gives the replaced database a second name. Its log is checkpointed or, if that fails or it is another database's, kept
+/// beside it.
 fn keep(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let kept = with_suffix(path, &format!(".before-restore-{}", now.format("%Y%m%dT%H%M%S%6f")));
-    let folded = open::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-        .and_then(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)));
+    let is_folded = file::check_header(path).is_ok()
+        && open::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .and_then(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)))
+            .is_ok_and(|busy: i64| busy == 0);
     let log = with_suffix(path, "-wal");
-    if folded.ok() != Some(0) && log.exists() {
+    if !is_folded && log.exists() {
         let kept = with_suffix(&kept, "-wal");
         files::copy_private(&log, &kept)?;
     }

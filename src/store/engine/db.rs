@@ -21,6 +21,7 @@ use crate::store::engine::pool::{Lease, Opener, pool};
 use crate::store::engine::postgres::schema::{self, SchemaError};
 use crate::store::engine::postgres::server::PostgresServer;
 use crate::store::engine::sqlite::file::{self, DATABASE_FILE, OpenError};
+use crate::store::engine::sqlite::log_owner;
 use crate::store::engine::sqlite::open::{ConnectionKind, SqliteOpener};
 use crate::store::engine::sqlite::open_files::OpenFiles;
 use crate::store::engine::stats::{QueueLengths, WriterStats};
@@ -71,7 +72,8 @@ struct Inner {
     /// One per thread.
     activities: Vec<ThreadActivity>,
     stats: WriterStats,
-    is_shared: bool,
+    /// SQLite's file.
+    path: Option<PathBuf>,
 }
 
 impl Db {
@@ -95,11 +97,19 @@ impl Db {
             file::create(&path)?;
         }
         let failed = |cause| OpenError::Store { path: path.clone(), cause };
+        let had_log = file::has_log(&path);
         // Open one connection without the pool first: a pool retries for seconds and loses SQLite's error code. While
         // it is open, the readers find the log in place.
         let opener = |kind| SqliteOpener { path: path.clone(), kind, setup };
         let first = opener(ConnectionKind::Writer).open().map_err(|error| failed(error.into()))?;
         file::migrate(&path, &first)?;
+        if !had_log {
+            let recorded =
+                if options.create { log_owner::mark(&path, &first) } else { log_owner::forget_former(&path) };
+            if let Err(error) = recorded {
+                log::warn!("After a crash, usher won't notice if {} is replaced: {error}", path.display());
+            }
+        }
         let threads = Arc::new(ScheduledThreadPool::new(1));
         let pool = |kind, size| pool(Opener::Sqlite(opener(kind)), size, &threads).map_err(failed);
         let (writer, readers) = (pool(ConnectionKind::Writer, 1)?, pool(ConnectionKind::Reader, options.readers)?);
@@ -123,11 +133,11 @@ impl Db {
 
     /// Reports whether other servers can use the database, too.
     pub fn is_shared(&self) -> bool {
-        self.0.is_shared
+        self.0.path.is_none()
     }
 
     fn start(writer: &Pool<Opener>, readers: &Pool<Opener>, mut files: Option<OpenFiles>) -> io::Result<Self> {
-        let is_shared = files.is_none();
+        let path = files.as_ref().map(|files| files.database().to_owned());
         let (writes, jobs) = bounded::<Option<Box<dyn WriteJob>>>(QUEUE);
         let activity = ThreadActivity::default();
         let mut activities = vec![activity.clone()];
@@ -147,7 +157,7 @@ impl Db {
             })
             .collect::<Result<_, _>>()?;
         let (readers, writer) = (Mutex::new(readers), Mutex::new(Some(writer)));
-        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, activities, stats, is_shared })))
+        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, activities, stats, path })))
     }
 
     /// Runs `work` on a read-only connection.
@@ -229,6 +239,11 @@ impl Db {
             let _ = self.0.writes.send(None);
         }
         join(writer);
+        if let Some(path) = &self.0.path
+            && let Err(error) = log_owner::forget_without_log(path)
+        {
+            log::warn!("{}: {error}", path.display());
+        }
     }
 }
 

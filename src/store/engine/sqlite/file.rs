@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::platform::files::{self, NewFile};
 use crate::store::engine::error::StoreError;
+use crate::store::engine::sqlite::log_owner::{self, LogOwner};
 use crate::store::engine::sqlite::open;
 use crate::store::engine::sqlite::schema::{self, APPLICATION_ID, VERSION};
 
@@ -50,6 +51,14 @@ pub enum OpenError {
         with_suffix(.0, "-wal").display()
     )]
     ForeignLog(PathBuf),
+    /// The log beside the file was written for the file that was there before, or for this one before it was replaced.
+    #[error(
+        "{} was written for another {DATABASE_FILE} than the one beside it, such as a newer one; \
+         delete it to use {DATABASE_FILE} as it is, put the former {DATABASE_FILE} back, \
+         or, if you are sure that the two belong together, delete {}",
+        with_suffix(.0, "-wal").display(), with_suffix(.0, log_owner::SUFFIX).display()
+    )]
+    LogOfFormer(PathBuf),
     /// The file doesn't exist.
     #[error("{0} does not exist; start the server once, or choose the data directory that it uses")]
     Missing(PathBuf),
@@ -96,11 +105,20 @@ pub fn check_header(path: &Path) -> Result<bool, OpenError> {
         return Err(OpenError::Newer { path: path.to_owned(), found: version });
     }
     // A database gets its mark of WAL mode before its first log. usher's backups don't have it.
-    let has_log = std::fs::metadata(with_suffix(path, "-wal")).is_ok_and(|log| log.len() > 0);
-    if has_log && header.get(18..20) != Some(&[2, 2]) {
-        return Err(OpenError::ForeignLog(path.to_owned()));
+    if has_log(path) {
+        if header.get(18..20) != Some(&[2, 2]) {
+            return Err(OpenError::ForeignLog(path.to_owned()));
+        }
+        if log_owner::of_log(path, &header) == LogOwner::Another {
+            return Err(OpenError::LogOfFormer(path.to_owned()));
+        }
     }
     Ok(true)
+}
+
+/// Whether there is a write-ahead log that SQLite would apply.
+pub fn has_log(path: &Path) -> bool {
+    std::fs::metadata(with_suffix(path, "-wal")).is_ok_and(|log| log.len() > 0)
 }
 
 fn is_without_tables(path: &Path) -> bool {
@@ -114,7 +132,7 @@ fn is_without_tables(path: &Path) -> bool {
 pub fn create(path: &Path) -> Result<(), OpenError> {
     let failed = |cause| OpenError::Io { path: path.to_owned(), cause };
     // Remove a log without a database: SQLite would apply it to the new one.
-    for old in [with_suffix(path, "-wal"), with_suffix(path, "-journal")] {
+    for old in ["-wal", "-journal", log_owner::SUFFIX].map(|suffix| with_suffix(path, suffix)) {
         match std::fs::remove_file(old) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}

@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod file;
+pub mod log_owner;
 pub mod open;
 pub mod open_files;
 pub mod readonly_open;

@@ -10,6 +10,7 @@ use crate::store::engine::sqlite::file::with_suffix;
 
 /// The identities of the database and its write-ahead log at opening.
 pub struct OpenFiles {
+    database: PathBuf,
     files: Vec<(PathBuf, FileId)>,
     /// Stays set: what happened in between is unknown.
     replaced: bool,
@@ -20,7 +21,12 @@ impl OpenFiles {
     pub fn of(path: &Path) -> Self {
         let paths = [path.to_owned(), with_suffix(path, "-wal")];
         let files = paths.into_iter().filter_map(|path| platform::file_id(&path).ok().map(|id| (path, id))).collect();
-        Self { files, replaced: false }
+        Self { database: path.to_owned(), files, replaced: false }
+    }
+
+    /// The database's path.
+    pub fn database(&self) -> &Path {
+        &self.database
     }
 
     /// Checks that the files are still in place: two `stat` calls per group of writes.
