@@ -47,7 +47,7 @@ pub struct Challenge {
     pub network: String,
     /// The state of a passkey ceremony, as JSON; empty without one.
     pub state: String,
-    /// How many answers were wrong.
+    /// How many answers were sent.
     pub tries: u32,
     /// When it ends.
     pub expires_at: Timestamp,
@@ -106,12 +106,20 @@ fn pending_password(row: &Row<'_>) -> Result<Option<PendingPassword>, StoreError
     Ok(link.zip(hash).map(pending))
 }
 
-/// Counts a wrong answer; the last one that is allowed ends the challenge.
-pub fn count_try(connection: &Connection, sha256: &[u8; 32], most: u32) -> Result<(), StoreError> {
-    connection.run("UPDATE challenges SET tries = tries + 1 WHERE sha256 = ?", bind![sha256])?;
-    let sql = "DELETE FROM challenges WHERE sha256 = ? AND tries >= ?";
-    connection.run(sql, bind![sha256, most])?;
-    Ok(())
+/// Counts an answer to an open challenge, before it is looked at, and returns the challenge. `None` if there is no such
+/// challenge, or `most` answers were sent to it.
+pub fn count_try(
+    connection: &Connection,
+    sha256: &[u8; 32],
+    purpose: ChallengePurpose,
+    network: &str,
+    most: u32,
+    now: Timestamp,
+) -> Result<Option<Challenge>, StoreError> {
+    let Some(found) = find(connection, sha256, purpose, network, now)? else { return Ok(None) };
+    let sql = "UPDATE challenges SET tries = tries + 1 WHERE sha256 = ? AND tries < ?";
+    let is_counted = connection.run(sql, bind![sha256, most])? == 1;
+    Ok(is_counted.then(|| Challenge { tries: found.tries + 1, ..found }))
 }
 
 /// Ends a challenge; false if it had ended before.

@@ -37,6 +37,8 @@ mod cookies;
 mod current_session;
 #[path = "../routes/factors.rs"]
 mod factors;
+#[path = "../security/guesses.rs"]
+mod guesses;
 #[path = "../routes/health.rs"]
 mod health;
 #[path = "../cli/helpers.rs"]

@@ -54,9 +54,11 @@ pub fn second_factors(log: &mut Log, c: &Connection) {
     let find = |n| challenges::find(c, &[n; 32], ChallengePurpose::SecondFactor, "::1", at(9));
     log.add("oldest", find(0));
     log.add("newest", find(11));
-    log.add("try", challenges::count_try(c, &[11; 32], 2));
-    log.add("last try", challenges::count_try(c, &[11; 32], 2));
-    log.add("ended", find(11));
+    let answer = |network| challenges::count_try(c, &[11; 32], ChallengePurpose::SecondFactor, network, 2, at(9));
+    log.add("elsewhere", answer("::2"));
+    log.add("try", answer("::1"));
+    log.add("last try", answer("::1"));
+    log.add("no try", answer("::1"));
     log.add("end", challenges::end(c, &[10; 32]));
     log.add("spend", challenges::spend(c, &[20; 32], id(2), at(99)));
     log.add("spend again", challenges::spend(c, &[20; 32], id(2), at(99)));

@@ -100,6 +100,58 @@ fn failed_sign_ins_are_counted_together() {
 }
 
 #[test]
+fn the_last_attempt_before_a_wait_is_one_however_many_servers_check_it_at_once() {
+    let database = empty();
+    let start = || on(&database).set("throttle", "true").bcrypt_cost(10).start();
+    let (one, other) = (start(), start());
+    let access = one.admin();
+    let change = format!("/api/v1/users/{}/reset-password", one.whoami(&access).field("id"));
+    let failed = |count: u32| {
+        let sql = format!("UPDATE attempts SET count = {count}");
+        connect(&database).batch_execute(&sql).unwrap();
+    };
+    for (changes, refused) in [(false, 401), (true, 400)] {
+        let attempt = |server: &Server, password: &str| {
+            if !changes {
+                return server.try_login(ADMIN.0, password).status;
+            }
+            let body = json!({ "password": "zebra-mug-41", "current_password": password });
+            server.patch(&change).bearer(&access).json(&body).send().status
+        };
+        assert_eq!(attempt(&one, "wrong password"), refused);
+        failed(15);
+        let mut statuses = at_once(|| attempt(&one, "wrong password"), || attempt(&other, "wrong password"));
+        statuses.sort_unstable();
+        assert_eq!(statuses, [refused, 429]);
+        // The right password isn't told apart either, once others have failed while it was hashed.
+        failed(15);
+        let fail_elsewhere = || {
+            failed(26);
+            429
+        };
+        assert_eq!(at_once(|| attempt(&one, ADMIN.1), fail_elsewhere), [429, 429]);
+        connect(&database).batch_execute("DELETE FROM attempts").unwrap();
+    }
+}
+
+#[test]
+fn of_codes_sent_to_two_servers_at_once_five_are_compared() {
+    let database = empty();
+    let start = || on(&database).start();
+    let servers = [start(), start()];
+    let access = servers[0].admin();
+    let id = servers[0].whoami(&access).field("id");
+    servers[0].enroll(&id, &access, ADMIN.1);
+    let challenge = servers[0].try_login(ADMIN.0, ADMIN.1).expect(401).field("challenge");
+    let details: Vec<String> = std::thread::scope(|scope| {
+        let answer = |n: usize| servers[n % 2].answer(&challenge, &format!("{n:06}")).expect(401).detail();
+        let threads: Vec<_> = (0..30).map(|n| scope.spawn(move || answer(n))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(details.iter().filter(|detail| *detail == "Incorrect code").count(), 5, "{details:?}");
+}
+
+#[test]
 fn the_uses_of_a_key_add_up() {
     let (database, one, other) = pair();
     let (_, key) = one.create_key(&one.admin(), "shared");

@@ -6,6 +6,7 @@ mod support;
 
 mod cookies;
 mod document;
+mod guesses;
 mod http;
 mod limits;
 mod logs;

@@ -122,10 +122,7 @@ async fn reject_wrong_secret(request: &Request<Anyone, LaunchRequest>) -> Result
     let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), request.now);
     let event = Event::new(request.client.actor(), Action::LoggedIn).failed().detail("wrong launch secret");
     let noted = request.app.db.write(move |connection| {
-        if let Some(keys) = keys {
-            keys.check(connection, None, now)?;
-            keys.failed(connection, now)?;
-        }
+        keys.map_or(Ok(()), |keys| keys.failed(connection, None, now))?;
         Ok::<_, ApiError>(audit::record(connection, &event, now)?)
     });
     noted.await.map(|()| ApiError::WrongLaunchSecret)

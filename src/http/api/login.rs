@@ -149,7 +149,7 @@ async fn try_login(
     let verification = app.hasher.verify(&password, hash, from);
     let check = Attempt::verify(attempt, verification).await?;
     let Some((user, verified, required)) = account else {
-        record_failure(request, keys, None, "").await?;
+        record_failure(request, keys, None, "unknown name").await?;
         return Err(ApiError::InvalidLogin);
     };
     if check == PasswordCheck::Wrong {
@@ -157,12 +157,12 @@ async fn try_login(
         return Err(ApiError::InvalidLogin);
     }
     if let Some(refusal) = sign_in::refusal_of_inactive(&user) {
-        record_failure(request, None, Some(&user), "inactive").await?;
+        record_failure(request, keys, Some(&user), INACTIVE).await?;
         return Err(refusal);
     }
     if let (Some(available), None) = (required, &factor) {
         let proof = FirstProof::Password(verified);
-        let offer = second_factor::open_challenge(app, &request.client, &user, available, proof, now).await?;
+        let offer = second_factor::open_challenge(app, &request.client, &user, available, proof, keys, now).await?;
         return offer.map_or(Ok(None), |offer| Err(ApiError::SecondFactorRequired(Box::new(offer))));
     }
     let renewed = match check {
@@ -184,6 +184,9 @@ async fn try_login(
     }
 }
 
+/// Why a right password didn't sign in, in the audit log.
+const INACTIVE: &str = "inactive";
+
 /// Records a failed sign-in with the account's name, but never with the typed name: users type passwords there.
 async fn record_failure(
     request: &Request<Anyone, LoginForm>,
@@ -191,14 +194,18 @@ async fn record_failure(
     user: Option<&User>,
     why: &'static str,
 ) -> Result<(), ApiError> {
-    let event = Event::new(request.client.actor(), Action::LoggedIn).failed();
+    let event = Event::new(request.client.actor(), Action::LoggedIn).failed().detail(why);
     let event = match user {
-        Some(user) => event.target(user).detail(why),
-        None => event.detail("unknown name"),
+        Some(user) => event.target(user),
+        None => event,
     };
-    let now = request.now;
+    let (id, now) = (user.map(|user| user.id), request.now);
     let recorded = request.app.db.write(move |connection| {
-        keys.map_or(Ok(()), |keys| keys.failed(connection, now))?;
+        match keys {
+            Some(keys) if why == INACTIVE => keys.confirm(connection, id, now)?,
+            Some(keys) => keys.failed(connection, id, now)?,
+            None => {}
+        }
         Ok::<_, ApiError>(audit::record(connection, &event, now)?)
     });
     recorded.await

@@ -8,7 +8,9 @@ use uuid::Uuid;
 use crate::auth::passkey::Assertion;
 use crate::auth::password_hasher::PasswordCheck;
 use crate::domain::audit::{Action, Event};
+use crate::domain::clock::Timestamp;
 use crate::domain::policy;
+use crate::domain::second_factor::FactorKind;
 use crate::domain::secret::Secret;
 use crate::http::models::Detail;
 use crate::http::pipeline::app::App;
@@ -20,13 +22,13 @@ use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::messages;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::passkey_sign_in::{self, MAX_CHALLENGE_CHARS};
+use crate::http::pipeline::passkey_sign_in::{self, MAX_CHALLENGE_CHARS, PasskeyChallenge};
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::second_factor::{self, CHALLENGE_LIFETIME, UsedFactor};
 use crate::http::pipeline::validation::FieldErrors;
-use crate::store::{audit, challenges, factors, sessions, users};
+use crate::store::{Connection, audit, challenges, factors, sessions, users};
 
 /// The routes of this file.
 pub fn routes() -> Vec<Route> {
@@ -85,90 +87,91 @@ impl Input for Proof {
     }
 }
 
-/// What a right proof uses up.
-#[derive(Default)]
-struct Used {
-    factor: Option<UsedFactor>,
-    challenge: Option<[u8; 32]>,
-}
-
 async fn again(request: Request<SignedInWithoutFactor, Proof>) -> Result<Response, ApiError> {
-    let Request { app, now, client, caller, input } = &request;
-    let (now, session) = (*now, policy::may_sign_in_again(caller)?);
-    let attempt = Attempt::begin(app, caller.user.username.as_str(), client.address).await;
+    let Request { app, now, client, caller, input: proof } = request;
+    let session = policy::may_sign_in_again(&caller)?;
+    let attempt = Attempt::begin(&app, caller.user.username.as_str(), client.address).await;
     let (keys, id) = (attempt.as_ref().and_then(Attempt::keys), caller.user.id);
-    app.db.read(move |connection| keys.map_or(Ok(false), |keys| keys.check(connection, Some(id), now))).await?;
-    let event = Event::new(caller.actor(client), Action::LoggedInAgain);
-    let proved = match input {
-        Proof::Password(password) => check_password(app, client, attempt.as_ref(), id, password).await,
-        Proof::Code(code) => check_code(&request, code.clone()).await,
-        Proof::Passkey { challenge, assertion } => check_passkey(&request, challenge, assertion).await,
+    let is_right_password = match &proof {
+        Proof::Password(password) => is_right_password(&app, &client, attempt.as_ref(), id, password, now).await?,
+        _ => false,
     };
-    let outcome = match proved {
-        Ok(Used { factor, challenge }) => {
-            let event = event.clone().detail(factor.as_ref().map_or("password", UsedFactor::name));
-            caller
-                .write(app, move |connection| {
-                    let is_new = match &challenge {
-                        Some(sha256) => challenges::spend(connection, sha256, id, now + CHALLENGE_LIFETIME)?,
-                        None => true,
-                    };
-                    let by_passkey = matches!(factor, Some(UsedFactor::Passkey { .. }));
-                    if !is_new || !factor.as_ref().map_or(Ok(true), |factor| factor.accept(connection, id, now))? {
-                        return Err(ApiError::WrongCode);
-                    }
-                    sessions::authenticate_again(connection, session, by_passkey, now)?;
-                    Ok(audit::record(connection, &event, now)?)
-                })
-                .await
+    let event = Event::new(caller.actor(&client), Action::LoggedInAgain);
+    let state = app.clone();
+    // One transaction compares a code and counts it, so that no number of codes at once gets around the limits.
+    let answered = caller.write(&app, move |connection| {
+        keys.map_or(Ok(()), |keys| keys.confirm(connection, Some(id), now))?;
+        let used = match proof {
+            Proof::Password(_) if is_right_password => Ok(None),
+            Proof::Password(_) => Err(ApiError::WrongCurrentPassword),
+            Proof::Code(code) => second_factor::find_code(connection, &state, id, &code, now)?
+                .map(|factor| Some((factor, None)))
+                .ok_or(ApiError::WrongCode),
+            Proof::Passkey { challenge, assertion } => passkey_sign_in::open(&state, &client, &challenge, now)
+                .and_then(|challenge| check_passkey(connection, &state, id, challenge, &assertion))
+                .map(Some),
+        };
+        let used = used.and_then(|used| use_up(connection, id, used, now));
+        match used.map_err(ApiError::while_signed_in) {
+            Ok(what) => {
+                let by_passkey = what == FactorKind::Passkey.as_str();
+                sessions::authenticate_again(connection, session, by_passkey, now)?;
+                audit::record(connection, &event.detail(what), now)?;
+                Ok(Ok(()))
+            }
+            // What was counted stays, so this is no error of the transaction.
+            Err(wrong @ (ApiError::WrongCurrentPassword | ApiError::WhileSignedIn(_))) => {
+                keys.map_or(Ok(()), |keys| keys.failed(connection, Some(id), now))?;
+                audit::record(connection, &event.failed(), now)?;
+                Ok(Err(wrong))
+            }
+            Err(other) => Err(other),
         }
-        Err(error) => Err(error),
-    };
-    let outcome = outcome.map_err(ApiError::while_signed_in);
-    if matches!(outcome, Err(ApiError::WrongCurrentPassword | ApiError::WhileSignedIn(_))) {
-        let recorded = app.db.write(move |connection| {
-            keys.map_or(Ok(()), |keys| keys.failed(connection, now))?;
-            Ok::<_, ApiError>(audit::record(connection, &event.failed(), now)?)
-        });
-        recorded.await?;
-    }
-    outcome.map(|()| Response::json(&Detail { detail: messages::SIGNED_IN_AGAIN }))
+    });
+    answered.await??;
+    Ok(Response::json(&Detail { detail: messages::SIGNED_IN_AGAIN }))
 }
 
-async fn check_password(
+async fn is_right_password(
     app: &Data<App>,
     client: &Client,
     attempt: Option<&Attempt>,
     id: Uuid,
     password: &Secret,
-) -> Result<Used, ApiError> {
-    let hash = app.db.read(move |connection| users::password_hash(connection, id)).await?;
-    let verification = app.hasher.verify(password, hash, client.address);
-    match Attempt::verify(attempt, verification).await? {
-        PasswordCheck::Wrong => Err(ApiError::WrongCurrentPassword),
-        _ => Ok(Used::default()),
-    }
+    now: Timestamp,
+) -> Result<bool, ApiError> {
+    let keys = attempt.and_then(Attempt::keys);
+    let hash = app.db.read(move |connection| {
+        keys.map_or(Ok(false), |keys| keys.check(connection, Some(id), now))?;
+        Ok::<_, ApiError>(users::password_hash(connection, id)?)
+    });
+    let verification = app.hasher.verify(password, hash.await?, client.address);
+    Ok(Attempt::verify(attempt, verification).await? != PasswordCheck::Wrong)
 }
 
-async fn check_code(request: &Request<SignedInWithoutFactor, Proof>, code: Secret) -> Result<Used, ApiError> {
-    let (state, id, now) = (request.app.clone(), request.caller.user.id, request.now);
-    let found =
-        request.app.db.read(move |connection| second_factor::find_code(connection, &state, id, &code, now)).await?;
-    found.map(|factor| Used { factor: Some(factor), challenge: None }).ok_or(ApiError::WrongCode)
-}
+/// A right factor, and the challenge that its passkey answered.
+type Used = Option<(UsedFactor, Option<PasskeyChallenge>)>;
 
-async fn check_passkey(
-    request: &Request<SignedInWithoutFactor, Proof>,
-    challenge: &Secret,
+fn check_passkey(
+    connection: &Connection,
+    app: &App,
+    id: Uuid,
+    challenge: PasskeyChallenge,
     assertion: &Assertion,
-) -> Result<Used, ApiError> {
-    let (app, caller) = (&request.app, &request.caller);
-    let challenge = passkey_sign_in::open(app, &request.client, challenge, request.now)?;
-    let credential_id = assertion.credential_id().to_vec();
-    let passkey = app.db.read(move |connection| factors::find_passkey(connection, &credential_id)).await?;
-    let passkey = passkey.filter(|passkey| caller.is(passkey.user_id)).ok_or(ApiError::UnknownPasskey)?;
+) -> Result<(UsedFactor, Option<PasskeyChallenge>), ApiError> {
+    let passkey = factors::find_passkey(connection, assertion.credential_id())?;
+    let passkey = passkey.filter(|passkey| passkey.user_id == id).ok_or(ApiError::UnknownPasskey)?;
     let party = second_factor::relying_party(app)?;
     let after = party.finish_authentication(assertion, &challenge.state, &passkey.credential)?;
-    let factor = UsedFactor::Passkey { id: passkey.id, before: passkey.credential, after };
-    Ok(Used { factor: Some(factor), challenge: Some(challenge.sha256) })
+    Ok((UsedFactor::Passkey { id: passkey.id, before: passkey.credential, after }, Some(challenge)))
+}
+
+/// Uses up what proved who is calling, and names it.
+fn use_up(connection: &Connection, id: Uuid, used: Used, now: Timestamp) -> Result<&'static str, ApiError> {
+    let Some((factor, challenge)) = used else { return Ok("password") };
+    let is_new = match challenge {
+        Some(challenge) => challenges::spend(connection, &challenge.sha256, id, now + CHALLENGE_LIFETIME)?,
+        None => true,
+    };
+    if is_new && factor.accept(connection, id, now)? { Ok(factor.name()) } else { Err(ApiError::WrongCode) }
 }

@@ -53,7 +53,10 @@ async fn reset(request: Request<Recent<SignedIn>, (UserId, ResetPassword)>) -> R
         (Err(ApiError::WrongCurrentPassword), Some(keys)) => record_failure(&request, keys).await?,
         // Whether the new password is refused as the current one tells whether it is the current one: that is a guess, too.
         (Ok(()), Some(keys)) if request.input.1.current.is_none() => {
-            request.app.db.write(move |connection| keys.failed(connection, now)).await?;
+            request.app.db.write(move |connection| keys.failed(connection, Some(id), now)).await?;
+        }
+        (Ok(()) | Err(ApiError::SamePassword), Some(keys)) => {
+            request.app.db.read(move |connection| keys.confirm(connection, Some(id), now)).await?;
         }
         _ => {}
     }
@@ -81,11 +84,11 @@ async fn record_failure(
     request: &Request<Recent<SignedIn>, (UserId, ResetPassword)>,
     keys: AttemptKeys,
 ) -> Result<(), ApiError> {
-    let (now, actor) = (request.now, request.caller.actor(&request.client));
+    let (now, id, actor) = (request.now, request.caller.user.id, request.caller.actor(&request.client));
     let event = Event::new(actor, Action::PasswordChanged).target(&request.caller.user).failed();
     let event = event.detail("wrong current password");
     let recorded = request.app.db.write(move |connection| {
-        keys.failed(connection, now)?;
+        keys.failed(connection, Some(id), now)?;
         Ok::<_, ApiError>(audit::record(connection, &event, now)?)
     });
     recorded.await

@@ -138,7 +138,7 @@ async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError
     let pending = PendingPassword { reset_link: sha256, hash, revoke_api_keys };
     if let Some(available) = required {
         let proof = FirstProof::ResetLink(pending);
-        let offer = second_factor::open_challenge(&app, &client, &user, available, proof, now).await?;
+        let offer = second_factor::open_challenge(&app, &client, &user, available, proof, None, now).await?;
         return Err(offer.map_or(ApiError::InvalidResetToken, |offer| ApiError::SecondFactorRequired(Box::new(offer))));
     }
     let actor = client.actor();

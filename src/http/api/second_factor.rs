@@ -1,6 +1,5 @@
 //! Finishing a sign-in with a second factor, and signing in with a passkey alone.
 
-use actix_web::web::Data;
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -11,7 +10,6 @@ use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::http::models::factors::PasskeyOptions;
-use crate::http::pipeline::app::App;
 use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Anyone;
@@ -27,10 +25,10 @@ use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::second_factor::{self, Answer, CHALLENGE_LIFETIME, MAX_TRIES, UsedFactor};
 use crate::http::pipeline::session_tokens::{self, Token};
-use crate::http::pipeline::sign_in::{self, Proof};
+use crate::http::pipeline::sign_in::{self, Proof, SessionStart};
 use crate::http::pipeline::validation::FieldErrors;
-use crate::store::challenges::{self, ChallengePurpose};
-use crate::store::{audit, factors, users};
+use crate::store::challenges::{self, Challenge, ChallengePurpose};
+use crate::store::{Connection, audit, factors, users};
 
 const TAG: &str = "Login";
 
@@ -108,46 +106,53 @@ async fn finish_login(request: Request<Anyone, ChallengeAnswer>) -> Result<Respo
     let found = app.db.read(move |connection| {
         let found = challenges::find(connection, &sha256, ChallengePurpose::SecondFactor, &network, now)?;
         let Some(challenge) = found else { return Ok(None) };
-        Ok::<_, ApiError>(users::find(connection, challenge.user_id)?.map(|user| (challenge, user)))
+        Ok::<_, ApiError>(users::find(connection, challenge.user_id)?)
     });
-    let (challenge, user) = found.await?.ok_or(ApiError::ChallengeEnded)?;
+    let user = found.await?.ok_or(ApiError::ChallengeEnded)?;
     let attempt = Attempt::begin(&app, user.username.as_str(), client.address).await;
     let keys = attempt.as_ref().and_then(Attempt::keys);
-    let (state, user_id, password) = (app.clone(), user.id, challenge.password.clone());
-    let checked = app.db.read(move |connection| {
-        keys.map_or(Ok(false), |keys| keys.check(connection, Some(user_id), now))?;
-        second_factor::check_answer(connection, &state, &challenge, user_id, &answer, now)
-    });
-    let Some(factor) = checked.await? else {
-        record_wrong_answer(&app, &client, keys, &user, Some(sha256), now).await?;
-        return Err(ApiError::WrongCode);
-    };
-    let proof = Proof { factor: Some(factor), challenge: Some(sha256), password, ..Proof::default() };
-    match sign_in::start_session(&app, &client, &user, proof, keys, now).await? {
-        Ok((session, user)) => {
-            let jar = CookieJar::new(&app.config, &client);
-            Ok(session_tokens::response(&app, &session, Some(&user), jar, now))
+    let (state, from, network) = (app.clone(), client.clone(), second_factor::network(&client));
+    let start = SessionStart::new(&app, &client, &user, keys, now);
+    // One transaction compares the answer and counts it, so that no number of answers at once gets more tries.
+    let answered = app.db.write(move |connection| {
+        keys.map_or(Ok(()), |keys| keys.confirm(connection, Some(user.id), now))?;
+        let purpose = ChallengePurpose::SecondFactor;
+        let challenge = challenges::count_try(connection, &sha256, purpose, &network, MAX_TRIES, now)?;
+        let challenge = challenge.ok_or(ApiError::ChallengeEnded)?;
+        match second_factor::check_answer(connection, &state, &challenge, user.id, &answer, now) {
+            Ok(factor) => {
+                let Challenge { sha256, password, .. } = challenge;
+                let proof = Proof { factor: Some(factor), challenge: Some(sha256), password, ..Proof::default() };
+                let started = start.run(connection, &proof)?;
+                Ok(started.map_err(|_| ApiError::ChallengeEnded))
+            }
+            // What was counted stays, so this is no error of the transaction.
+            Err(wrong @ (ApiError::WrongCode | ApiError::Passkey(_))) => {
+                if challenge.tries >= MAX_TRIES {
+                    challenges::end(connection, &challenge.sha256)?;
+                }
+                record_wrong_answer(connection, &from, keys, &user, now)?;
+                Ok(Err(wrong))
+            }
+            Err(other) => Err(other),
         }
-        Err(_) => Err(ApiError::ChallengeEnded),
-    }
+    });
+    let (session, user) = answered.await??;
+    let jar = CookieJar::new(&app.config, &client);
+    Ok(session_tokens::response(&app, &session, Some(&user), jar, now))
 }
 
-/// Counts a wrong answer like a wrong password, and against its challenge.
-async fn record_wrong_answer(
-    app: &Data<App>,
+/// Counts a wrong answer like a wrong password.
+fn record_wrong_answer(
+    connection: &Connection,
     client: &Client,
     keys: Option<AttemptKeys>,
     user: &User,
-    challenge: Option<[u8; 32]>,
     now: Timestamp,
 ) -> Result<(), ApiError> {
+    keys.map_or(Ok(()), |keys| keys.failed(connection, Some(user.id), now))?;
     let event = Event::new(client.actor(), Action::LoggedIn).target(user).detail("wrong second factor").failed();
-    let recorded = app.db.write(move |connection| {
-        keys.map_or(Ok(()), |keys| keys.failed(connection, now))?;
-        challenge.map_or(Ok(()), |challenge| challenges::count_try(connection, &challenge, MAX_TRIES))?;
-        Ok::<_, ApiError>(audit::record(connection, &event, now)?)
-    });
-    recorded.await
+    Ok(audit::record(connection, &event, now)?)
 }
 
 async fn passkey_options(request: Request<Anyone, NoInput>) -> Result<Response, ApiError> {
@@ -217,7 +222,7 @@ async fn passkey_login(request: Request<Anyone, PasskeySignIn>) -> Result<Respon
     let after = match party.finish_authentication(&assertion, &challenge.state, &passkey.credential) {
         Ok(after) => after,
         Err(error) => {
-            record_wrong_answer(&app, &client, keys, &user, None, now).await?;
+            app.db.write(move |connection| record_wrong_answer(connection, &client, keys, &user, now)).await?;
             return Err(error.into());
         }
     };

@@ -111,13 +111,13 @@ async fn confirm_totp(request: Request<SignedInWithoutFactor, (UserId, FirstCode
     let event = Event::new(caller.actor(&client), Action::FactorAdded).target(&caller.user).detail("totp");
     let state = app.clone();
     let confirmed = caller.write(&app, move |connection| {
-        keys.map_or(Ok(false), |keys| keys.check(connection, Some(user_id), now))?;
+        keys.map_or(Ok(()), |keys| keys.confirm(connection, Some(user_id), now))?;
         let waiting = factors::totp_of_user(connection, user_id)?.into_iter().find(|factor| !factor.is_confirmed);
         let waiting = waiting.ok_or(ApiError::FactorNotFound)?;
         let secret = state.fernet.decrypt(&waiting.encrypted_secret).and_then(|text| TotpSecret::from_base32(&text));
         let code: String = code.expose().chars().filter(|char| !char.is_whitespace()).take(16).collect();
         let Some(step) = secret.and_then(|secret| secret.step_of(&code, None, now)) else {
-            keys.map_or(Ok(()), |keys| keys.failed(connection, now))?;
+            keys.map_or(Ok(()), |keys| keys.failed(connection, Some(user_id), now))?;
             audit::record(connection, &event.failed(), now)?;
             return Ok(None);
         };

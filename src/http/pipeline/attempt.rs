@@ -67,7 +67,7 @@ impl Drop for Attempt {
         let (app, Ok(runtime)) = (self.app.clone(), tokio::runtime::Handle::try_current()) else { return };
         runtime.spawn(async move {
             let now = app.clock.now();
-            if let Err(error) = app.db.write(move |connection| keys.failed(connection, now)).await {
+            if let Err(error) = app.db.write(move |connection| keys.count(connection, now)).await {
                 log::warn!("an abandoned sign-in could not be counted: {}", error.described());
             }
             drop(guard);
@@ -97,15 +97,30 @@ impl AttemptKeys {
         pair.max(network).max(account).map_or(Ok(is_known), |seconds| Err(ApiError::TooManyRequests(seconds)))
     }
 
-    /// Counts a failure.
-    pub fn failed(&self, connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
+    /// Rejects an attempt if others, perhaps on other servers, have failed since [`Self::check`] and left none for this one.
+    /// For the transaction that the outcome is written in: a client learns only outcomes that the limits allow.
+    pub fn confirm(&self, connection: &Connection, user: Option<Uuid>, now: Timestamp) -> Result<(), ApiError> {
+        let Self { pair, account, network } = *self;
+        Self { pair: pair.alone(), account: account.alone(), network: network.alone() }
+            .check(connection, user, now)
+            .map(drop)
+    }
+
+    /// Counts a failure, after [`Self::confirm`].
+    pub fn failed(&self, connection: &Connection, user: Option<Uuid>, now: Timestamp) -> Result<(), ApiError> {
+        self.confirm(connection, user, now)?;
+        Ok(self.count(connection, now)?)
+    }
+
+    fn count(&self, connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
         let counters = [&self.pair, &self.account, &self.network];
         counters.into_iter().try_for_each(|counter| counter.record_failure(connection, now))
     }
 
-    /// Clears the count of the account from this network, and remembers the network. The account's and the network's own
-    /// counts stay. Reports whether the network is new, and not the user's first.
-    pub fn succeeded(&self, connection: &Connection, user: Uuid, now: Timestamp) -> Result<bool, StoreError> {
+    /// After [`Self::confirm`], clears the count of the account from this network, and remembers the network. The account's
+    /// and the network's own counts stay. Reports whether the network is new, and not the user's first.
+    pub fn succeeded(&self, connection: &Connection, user: Uuid, now: Timestamp) -> Result<bool, ApiError> {
+        self.confirm(connection, Some(user), now)?;
         let is_new = !throttle::is_known_network(connection, user, &self.network.key)?
             && throttle::has_known_network(connection, user)?;
         throttle::clear(connection, &self.pair.key)?;

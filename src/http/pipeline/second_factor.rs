@@ -195,12 +195,14 @@ pub async fn open_challenge(
     user: &User,
     available: AvailableFactors,
     proof: FirstProof,
+    keys: Option<AttemptKeys>,
     now: Timestamp,
 ) -> Result<Option<ChallengeOffer>, ApiError> {
     let token = Secret::new(random::url_safe_text()?);
     let (state, user_id, network) = (app.clone(), user.id, network(client));
     let sha256 = sha256(token.expose());
     let opened = app.db.write(move |connection| {
+        keys.map_or(Ok(()), |keys| keys.confirm(connection, Some(user_id), now))?;
         let password = match proof {
             FirstProof::Password(hash) if users::password_hash(connection, user_id)?.as_ref() != Some(&hash) => {
                 return Ok(None);
@@ -255,10 +257,10 @@ pub enum Answer {
     Passkey(Box<Assertion>),
 }
 
-/// Checks an answer to a challenge of `user_id`; `None` if it is wrong.
+/// Checks an answer to a challenge of `user_id`.
 ///
 /// # Errors
-/// When the database can't be read, or for a passkey that isn't accepted for a reason that its owner should know.
+/// [`ApiError::WrongCode`] or [`ApiError::Passkey`] for a wrong answer. Others when the answer can't be checked.
 pub fn check_answer(
     connection: &Connection,
     app: &App,
@@ -266,22 +268,21 @@ pub fn check_answer(
     user_id: Uuid,
     answer: &Answer,
     now: Timestamp,
-) -> Result<Option<UsedFactor>, ApiError> {
+) -> Result<UsedFactor, ApiError> {
     match answer {
-        Answer::Code(code) => Ok(find_code(connection, app, user_id, code, now)?),
+        Answer::Code(code) => find_code(connection, app, user_id, code, now)?.ok_or(ApiError::WrongCode),
         Answer::Passkey(assertion) => {
             let party = relying_party(app)?;
             let known = factors::passkeys_of_user(connection, user_id, party.id())?;
-            let Some(known) = known.into_iter().find(|known| known.credential.id == assertion.credential_id()) else {
-                return Ok(None);
-            };
+            let known = known.into_iter().find(|known| known.credential.id == assertion.credential_id());
+            let known = known.ok_or(ApiError::WrongCode)?;
             match party.finish_authentication(assertion, &challenge.state, &known.credential) {
-                Ok(after) => Ok(Some(UsedFactor::Passkey { id: known.id, before: known.credential, after })),
+                Ok(after) => Ok(UsedFactor::Passkey { id: known.id, before: known.credential, after }),
                 Err(error @ PasskeyError::Cloned) => {
                     log::warn!("a passkey of {user_id} isn't accepted: {error}");
                     Err(error.into())
                 }
-                Err(_) => Ok(None),
+                Err(_) => Err(ApiError::WrongCode),
             }
         }
     }
@@ -299,7 +300,7 @@ pub async fn record_unknown_passkey(
 ) -> Result<(), ApiError> {
     let event = Event::new(client.actor(), Action::LoggedIn).detail("unknown passkey").failed();
     let recorded = app.db.write(move |connection| {
-        keys.map_or(Ok(()), |keys| keys.failed(connection, now))?;
+        keys.map_or(Ok(()), |keys| keys.failed(connection, None, now))?;
         Ok::<_, ApiError>(audit::record(connection, &event, now)?)
     });
     recorded.await
@@ -327,12 +328,14 @@ pub async fn check_current_password(
     let (hash, is_known) = hash.await?;
     let verification = app.hasher.verify(password, Some(hash), Requester { address: client.address, is_known });
     if Attempt::verify(attempt.as_ref(), verification).await? != PasswordCheck::Wrong {
-        return Ok(());
+        let confirmed =
+            app.db.read(move |connection| keys.map_or(Ok(()), |keys| keys.confirm(connection, Some(id), now)));
+        return confirmed.await;
     }
     let event = Event::new(caller.actor(client), Action::Refused).target(&caller.user).failed();
     let event = event.detail("wrong current password");
     let recorded = app.db.write(move |connection| {
-        keys.map_or(Ok(()), |keys| keys.failed(connection, now))?;
+        keys.map_or(Ok(()), |keys| keys.failed(connection, Some(id), now))?;
         Ok::<_, ApiError>(audit::record(connection, &event, now)?)
     });
     recorded.await?;

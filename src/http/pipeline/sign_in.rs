@@ -71,22 +71,28 @@ pub fn set_password_by_link(
     Ok(audit::record(connection, &Event::new(actor, Action::ResetLinkUsed).target(&user), now)?)
 }
 
-/// Starts a session. Everything that was proved is checked again inside of the transaction, and used up there.
-///
-/// # Errors
-/// When the account was deleted or deactivated meanwhile, or the database can't be written.
-pub async fn start_session(
-    app: &Data<App>,
-    client: &Client,
-    user: &User,
-    proof: Proof,
+/// A session that is about to start.
+pub struct SessionStart {
+    session: Session,
+    actor: Actor,
     keys: Option<AttemptKeys>,
     now: Timestamp,
-) -> Result<Result<(Session, User), NotStarted>, ApiError> {
-    let session = session_tokens::new_session(app, user, client, now);
-    let actor = client.actor_for(user);
-    let (id, started) = (user.id, session.clone());
-    let work = move |connection: &Connection| {
+}
+
+impl SessionStart {
+    /// A session of this user on this client.
+    pub fn new(app: &App, client: &Client, user: &User, keys: Option<AttemptKeys>, now: Timestamp) -> Self {
+        let session = session_tokens::new_session(app, user, client, now);
+        Self { session, actor: client.actor_for(user), keys, now }
+    }
+
+    /// Starts the session. Everything that was proved is checked again here, inside of a transaction, and used up.
+    ///
+    /// # Errors
+    /// When the account was deleted or deactivated meanwhile, or the database can't be written.
+    pub fn run(self, connection: &Connection, proof: &Proof) -> Result<Result<(Session, User), NotStarted>, ApiError> {
+        let Self { mut session, actor, keys, now } = self;
+        let id = session.user_id;
         let (user, hash) = users::find_with_hash(connection, id)?.ok_or(ApiError::InvalidLogin)?;
         if proof.verified.as_ref().is_some_and(|verified| *verified != hash) {
             return Ok(Err(NotStarted::PasswordChanged));
@@ -104,31 +110,45 @@ pub async fn start_session(
         {
             return Ok(Err(NotStarted::FactorUsed));
         }
-        if let Some(pending) = &proof.password {
-            set_password_by_link(connection, pending, actor.clone(), now)?;
-        }
         let mut details = Vec::new();
-        let mut started = started;
         if let Some(factor) = &proof.factor {
             if !factor.accept(connection, id, now)? {
                 return Ok(Err(NotStarted::FactorUsed));
             }
             details.push(factor.name());
             if let UsedFactor::Passkey { .. } = factor {
-                started.passkey_at = Some(now);
+                session.passkey_at = Some(now);
             }
+        }
+        if let Some(pending) = &proof.password {
+            set_password_by_link(connection, pending, actor.clone(), now)?;
         }
         if let Some(renewed) = &proof.renewed {
             users::replace_hash(connection, id, &hash, renewed)?;
         }
         users::set_last_login(connection, id, now)?;
-        sessions::insert(connection, &started)?;
+        sessions::insert(connection, &session)?;
         if keys.map_or(Ok(false), |keys| keys.succeeded(connection, id, now))? {
             details.push(NEW_PLACE);
         }
         let detail = Some(details.join(", ")).filter(|detail| !detail.is_empty());
         audit::record(connection, &Event { detail, ..Event::new(actor, Action::LoggedIn) }, now)?;
-        Ok(Ok((started, user)))
-    };
-    app.db.write(work).await
+        Ok(Ok((session, user)))
+    }
+}
+
+/// Starts a session in a transaction of its own.
+///
+/// # Errors
+/// As [`SessionStart::run`].
+pub async fn start_session(
+    app: &Data<App>,
+    client: &Client,
+    user: &User,
+    proof: Proof,
+    keys: Option<AttemptKeys>,
+    now: Timestamp,
+) -> Result<Result<(Session, User), NotStarted>, ApiError> {
+    let start = SessionStart::new(app, client, user, keys, now);
+    app.db.write(move |connection| start.run(connection, &proof)).await
 }
