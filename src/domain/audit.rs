@@ -122,6 +122,9 @@ pub enum Action {
     /// A second factor was removed.
     #[strum(serialize = "factor.remove")]
     FactorRemoved,
+    /// A second factor got another name.
+    #[strum(serialize = "factor.rename")]
+    FactorRenamed,
     /// Recovery codes were made in place of those before.
     #[strum(serialize = "recovery_codes.add")]
     RecoveryCodesMade,

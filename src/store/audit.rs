@@ -34,7 +34,7 @@ const MAX_FREQUENT_OF_ACTOR: i64 = 2_000;
 macro_rules! frequent {
     () => {
         "(action IN ('user.change', 'site.enter', 'access.refuse', 'store_key.save', \
-         'data.export', 'deletion.request', 'deletion.withdraw'))"
+         'data.export', 'deletion.request', 'deletion.withdraw', 'factor.rename'))"
     };
 }
 /// A user's excess entries are deleted every this many of them.

@@ -99,6 +99,58 @@ fn a_superuser_can_remove_other_users_factors_but_not_add_any() {
 }
 
 #[test]
+fn a_superusers_api_key_removes_factors_of_others_but_not_its_owners() {
+    let (server, admin, id) = with_alice(&[("throttle", "false")]);
+    let access = server.login(ALICE.0, ALICE.1).access;
+    server.enroll(&id, &access, ALICE.1);
+    let own = server.whoami(&admin).field("id");
+    server.enroll(&own, &admin, ADMIN.1);
+    let (key, members) = (server.create_key(&admin, "help desk").1, server.create_key(&access, "script").1);
+    let path = |user: &str| {
+        let factor = server.factors(user, &admin)["factors"][0]["id"].as_str().unwrap().to_owned();
+        format!("/api/v1/users/{user}/factors/{factor}")
+    };
+    let refused = "Sign in interactively to manage second factors";
+    let body = json!({ "current_password": ADMIN.1 });
+    server.call_by_key("DELETE", &path(&own), &key, &body).refused(403, refused);
+    server.call_by_key("DELETE", &path(&id), &members, &Value::Null).refused(403, refused);
+    server.call_by_key("DELETE", &path(&own), &members, &Value::Null).refused(403, "Permission denied");
+    server.call_by_key("DELETE", &path(&id), &key, &Value::Null).expect(200);
+    assert_eq!(server.try_login(ALICE.0, ALICE.1).status, 200);
+}
+
+#[test]
+fn removing_a_factor_checks_permission_and_existence_before_the_password_and_needs_no_body() {
+    let (server, admin, id) = with_alice(&[]);
+    let access = server.login(ALICE.0, ALICE.1).access;
+    let other = server.member(&admin, "bob").1.access;
+    server.enroll(&id, &access, ALICE.1);
+    let base = format!("/api/v1/users/{id}/factors");
+    let path = format!("{base}/{}", server.factors(&id, &access)["factors"][0]["id"].as_str().unwrap());
+    let nil = "00000000-0000-0000-0000-000000000000";
+    let wrong = json!({ "current_password": "wrong" });
+    for body in [Value::Null, wrong] {
+        server.call("DELETE", &path, &other, &body).refused(403, "Permission denied");
+        server.call("DELETE", &format!("{base}/{nil}"), &access, &body).refused(404, "Second factor not found");
+        server.call("DELETE", &format!("{base}/{nil}"), &admin, &body).refused(404, "Second factor not found");
+        let nobody = format!("/api/v1/users/{nil}/factors/{nil}");
+        server.call("DELETE", &nobody, &admin, &body).refused(404, "User not found");
+    }
+    for method in ["totp", "passkey/options", "recovery-codes"] {
+        let refused = server.call("POST", &format!("{base}/{method}"), &access, &Value::Null);
+        refused.refused(403, "Enter your current password, or sign in with a passkey");
+    }
+    let refused = server.call("DELETE", &path, &access, &Value::Null);
+    refused.refused(403, "Enter your current password, or sign in with a passkey");
+    server.call("DELETE", &path, &admin, &Value::Null).expect(200);
+    // A recent passkey stands in for the password, so that there is nothing to send.
+    let mut passkey = server.add_passkey(&id, &access, ALICE.1);
+    let access = server.passkey_login(&mut passkey).expect(200).field("access_token");
+    let path = format!("{base}/{}", server.factors(&id, &access)["factors"][0]["id"].as_str().unwrap());
+    server.call("DELETE", &path, &access, &Value::Null).expect(200);
+}
+
+#[test]
 fn others_see_and_change_nothing() {
     let (server, admin, id) = with_alice(&[]);
     let other = server.member(&admin, "bob").1.access;
@@ -114,15 +166,20 @@ fn others_see_and_change_nothing() {
 
 #[test]
 fn a_factor_is_renamed_and_recovery_codes_go_with_the_last_factor() {
-    let (server, _, id) = with_alice(&[]);
+    let (server, admin, id) = with_alice(&[]);
     let access = server.login(ALICE.0, ALICE.1).access;
     server.enroll(&id, &access, ALICE.1);
     server.recovery_codes(&id, &access, ALICE.1);
     let factor = server.factors(&id, &access)["factors"][0].clone();
     assert_eq!(factor["name"], "Authenticator app");
     let path = format!("/api/v1/users/{id}/factors/{}", factor["id"].as_str().unwrap());
-    server.call("PATCH", &path, &access, &json!({ "name": "Phone" })).expect(200);
-    assert_eq!(server.factors(&id, &access)["factors"][0]["name"], "Phone");
+    for _ in 0..2 {
+        server.call("PATCH", &path, &access, &json!({ "name": "Phone" })).expect(200);
+        assert_eq!(server.factors(&id, &access)["factors"][0]["name"], "Phone");
+    }
+    let [renamed] = &server.audit(&admin, "factor.rename")[..] else { panic!("not one entry") };
+    assert_eq!((&renamed["detail"], &renamed["count"]), (&json!("totp: \"Authenticator app\" → \"Phone\""), &json!(1)));
+    assert_eq!((&renamed["actor_name"], &renamed["target_name"]), (&json!("alice"), &json!("alice")));
     server.call("DELETE", &path, &access, &json!({ "current_password": ALICE.1 })).expect(200);
     assert_eq!(server.factors(&id, &access)["recovery_codes_left"], 0);
 }

@@ -136,16 +136,44 @@ fn a_recovery_code_signs_in_once_in_either_form() {
 }
 
 #[test]
-fn with_second_factors_off_the_password_alone_signs_in() {
-    enrolled!(&[] => server, _admin, id, _app);
-    let access = server.login(ALICE.0, &format!("{}{}", ALICE.1, server.code(&_app))).access;
-    assert_eq!(server.factors(&id, &access)["factors"].as_array().unwrap().len(), 1);
+fn with_second_factors_off_the_password_alone_signs_in_and_what_was_set_up_is_kept() {
+    enrolled!(&[] => server, _admin, id, app);
+    let access = server.login(ALICE.0, &format!("{}{}", ALICE.1, server.code(&app))).access;
+    let mut passkey = server.add_passkey(&id, &access, ALICE.1);
+    let offered = server.ask_for_passkey();
+    let asked = server.try_login(ALICE.0, ALICE.1).expect(401).json();
     let clock = server.clock.clone();
     let dir = server.stop();
     let server = crate::support::requests::with(&[("second_factor", "off")]).clock(&clock).in_dir(&dir).start();
+    server.advance(30);
     let access = server.login(ALICE.0, ALICE.1).access;
-    let path = format!("/api/v1/users/{id}/factors/totp");
-    server.call("POST", &path, &access, &json!({ "current_password": ALICE.1 })).expect(404);
+    let base = format!("/api/v1/users/{id}/factors");
+    let password = json!({ "current_password": ALICE.1 });
+    let code = json!({ "code": server.code(&app) });
+    let answer = json!({ "challenge": asked["challenge"], "code": server.code(&app) });
+    let credential = passkey.get(&offered["options"]);
+    let alone = json!({ "challenge": offered["challenge"], "credential": credential });
+    for (path, body) in [
+        (format!("{base}/totp"), &password),
+        (format!("{base}/totp/confirm"), &code),
+        (format!("{base}/passkey/options"), &password),
+        (format!("{base}/passkey"), &alone),
+        (format!("{base}/recovery-codes"), &password),
+        ("/api/v1/login/second-factor".to_owned(), &answer),
+        ("/api/v1/login/passkey/options".to_owned(), &json!({})),
+        ("/api/v1/login/passkey".to_owned(), &alone),
+        ("/api/v1/login/again".to_owned(), &code),
+        ("/api/v1/login/again".to_owned(), &alone),
+    ] {
+        let refused = server.call("POST", &path, &access, body);
+        assert_eq!((refused.status, refused.detail().as_str()), (404, "Not Found"), "{path}");
+    }
+    server.call("POST", "/api/v1/login/again", &access, &json!({ "password": ALICE.1 })).expect(200);
+    let kept = server.factors(&id, &access)["factors"].clone();
+    let path = |n: usize| format!("{base}/{}", kept[n]["id"].as_str().unwrap());
+    server.call("PATCH", &path(0), &access, &json!({ "name": "Phone" })).expect(200);
+    server.call("DELETE", &path(0), &access, &password).expect(200);
+    server.call("DELETE", &path(1), &_admin, &serde_json::Value::Null).expect(200);
 }
 
 #[test]

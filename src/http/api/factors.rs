@@ -4,6 +4,7 @@ use utoipa::ToSchema;
 
 use crate::domain::audit::{Action, Event};
 use crate::domain::policy;
+use crate::domain::second_factor::Factor;
 use crate::http::models::Detail;
 use crate::http::models::factors::{FactorRead, FactorsResponse};
 use crate::http::pipeline::body::BodyKind;
@@ -39,7 +40,10 @@ pub fn routes() -> Vec<Route> {
             .fails_with(404, "The factor doesn't exist."),
         Route::delete(FACTOR, remove)
             .named(TAG, "remove_factor_api_v1_users__user_id__factors__factor_id__delete", "Remove a second factor")
-            .about("Removes one of your own factors, or, as a superuser, one of another user.")
+            .about(
+                "Removes one of your own factors, with the current password or a recent passkey, or, as a superuser, one of \
+                 another user. An API key can't remove those of its owner.",
+            )
             .responds_with::<Detail>(200)
             .fails_with(404, "The factor doesn't exist."),
     ]
@@ -88,17 +92,22 @@ impl Input for FactorName {
 async fn rename(
     request: Request<SignedInWithoutFactor, ((UserId, FactorId), FactorName)>,
 ) -> Result<Response, ApiError> {
-    let Request { app, caller, input: ((UserId(user_id), FactorId(id)), FactorName { name }), .. } = request;
+    let Request { app, now, client, caller, input: ((UserId(user_id), FactorId(id)), FactorName { name }) } = request;
     policy::may_manage_factors(&caller, user_id)?;
+    let (actor, user) = (caller.actor(&client), caller.user.clone());
     let renamed = caller.write(&app, move |connection| {
-        let kind = find_factor(connection, user_id, id)?.kind;
-        Ok(factors::rename(connection, user_id, id, &kind.name_or_default(Some(name)))?)
+        let Factor { kind, name: old, .. } = find_factor(connection, user_id, id)?;
+        let name = kind.name_or_default(Some(name));
+        if name == old {
+            return Ok(());
+        }
+        factors::rename(connection, user_id, id, &name)?;
+        let event = Event::new(actor, Action::FactorRenamed).target(&user);
+        let event = event.detail(format!("{}: \"{old}\" → \"{name}\"", kind.as_str()));
+        Ok(audit::record(connection, &event, now)?)
     });
-    if renamed.await? {
-        Ok(Response::json(&Detail { detail: messages::FACTOR_RENAMED }))
-    } else {
-        Err(ApiError::FactorNotFound)
-    }
+    renamed.await?;
+    Ok(Response::json(&Detail { detail: messages::FACTOR_RENAMED }))
 }
 
 async fn remove(
@@ -107,11 +116,16 @@ async fn remove(
     let ((UserId(user_id), FactorId(id)), input) = &request.input;
     let (user_id, id) = (*user_id, *id);
     request.caller.may_act_on(user_id)?;
+    policy::may_remove_factors(&request.caller, user_id)?;
+    let found = request.app.db.read(move |connection| {
+        users::find(connection, user_id)?.ok_or(ApiError::UserNotFound)?;
+        find_factor(connection, user_id, id).map(drop)
+    });
+    found.await?;
     // A superuser helps people who lost a device; that needs no password of theirs.
     if request.caller.is(user_id) {
         prove_owner(&request, user_id, input.current_password.as_ref()).await?;
     } else {
-        policy::may_remove_factors_of_others(&request.caller)?;
         check_password(&request, input.current_password.as_ref()).await?;
     }
     let Request { app, now, client, caller, .. } = request;

@@ -90,6 +90,9 @@ impl Input for Proof {
 async fn again(request: Request<SignedInWithoutFactor, Proof>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input: proof } = request;
     let session = policy::may_sign_in_again(&caller)?;
+    if !matches!(proof, Proof::Password(_)) {
+        second_factor::require_offered(&app)?;
+    }
     let attempt = Attempt::begin(&app, caller.user.username.as_str(), client.address).await;
     let (keys, id) = (attempt.as_ref().and_then(Attempt::keys), caller.user.id);
     let is_right_password = match &proof {

@@ -49,6 +49,7 @@ async fn passkey_options(
 ) -> Result<Response, ApiError> {
     let (UserId(user_id), input) = &request.input;
     let user_id = *user_id;
+    may_add_to(&request.app, &request.caller, user_id)?;
     prove_owner(&request, user_id, input.current_password.as_ref()).await?;
     let Request { app, now, client, caller, .. } = request;
     second_factor::relying_party(&app)?;

@@ -8,7 +8,7 @@ use crate::domain::secret::Secret;
 use crate::http::models::factors::RecoveryCodes;
 use crate::http::pipeline::caller::SignedInWithoutFactor;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::factor_owner::{CurrentPassword, TAG, prove_owner};
+use crate::http::pipeline::factor_owner::{CurrentPassword, TAG, may_add_to, prove_owner};
 use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Request, UserId};
 use crate::http::pipeline::response::Response;
@@ -30,6 +30,7 @@ async fn make_recovery_codes(
 ) -> Result<Response, ApiError> {
     let (UserId(user_id), input) = &request.input;
     let user_id = *user_id;
+    may_add_to(&request.app, &request.caller, user_id)?;
     prove_owner(&request, user_id, input.current_password.as_ref()).await?;
     let Request { app, now, client, caller, .. } = request;
     let codes = recovery_code::generate()?;

@@ -102,6 +102,7 @@ async fn finish(request: Request<Anyone, ChallengeAnswer>) -> Result<Response, A
 
 async fn finish_login(request: Request<Anyone, ChallengeAnswer>) -> Result<Response, ApiError> {
     let Request { app, now, client, input: ChallengeAnswer { challenge, answer }, .. } = request;
+    second_factor::require_offered(&app)?;
     let (sha256, network) = (sha256(challenge.expose()), second_factor::network(&client));
     let found = app.db.read(move |connection| {
         let found = challenges::find(connection, &sha256, ChallengePurpose::SecondFactor, &network, now)?;
@@ -201,6 +202,7 @@ async fn passkey(request: Request<Anyone, PasskeySignIn>) -> Result<Response, Ap
 
 async fn passkey_login(request: Request<Anyone, PasskeySignIn>) -> Result<Response, ApiError> {
     let Request { app, now, client, input: PasskeySignIn { challenge, assertion }, .. } = request;
+    let party = second_factor::relying_party(&app)?;
     let challenge = passkey_sign_in::open(&app, &client, &challenge, now)?;
     let id = assertion.credential_id().to_vec();
     let found = app.db.read(move |connection| {
@@ -218,7 +220,6 @@ async fn passkey_login(request: Request<Anyone, PasskeySignIn>) -> Result<Respon
         second_factor::record_unknown_passkey(&app, &client, keys, now).await?;
         return Err(ApiError::UnknownPasskey);
     };
-    let party = second_factor::relying_party(&app)?;
     let after = match party.finish_authentication(&assertion, &challenge.state, &passkey.credential) {
         Ok(after) => after,
         Err(error) => {

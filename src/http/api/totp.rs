@@ -57,6 +57,7 @@ async fn add_totp(
 ) -> Result<Response, ApiError> {
     let (UserId(user_id), input) = &request.input;
     let user_id = *user_id;
+    may_add_to(&request.app, &request.caller, user_id)?;
     prove_owner(&request, user_id, input.current_password.as_ref()).await?;
     let Request { app, now, caller, input: (_, input), .. } = request;
     let secret = TotpSecret::generate()?;

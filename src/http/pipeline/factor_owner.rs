@@ -5,12 +5,16 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::auth::hashing_queue::Requester;
 use crate::auth::passkey::RelyingParty;
+use crate::auth::password_hasher::PasswordCheck;
+use crate::domain::audit::{Action, Event};
 use crate::domain::policy;
 use crate::domain::second_factor::{Factor, MAX_FACTORS, MAX_NAME_CHARS};
 use crate::domain::secret::Secret;
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::body::BodyKind;
+use crate::http::pipeline::attempt::Attempt;
+use crate::http::pipeline::body::{Body, BodyKind};
 use crate::http::pipeline::caller::SignedInWithoutFactor;
 use crate::http::pipeline::credentials::Authenticated;
 use crate::http::pipeline::error::ApiError;
@@ -20,7 +24,7 @@ use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::second_factor;
 use crate::http::pipeline::validation::{FieldError, FieldErrors};
-use crate::store::{Connection, StoreError, factors, sessions};
+use crate::store::{Connection, StoreError, audit, factors, sessions, users};
 
 /// The group of these routes in the API's description.
 pub const TAG: &str = "Second factors";
@@ -43,6 +47,9 @@ impl Input for CurrentPassword {
     const BODY: BodyKind = BodyKind::Json;
 
     fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+        if *source.body == Body::None {
+            return Some(Self { current_password: None, name: None });
+        }
         let fields = Fields::of(source.body, errors)?;
         let current_password = fields.optional("current_password", errors, fields::secret);
         let name = fields.optional("name", errors, factor_name);
@@ -55,7 +62,7 @@ impl Input for CurrentPassword {
     }
 
     fn describe(operation: &mut Operation) {
-        operation.body::<Self>("application/json");
+        operation.optional_body::<Self>("application/json");
     }
 }
 
@@ -64,14 +71,17 @@ pub fn factor_name(value: &Value) -> Result<String, FieldError> {
     fields::text(value, MAX_NAME_CHARS).map(|name| name.trim().to_owned())
 }
 
-/// Makes sure that the caller may add or remove factors of their own account: in a session, with the current password
-/// or a passkey of the last ten minutes.
+/// Makes sure that the caller may change factors of their own account: in a session, with the current password or a
+/// passkey of the last ten minutes.
+///
+/// # Errors
+/// As [`check_password`], [`ApiError::CurrentPasswordNeeded`], or that the caller may not do this.
 pub async fn prove_owner<I>(
     request: &Request<Recent<SignedInWithoutFactor>, I>,
     user_id: Uuid,
     current_password: Option<&Secret>,
 ) -> Result<(), ApiError> {
-    let session = may_add_to(&request.app, &request.caller, user_id)?;
+    let session = policy::may_manage_factors(&request.caller, user_id)?;
     if current_password.is_some() {
         return check_password(request, current_password).await;
     }
@@ -87,18 +97,48 @@ pub async fn prove_owner<I>(
 
 /// Makes sure that the caller may add factors to this account: in a session of the account's, if factors are offered.
 /// Returns the session.
+///
+/// # Errors
+/// That the caller may not do this.
 pub fn may_add_to(app: &App, caller: &Authenticated, user_id: Uuid) -> Result<Uuid, ApiError> {
     let session = policy::may_manage_factors(caller, user_id)?;
-    if app.config.second_factor.is_on() { Ok(session) } else { Err(ApiError::NotFound) }
+    second_factor::require_offered(app).map(|()| session)
 }
 
-/// Checks the caller's password, if it was sent.
+/// Checks the caller's password, if it was sent, and counts a wrong one like a failed sign-in.
+///
+/// # Errors
+/// [`ApiError::WrongCurrentPassword`], or when too many attempts failed.
 pub async fn check_password<I>(
     request: &Request<Recent<SignedInWithoutFactor>, I>,
     current_password: Option<&Secret>,
 ) -> Result<(), ApiError> {
     let (Some(password), Request { app, client, caller, now, .. }) = (current_password, request) else { return Ok(()) };
-    second_factor::check_current_password(app, client, caller, password, *now).await
+    let (now, id) = (*now, caller.user.id);
+    let attempt = Attempt::begin(app, caller.user.username.as_str(), client.address).await;
+    let keys = attempt.as_ref().and_then(Attempt::keys);
+    let hash = app.db.read(move |connection| {
+        let is_known = keys.map_or(Ok(false), |keys| keys.check(connection, Some(id), now))?;
+        let hash = users::password_hash(connection, id)?.ok_or(ApiError::UserNotFound)?;
+        Ok::<_, ApiError>((hash, is_known))
+    });
+    let (hash, is_known) = hash.await?;
+    let verification = app.hasher.verify(password, Some(hash), Requester { address: client.address, is_known });
+    if Attempt::verify(attempt.as_ref(), verification).await? != PasswordCheck::Wrong {
+        let confirm = move |connection: &Connection| match keys {
+            Some(keys) => keys.confirm(connection, Some(id), now),
+            None => Ok(()),
+        };
+        return app.db.read(confirm).await;
+    }
+    let event = Event::new(caller.actor(client), Action::Refused).target(&caller.user).failed();
+    let event = event.detail("wrong current password");
+    let recorded = app.db.write(move |connection| {
+        keys.map_or(Ok(()), |keys| keys.failed(connection, Some(id), now))?;
+        Ok::<_, ApiError>(audit::record(connection, &event, now)?)
+    });
+    recorded.await?;
+    Err(ApiError::WrongCurrentPassword)
 }
 
 /// Refuses a further factor if the account has as many as it can have.

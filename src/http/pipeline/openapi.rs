@@ -145,8 +145,17 @@ impl Operation {
 
     /// Sets the body to a `T` of this media type.
     pub fn body<T: ToSchema>(&mut self, media_type: &str) {
+        self.set_body::<T>(media_type, Required::True);
+    }
+
+    /// Sets the body, which can be left out, to a `T` of this media type.
+    pub fn optional_body<T: ToSchema>(&mut self, media_type: &str) {
+        self.set_body::<T>(media_type, Required::False);
+    }
+
+    fn set_body<T: ToSchema>(&mut self, media_type: &str, required: Required) {
         let content = Content::new(Some(self.reference::<T>()));
-        let body = RequestBodyBuilder::new().content(media_type, content).required(Some(Required::True)).build();
+        let body = RequestBodyBuilder::new().content(media_type, content).required(Some(required)).build();
         self.inner.request_body = Some(RefOr::T(body));
     }
 

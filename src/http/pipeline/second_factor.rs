@@ -5,9 +5,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::auth::api_key::sha256;
-use crate::auth::hashing_queue::Requester;
 use crate::auth::passkey::{Assertion, PasskeyError, RelyingParty};
-use crate::auth::password_hasher::PasswordCheck;
 use crate::auth::random;
 use crate::auth::recovery_code;
 use crate::auth::totp::{self, TotpSecret};
@@ -18,10 +16,9 @@ use crate::domain::second_factor::{AvailableFactors, FactorKind, PendingPassword
 use crate::domain::secret::{PasswordHash, Secret};
 use crate::domain::user::User;
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
+use crate::http::pipeline::attempt::AttemptKeys;
 use crate::http::pipeline::challenge_offer::ChallengeOffer;
 use crate::http::pipeline::client::Client;
-use crate::http::pipeline::credentials::Authenticated;
 use crate::http::pipeline::error::ApiError;
 use crate::store::challenges::{self, Challenge, ChallengePurpose};
 use crate::store::{Connection, StoreError, audit, factors, users};
@@ -233,14 +230,20 @@ pub async fn open_challenge(
     Ok(opened.await?.map(|passkey| ChallengeOffer { token, factors: available, passkey }))
 }
 
+/// Refuses what has to do with second factors if the settings don't offer them.
+///
+/// # Errors
+/// [`ApiError::NotFound`], as if the route didn't exist.
+pub fn require_offered(app: &App) -> Result<(), ApiError> {
+    if app.config.second_factor.is_on() { Ok(()) } else { Err(ApiError::NotFound) }
+}
+
 /// The relying party that passkeys belong to.
 ///
 /// # Errors
 /// When passkeys can't be used at this server's address.
 pub fn relying_party(app: &App) -> Result<&RelyingParty, ApiError> {
-    if !app.config.second_factor.is_on() {
-        return Err(ApiError::NotFound);
-    }
+    require_offered(app)?;
     app.relying_party.as_ref().map_err(|why| ApiError::PasskeysUnavailable(*why))
 }
 
@@ -304,40 +307,4 @@ pub async fn record_unknown_passkey(
         Ok::<_, ApiError>(audit::record(connection, &event, now)?)
     });
     recorded.await
-}
-
-/// Checks the current password of the caller, and counts a wrong one like a failed sign-in.
-///
-/// # Errors
-/// [`ApiError::WrongCurrentPassword`], or when too many attempts failed.
-pub async fn check_current_password(
-    app: &Data<App>,
-    client: &Client,
-    caller: &Authenticated,
-    password: &Secret,
-    now: Timestamp,
-) -> Result<(), ApiError> {
-    let attempt = Attempt::begin(app, caller.user.username.as_str(), client.address).await;
-    let keys = attempt.as_ref().and_then(Attempt::keys);
-    let id = caller.user.id;
-    let hash = app.db.read(move |connection| {
-        let is_known = keys.map_or(Ok(false), |keys| keys.check(connection, Some(id), now))?;
-        let hash = users::password_hash(connection, id)?.ok_or(ApiError::UserNotFound)?;
-        Ok::<_, ApiError>((hash, is_known))
-    });
-    let (hash, is_known) = hash.await?;
-    let verification = app.hasher.verify(password, Some(hash), Requester { address: client.address, is_known });
-    if Attempt::verify(attempt.as_ref(), verification).await? != PasswordCheck::Wrong {
-        let confirmed =
-            app.db.read(move |connection| keys.map_or(Ok(()), |keys| keys.confirm(connection, Some(id), now)));
-        return confirmed.await;
-    }
-    let event = Event::new(caller.actor(client), Action::Refused).target(&caller.user).failed();
-    let event = event.detail("wrong current password");
-    let recorded = app.db.write(move |connection| {
-        keys.map_or(Ok(()), |keys| keys.failed(connection, Some(id), now))?;
-        Ok::<_, ApiError>(audit::record(connection, &event, now)?)
-    });
-    recorded.await?;
-    Err(ApiError::WrongCurrentPassword)
 }
