@@ -8,6 +8,7 @@ use crate::cli::audit;
 use crate::cli::import::ImportSource;
 use crate::cli::invitations::InvitationCommand;
 use crate::cli::keys::KeyCommand;
+use crate::cli::moving::MoveArguments;
 use crate::cli::names::NamesCommand;
 use crate::cli::output_file::HELPER_COMMAND;
 use crate::cli::restore::RestoreOptions;
@@ -198,6 +199,17 @@ Examples:
         /// The new file, with one JSON object per line, or - for standard output.
         file: PathBuf,
     },
+    /// Move all data from SQLite to PostgreSQL or back. Stop the server first.
+    #[command(after_long_help = "\
+With the address of an empty PostgreSQL database, the database of the data directory is copied there. With a directory, the
+database in the settings is copied to a new SQLite file there. All tables are copied in one transaction, with sessions, keys
+and audit log, and compared before it is committed. The source stays as it is. Afterwards, change the setting `database`, as
+the command says.
+
+Examples:
+  usher move --to postgres://usher@db.example.org/usher --database-password-file /etc/usher/database_password
+  usher move --to /var/lib/usher-sqlite")]
+    Move(MoveArguments),
     /// Replace the secret key and end all sessions. Stop the server first.
     #[command(after_long_help = "\
 If `secret_key` isn't set, the key is in the data directory. The command creates a new one there and keeps the old one
@@ -263,6 +275,7 @@ impl Command {
         match self {
             Self::Restore { file, .. } => vec![file],
             Self::Import { source } => source.input_files(),
+            Self::Move(moving) => moving.input_files(),
             Self::RotateSecret { old_secret_key_file: Some(file), .. } => vec![file],
             _ => Vec::new(),
         }

@@ -17,18 +17,23 @@ pub(super) fn validate(config: &Config, sources: &Sources<'_>) -> Result<(), Con
     };
     let refused =
         |name: &str, fault: &str| Err(ConfigError::Fault { origin: sources.origin(name), fault: fault.to_owned() });
-    let rest = address.strip_prefix("postgres://").or_else(|| address.strip_prefix("postgresql://"));
-    let Some((authority, _)) = rest.and_then(|rest| rest.split_once('/')) else {
-        return refused("database", "is not a PostgreSQL address; write postgres://USER@HOST/DATABASE");
-    };
-    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
-    if user.contains(':') || address.contains("password=") {
-        return refused("database", "contains a password; remove it, and set `database_password_file`");
+    match password_in(address) {
+        None => return refused("database", "is not a PostgreSQL address; write postgres://USER@HOST/DATABASE"),
+        Some(true) => return refused("database", "contains a password; remove it, and set `database_password_file`"),
+        Some(false) => {}
     }
     if config.backup_schedule != Schedule::Off {
         return refused("backup_schedule", BACKUPS);
     }
     Ok(())
+}
+
+/// Reports whether a PostgreSQL address contains a password; `None` if it is another address.
+pub fn password_in(address: &str) -> Option<bool> {
+    let rest = address.strip_prefix("postgres://").or_else(|| address.strip_prefix("postgresql://"))?;
+    let (authority, _) = rest.split_once('/')?;
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    Some(user.contains(':') || address.contains("password="))
 }
 
 /// What to use instead of scheduled backups.

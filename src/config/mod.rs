@@ -19,6 +19,7 @@ mod values;
 mod words;
 
 pub use bind::Bind;
+pub use database::password_in;
 pub use documentation::{example_file, markdown_tables};
 pub use error::{ConfigError, Origin, ValueSource};
 pub use flags::flags;

@@ -571,7 +571,7 @@ export const audit = {
     'store_key.save': 'Store key saved', 'site.enter': 'Site opened', setup: 'First superuser created',
     backup: 'Backup created', restore: 'Backup restored', import: 'Accounts imported', export: 'Accounts exported',
     'factor.add': 'Second factor added', 'factor.remove': 'Second factor removed', 'factor.rename': 'Second factor renamed',
-    'recovery_codes.add': 'Recovery codes made', 'secret.rotate': 'Secret key rotated', 'access.refuse': 'Access denied',
+    'recovery_codes.add': 'Recovery codes made', move: 'Database moved', 'secret.rotate': 'Secret key rotated', 'access.refuse': 'Access denied',
     'name.release': 'Name released',
   },
   /** The fields that a change of an account names. */

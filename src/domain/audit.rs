@@ -113,6 +113,9 @@ pub enum Action {
     /// All accounts were exported to a file.
     #[strum(serialize = "export")]
     Exported,
+    /// All data was moved between SQLite and PostgreSQL.
+    #[strum(serialize = "move")]
+    Moved,
     /// The secret key was replaced.
     #[strum(serialize = "secret.rotate")]
     SecretRotated,

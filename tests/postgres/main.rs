@@ -12,6 +12,7 @@ mod support;
 mod both;
 mod coverage;
 mod failover;
+mod moving;
 mod network_failures;
 mod repository;
 mod repository_links;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// Writes a hash as 64 digits.
-pub(super) fn to_hex(bytes: &[u8; 32]) -> String {
+pub(in crate::cli) fn to_hex(bytes: &[u8; 32]) -> String {
     bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a String can't fail.
         let _ = write!(text, "{byte:02x}");

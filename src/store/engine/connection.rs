@@ -303,6 +303,14 @@ impl Connection {
         }
     }
 
+    /// Returns PostgreSQL's session, for what only PostgreSQL has.
+    pub fn postgres(&self) -> Option<&PostgresSession> {
+        match &self.0 {
+            Sqlite(_) => None,
+            Postgres(session) => Some(session),
+        }
+    }
+
     /// Closes the connection, and reports what goes wrong.
     pub fn close(self) -> Result<(), StoreError> {
         match self.0 {

@@ -34,14 +34,26 @@ pub enum SchemaError {
 
 /// Creates the schema in an empty database if `create` is set, or checks its version.
 pub fn prepare(connection: &Connection, create: bool) -> Result<(), SchemaError> {
+    begin(connection, create).inspect_err(|_| {
+        // Report the first error; a failed ROLLBACK ends with the connection.
+        let _ = connection.batch("ROLLBACK");
+    })?;
+    Ok(connection.batch("COMMIT")?)
+}
+
+/// Begins a transaction that waits for others without a limit, and [prepares](prepare) the schema in it. Until it ends, no
+/// server starts.
+pub fn begin(connection: &Connection, create: bool) -> Result<(), SchemaError> {
+    connection.batch("BEGIN; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")?;
     if !connection.one("SELECT current_setting('fsync') = 'on'", &[], |row| row.get::<bool>(0))? {
         return Err(SchemaError::NoFsync);
     }
-    // Another server may take its time.
-    connection.batch("BEGIN; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")?;
-    let outcome = create_or_check(connection, create);
-    connection.batch(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
-    outcome
+    create_or_check(connection, create)
+}
+
+/// Returns the version of the schema.
+pub fn version(connection: &Connection) -> Result<u32, StoreError> {
+    connection.one("SELECT version FROM schema_version", &[], |row| row.get(0))
 }
 
 /// Reports whether a standby has each commit before it is acknowledged.
@@ -54,7 +66,7 @@ fn create_or_check(connection: &Connection, create: bool) -> Result<(), SchemaEr
     connection.batch(LOCK)?;
     let table = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?";
     if connection.exists(table, bind!["schema_version"])? {
-        let found: u32 = connection.one("SELECT version FROM schema_version", &[], |row| row.get(0))?;
+        let found = version(connection)?;
         return if found > VERSION { Err(SchemaError::Newer(found)) } else { Ok(()) };
     }
     if connection.exists("SELECT 1 FROM pg_tables WHERE schemaname = current_schema()", &[])? {

@@ -98,7 +98,9 @@ impl PostgresServer {
 
     /// Opens a connection for a long transaction, in which usher itself may work for more than the usual 5 s.
     pub fn connect_for_bulk(&self) -> Result<Connection, StoreError> {
-        let connection = self.connect(ConnectionKind::Writer)?;
+        let session = PostgresSession::open(self)?;
+        session.allow_long_answers();
+        let connection = Connection::from(session);
         connection.batch("SET idle_in_transaction_session_timeout = 0")?;
         Ok(connection)
     }

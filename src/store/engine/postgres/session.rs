@@ -29,6 +29,8 @@ use crate::store::engine::value::Value;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long PostgreSQL may take to answer. Longer than `lock_timeout` in [`super::server`].
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long PostgreSQL may take to answer in a long transaction, whose commit and checks take longer.
+const LONG_ANSWER_TIMEOUT: Duration = Duration::from_mins(10);
 /// How long an orderly end may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -46,6 +48,7 @@ pub struct PostgresSession {
     /// Prepared statements by their text, as the tables' queries have it.
     statements: RefCell<HashMap<String, Statement>>,
     in_transaction: Cell<bool>,
+    answer_timeout: Cell<Duration>,
     /// Statements that are sent with the next one, which saves a round trip for each.
     deferred: RefCell<String>,
     /// Whether PostgreSQL didn't answer in time, or doesn't accept writes any more.
@@ -73,6 +76,7 @@ impl PostgresSession {
             link: Some(Link { runtime, client, transport }),
             statements: RefCell::new(HashMap::new()),
             in_transaction: Cell::new(false),
+            answer_timeout: Cell::new(ANSWER_TIMEOUT),
             deferred: RefCell::default(),
             is_lost: Cell::new(false),
             has_warned,
@@ -83,8 +87,21 @@ impl PostgresSession {
         self.link.as_ref().expect("only drop takes it")
     }
 
+    /// The driver's handle.
+    pub(super) fn client(&self) -> &Client {
+        &self.link().client
+    }
+
+    /// Lets PostgreSQL take longer to answer, for a long transaction.
+    pub(super) fn allow_long_answers(&self) {
+        self.answer_timeout.set(LONG_ANSWER_TIMEOUT);
+    }
+
     /// Waits for an answer, and for that to the deferred statements, which are sent before.
-    fn wait<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, StoreError> {
+    pub(super) fn wait<T>(
+        &self,
+        answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, StoreError> {
         let Link { runtime, client, .. } = self.link();
         let deferred = self.deferred.take();
         let answers = async {
@@ -95,7 +112,7 @@ impl PostgresSession {
             let (before, answer) = join(client.batch_execute(&deferred), answer).await;
             before.and(answer)
         };
-        let answered = runtime.block_on(async { timeout(ANSWER_TIMEOUT, answers).await });
+        let answered = runtime.block_on(async { timeout(self.answer_timeout.get(), answers).await });
         let outcome = answered.map_or(Err(StoreError::NoAnswer), |answer| answer.map_err(StoreError::from));
         if outcome.as_ref().is_err_and(StoreError::loses_connection) {
             self.is_lost.set(true);
@@ -110,7 +127,7 @@ impl PostgresSession {
         deferred.push(';');
     }
 
-    fn prepared(&self, sql: &str) -> Result<Statement, StoreError> {
+    pub(super) fn prepared(&self, sql: &str) -> Result<Statement, StoreError> {
         if let Some(statement) = self.statements.borrow().get(sql) {
             return Ok(statement.clone());
         }
