@@ -19,6 +19,7 @@ mod moving;
 mod names;
 mod output;
 mod output_file;
+mod passwords;
 mod progress;
 mod prompt;
 mod reset_link;

@@ -1,7 +1,6 @@
 //! `usher move`: copies all data from SQLite to PostgreSQL or back.
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
@@ -13,6 +12,7 @@ use crate::cli::context::audit_event;
 use crate::cli::import::hex::to_hex;
 use crate::cli::interrupt::{Interrupted, run_blocking, run_interruptible};
 use crate::cli::output::{counted, notice, print_result};
+use crate::cli::passwords::read_password;
 use crate::cli::progress::Progress;
 use crate::cli::running_server::{database_path, require_stopped_server};
 use crate::config::{self, Config};
@@ -245,10 +245,4 @@ fn key_to_copy(config: &Config, dir: &Path, key: Option<&Secret>) -> Result<Opti
             Err(format!("{} is another secret key; move it away, or choose another directory", target.display()).into())
         }
     }
-}
-
-fn read_password(path: &Path) -> Result<Secret, Failure> {
-    let failed = |fault: &dyn std::fmt::Display| Failure::from(format!("{}: {fault}", path.display()));
-    let bytes = fs::read(path).map_err(|error| failed(&error))?;
-    Secret::from_file(bytes).map_err(|fault| failed(&fault))
 }

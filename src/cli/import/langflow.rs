@@ -17,7 +17,7 @@ use crate::domain::secret::PasswordHash;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, User};
 use crate::domain::username::Username;
 use crate::store::transfer::import::{ImportedAccount, STORE_KEY_PART};
-use crate::store::transfer::langflow::{LangflowAccounts, LangflowKey, LangflowUser};
+use crate::store::transfer::langflow::rows::{LangflowAccounts, LangflowKey, LangflowUser};
 
 /// The prefix of a Fernet token: its version, and the zero bytes of a time before 2106.
 const FERNET_PREFIX: &str = "gAAAAA";

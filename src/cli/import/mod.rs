@@ -11,7 +11,7 @@ mod report;
 mod secrets;
 
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -24,15 +24,16 @@ use crate::auth::secret_key::fingerprint;
 use crate::cli::Failure;
 use crate::cli::context::Context;
 use crate::cli::interrupt::{Interrupted, run_blocking, run_interruptible};
+use crate::cli::passwords::read_password;
 use crate::cli::progress::Progress;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::domain::cancel_flag::CancelFlag;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 use crate::server::secret_key;
-use crate::store::secret_key as store_key;
 use crate::store::transfer::import::ImportedAccount;
 use crate::store::transfer::langflow as langflow_db;
+use crate::store::{PostgresServer, secret_key as store_key};
 use conflicts::{ImportNotice, ImportPlan};
 use insert::ImportRecord;
 use secrets::Secrets;
@@ -40,7 +41,8 @@ use secrets::Secrets;
 /// The source of an import.
 #[derive(Debug, Subcommand)]
 pub enum ImportSource {
-    /// Import from the database of Langflow 1.3 to 1.13. Langflow can be running; its database isn't changed.
+    /// Import from the database of Langflow 1.3 to 1.13, in SQLite or PostgreSQL. Langflow can be running; its database isn't
+    /// changed.
     #[command(after_long_help = "\
 Of two names that are equal for usher, a superuser's is imported, else the older one. Users that exist already, by id,
 stay unchanged. Invalid rows are listed and skipped. The rest is imported in one transaction. You can repeat an import.
@@ -51,10 +53,15 @@ Exit status:
 
 Examples:
   usher import langflow ~/langflow/langflow.db --dry-run
-  usher import langflow langflow.db --secret-key-file langflow-secret_key")]
+  usher import langflow langflow.db --secret-key-file langflow-secret_key
+  usher import langflow postgres://langflow@db.example.org/langflow --source-password-file langflow-password")]
     Langflow {
-        /// The database, langflow.db.
-        file: PathBuf,
+        /// The database: langflow.db, or the address of a PostgreSQL database without the password.
+        #[arg(value_name = "FILE|URL", value_hint = ValueHint::FilePath)]
+        from: OsString,
+        /// The file with the password for URL.
+        #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+        source_password_file: Option<PathBuf>,
         /// The file with Langflow's secret key, which encrypts store keys and the API keys of Langflow 1.8
         /// [default: `secret_key` beside FILE, if it exists]
         #[arg(
@@ -126,7 +133,12 @@ impl ImportSource {
     pub fn input_files(&self) -> Vec<&Path> {
         match self {
             Self::Csv { file, .. } => vec![file],
-            Self::Langflow { file, other_key, .. } | Self::Usher { file, other_key, .. } => {
+            Self::Langflow { from, other_key, source_password_file, .. } => {
+                let file = address(from).is_none().then_some(Path::new(from));
+                let password = source_password_file.as_deref();
+                file.into_iter().chain(other_key.as_ref().map(Path::new)).chain(password).collect()
+            }
+            Self::Usher { file, other_key, .. } => {
                 std::iter::once(file.as_path()).chain(other_key.as_ref().map(Path::new)).collect()
             }
         }
@@ -181,11 +193,12 @@ async fn import(
             let plan = if done { plan } else { insert::insert_all(context, plan, record, cancel).await? };
             return Ok((plan, options));
         }
-        ImportSource::Langflow { file, other_key, options } => {
-            let theirs = langflow_key(&file, other_key.as_deref().map(Path::new))?;
+        ImportSource::Langflow { from, other_key, source_password_file, options } => {
+            let database = langflow_database(&from, source_password_file.as_deref())?;
+            let theirs = langflow_key(&database, other_key.as_deref().map(Path::new))?;
             let key = own_key(context, options).await?;
             let secrets = Secrets { theirs, ours: Fernet::new(&key) };
-            ("langflow", options, key, read_langflow(context, file, secrets, cancel.clone()).await?)
+            ("langflow", options, key, read_langflow(context, database, secrets, cancel.clone()).await?)
         }
         ImportSource::Usher { file, other_key, options } => {
             let key = own_key(context, options).await?;
@@ -219,21 +232,59 @@ async fn own_key(context: &Context<'_>, options: ImportOptions) -> Result<Secret
     })
 }
 
+/// Where Langflow's database is.
+enum LangflowDatabase {
+    File(PathBuf),
+    Server(PostgresServer, String),
+}
+
+/// The address of a PostgreSQL database, if it isn't a file.
+fn address(from: &OsStr) -> Option<&str> {
+    from.to_str().filter(|from| {
+        ["postgres", "postgresql"]
+            .iter()
+            .any(|scheme| from.split_once("://").is_some_and(|(found, _)| found == *scheme))
+    })
+}
+
+/// Finds the database. The messages don't repeat an address with a password.
+fn langflow_database(from: &OsStr, password_file: Option<&Path>) -> Result<LangflowDatabase, Failure> {
+    let Some(address) = address(from) else {
+        return match password_file {
+            None => Ok(LangflowDatabase::File(PathBuf::from(from))),
+            Some(_) => Err("--source-password-file needs the address of a PostgreSQL database".into()),
+        };
+    };
+    if config::password_in(address) == Some(true) {
+        return Err("the address contains a password; remove it, and use --source-password-file".into());
+    }
+    let password = password_file.map(read_password).transpose()?;
+    let server =
+        PostgresServer::parse(address, password.as_ref()).map_err(|error| format!("the address is {error}"))?;
+    Ok(LangflowDatabase::Server(server, address.to_owned()))
+}
+
 async fn read_langflow(
     context: &Context<'_>,
-    file: PathBuf,
+    database: LangflowDatabase,
     secrets: Secrets,
     cancel: CancelFlag,
 ) -> Result<ReadAccounts, Failure> {
     let (data_dir, now) = (context.config.data_dir.clone(), context.now);
     let read = run_blocking(move || {
         let mut progress = Progress::new();
-        // The database is opened without following links, and the name can be one.
-        let file = file.canonicalize().unwrap_or(file);
-        let rows = langflow_db::read(&file, &data_dir, |done, total| {
+        let on_progress = |done, total| {
             progress.show("reading", done, total);
             !cancel.is_cancelled()
-        });
+        };
+        let rows = match database {
+            LangflowDatabase::File(file) => {
+                // The database is opened without following links, and the name can be one.
+                let file = file.canonicalize().unwrap_or(file);
+                langflow_db::sqlite::read(&file, &data_dir, on_progress)
+            }
+            LangflowDatabase::Server(server, address) => langflow_db::postgres::read(&server, &address, on_progress),
+        };
         rows.map(|rows| langflow::accounts(rows, &secrets, now))
     });
     match read.await? {
@@ -252,11 +303,13 @@ fn describe(error: crate::store::StoreError) -> String {
     error.described()
 }
 
-/// Langflow's secret key, from the given file or the one beside the database.
-fn langflow_key(file: &Path, named: Option<&Path>) -> Result<Option<Fernet>, Failure> {
-    let beside = file.with_file_name("secret_key");
-    let Some(path) = named.or_else(|| beside.exists().then_some(beside.as_path())) else { return Ok(None) };
-    read_key(path).map(Some)
+/// Langflow's secret key, from the given file or the one beside a SQLite file.
+fn langflow_key(database: &LangflowDatabase, named: Option<&Path>) -> Result<Option<Fernet>, Failure> {
+    let beside = match database {
+        LangflowDatabase::File(file) => Some(file.with_file_name("secret_key")).filter(|beside| beside.exists()),
+        LangflowDatabase::Server(..) => None,
+    };
+    named.or(beside.as_deref()).map(read_key).transpose()
 }
 
 /// Reads the other server's secret key.
