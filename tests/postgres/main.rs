@@ -12,12 +12,14 @@ mod support;
 mod both;
 mod coverage;
 mod failover;
+mod langflow_on_postgres;
 mod moving;
 mod network_failures;
 mod repository;
 mod repository_links;
 mod schema_on_both;
 mod several_servers;
+mod statements;
 mod writer;
 
 #[path = "../routes/api_keys.rs"]

@@ -15,7 +15,7 @@ use usher::store::audit::AuditFilter;
 use usher::store::user_index::search::{self, SharedUserIndex};
 use usher::store::user_list::{self, UserQuery, UserSort, UserState};
 use usher::store::{
-    Connection, StoreError, api_keys, audit, database_counts, heartbeat, reserved_names, reset_links, secret_key,
+    Connection, Db, StoreError, api_keys, audit, database_counts, heartbeat, reserved_names, reset_links, secret_key,
     sessions, sign_ups, site_tokens, throttle, users,
 };
 use uuid::Uuid;
@@ -215,6 +215,7 @@ fn log_and_counts(log: &mut Log, c: &Connection) {
     };
     log.add("filtered", audit::list(c, &filter).map(|(total, _)| total));
     log.add("newest", audit::newest(c));
+    log.add("after", audit::after(c, 1, 2).map(|entries| entries.len()));
     log.add("trim", audit::trim(c));
     log.add("sweep", audit::sweep(c, at(1)));
     log.add("sweep all", audit::sweep(c, at(100_000_000)));
@@ -244,7 +245,7 @@ fn log_and_counts(log: &mut Log, c: &Connection) {
     log.add("counts", database_counts::count(c, at(1)).map(|found| (found.active, found.waiting, found.sessions)));
 }
 
-fn everything(connection: &Connection) -> Vec<String> {
+pub fn everything(connection: &Connection) -> Vec<String> {
     let mut log = Log::default();
     accounts(&mut log, connection);
     names(&mut log, connection);
@@ -283,36 +284,53 @@ fn add_users(connection: &Connection, numbers: std::ops::Range<u32>) -> Result<(
     Ok(())
 }
 
+/// Lists users in all orders. Returns each query with its results.
+fn lists(connection: &Connection, index: &SharedUserIndex) -> Result<Vec<(String, String)>, StoreError> {
+    let mut lists = Vec::new();
+    for sort in [UserSort::Created, UserSort::Name, UserSort::LastLogin] {
+        for state in [None, Some(UserState::Waiting), Some(UserState::Active), Some(UserState::Superuser)] {
+            for (descending, text, skip) in
+                [(false, None, 0), (false, None, 5_100), (true, None, 30), (true, Some("A"), 3)]
+            {
+                let search = text.map(str::to_owned);
+                let query = UserQuery { skip, limit: 7, search, sort, descending, state };
+                let results = (user_list::list(connection, &query)?, search::list(connection, index, &query)?);
+                lists.push((format!("{query:?}"), format!("{results:?}")));
+            }
+        }
+    }
+    Ok(lists)
+}
+
+/// Lists few and many users, and again after changes. Returns the queries with their results, and the statements that
+/// PostgreSQL prepared.
+pub fn all_lists(db: &Db) -> (Vec<(String, String)>, Vec<String>) {
+    let (index, mut all, mut prepared) = (SharedUserIndex::default(), Vec::new(), Vec::new());
+    for numbers in [0..50, 50..2_500, 2_500..5_300, 0..0] {
+        let write = db.write(move |connection| {
+            connection.batch("UPDATE users SET username_folded = username_folded || 'x' WHERE id < 20")?;
+            add_users(connection, numbers)
+        });
+        block_on(write).unwrap();
+        let index = index.clone();
+        let read = db.read(move |connection| {
+            let found = lists(connection, &index)?;
+            let Some(session) = connection.postgres() else { return Ok((found, Vec::new())) };
+            Ok::<_, StoreError>((found, session.prepared_statements()))
+        });
+        let (found, statements) = block_on(read).unwrap();
+        all.extend(found);
+        prepared.extend(statements);
+    }
+    (all, prepared)
+}
+
 #[test]
 fn lists_of_users_are_the_same_on_both_engines_few_or_many() {
     let (_dir, databases) = both();
-    for numbers in [0..50, 50..2_500] {
-        for db in &databases {
-            let numbers = numbers.clone();
-            block_on(db.write(move |connection| add_users(connection, numbers))).unwrap();
-        }
-        let mut lists = Vec::new();
-        for sort in [UserSort::Created, UserSort::Name, UserSort::LastLogin] {
-            for state in [None, Some(UserState::Waiting), Some(UserState::Active), Some(UserState::Superuser)] {
-                for (descending, text, skip) in [(false, None, 0), (true, None, 30), (true, Some("A"), 3)] {
-                    let search = text.map(str::to_owned);
-                    lists.push(UserQuery { skip, limit: 7, search, sort, descending, state });
-                }
-            }
-        }
-        let [sqlite, postgres] = [0, 1].map(|engine: usize| {
-            let (db, lists) = (databases[engine].clone(), lists.clone());
-            let index = SharedUserIndex::default();
-            let all = db.read(move |connection| {
-                let both = |query: &UserQuery| {
-                    Ok::<_, StoreError>((user_list::list(connection, query)?, search::list(connection, &index, query)?))
-                };
-                lists.iter().map(both).collect::<Result<Vec<_>, _>>()
-            });
-            block_on(all).unwrap()
-        });
-        for ((query, one), other) in lists.iter().zip(sqlite).zip(postgres) {
-            assert_eq!(one, other, "{query:?}");
-        }
+    let [sqlite, postgres] = databases.map(|db| all_lists(&db).0);
+    assert_eq!(sqlite.len(), postgres.len());
+    for ((query, one), (_, other)) in sqlite.into_iter().zip(postgres) {
+        assert_eq!(one, other, "{query}");
     }
 }

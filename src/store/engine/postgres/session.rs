@@ -136,6 +136,17 @@ impl PostgresSession {
         Ok(statement)
     }
 
+    /// Prepares a statement without running it.
+    pub fn prepare(&self, sql: &str) -> Result<(), StoreError> {
+        self.prepared(sql).map(drop)
+    }
+
+    /// Returns the statements that were prepared, for a test that looks for missing ones.
+    #[doc(hidden)]
+    pub fn prepared_statements(&self) -> Vec<String> {
+        self.statements.borrow().keys().cloned().collect()
+    }
+
     /// Returns all rows of a query.
     pub fn query(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
         let statement = self.prepared(sql)?;
