@@ -16,4 +16,4 @@ pub use models::{ApiKeyRead, AuditRead, SessionRead, UserRead};
 pub use pipeline::app::App;
 pub use pipeline::generation;
 pub use pipeline::response::complete;
-pub use router::{configure, conflicts_with, describe_routes};
+pub use router::{conflicts_with, describe_routes, respond};

@@ -137,8 +137,8 @@ impl Input for FilePath {
     const BODY: BodyKind = BodyKind::None;
 
     fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
-        let part = |name| source.request.match_info().get(name).unwrap_or_default();
-        Some(Self { name: part("file").to_owned(), current: part("version") == *VERSION })
+        let (name, version) = (source.path_parameter("file"), source.path_parameter("version"));
+        Some(Self { name: name.to_owned(), current: version == *VERSION })
     }
 
     fn describe(_: &mut Operation) {}

@@ -1,11 +1,13 @@
 //! The list of all routes, and the answers to requests that match none: 404, 405, and the redirect to the other spelling
 //! of a path.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use actix_web::http::Method;
 use actix_web::http::header::ACCEPT;
-use actix_web::web::{self, Data, Payload, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, Resource};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::Value;
 
 use crate::http::api::{
@@ -69,7 +71,10 @@ static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
 
 struct Table {
     routes: Vec<Route>,
+    /// The paths without a parameter come first.
     paths: Vec<Path>,
+    /// The indexes of the paths without a parameter.
+    exact: HashMap<&'static str, usize>,
 }
 
 /// The routes of one path.
@@ -88,7 +93,7 @@ impl Table {
         let mut names: Vec<&'static str> = routes.iter().map(|route| route.path).collect();
         // Paths with fewer parameters come first, so `whoami` isn't taken for an id.
         names.sort_by_key(|path| path.matches('{').count());
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         names.retain(|path| seen.insert(*path));
         let answering = |path: &'static str| -> Vec<usize> {
             let wider = names.iter().filter(|name| **name != path && !path.contains('{') && matches(name, path));
@@ -110,18 +115,37 @@ impl Table {
             }
             Path { path, routes: places, allowed: allowed.join(", ") }
         };
-        let paths = names.into_iter().zip(answering).map(path).collect();
-        Self { routes, paths }
+        let paths: Vec<Path> = names.into_iter().zip(answering).map(path).collect();
+        let exact = paths.iter().enumerate().filter(|(_, path)| !path.path.contains('{'));
+        let exact: HashMap<_, _> = exact.map(|(place, path)| (path.path, place)).collect();
+        Self { routes, paths, exact }
+    }
+
+    /// Finds the routes of a request's path.
+    fn find(&self, path: &str) -> Option<&Path> {
+        let exact = self.exact.get(path).map(|&place| &self.paths[place]);
+        exact.or_else(|| self.paths[self.exact.len()..].iter().find(|pattern| matches(pattern.path, path)))
     }
 }
 
-/// Adds all routes to a worker's application, at the root and below `base_path`: some proxies keep the prefix in the
-/// path, others remove it.
-pub fn configure(config: &mut ServiceConfig, base_path: &str) {
-    if !base_path.is_empty() {
-        config.service(web::scope(base_path).configure(add_routes));
+/// Answers every request. usher finds the route itself: actix would compile a regular expression for each path with a
+/// parameter, on each worker at startup, and match them one by one.
+pub async fn respond(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
+    let path = inner_path(request.match_info().as_str(), &app.config.base_path);
+    let Some(path) = TABLE.find(path) else { return refuse(request, payload, app, None).await };
+    // HEAD is GET without the body, which actix leaves out.
+    let method = if request.method() == Method::HEAD { Method::GET.as_str() } else { request.method().as_str() };
+    let mut routes = path.routes.iter().map(|&place| &TABLE.routes[place]);
+    match routes.find(|route| route.method() == method) {
+        Some(route) => route.respond(request, payload, app).await,
+        None => refuse(request, payload, app, Some(&path.allowed)).await,
     }
-    add_routes(config);
+}
+
+/// The path without the base path: some proxies keep that prefix, others remove it.
+fn inner_path<'a>(path: &'a str, base_path: &str) -> &'a str {
+    // A path that only starts with the same letters, such as `/ushers`, stays.
+    path.strip_prefix(base_path).filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path)
 }
 
 /// Whether a route starts with the first segment of `base_path`, so that a path would be ambiguous.
@@ -132,6 +156,11 @@ pub fn conflicts_with(base_path: &str) -> bool {
 
 /// Whether a route's path, in which `{name}` stands for any segment, matches a request's path.
 fn matches(pattern: &str, path: &str) -> bool {
+    // Most patterns differ before their first parameter.
+    let literal = pattern.find('{').unwrap_or(pattern.len());
+    if !path.as_bytes().starts_with(&pattern.as_bytes()[..literal]) {
+        return false;
+    }
     let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
     loop {
         match (pattern.next(), path.next()) {
@@ -143,49 +172,14 @@ fn matches(pattern: &str, path: &str) -> bool {
     }
 }
 
-/// Adds every path. Paths with the same beginning up to a parameter share a scope, because each worker compiles its own
-/// patterns at startup.
-fn add_routes(config: &mut ServiceConfig) {
-    let mut rest: Vec<&'static Path> = TABLE.paths.iter().collect();
-    while let Some(&first) = rest.first() {
-        let prefix = first.path.find('}').map(|end| &first.path[..=end]);
-        let shares = |path: &&'static Path| prefix.is_some_and(|prefix| path.path.starts_with(prefix));
-        let (group, others): (Vec<&'static Path>, _) = rest[1..].iter().copied().partition(shares);
-        match prefix {
-            Some(prefix) if !group.is_empty() => {
-                let paths = std::iter::once(first).chain(group);
-                let scope = paths
-                    .fold(web::scope(prefix), |scope, path| scope.service(resource(path, &path.path[prefix.len()..])));
-                config.service(scope.default_service(web::to(not_found)));
-            }
-            _ => {
-                config.service(resource(first, first.path));
-            }
-        }
-        rest = others;
-    }
-    config.default_service(web::to(not_found));
-}
-
-/// Returns the resource of a path, whose `pattern` lacks what its scope has matched.
-fn resource(path: &'static Path, pattern: &str) -> Resource {
-    let places = path.routes.iter();
-    let resource = places.fold(web::resource(pattern), |resource, &place| TABLE.routes[place].add_to(resource));
-    resource.default_service(web::to(move |request: HttpRequest, payload: Payload, app: Data<App>| async move {
-        let timer = RequestTimer::start(&app.metrics);
-        body::drain(&request, payload).await;
-        let error = ApiError::MethodNotAllowed(&path.allowed);
-        let response = response::send(&request, &app.config, Err(error));
-        timer.stop(&app.metrics, NO_ROUTE, response.status());
-        response
-    }))
-}
-
-/// Answers a path that isn't a route.
-async fn not_found(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
+/// Answers a request that no route takes: with the `allowed` methods if the path is one of usher's.
+async fn refuse(request: HttpRequest, payload: Payload, app: Data<App>, allowed: Option<&'static str>) -> HttpResponse {
     let timer = RequestTimer::start(&app.metrics);
     body::drain(&request, payload).await;
-    let response = redirect_or_not_found(&request, &app);
+    let response = match allowed {
+        Some(allowed) => response::send(&request, &app.config, Err(ApiError::MethodNotAllowed(allowed))),
+        None => redirect_or_not_found(&request, &app),
+    };
     timer.stop(&app.metrics, NO_ROUTE, response.status());
     response
 }
@@ -193,11 +187,9 @@ async fn not_found(request: HttpRequest, payload: Payload, app: Data<App>) -> Ht
 /// Redirects if the path with or without its trailing slash is a route.
 fn redirect_or_not_found(request: &HttpRequest, app: &App) -> HttpResponse {
     let (path, base_path) = (request.path(), app.config.base_path.as_str());
-    // Strip the base path, but not from a path that only starts with the same letters, such as `/ushers`.
-    let inner = path.strip_prefix(base_path).filter(|rest| rest.is_empty() || rest.starts_with('/'));
-    let path = inner.unwrap_or(path);
+    let path = inner_path(path, base_path);
     let other = if path.ends_with('/') { path.trim_end_matches('/').to_owned() } else { format!("{path}/") };
-    if TABLE.paths.iter().any(|known| matches(known.path, &other)) {
+    if TABLE.find(&other).is_some() {
         return response::redirect(request, base_path, &other);
     }
     warn_about_missing_base_path(path);
@@ -224,7 +216,7 @@ fn warn_about_missing_base_path(path: &str) {
     // Scanners request paths such as /x/docs, but only usher's clients request its API and assets.
     let found = inner
         .filter(|&at| path[at..].starts_with("/api/v1/") || path[at..].starts_with("/assets/"))
-        .find(|&at| TABLE.paths.iter().any(|known| matches(known.path, &path[at..])));
+        .find(|&at| TABLE.find(&path[at..]).is_some());
     if let Some(at) = found {
         WARNED.call_once(|| {
             let (path, base) = (path.escape_debug(), path[..at].escape_debug());

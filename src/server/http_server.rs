@@ -61,7 +61,7 @@ pub fn listen(
         let app = data.clone();
         WebApp::new()
             .app_data(app.clone())
-            .configure(|config| http::configure(config, &app.config.base_path))
+            .default_service(web::to(http::respond))
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap_fn(|request, service| {
                 let connection = request.request().conn_data::<Permit>().map(|permit| Arc::clone(permit.connection()));

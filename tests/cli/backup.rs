@@ -186,7 +186,7 @@ fn a_log_is_not_applied_to_a_copy_of_the_database_from_an_earlier_run() {
     std::fs::copy(&old, &path).unwrap();
     let before = std::fs::read(&log).unwrap();
     for command in [&[][..], &["user", "list"], &["doctor"], &["backup", "b.gz"]] {
-        let ended = beside(&dir, command);
+        let ended = usher(&dir, command);
         let said = format!("{}{}", ended.stdout, ended.stderr);
         assert!(!ended.status.success() && said.contains("was written for another usher.db"), "{command:?} {said}");
     }

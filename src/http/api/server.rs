@@ -181,7 +181,7 @@ impl Input for BackupName {
     const BODY: BodyKind = BodyKind::None;
 
     fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
-        Some(Self(source.request.match_info().get("name").unwrap_or_default().to_owned()))
+        Some(Self(source.path_parameter("name").to_owned()))
     }
 
     fn describe(operation: &mut Operation) {

@@ -35,8 +35,10 @@ pub struct Request<C, I> {
 
 /// What an [`Input`] is read from.
 pub struct InputSource<'a> {
-    /// The path's parameters and the headers.
+    /// The path and the headers.
     pub request: &'a HttpRequest,
+    /// The route's path, with parameters in braces.
+    pub route: &'static str,
     /// The query.
     pub query: &'a FormPairs<'a>,
     /// The body.
@@ -47,6 +49,16 @@ pub struct InputSource<'a> {
     pub config: &'a Config,
     /// When the request arrived.
     pub now: Timestamp,
+}
+
+impl InputSource<'_> {
+    /// The path's segment in place of `{name}`, with "%2F", "%2B" and "%25" not decoded. Counts from the end, as the
+    /// path may begin with a base path.
+    pub fn path_parameter(&self, name: &str) -> &str {
+        let mut segments = self.request.match_info().as_str().rsplit('/').zip(self.route.rsplit('/'));
+        let is_named = |part: &str| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) == Some(name);
+        segments.find(|(_, part)| is_named(part)).map_or("", |(segment, _)| segment)
+    }
 }
 
 /// What a route reads from path, query, headers and body. Handlers name an implementation in their signature.
@@ -70,6 +82,7 @@ impl<C: Authenticate, I: Input> Request<C, I> {
     /// Runs all checks.
     pub async fn receive(
         request: &HttpRequest,
+        route: &'static str,
         payload: Payload,
         app: Data<App>,
         now: Timestamp,
@@ -84,7 +97,8 @@ impl<C: Authenticate, I: Input> Request<C, I> {
         let query = FormPairs::parse(request.query_string().as_bytes());
         let mut caller = C::authenticate(&app, Credentials { request, query: &query, now }).await?;
         let mut errors = FieldErrors::default();
-        let source = InputSource { request, query: &query, body: &body, client: &client, config: &app.config, now };
+        let source =
+            InputSource { request, route, query: &query, body: &body, client: &client, config: &app.config, now };
         match I::read(&source, &mut errors) {
             Some(input) if errors.0.is_empty() => {
                 if C::NEEDS_RECENT_SIGN_IN && input.is_sensitive() {
@@ -139,11 +153,7 @@ impl<A: Input, B: Input> Input for (A, B) {
 
 /// Reads the path parameter `name` as a UUID.
 fn path_uuid(name: &'static str, source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Uuid> {
-    // A path that is also a route, such as `/users/whoami`, has no parameters here; its last segment is the id.
-    let last_segment = || source.request.path().rsplit('/').next();
-    let text = source.request.match_info().get(name).or_else(last_segment).unwrap_or_default();
-    // actix doesn't decode "%2F", "%2B" and "%25".
-    let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
+    let text = percent_encoding::percent_decode_str(source.path_parameter(name)).decode_utf8_lossy();
     errors.collect(Location::Path(name), coerce::uuid_text(&text))
 }
 

@@ -1,9 +1,10 @@
 //! A route: which path and method leads to which handler, and what it is called in the API's description.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 
-use actix_web::web::{self, Data, Payload};
-use actix_web::{HttpRequest, Resource};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
 use futures_util::FutureExt;
 use utoipa::ToSchema;
 
@@ -21,6 +22,9 @@ use crate::http::pipeline::{attempt, denied_log};
 
 type Describe = Box<dyn Fn(&mut Operation) + Send + Sync>;
 
+/// A response under way, on its worker's thread.
+pub type ResponseFuture = Pin<Box<dyn Future<Output = HttpResponse>>>;
+
 /// One line of the route table.
 pub struct Route {
     verb: Verb,
@@ -30,8 +34,8 @@ pub struct Route {
     pub listed: bool,
     /// Called in order to build the description. Most servers are never asked for it.
     describe: Vec<Describe>,
-    /// Adds the handler to a resource.
-    handler: Box<dyn Fn(Resource) -> Resource + Send + Sync>,
+    /// Checks a request and lets the handler answer it.
+    respond: Box<dyn Fn(HttpRequest, Payload, Data<App>) -> ResponseFuture + Send + Sync>,
 }
 
 impl Route {
@@ -90,12 +94,12 @@ impl Route {
                 operation.needs_recent_sign_in();
             }
         });
-        let handler = Box::new(move |resource: Resource| {
-            let run = move |request: HttpRequest, payload: Payload, app: Data<App>| async move {
+        let respond = Box::new(move |request: HttpRequest, payload: Payload, app: Data<App>| -> ResponseFuture {
+            Box::pin(async move {
                 let now = app.clock.now();
                 let timer = RequestTimer::start(&app.metrics);
                 let work = async {
-                    let checked = Request::<W, I>::receive(&request, payload, app.clone(), now).await?;
+                    let checked = Request::<W, I>::receive(&request, path, payload, app.clone(), now).await?;
                     handler(checked).await
                 };
                 // A panic must end only this request: the client gets a response, and the connection stays open.
@@ -110,16 +114,14 @@ impl Route {
                 let response = response::send(&request, &app.config, outcome);
                 timer.stop(&app.metrics, (path, verb.as_str()), response.status());
                 response
-            };
-            let resource = resource.route(web::method(verb.method()).to(run));
-            if verb == Verb::Get { resource.route(web::head().to(run)) } else { resource }
+            })
         });
-        Self { verb, path, listed: true, describe: vec![describe], handler }
+        Self { verb, path, listed: true, describe: vec![describe], respond }
     }
 
-    /// Adds the handler to a resource.
-    pub fn add_to(&self, resource: Resource) -> Resource {
-        (self.handler)(resource)
+    /// Answers a request.
+    pub fn respond(&self, request: HttpRequest, payload: Payload, app: Data<App>) -> ResponseFuture {
+        (self.respond)(request, payload, app)
     }
 
     /// The method's name.

@@ -1,6 +1,5 @@
 //! The HTTP methods that routes use.
 
-use actix_web::http::Method;
 use utoipa::openapi::path::HttpMethod;
 
 /// A route's method. HEAD is answered wherever GET is.
@@ -13,16 +12,6 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// The method for actix's router.
-    pub fn method(self) -> Method {
-        match self {
-            Self::Get => Method::GET,
-            Self::Post => Method::POST,
-            Self::Patch => Method::PATCH,
-            Self::Delete => Method::DELETE,
-        }
-    }
-
     /// The method for the API description.
     pub fn described(self) -> HttpMethod {
         match self {
