@@ -16,6 +16,9 @@ const NEIGHBOR: &str = "app.example.org";
 /// Another site.
 const FOREIGN: &str = "evil.example.net";
 
+const CROSS_SITE: &str = "Cross-site requests are not allowed from this origin";
+const FOREIGN_ORIGIN: &str = "The page that sent this request has another origin than usher. If it is usher's own page, set public_url to its address";
+
 struct Setup {
     server: Server,
     scheme: &'static str,
@@ -67,12 +70,13 @@ impl Setup {
     }
 
     /// Sends a form from the current page and returns the response.
-    fn submit(&self, url: &str, field: &str) -> Value {
+    fn submit(&self, url: &str, enctype: &str, fields: &[(&str, &str)]) -> Value {
         self.browser.run(&format!(
-            "const form = Object.assign(document.createElement('form'), {{ method: 'POST', action: {url:?}, enctype: 'text/plain' }});
-             form.append(Object.assign(document.createElement('input'), {{ name: {field:?}, value: '' }}));
+            "const form = Object.assign(document.createElement('form'), {{ method: 'POST', action: {url:?}, enctype: {enctype:?} }});
+             for (const [name, value] of {fields}) form.append(Object.assign(document.createElement('input'), {{ name, value }}));
              document.body.append(form);
-             form.submit();"
+             form.submit();",
+            fields = json!(fields)
         ));
         self.browser.finds("//body[contains(., '\"detail\":')]");
         let shown = self.browser.run("return document.body.textContent");
@@ -128,12 +132,12 @@ fn only_own_pages_use_the_cookie(setup: &Setup) {
         let brings_cookie = site == NEIGHBOR;
         for (url, field) in [(&keys, "{\"name\":\"stolen\"}"), (&leave, "")] {
             setup.browser.go(&setup.url(site, "/"));
-            let sentence = if brings_cookie || setup.scheme == "https" {
-                "Cross-site requests are not allowed from this origin"
-            } else {
-                "An API key must be passed as query or header"
+            let sentence = match (setup.scheme, brings_cookie) {
+                ("https", _) => CROSS_SITE,
+                (_, true) => FOREIGN_ORIGIN,
+                (_, false) => "An API key must be passed as query or header",
             };
-            assert_eq!(setup.submit(url, field), json!({"detail": sentence}), "{site}");
+            assert_eq!(setup.submit(url, "text/plain", &[(field, "")]), json!({"detail": sentence}), "{site}");
         }
         assert_eq!(setup.changes(), (0, 0, 0), "{site}");
     }
@@ -144,6 +148,43 @@ fn only_own_pages_use_the_cookie(setup: &Setup) {
     assert_eq!(setup.fetch("POST", &leave, "cors", &Value::Null), 201);
     assert_eq!(setup.changes(), (1, 1, 1));
     assert_eq!(setup.fetch("DELETE", &leave, "cors", &Value::Null), 200);
+}
+
+/// The neighbor's pages are trusted over HTTPS, unless forward auth has rules.
+fn other_sites_cannot_sign_a_browser_in(setup: &Setup, sites: &[&str]) {
+    setup.server.add_active(&setup.server.admin(), "mallory");
+    let sessions = || setup.server.query::<i64>("SELECT count(*) FROM sessions");
+    let before = sessions();
+    let sentence = if setup.scheme == "https" { CROSS_SITE } else { FOREIGN_ORIGIN };
+    for site in sites {
+        setup.browser.go(&setup.url(site, "/"));
+        setup.browser.finds("//body[contains(., \"GET /\")]");
+        let fields = [("username", "mallory"), ("password", PASSWORD)];
+        for enctype in ["application/x-www-form-urlencoded", "multipart/form-data"] {
+            let answer = setup.submit(&setup.url(OWN, "/api/v1/login"), enctype, &fields);
+            assert_eq!(answer, json!({ "detail": sentence }), "{site}");
+            setup.browser.go(&setup.url(site, "/"));
+            setup.browser.finds("//body[contains(., \"GET /\")]");
+        }
+    }
+    assert_eq!(sessions(), before);
+    // The console's own form works.
+    setup.browser.go(&setup.url(OWN, "/"));
+    setup.browser.sign_in("mallory", PASSWORD);
+    setup.browser.sees("mallory");
+    assert_eq!(sessions(), before + 1);
+}
+
+#[needs(browser)]
+#[test]
+fn over_http_other_sites_cannot_sign_a_browser_in() {
+    other_sites_cannot_sign_a_browser_in(&Setup::plain(Server::with()), &[NEIGHBOR, FOREIGN]);
+}
+
+#[needs(browser, nginx, openssl)]
+#[test]
+fn over_https_other_sites_cannot_sign_a_browser_in() {
+    other_sites_cannot_sign_a_browser_in(&Setup::https(Server::with()), &[FOREIGN]);
 }
 
 #[needs(browser)]

@@ -67,6 +67,11 @@ fn automatic_sign_in_refuses_proxied_and_cross_site_requests() {
     ] {
         ask(&server).header(name, value).send().refused(403, refused);
     }
+    for (name, own, foreign) in
+        [("origin", server.url.as_str(), "https://evil.example"), ("sec-fetch-site", "same-origin", "cross-site")]
+    {
+        ask(&server).header(name, own).header(name, foreign).send().refused(403, refused);
+    }
     for (name, value) in [("host", format!("[::1]:{port}")), ("origin", server.url.clone())] {
         access(ask(&server).header(name, value).send());
     }

@@ -107,9 +107,12 @@ fn refresh_and_sign_out_refuse_cross_site_requests() {
         assert_eq!(sent(&[]), 200, "{path}: scripts send neither header");
         assert_eq!(sent(&[("sec-fetch-site", "same-origin")]), 200, "{path}");
         assert_eq!(sent(&[("origin", &server.url)]), 200, "{path}");
-        for site in ["cross-site", "same-site", "none"] {
+        assert_eq!(sent(&[("sec-fetch-site", "none")]), 200, "{path}: no site sent it");
+        for site in ["cross-site", "same-site"] {
             assert_eq!(sent(&[("sec-fetch-site", site)]), 403, "{path} {site}");
+            assert_eq!(sent(&[("sec-fetch-site", "none"), ("sec-fetch-site", site)]), 403, "{path} {site}");
         }
+        assert_eq!(sent(&[("origin", &server.url), ("origin", "https://evil.example")]), 403, "{path}");
         assert_eq!(sent(&[("origin", "https://evil.example")]), 403, "{path}");
         assert_eq!(sent(&[("origin", "null")]), 403, "{path}");
     }

@@ -10,6 +10,7 @@ mod guesses;
 mod http;
 mod limits;
 mod logs;
+mod origins;
 mod required_factor;
 mod revoked_meanwhile;
 mod second_factor;

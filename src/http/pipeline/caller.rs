@@ -15,7 +15,7 @@ use crate::http::pipeline::request_origin::refuse_other_sites;
 
 /// Who may call a route. Handlers name an implementation in their signature.
 pub trait Authenticate: Sized {
-    /// Whether the route needs credentials, for the API description.
+    /// Whether the route needs credentials, for the API description. Without, a page's `Origin` must be usher's own.
     const NEEDS_CREDENTIALS: bool;
     /// Whether sessions need a recent sign-in, for the API description.
     const NEEDS_RECENT_SIGN_IN: bool = false;
@@ -97,7 +97,7 @@ impl Authenticate for AnyoneOnOwnSite {
     const NEEDS_CREDENTIALS: bool = false;
 
     async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
-        refuse_other_sites(credentials.request, &app.config).map(|()| Self)
+        refuse_other_sites(credentials.request, &app.config, credentials.now).map(|()| Self)
     }
 }
 

@@ -155,7 +155,7 @@ impl Unchecked {
         if cookies.is_empty() {
             return Err(ApiError::MissingCredentials);
         }
-        require_own_site(request, &app.config)?;
+        require_own_site(request, &app.config, now)?;
         let (mut valid, mut failure) = (Vec::new(), ApiError::MissingCredentials);
         for cookie in cookies {
             match check(cookie) {

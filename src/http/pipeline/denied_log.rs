@@ -111,12 +111,15 @@ impl DeniedLog {
                 | ApiError::InvalidToken
                 | ApiError::TooManyRequests(_)
                 | ApiError::CrossSite
+                | ApiError::ForeignOrigin
                 | ApiError::InvalidResetToken
                 | ApiError::InvalidSetupToken
         );
         if is_attempt {
-            // fail2ban matches failed sign-ins, and a throttled sign-in counts as one.
-            let action = if path == "/api/v1/login" { Action::LoggedIn } else { Action::Refused };
+            // fail2ban matches failed sign-ins, and a throttled sign-in counts as one. A cross-site request doesn't: its
+            // sender isn't the browser's user.
+            let is_throttled = matches!(error, ApiError::TooManyRequests(_));
+            let action = if is_throttled && path == "/api/v1/login" { Action::LoggedIn } else { Action::Refused };
             let path: String = path.chars().take(MAX_PATH_CHARS).collect();
             let detail = format!("{method} {path}: {}", error.message(self.generation));
             self.record(db, client, now, caller, action, detail).await;

@@ -25,6 +25,8 @@ pub enum ApiError {
     BodyTooSlow,
     /// The browser marked the request as cross-site.
     CrossSite,
+    /// The request's `Origin` is neither usher's own nor configured.
+    ForeignOrigin,
     MissingCredentials,
     InvalidApiKey,
     InvalidToken,

@@ -94,6 +94,7 @@ impl ApiError {
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, messages::BODY_TOO_LARGE),
             Self::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, messages::BODY_TOO_SLOW),
             Self::CrossSite => (StatusCode::FORBIDDEN, messages::CROSS_SITE),
+            Self::ForeignOrigin => (StatusCode::FORBIDDEN, messages::FOREIGN_ORIGIN),
             Self::MissingCredentials => (StatusCode::FORBIDDEN, generation.no_credentials),
             Self::InvalidApiKey => (StatusCode::FORBIDDEN, generation.invalid_api_key),
             Self::InvalidToken => (StatusCode::UNAUTHORIZED, generation.invalid_token),

@@ -3,8 +3,9 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::Version;
-use actix_web::http::header::{HOST, HeaderMap, ORIGIN};
+use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Headers that proxies and tunnels add, besides those that start with `x-forwarded`.
 const FORWARDING: [&str; 8] = [
     "forwarded",
@@ -54,17 +55,22 @@ fn is_loopback_name(host: &str) -> bool {
 /// Whether the request comes from no page, from a page of this server, or from a configured origin. Same-origin requests
 /// have no `Origin` or this one; older browsers don't send `Sec-Fetch-Site`.
 fn is_same_origin(headers: &HeaderMap, origins: &[String]) -> bool {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let origin = text(ORIGIN.as_str());
-    if origin.is_some_and(|origin| origins.iter().any(|known| known == origin)) {
+    let all = |name: HeaderName, accepts: &dyn Fn(&str) -> bool| {
+        headers.get_all(name).all(|value| accepts(value.to_str().unwrap_or_default()))
+    };
+    let is_configured = |origin: &str| origins.iter().any(|known| known == origin);
+    if headers.contains_key(ORIGIN) && all(ORIGIN, &is_configured) {
         return true;
     }
-    let own = origin.is_none_or(|origin| {
+    let is_own = |origin: &str| {
         let host = origin.strip_prefix("http://");
-        host.is_some_and(|host| text(HOST.as_str()).is_some_and(|own| own.eq_ignore_ascii_case(host)))
-    });
+        host.is_some_and(|host| {
+            headers.get(HOST).is_some_and(|own| own.as_bytes().eq_ignore_ascii_case(host.as_bytes()))
+        })
+    };
     // "none": typed into the address bar, or a bookmark.
-    own && text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"))
+    let is_own_site = |site: &str| matches!(site, "same-origin" | "none");
+    all(ORIGIN, &|origin| is_own(origin) || is_configured(origin)) && all(FETCH_SITE, &is_own_site)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub const REJECTED: &str = "The user name or password was refused";
 pub const BODY_TOO_LARGE: &str = "The request body must not exceed 65536 bytes";
 pub const BODY_TOO_SLOW: &str = "The request body didn't arrive within 10 seconds";
 pub const CROSS_SITE: &str = "Cross-site requests are not allowed from this origin";
+pub const FOREIGN_ORIGIN: &str = "The page that sent this request has another origin than usher. If it is usher's own page, set public_url to its address";
 
 pub const SESSION_ENDED: &str = "Session has ended.";
 pub const INACTIVE_USER: &str = "Inactive user";

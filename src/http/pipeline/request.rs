@@ -16,7 +16,7 @@ use crate::http::pipeline::credentials::Credentials;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::form::FormPairs;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request_origin::refuse_cross_site;
+use crate::http::pipeline::request_origin::{SiteRule, refuse_cross_site};
 use crate::http::pipeline::validation::{FieldErrors, Location};
 
 /// A request that passed all checks: a handler's only argument.
@@ -89,7 +89,8 @@ impl<C: Authenticate, I: Input> Request<C, I> {
     ) -> Result<Self, ApiError> {
         let client = Client::of(request, &app.config.trusted_proxies);
         app.untrusted_proxy.check(peer(request), request.headers(), &app.config);
-        if let Err(refusal) = refuse_cross_site(request, &app.config) {
+        let rule = if C::NEEDS_CREDENTIALS { SiteRule::WithCredentials } else { SiteRule::Public };
+        if let Err(refusal) = refuse_cross_site(request, &app.config, rule, now) {
             body::drain(request, payload).await;
             return Err(refusal);
         }

@@ -1,59 +1,128 @@
-//! Which site a browser sent a request from. Browsers add cookies to requests that other sites cause, so a cookie alone
-//! authorizes a write only if the request comes from usher's own pages.
+//! Which site a browser sent a request from. Browsers add cookies to requests that other sites cause, and other sites'
+//! forms can sign a browser in. So a write must come from usher's own pages, if a cookie or nothing authorizes it.
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{HOST, HeaderMap, ORIGIN};
+use actix_web::http::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
 use url::Url;
 
 use crate::config::Config;
+use crate::domain::clock::Timestamp;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::log_rate_limit::LogRateLimit;
+use crate::http::pipeline::request_id;
+
+/// The most characters of a header that are logged.
+const MAX_LOGGED_CHARS: usize = 100;
+
+/// What `Sec-Fetch-Site` says, from usher's own pages to other sites.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum FetchSite {
+    SameOrigin,
+    /// The person using the browser, for example with the address bar. Also an extension of the browser.
+    User,
+    Unknown,
+    SameSite,
+    CrossSite,
+}
+
+/// Who may call a route, as far as the site that sent the request matters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SiteRule {
+    /// Clients with credentials. [`require_own_site`] checks those that other sites can make a browser send.
+    WithCredentials,
+    /// Anyone. Without `Sec-Fetch-Site`, an `Origin` must be usher's own.
+    Public,
+}
 
 /// Refuses writes that a browser marks as cross-site, unless the origin is in `cors_origins`. With forward auth,
 /// `same-site` is refused as well: the other sites behind the proxy are same-site, but not trusted.
-pub fn refuse_cross_site(request: &HttpRequest, config: &Config) -> Result<(), ApiError> {
+pub fn refuse_cross_site(
+    request: &HttpRequest,
+    config: &Config,
+    rule: SiteRule,
+    now: Timestamp,
+) -> Result<(), ApiError> {
+    if request.method().is_safe() {
+        return Ok(());
+    }
+    let headers = request.headers();
     let has_sibling_sites = !config.forward_auth.is_empty();
-    let is_foreign = match sent_from(request.headers()) {
-        Some("cross-site") => true,
-        Some("same-site") => has_sibling_sites,
-        _ => false,
-    };
-    let is_refused = is_foreign && !request.method().is_safe() && !is_configured(request.headers(), config);
-    if is_refused { Err(ApiError::CrossSite) } else { Ok(()) }
+    match fetch_site(headers) {
+        Some(FetchSite::CrossSite) if !is_configured(headers, config) => Err(ApiError::CrossSite),
+        Some(FetchSite::SameSite) if has_sibling_sites && !is_configured(headers, config) => Err(ApiError::CrossSite),
+        None if rule == SiteRule::Public && headers.contains_key(ORIGIN) => require_own_origin(request, config, now),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses writes unless the browser says that they come from usher's own pages or from a configured origin.
-pub fn require_own_site(request: &HttpRequest, config: &Config) -> Result<(), ApiError> {
+pub fn require_own_site(request: &HttpRequest, config: &Config, now: Timestamp) -> Result<(), ApiError> {
     let headers = request.headers();
     if request.method().is_safe() || is_configured(headers, config) {
         return Ok(());
     }
-    let is_own = match sent_from(headers) {
-        Some(site) => site == "same-origin",
+    match fetch_site(headers) {
+        Some(FetchSite::SameOrigin) => Ok(()),
         // Browsers send `Sec-Fetch-Site` over HTTPS and to loopback addresses only, but `Origin` with every POST.
-        None => origin(headers).is_some_and(|origin| is_own_origin(origin, request, config)),
-    };
-    if is_own { Ok(()) } else { Err(ApiError::CrossSite) }
+        None if headers.contains_key(ORIGIN) => require_own_origin(request, config, now),
+        _ => Err(ApiError::CrossSite),
+    }
 }
 
 /// Refuses requests that a browser says another site caused. Clients that aren't browsers say nothing.
-pub fn refuse_other_sites(request: &HttpRequest, config: &Config) -> Result<(), ApiError> {
+pub fn refuse_other_sites(request: &HttpRequest, config: &Config, now: Timestamp) -> Result<(), ApiError> {
     let headers = request.headers();
-    if sent_from(headers).is_none() && origin(headers).is_none() { Ok(()) } else { require_own_site(request, config) }
+    match fetch_site(headers) {
+        Some(FetchSite::User) => Ok(()),
+        None if !headers.contains_key(ORIGIN) => Ok(()),
+        _ => require_own_site(request, config, now),
+    }
 }
 
-/// The value of `Sec-Fetch-Site`. Anything that isn't text is some other site.
-fn sent_from(headers: &HeaderMap) -> Option<&str> {
-    headers.get("sec-fetch-site").map(|site| site.to_str().unwrap_or("cross-site"))
+/// Reads `Sec-Fetch-Site`. The most foreign of several values counts.
+fn fetch_site(headers: &HeaderMap) -> Option<FetchSite> {
+    let values = headers.get_all("sec-fetch-site").map(|value| value.to_str().unwrap_or("cross-site"));
+    let sites = values.flat_map(|value| value.split(',')).map(|site| match site.trim() {
+        "same-origin" => FetchSite::SameOrigin,
+        "none" => FetchSite::User,
+        "same-site" => FetchSite::SameSite,
+        "cross-site" => FetchSite::CrossSite,
+        _ => FetchSite::Unknown,
+    });
+    sites.max()
 }
 
-/// The value of `Origin`. Anything that isn't text is some other origin.
-fn origin(headers: &HeaderMap) -> Option<&str> {
-    headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or("null"))
+/// Returns all values of `Origin`. Anything that isn't text is some other origin.
+fn origins(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers.get_all(ORIGIN).map(|origin| origin.to_str().unwrap_or("null"))
 }
 
+/// Whether there is an `Origin`, and each one is configured.
 fn is_configured(headers: &HeaderMap, config: &Config) -> bool {
-    origin(headers).is_some_and(|origin| config.cors_origins.iter().any(|known| known == origin))
+    headers.contains_key(ORIGIN) && origins(headers).all(|origin| is_known(origin, config))
+}
+
+fn is_known(origin: &str, config: &Config) -> bool {
+    config.cors_origins.iter().any(|known| known == origin)
+}
+
+/// Refuses a request if one of its origins is neither usher's own nor configured.
+fn require_own_origin(request: &HttpRequest, config: &Config, now: Timestamp) -> Result<(), ApiError> {
+    static LOG_LIMIT: LogRateLimit = LogRateLimit::new();
+    let is_own = |origin: &&str| is_known(origin, config) || is_own_origin(origin, request, config);
+    let Some(foreign) = origins(request.headers()).find(|origin| !is_own(origin)) else { return Ok(()) };
+    LOG_LIMIT.warn(now, || {
+        format!(
+            "{} a page of the origin {} sent a request to the host {}, and it was refused; if it is usher's own page, set \
+             `public_url` to its address, or let your proxy keep `Host`; if it is another page that may call usher, add \
+             its origin to `cors_origins`",
+            request_id::of(request),
+            shown(foreign),
+            shown(host(request.headers()).unwrap_or_default()),
+        )
+    });
+    Err(ApiError::ForeignOrigin)
 }
 
 /// Whether an origin is that of `public_url` or, if that isn't set, has the host and port that the request was sent to.
@@ -68,9 +137,20 @@ fn is_own_origin(origin: &str, request: &HttpRequest, config: &Config) -> bool {
         "http" => !Client::of(request, &config.trusted_proxies).https,
         _ => false,
     };
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let own = Url::parse(&format!("{}://{host}", origin.scheme()));
-    is_http && own.is_ok_and(|own| own.origin() == origin.origin())
+    let own = host(request.headers()).map(|host| Url::parse(&format!("{}://{host}", origin.scheme())));
+    is_http && own.is_some_and(|own| own.is_ok_and(|own| own.origin() == origin.origin()))
+}
+
+/// Returns the host and port that the request was sent to, if there is only one `Host`.
+fn host(headers: &HeaderMap) -> Option<&str> {
+    let mut hosts = headers.get_all(HOST).map(HeaderValue::to_str);
+    let host = hosts.next()?.ok()?;
+    hosts.next().is_none().then_some(host)
+}
+
+/// Quotes a header for the log.
+fn shown(header: &str) -> String {
+    format!("{:?}", header.chars().take(MAX_LOGGED_CHARS).collect::<String>())
 }
 
 #[cfg(test)]
@@ -91,7 +171,7 @@ mod tests {
     fn is_own(config: &Config, headers: &[(&'static str, &'static str)]) -> bool {
         let request = TestRequest::default().method(Method::POST).peer_addr("127.0.0.1:5".parse().unwrap());
         let request = headers.iter().fold(request, |request, header| request.append_header(*header));
-        require_own_site(&request.to_http_request(), config).is_ok()
+        require_own_site(&request.to_http_request(), config, Timestamp::UNIX_EPOCH).is_ok()
     }
 
     #[test]
