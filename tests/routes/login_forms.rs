@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::server::ADMIN;
+use crate::support::server::{ADMIN, PASSWORD};
 use crate::support::{Response, Server};
 
 const TYPE: &str = "multipart/form-data; boundary=xYz";
@@ -52,7 +52,6 @@ fn a_multipart_form_that_is_malformed_cut_off_or_too_large_is_refused() {
         ("multipart/form-data; boundary=", &whole),
         ("multipart/form-data; boundary=other", &whole),
         (TYPE, &whole[..whole.len() - 6]),
-        (TYPE, &form(&[part("name=\"username\"", b"\xff")])),
         (TYPE, &form(&[part("filename=\"x\"", b"")])),
     ] {
         post(&server, content_type, body).refused(400, sentence);
@@ -63,6 +62,60 @@ fn a_multipart_form_that_is_malformed_cut_off_or_too_large_is_refused() {
     // As many incomplete delimiters as fit in.
     post(&server, TYPE, form(&[text("username", &"\r\n--xYz-".repeat(7000))])).expect(422);
     assert!(ended.elapsed().as_secs() < 5);
+}
+
+/// As Starlette, which Langflow uses, reads them.
+#[test]
+fn forms_in_other_charsets_sign_in() {
+    let server = Server::start();
+    server.add_active(&server.admin(), "zoë €");
+    let with = |type_: &str, name: &[u8]| {
+        let parts = form(&[part("name=\"username\"", name), text("password", PASSWORD)]);
+        post(&server, &format!("{TYPE}{type_}"), parts).status
+    };
+    assert_eq!(with("", "zoë €".as_bytes()), 200);
+    assert_eq!(with("; charset=UTF-8", "zoë €".as_bytes()), 200);
+    assert_eq!(with("; charset=iso-8859-1", "zoë €".as_bytes()), 401);
+    assert_eq!(with("; charset=\"windows-1252\"", b"zo\xeb \x80"), 200);
+    assert_eq!(with("; charset=iso-8859-15", b"zo\xeb \xa4"), 200);
+
+    server.add_active(&server.admin(), "noël");
+    for type_ in ["", "; charset=utf-8", "; charset=iso-8859-1", "; charset=us-ascii", "; charset=unknown"] {
+        assert_eq!(with(type_, b"no\xebl"), 200, "{type_}");
+    }
+    let part_head = "name=\"username\"\r\nContent-Type: text/plain; charset=iso-8859-1";
+    let parts = form(&[part(part_head, b"no\xebl"), text("password", PASSWORD)]);
+    post(&server, TYPE, parts).expect(200);
+
+    let password = format!("&password={}", PASSWORD.replace(' ', "+"));
+    let urlencoded = |type_: &str, name: &[u8]| {
+        let body = [b"username=", name, password.as_bytes()].concat();
+        post(&server, &format!("application/x-www-form-urlencoded{type_}"), body).status
+    };
+    for type_ in ["", "; charset=utf-8", "; charset=iso-8859-1", "; charset=us-ascii", "; charset=unknown"] {
+        // Escapes are UTF-8, whatever the charset.
+        assert_eq!(urlencoded(type_, b"no%C3%ABl"), 200, "{type_}");
+        assert_eq!(urlencoded(type_, b"no\xebl"), 200, "{type_}");
+    }
+    assert_eq!(urlencoded("", "noël".as_bytes()), 200);
+    assert_eq!(urlencoded("; charset=UTF-8", "noël".as_bytes()), 200);
+    assert_eq!(urlencoded("; charset=iso-8859-1", "noël".as_bytes()), 401);
+}
+
+#[test]
+fn both_content_types_of_the_form_are_described() {
+    let server = Server::start();
+    let description = server.get("/openapi.json").send().expect(200).json();
+    let content = &description["paths"]["/api/v1/login"]["post"]["requestBody"]["content"];
+    let types: Vec<&String> = content.as_object().unwrap().keys().collect();
+    assert_eq!(types, ["application/x-www-form-urlencoded", "multipart/form-data"]);
+    let fields = |content_type: &str| {
+        let reference = content[content_type]["schema"]["$ref"].as_str().unwrap();
+        let schema = &description["components"]["schemas"][reference.rsplit('/').next().unwrap()];
+        (schema["properties"].clone(), schema["required"].clone())
+    };
+    assert_eq!(fields("application/x-www-form-urlencoded"), fields("multipart/form-data"));
+    assert_eq!(fields("multipart/form-data").1, json!(["username", "password"]));
 }
 
 #[test]

@@ -59,21 +59,30 @@ struct LoginForm {
     password: Secret,
 }
 
-/// A user name and password. The other fields are part of the OAuth 2 password flow and aren't used.
-#[derive(ToSchema)]
-#[schema(as = Body_login_to_get_access_token_api_v1_login_post, title = "Sign-in form")]
-#[expect(dead_code, reason = "it describes the fields that are read one by one")]
-struct LoginBody {
-    #[schema(pattern = "^password$")]
-    grant_type: Option<String>,
-    username: String,
-    #[schema(format = Password)]
-    password: String,
-    #[schema(required = false)]
-    scope: String,
-    client_id: Option<String>,
-    client_secret: Option<String>,
+/// Declares a schema of the sign-in form.
+macro_rules! login_body {
+    ($type:ident, $name:ident, $title:literal) => {
+        /// A user name and password. The other fields are part of the OAuth 2 password flow and aren't used.
+        #[derive(ToSchema)]
+        #[schema(as = $name, title = $title)]
+        #[expect(dead_code, reason = "it describes the fields that are read one by one")]
+        struct $type {
+            #[schema(pattern = "^password$")]
+            grant_type: Option<String>,
+            username: String,
+            #[schema(format = Password)]
+            password: String,
+            #[schema(required = false)]
+            scope: String,
+            client_id: Option<String>,
+            client_secret: Option<String>,
+        }
+    };
 }
+
+login_body!(LoginBody, Body_login_to_get_access_token_api_v1_login_post, "Sign-in form");
+// Generators tell the two content types of a body apart by the schema.
+login_body!(MultipartLoginBody, MultipartLogin, "Multipart sign-in form");
 
 impl Input for LoginForm {
     const BODY: BodyKind = BodyKind::Form;
@@ -103,6 +112,7 @@ impl Input for LoginForm {
 
     fn describe(operation: &mut Operation) {
         operation.body::<LoginBody>("application/x-www-form-urlencoded");
+        operation.or_body::<MultipartLoginBody>("multipart/form-data");
     }
 }
 

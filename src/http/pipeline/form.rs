@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::http::pipeline::multipart;
+use crate::http::pipeline::{charset, multipart};
 
 /// The names and values of a query or form. A value that is a file is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,13 +39,16 @@ impl FormPairs<'static> {
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match essence.as_str() {
             "application/x-www-form-urlencoded" => {
-                let text = without_cut_off_field(std::str::from_utf8(body).ok()?);
+                // Langflow takes unescaped bytes for Latin-1, whatever the charset. Scripts send UTF-8.
+                let is_utf8 = charset::of(content_type).is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8"));
+                let text = if is_utf8 { charset::decode(body, "utf-8") } else { charset::latin_1(body) };
                 let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-                let pairs = url::form_urlencoded::parse(text.as_bytes());
+                let pairs = url::form_urlencoded::parse(without_cut_off_field(&text).as_bytes());
                 Some(Self(pairs.map(|(name, value)| (owned(name), Some(owned(value)))).collect()))
             }
             "multipart/form-data" => {
-                let fields = multipart::parse(body, &multipart::boundary(content_type)?)?;
+                let charset = charset::of(content_type).unwrap_or_else(|| "utf-8".to_owned());
+                let fields = multipart::parse(body, &multipart::boundary(content_type)?, &charset)?;
                 Some(Self(fields.into_iter().map(|(name, text)| (name.into(), text.map(Cow::Owned))).collect()))
             }
             _ => Some(Self::default()),

@@ -3,11 +3,14 @@
 
 use memchr::memmem;
 
+use crate::http::pipeline::charset;
+use crate::http::pipeline::header_parameters::{parameter, parameters};
+
 /// A field's name, and its text. `None` stands for a file.
 pub type Field = (String, Option<String>);
 
-/// Parses a body. Returns `None` if it is malformed, incomplete, or has a text that isn't UTF-8.
-pub fn parse(body: &[u8], boundary: &str) -> Option<Vec<Field>> {
+/// Parses a body whose texts have this charset. Returns `None` if it is malformed or incomplete.
+pub fn parse(body: &[u8], boundary: &str, charset: &str) -> Option<Vec<Field>> {
     if boundary.is_empty() {
         return None;
     }
@@ -22,7 +25,7 @@ pub fn parse(body: &[u8], boundary: &str) -> Option<Vec<Field>> {
     while !rest.starts_with(b"--") {
         let part = rest.strip_prefix(b"\r\n")?;
         let head_end = memmem::find(part, b"\r\n\r\n")?;
-        let (head, content) = (std::str::from_utf8(&part[..head_end]).ok()?, &part[head_end + 4..]);
+        let (head, content) = (charset::decode(&part[..head_end], "utf-8"), &part[head_end + 4..]);
         // The delimiter may follow at once.
         let from = &part[head_end + 2..];
         let is_delimiter = |at: &usize| {
@@ -30,11 +33,11 @@ pub fn parse(body: &[u8], boundary: &str) -> Option<Vec<Field>> {
             after.starts_with(b"\r\n") || after.starts_with(b"--")
         };
         let end = delimiters.find_iter(from).find(is_delimiter)?;
-        let disposition = parameters(header(head, "content-disposition")?);
+        let disposition = parameters(header(&head, "content-disposition")?);
         let name = parameter(&disposition, "name")?.to_owned();
         let is_file = disposition.iter().any(|(name, _)| name == "filename" || name == "filename*");
-        let text = || String::from_utf8(content[..end.saturating_sub(2)].to_vec()).ok();
-        fields.push((name, if is_file { None } else { Some(text()?) }));
+        let text = || charset::decode(&content[..end.saturating_sub(2)], charset).into_owned();
+        fields.push((name, (!is_file).then(text)));
         rest = &from[end + delimiter.len()..];
     }
     Some(fields)
@@ -48,42 +51,6 @@ pub fn boundary(content_type: &str) -> Option<String> {
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let mut lines = head.split("\r\n").filter_map(|line| line.split_once(':'));
     lines.find(|(found, _)| found.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value)
-}
-
-fn parameter<'a>(parameters: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    parameters.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
-}
-
-/// Returns the parameters behind the first `;`, such as `name="a"`, with their names in lower case.
-fn parameters(value: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut rest = value.split_once(';').map_or("", |(_, rest)| rest);
-    while let Some((name, value)) = rest.split_once('=') {
-        let value = value.trim_start();
-        let (text, after) = if let Some(quoted) = value.strip_prefix('"') {
-            unquoted(quoted)
-        } else {
-            let (text, after) = value.split_once(';').unwrap_or((value, ""));
-            (text.trim_end().to_owned(), after)
-        };
-        found.push((name.trim_matches([' ', '\t', ';']).to_ascii_lowercase(), text));
-        rest = after;
-    }
-    found
-}
-
-/// Reads up to the closing quote, and returns what follows it. A backslash escapes the next character.
-fn unquoted(quoted: &str) -> (String, &str) {
-    let mut text = String::new();
-    let mut characters = quoted.char_indices();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '"' => return (text, &quoted[at + 1..]),
-            '\\' => text.extend(characters.next().map(|(_, escaped)| escaped)),
-            _ => text.push(character),
-        }
-    }
-    (text, "")
 }
 
 #[cfg(test)]
@@ -100,7 +67,7 @@ mod tests {
     }
 
     fn read(body: &str) -> Option<Vec<Field>> {
-        parse(body.as_bytes(), "xYz")
+        parse(body.as_bytes(), "xYz", "utf-8")
     }
 
     fn field(name: &str, text: &str) -> Field {
@@ -125,7 +92,7 @@ mod tests {
         assert_eq!(read("--xYz--junk"), Some(vec![]));
         let two = format!("{}{}--xYz--\r\njunk", named("a", "1"), named("a", "2"));
         assert_eq!(read(&two), Some(vec![field("a", "1"), field("a", "2")]));
-        assert_eq!(parse(b"--xYz\r\n\xff\r\n\r\n\r\n--xYz--", "xYz"), None);
+        assert_eq!(parse(b"--xYz\r\n\xff\r\n\r\n\r\n--xYz--", "xYz", "utf-8"), None);
     }
 
     #[test]
@@ -143,8 +110,8 @@ mod tests {
         ] {
             assert_eq!(read(&body), None, "{body:?}");
         }
-        assert_eq!(parse(whole.as_bytes(), ""), None);
-        assert_eq!(parse(whole.as_bytes(), "xY"), None);
+        assert_eq!(parse(whole.as_bytes(), "", "utf-8"), None);
+        assert_eq!(parse(whole.as_bytes(), "xY", "utf-8"), None);
     }
 
     #[test]
@@ -163,7 +130,7 @@ mod tests {
 
         #[test]
         fn no_bytes_panic(body in prop::collection::vec(any::<u8>(), 0..60), text in "(--xYz|\r\n|-|name=|;|\"|:|Content-Disposition| ){0,20}") {
-            let _ = parse(&body, "xYz");
+            let _ = parse(&body, "xYz", "utf-16");
             let _ = read(&text);
             let _ = read(&format!("--xYz\r\n{text}"));
             let _ = parameters(&text);

@@ -159,6 +159,14 @@ impl Operation {
         self.inner.request_body = Some(RefOr::T(body));
     }
 
+    /// Adds a second media type to the body.
+    pub fn or_body<T: ToSchema>(&mut self, media_type: &str) {
+        let content = Content::new(Some(self.reference::<T>()));
+        if let Some(RefOr::T(body)) = &mut self.inner.request_body {
+            body.content.insert(media_type.to_owned(), content.into());
+        }
+    }
+
     /// Refers to the schema of `T`, and adds it and those that it refers to.
     fn reference<T: ToSchema>(&mut self) -> Ref {
         T::schemas(&mut self.schemas);
