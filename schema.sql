@@ -27,7 +27,9 @@ CREATE TABLE users (
     -- What clients remember about the user: a JSON object of at most 4096 bytes. NULL: the default.
     optins          TEXT,
     -- What the list is sorted and searched by: the folded name without accents (src/domain/username.rs).
-    username_sort   TEXT NOT NULL DEFAULT ''
+    username_sort   TEXT NOT NULL DEFAULT '',
+    -- The user must choose a new password before a session can do anything else.
+    must_change_password INTEGER NOT NULL DEFAULT 0 CHECK (must_change_password IN (0, 1))
 ) STRICT;
 
 -- For "is there another active superuser?", asked before one is demoted, deactivated or deleted.

@@ -28,6 +28,7 @@ fn user(name: &str, now: Timestamp) -> User {
         updated_at: now,
         last_login_at: Some(now),
         optins: None,
+        must_change_password: false,
     }
 }
 

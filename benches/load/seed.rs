@@ -79,5 +79,6 @@ pub fn person(number: u32, now: Timestamp) -> User {
         updated_at: now,
         last_login_at: Some(now),
         optins: None,
+        must_change_password: false,
     }
 }

@@ -67,8 +67,27 @@ Examples:
     #[command(after_long_help = "\
 Examples:
   usher user set-password admin
-  usher user set-password admin < password    read the first line of a file")]
-    SetPassword(UserArgument),
+  usher user set-password admin < password    read the first line of a file
+  usher user set-password alice --must-change alice chooses another one after the next sign-in")]
+    SetPassword {
+        /// The user's name or id.
+        name: String,
+        /// Make the user choose another password after the next sign-in.
+        #[arg(long)]
+        must_change: bool,
+    },
+    /// Make a user choose a new password. Until then, the user's sessions can do nothing else.
+    #[command(after_long_help = "\
+Examples:
+  usher user require-password alice
+  usher user require-password alice --cancel  no longer ask for it")]
+    RequirePassword {
+        /// The user's name or id.
+        name: String,
+        /// No longer ask for a new password.
+        #[arg(long)]
+        cancel: bool,
+    },
     /// Let a user sign in. Also approves a user who waits for approval.
     #[command(after_long_help = "\
 Examples:
@@ -135,7 +154,8 @@ pub fn run(config: &Config, json: bool, command: UserCommand) -> Result<(), Fail
         UserCommand::List(options) => user_list::run(context, options).await,
         UserCommand::Show(UserArgument { name }) => show(context, name).await,
         UserCommand::Rename { name, new_name } => rename(context, name, &new_name).await,
-        UserCommand::SetPassword(UserArgument { name }) => set_password(context, name).await,
+        UserCommand::SetPassword { name, must_change } => set_password(context, name, must_change).await,
+        UserCommand::RequirePassword { name, cancel } => require_password(context, name, !cancel).await,
         UserCommand::Activate(UserArgument { name }) => change(context, name, active(true), "active").await,
         UserCommand::Deactivate(UserArgument { name }) => change(context, name, active(false), "inactive").await,
         UserCommand::Promote(UserArgument { name }) => change(context, name, superuser(true), "a superuser").await,
@@ -200,13 +220,14 @@ fn name_error(connection: &Connection, error: StoreError, username: &Username) -
 
 async fn show(context: &Context<'_>, name: String) -> Result<(), Failure> {
     let user = context.find_user(name).await?;
-    context.print(&UserRead::from(&user), || {
+    context.print(&UserRead::from(&user).with_password_duty(&user), || {
         let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
         let fact = |name: &str, value: String| vec![name.to_owned(), value];
         let facts = [
             fact("id", user.id.to_string()),
             fact("active", yes(user.is_active)),
             fact("superuser", yes(user.is_superuser)),
+            fact("must change password", yes(user.must_change_password)),
             fact("created", format_time(Some(user.create_at))),
             fact("changed", format_time(Some(user.updated_at))),
             fact("last sign-in", format_time(user.last_login_at)),
@@ -224,7 +245,7 @@ async fn rename(context: &Context<'_>, name: String, new_name: &str) -> Result<(
 
 /// Applies a patch. If the user is `outcome` already, fails.
 async fn change(context: &Context<'_>, name: String, patch: UserPatch, outcome: &str) -> Result<(), Failure> {
-    let (now, state) = (context.now, outcome.to_owned());
+    let (now, state, shows_duty) = (context.now, outcome.to_owned(), patch.must_change_password.is_some());
     let changed = context.write(Action::UserChanged, move |connection| {
         let before = find_user(connection, &name)?;
         let after = patch.applied_to(&before, now);
@@ -243,10 +264,18 @@ async fn change(context: &Context<'_>, name: String, patch: UserPatch, outcome: 
         Ok((before, after))
     });
     let (before, after) = changed.await?;
-    context.print(&UserRead::from(&after), || format!("{} is now {outcome}", before.username))
+    let read = UserRead::from(&after);
+    let read = if shows_duty { read.with_password_duty(&after) } else { read };
+    context.print(&read, || format!("{} is now {outcome}", before.username))
 }
 
-async fn set_password(context: &Context<'_>, name: String) -> Result<(), Failure> {
+async fn require_password(context: &Context<'_>, name: String, must_change_password: bool) -> Result<(), Failure> {
+    let outcome = if must_change_password { "required to change the password" } else { "free to keep the password" };
+    let patch = UserPatch { must_change_password: Some(must_change_password), ..UserPatch::default() };
+    change(context, name, patch, outcome).await
+}
+
+async fn set_password(context: &Context<'_>, name: String, must_change: bool) -> Result<(), Failure> {
     let user = context.find_user(name).await?;
     let password = read_new_password(&format!("New password for {}: ", user.username))?;
     if let Err(weak) = password_policy::check_for(&password, context.config.password_min_length, &user.username) {
@@ -257,12 +286,19 @@ async fn set_password(context: &Context<'_>, name: String) -> Result<(), Failure
     let changed = context.write(Action::PasswordChanged, move |connection| {
         let user = users::find(connection, id)?.ok_or_else(|| CommandError::UserNotFound(user.username.to_string()))?;
         users::set_password(connection, id, &hash, now)?;
+        let after = User { updated_at: now, must_change_password: must_change, ..user.clone() };
+        users::update(connection, &user, &after)?;
         let ended = sessions::end_all_of_user(connection, id, None)?;
         record_change(connection, Action::PasswordChanged, &user, None, now)?;
-        Ok::<_, CommandError>((User { updated_at: now, ..user }, ended))
+        for (action, detail) in account_changes(&user, &after) {
+            record_change(connection, action, &user, Some(detail), now)?;
+        }
+        Ok::<_, CommandError>((after, ended))
     });
     let (user, ended) = changed.await?;
-    context.print(&UserRead::from(&user), || format!("{} has a new password; sessions ended: {ended}", user.username))
+    context.print(&UserRead::from(&user).with_password_duty(&user), || {
+        format!("{} has a new password; sessions ended: {ended}", user.username)
+    })
 }
 
 async fn delete(context: &Context<'_>, name: String, yes: bool) -> Result<(), Failure> {

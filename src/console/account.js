@@ -9,9 +9,10 @@ import { RecentActivity } from './activity.js';
 import { Keys, Sessions } from './credentials.js';
 import { OwnData } from './own_data.js';
 import { Security } from './security.js';
-import { common, password as texts, shell } from './texts.js';
+import { common, password as texts, passwordRequired, shell } from './texts.js';
 
-function Password({ me, setMe }) {
+/** The form for the signed-in user's own password; `onDone` gets the changed user. */
+function Password({ me, onDone }) {
   const [mismatch, setMismatch] = useState(null);
   const action = useAction(async ({ current_password, password, repeat }) => {
     const wrong = password === repeat ? null : common.passwordsDiffer;
@@ -21,7 +22,7 @@ function Password({ me, setMe }) {
   });
   const done = (user, form) => {
     form.reset();
-    setMe(user);
+    onDone(user);
     announce(texts.changed);
   };
   return html`<section class="card" aria-labelledby="password"><h2 id="password">${texts.section}</h2>
@@ -35,8 +36,13 @@ function Password({ me, setMe }) {
     <//></section>`;
 }
 
+/** The page of a user who must choose a new password before anything else. */
+export function PasswordRequired({ me, onDone }) {
+  return html`<${Heading} title=${passwordRequired.title} /><p>${passwordRequired.why}</p><${Password} me=${me} onDone=${onDone} />`;
+}
+
 export function Account({ me, setMe }) {
   return html`<${Heading} title=${shell.account} />
-    <div class="columns"><div><${Profile} user=${me} put=${setMe} /><${Password} me=${me} setMe=${setMe} /><${Security} me=${me} /></div>
+    <div class="columns"><div><${Profile} user=${me} put=${setMe} /><${Password} me=${me} onDone=${setMe} /><${Security} me=${me} /></div>
       <div><${Sessions} path="sessions" own version=${me.updated_at} /><${Keys} path="api_key/" own /><${RecentActivity} user=${me} /><${OwnData} me=${me} /></div></div>`;
 }

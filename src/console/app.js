@@ -1,7 +1,7 @@
 // The start of the console: finds out who is signed in. The pages for signed-in users load when they are needed.
 
 import { html, render, useState, useEffect, Brand, CardPage, Connection, Notices, Problem, announce, short } from './ui.js';
-import { base, configuredBase, likelySignedIn, linkPage, needsSetup, secondFactor, takeFromHash } from './routing.js';
+import { base, configuredBase, likelySignedIn, linkPage, needsSetup, takeFromHash } from './routing.js';
 import { keepFocus } from './focus.js';
 import { request, setLaunchSecret, on, renew } from './api.js';
 import { Invitation, NeedsSetup, SignedOut, Setup, Reset, returnTo } from './sign_in.js';
@@ -32,26 +32,15 @@ function SignedIn(props) {
     ${failed && html`<main><${Problem} text=${common.reload} retry=${retry} /></main>`}`;
 }
 
-/**
- * Whether the user must set up a second factor before anything else, or `undefined` if it isn't known yet. Asks again
- * when the server refuses something, as rights and settings can change.
- */
-function useFactorMissing(me) {
-  const [known, setKnown] = useState({});
-  const mayBeMissing = secondFactor === 'required' && me;
-  const check = () => request('GET', 'session').then(
-    (found) => setKnown({ id: me.id, missing: Boolean(found.second_factor_missing) }),
-    // Without a response, the event `online` asks again. After an error, the pages show what is refused.
-    (error) => { if (error.status) setKnown({ id: me.id, missing: false }); },
-  );
-  useEffect(() => {
-    if (!mayBeMissing) return undefined;
-    check();
-    const stop = [on('forbidden', check), on('online', check)];
-    return () => stop.forEach((end) => end());
-  }, [me?.id, me?.is_superuser]);
-  if (!mayBeMissing) return [false, check];
-  return [known.id === me.id ? known.missing : undefined, check];
+/** Returns the signed-in user, and what the user must do before anything else: `password`, `factor` or nothing. */
+async function loadSession() {
+  let found = await request('GET', 'session');
+  if (!found.authenticated) {
+    // The token has expired meanwhile. This request renews it, or signs out.
+    await request('GET', 'users/whoami');
+    found = await request('GET', 'session');
+  }
+  return { user: found.user, duty: found.must_change_password ? 'password' : found.second_factor_missing ? 'factor' : null };
 }
 
 function App() {
@@ -62,11 +51,13 @@ function App() {
   const [setUp, setSetUp] = useState(false);
   const [special, setSpecial] = useState(linkPage);
   const [problem, setProblem] = useState(null);
-  const [factorMissing, checkFactor] = useFactorMissing(me);
+  const [duty, setDuty] = useState(null);
+  const show = (found) => { setDuty(found.duty); setMe(found.user); };
   const loadUser = async (signedIn) => {
     setProblem(null);
     try {
-      setMe(signedIn || (await renew()) ? await request('GET', 'users/whoami') : null);
+      if (signedIn || (await renew())) show(await loadSession());
+      else setMe(null);
     } catch (error) {
       // After a 401 the event `signed-out` opens the sign-in page.
       if (error.status !== 401) setProblem(error.message);
@@ -83,12 +74,15 @@ function App() {
     if (likelySignedIn && !special) loadUser();
     // Loads in the background. If it fails, it is tried again when it is needed.
     else loadShell().catch(() => {});
-    // Another administrator may have changed this user's rights.
-    const refresh = () => request('GET', 'users/whoami').then((now) => setMe((before) => {
-      if (before && before.id !== now.id) announce(session.switchedUser(short(now.username)));
-      else if (before?.is_superuser && !now.is_superuser) announce(session.rightsRemoved);
-      return now;
-    }), () => {});
+    // Another administrator may have changed this user's rights or duties.
+    const refresh = () => loadSession().then((now) => {
+      setDuty(now.duty);
+      setMe((before) => {
+        if (before && before.id !== now.user.id) announce(session.switchedUser(short(now.user.username)));
+        else if (before?.is_superuser && !now.user.is_superuser) announce(session.rightsRemoved);
+        return now.user;
+      });
+    }, () => {});
     const stop = [on('signed-out', leave), on('forbidden', refresh), on('user-changed', refresh)];
     return () => stop.forEach((end) => end());
   }, []);
@@ -105,10 +99,9 @@ function App() {
   else if (special === 'sign-out') page = html`<${SignOut} onDone=${() => finish(session.signedOut)} />`;
   else if (needsSetup && me === null && !setUp) page = html`<${NeedsSetup} />`;
   else if (me === null) page = html`<${SignedOut} notice=${notice} onSignedIn=${signedIn} />`;
-  else if (me && factorMissing === undefined) page = html`<header class="top"><${Brand} /></header>`;
-  else if (me && returnTo && !factorMissing) page = html`<${ReturnToSite} me=${me} onLeave=${leave} />`;
+  else if (me && returnTo && !duty) page = html`<${ReturnToSite} me=${me} onLeave=${leave} />`;
   else if (me) page = html`<${SignedIn} key=${me.id} me=${me} setMe=${setMe} onLeave=${leave}
-    onFactor=${factorMissing && checkFactor} />`;
+    duty=${duty} onDone=${() => loadSession().then(show, (error) => announce(error.message))} />`;
   else if (problem) page = html`<${CardPage} title=${common.wait}><${Problem} text=${problem} retry=${() => loadUser()} /><//>`;
   return html`<${BasePathWarning} /><${Connection} />${page}<${Notices} />`;
 }

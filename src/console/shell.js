@@ -5,7 +5,7 @@ import { base, discardThen, onDiscard, useRoute, version } from './routing.js';
 import { on, request, signOut } from './api.js';
 import { Users } from './users.js';
 import { UserPage } from './user.js';
-import { Account } from './account.js';
+import { Account, PasswordRequired } from './account.js';
 import { Audit } from './audit.js';
 import { Invitations } from './invitations.js';
 import { Server } from './server.js';
@@ -88,11 +88,15 @@ function useSearchKey() {
   }, []);
 }
 
-/** `onFactor` is set while the user must set up a second factor, and called when they did. */
-export function Shell({ me, setMe, onLeave, onFactor }) {
+/** What the user must do before anything else. */
+const DUTIES = { password: PasswordRequired, factor: FactorRequired };
+
+/** `duty` is what the user must do first, and `onDone` is called when they did. */
+export function Shell({ me, setMe, onLeave, duty, onDone }) {
+  const Duty = DUTIES[duty];
   const at = useRoute();
   const page = me.is_superuser ? at.page || 'users' : 'account';
-  const waiting = useWaitingCount(me.is_superuser && !onFactor);
+  const waiting = useWaitingCount(me.is_superuser && !duty);
   useSearchKey();
   const isWaitingView = page === 'users' && at.query.state === 'waiting' && !at.id;
   const current = (is) => (is ? 'page' : undefined);
@@ -113,7 +117,7 @@ export function Shell({ me, setMe, onLeave, onFactor }) {
   return html`<a class="skip" href="#main" onClick=${skip}>${shell.skip}</a>
   <header class="top">
     <${Brand} />
-    ${!onFactor && html`<nav aria-label=${shell.navigation}>
+    ${!duty && html`<nav aria-label=${shell.navigation}>
       ${me.is_superuser && link('users')}
       ${me.is_superuser && (waiting > 0 || isWaitingView) && html`<a href="#/users?state=waiting"
         aria-current=${current(isWaitingView)}>${shell.waiting}<span class="count" aria-label=${shell.waitingCount(number(waiting))}
@@ -124,8 +128,8 @@ export function Shell({ me, setMe, onLeave, onFactor }) {
     <div class="who"><${Avatar} user=${me} /><${Name} text=${me.username} />
       <button onClick=${leave}>${shell.signOut}</button></div>
   </header>
-  <main id="main">${onFactor ? html`<${FactorRequired} me=${me} onDone=${onFactor} />`
+  <main id="main">${Duty ? html`<${Duty} me=${me} onDone=${onDone} />`
     : html`<${Page} at=${at} me=${me} setMe=${setMe} />`}</main>
-  <footer class="muted small"><span>${shell.version(version)}</span>${me.is_superuser && !onFactor && html`<a href="#/server" aria-current=${current(page === 'server')}>${shell.server}</a>`}<a href=${new URL('docs', base)}>${shell.api}</a><${Theme} /></footer>
+  <footer class="muted small"><span>${shell.version(version)}</span>${me.is_superuser && !duty && html`<a href="#/server" aria-current=${current(page === 'server')}>${shell.server}</a>`}<a href=${new URL('docs', base)}>${shell.api}</a><${Theme} /></footer>
   <${DiscardDialog} /><${SignInAgain} me=${me} />`;
 }

@@ -170,6 +170,11 @@ export const security = {
   download: 'Download',
 };
 
+export const passwordRequired = {
+  title: 'Choose a new password',
+  why: 'An administrator asks you to change your password. Then you can continue.',
+};
+
 export const factorRequired = {
   title: 'Set up a second factor',
   why: 'This server requires a second factor for your account. Add one to continue.',
@@ -390,6 +395,16 @@ export const setPassword = {
   intro: 'All sessions of the account will be ended.',
   submit: 'Set password',
   done: (name) => `The password of ${name} was set.`,
+  mustChange: 'Must be changed at the next sign-in',
+};
+
+export const requirePassword = {
+  require: 'Require new password',
+  cancel: 'Don’t require new password',
+  title: (name) => `Require a new password from ${name}?`,
+  text: (name) => `${name} must choose a new password to continue, also where ${name} is signed in now. API keys go on working.`,
+  required: (name) => `${name} must choose a new password at the next sign-in.`,
+  canceled: (name) => `${name} can keep the password.`,
 };
 
 export const deletion = {
@@ -565,7 +580,7 @@ export const audit = {
     'deletion.decline': 'Deletion request declined', 'data.export': 'Own data downloaded',
     'user.approve': 'User approved', 'user.activate': 'User activated', 'user.deactivate': 'User deactivated',
     'user.promote': 'Superuser rights granted', 'user.demote': 'Superuser rights removed', 'user.rename': 'User renamed',
-    'password.change': 'Password changed', 'reset_link.add': 'Reset link created', 'reset_link.use': 'Reset link used',
+    'password.change': 'Password changed', 'password.require': 'New password required', 'reset_link.add': 'Reset link created', 'reset_link.use': 'Reset link used',
     'reset_link.expire': 'Reset link expired', 'invitation.add': 'Invitation created', 'invitation.use': 'Invitation used',
     'invitation.revoke': 'Invitation revoked', 'key.add': 'API key created', 'key.delete': 'API key deleted',
     'store_key.save': 'Store key saved', 'site.enter': 'Site opened', setup: 'First superuser created',
@@ -577,7 +592,7 @@ export const audit = {
   /** The fields that a change of an account names. */
   fields: {
     username: 'name', profile_image: 'picture', password: 'password', is_active: 'active', is_superuser: 'superuser',
-    last_login_at: 'last sign-in',
+    last_login_at: 'last sign-in', must_change_password: 'must change password',
   },
 };
 

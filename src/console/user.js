@@ -11,7 +11,7 @@ import { Keys, Sessions } from './credentials.js';
 import { DeletionRequest } from './deletion_request.js';
 import { TypedConfirm } from './typed_confirm.js';
 import { Security, UserFactors } from './security.js';
-import { common, deletion, errors, keys as keyTexts, resetLink, setPassword, user as texts } from './texts.js';
+import { common, deletion, errors, keys as keyTexts, requirePassword, resetLink, setPassword, user as texts } from './texts.js';
 
 function Identifier({ text }) {
   const copy = async () => {
@@ -66,8 +66,9 @@ export function ResetLinkDialog({ user, link, title, onClose }) {
 
 function SetPassword({ user, put, onClose }) {
   const name = short(user.username);
-  const action = useAction(async ({ password, revoke }) => {
-    put(await request('PATCH', `users/${user.id}`, { json: { password, revoke_api_keys: Boolean(revoke) } }));
+  const action = useAction(async ({ password, revoke, change }) => {
+    const json = { password, revoke_api_keys: Boolean(revoke), must_change_password: Boolean(change) };
+    put(await request('PATCH', `users/${user.id}`, { json }));
     announce(setPassword.done(name));
     return true;
   });
@@ -76,6 +77,7 @@ function SetPassword({ user, put, onClose }) {
       <input type="text" name="username" autocomplete="username" value=${user.username} hidden readonly />
       <${Field} label=${common.newPassword} name="password" type="password" autocomplete="new-password" autofocus
         hint=${common.passwordRules(passwordMin)} error=${action.fields.password} />
+      <label class="check"><input type="checkbox" name="change" defaultChecked=${user.must_change_password} /> ${setPassword.mustChange}</label>
       <label class="check"><input type="checkbox" name="revoke" /> ${keyTexts.revoke}</label>
     <//><//>`;
 }
@@ -83,15 +85,27 @@ function SetPassword({ user, put, onClose }) {
 function PasswordSection({ user, put, own }) {
   const [link, setLink] = useState(null);
   const [setting, setSetting] = useState(false);
+  const [asking, setAsking] = useState(false);
   const action = useAction(async () => {
     setLink(await request('POST', `users/${user.id}/reset-link`));
   });
   const name = short(user.username);
+  const required = user.must_change_password;
+  const requirement = useAction(async (wanted) => {
+    put(await request('PATCH', `users/${user.id}`, { json: { must_change_password: wanted } }));
+    announce(wanted ? requirePassword.required(name) : requirePassword.canceled(name));
+    setAsking(false);
+  });
+  const close = () => { requirement.clear(); setAsking(false); };
   return html`<section class="card" aria-labelledby="password"><h2 id="password">${resetLink.section}</h2>
     <p class="muted">${resetLink.intro(name)}</p>
-    <${Problem} text=${action.error} />
+    ${required && html`<p class="note">${requirePassword.required(name)}</p>`}
+    <${Problem} text=${action.error ?? (asking ? null : requirement.error)} />
     <div class="actions start"><button onClick=${() => action.run()}>${resetLink.create}</button>
-      ${!own && html`<button onClick=${() => setSetting(true)}>${setPassword.open}</button>`}</div>
+      ${!own && html`<button onClick=${() => setSetting(true)}>${setPassword.open}</button>
+        <button onClick=${() => (required ? requirement.run(false) : setAsking(true))}>${required ? requirePassword.cancel : requirePassword.require}</button>`}</div>
+    ${asking && html`<${Confirm} action=${{ ...requirement, run: () => requirement.run(true) }} onClose=${close} title=${requirePassword.title(name)}
+      submit=${requirePassword.require}><p>${requirePassword.text(name)}</p><//>`}
     ${setting && html`<${SetPassword} user=${user} put=${put} onClose=${() => setSetting(false)} />`}
     ${link && html`<${ResetLinkDialog} user=${user} link=${link} title=${resetLink.title(name)} onClose=${() => setLink(null)} />`}</section>`;
 }
@@ -114,7 +128,7 @@ function Deletion({ user }) {
 }
 
 export function UserPage({ id, me, setMe }) {
-  const found = useLoad((signal) => request('GET', `users/${encodeURIComponent(id)}`, { signal }), id);
+  const found = useLoad((signal) => request('GET', `users/${encodeURIComponent(id)}`, { query: { include: 'must_change_password' }, signal }), id);
   const user = found.value;
   const own = id === me.id;
   // A deleted account leads back to the list. An id that isn't a UUID is invalid (422).
@@ -124,7 +138,8 @@ export function UserPage({ id, me, setMe }) {
     announce(texts.missing);
     go('#/users', true);
   }, [missing]);
-  const put = (saved) => { found.put(saved); if (own) setMe(saved); };
+  // Answers to other changes don't tell whether a new password is required.
+  const put = (saved) => { found.put({ must_change_password: user.must_change_password, ...saved }); if (own) setMe(saved); };
   const crumb = html`<p class="crumb"><a href="#/users">${texts.crumb}</a></p>`;
   if (!user) {
     return html`${crumb}<${Heading} title=${found.error ? texts.one : common.loading} /><${Problem} text=${found.error} retry=${found.reload} />`;

@@ -53,6 +53,9 @@ pub enum Action {
     /// A password was set.
     #[strum(serialize = "password.change")]
     PasswordChanged,
+    /// A user must choose a new password.
+    #[strum(serialize = "password.require")]
+    PasswordRequired,
     /// A one-time link for setting a password was created.
     #[strum(serialize = "reset_link.add")]
     ResetLinkMade,
@@ -196,6 +199,9 @@ pub fn account_changes(before: &User, after: &User) -> Vec<(Action, String)> {
         let action = if after.is_superuser { Action::UserPromoted } else { Action::UserDemoted };
         changes.push((action, format!("is_superuser: {} → {}", before.is_superuser, after.is_superuser)));
     }
+    if !before.must_change_password && after.must_change_password {
+        changes.push((Action::PasswordRequired, "must_change_password: false → true".to_owned()));
+    }
     let time = |user: &User| user.last_login_at.map_or_else(|| "never".to_owned(), |at| at.to_rfc3339());
     let others = [
         // The picture and the opt-ins are too long to be repeated.
@@ -203,6 +209,8 @@ pub fn account_changes(before: &User, after: &User) -> Vec<(Action, String)> {
         (before.last_login_at != after.last_login_at)
             .then(|| format!("last_login_at: {} → {}", time(before), time(after))),
         (before.optins != after.optins).then(|| "optins".to_owned()),
+        (before.must_change_password && !after.must_change_password)
+            .then(|| "must_change_password: true → false".to_owned()),
     ];
     let others: Vec<String> = others.into_iter().flatten().collect();
     if !others.is_empty() {

@@ -19,6 +19,15 @@ pub enum Credential {
     },
 }
 
+/// What a user must do before a session can do anything else. API keys go on working, and automatic sign-in has no duties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// A superuser asked for a new password. Comes first.
+    ChangePassword,
+    /// The settings require a second factor that the account doesn't have.
+    SetUpFactor,
+}
+
 /// An authenticated user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {

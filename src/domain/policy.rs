@@ -55,6 +55,10 @@ pub fn may_patch(caller: &Caller, target: Uuid, patch: &UserPatch) -> Result<(),
     if own && patch.is_active == Some(false) {
         return Err(Denied::DeactivateSelf);
     }
+    // Only another superuser decides whether you must choose a new password.
+    if own && patch.must_change_password.is_some_and(|wanted| wanted != caller.user.must_change_password) {
+        return Err(Denied::Permission);
+    }
     if caller.user.is_superuser {
         // Otherwise a stolen key could take over the account.
         return match patch.password {
@@ -194,6 +198,7 @@ mod tests {
             updated_at: at,
             last_login_at: Some(at),
             optins: None,
+            must_change_password: false,
         }
     }
 

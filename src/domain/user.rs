@@ -30,6 +30,8 @@ pub struct User {
     pub last_login_at: Option<Timestamp>,
     /// What clients remember about the user. `None` is the default.
     pub optins: Option<OptIns>,
+    /// Whether the user must choose a new password before a session can do anything else.
+    pub must_change_password: bool,
 }
 
 impl User {
@@ -46,6 +48,7 @@ impl User {
             updated_at: now,
             last_login_at: None,
             optins: None,
+            must_change_password: false,
         }
     }
 }
@@ -70,6 +73,8 @@ pub struct UserPatch {
     pub last_login_at: Option<Timestamp>,
     /// Replaces what clients remember about the user.
     pub optins: Option<OptIns>,
+    /// Requires a new password, or no longer requires one.
+    pub must_change_password: Option<bool>,
 }
 
 impl UserPatch {
@@ -86,6 +91,10 @@ impl UserPatch {
             updated_at: now,
             last_login_at: self.last_login_at.or(user.last_login_at),
             optins: self.optins.clone().or_else(|| user.optins.clone()),
+            // A new password meets the requirement, unless the patch asks for another one.
+            must_change_password: self
+                .must_change_password
+                .unwrap_or(user.must_change_password && self.password.is_none()),
         }
     }
 }

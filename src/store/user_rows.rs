@@ -10,13 +10,14 @@ use crate::store::engine::value::Row;
 macro_rules! user_columns {
     () => {
         "users.uuid, users.username, users.username_folded, users.profile_image, users.store_api_key, \
-         users.is_active, users.is_superuser, users.create_at, users.updated_at, users.last_login_at, users.optins"
+         users.is_active, users.is_superuser, users.create_at, users.updated_at, users.last_login_at, users.optins, \
+         users.must_change_password"
     };
 }
 pub(crate) use user_columns;
 
 /// The number of columns in [`user_columns`]; a statement's own columns start at this index.
-pub const COLUMN_COUNT: usize = 11;
+pub const COLUMN_COUNT: usize = 12;
 
 /// Maps a row whose first columns are [`user_columns`].
 pub fn from_row(row: &Row<'_>) -> Result<User, StoreError> {
@@ -31,5 +32,6 @@ pub fn from_row(row: &Row<'_>) -> Result<User, StoreError> {
         updated_at: row.get(8)?,
         last_login_at: row.get(9)?,
         optins: row.get::<Option<String>>(10)?.as_deref().and_then(OptIns::parse),
+        must_change_password: row.get(11)?,
     })
 }

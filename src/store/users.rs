@@ -85,8 +85,8 @@ pub fn other_superuser_exists(connection: &Connection, id: Uuid) -> Result<bool,
 /// reserved.
 pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO users (uuid, username, username_folded, password_hash, profile_image, store_api_key, \
-         is_active, is_superuser, create_at, updated_at, last_login_at, optins, username_sort) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+         is_active, is_superuser, create_at, updated_at, last_login_at, optins, username_sort, \
+         must_change_password) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let done = connection.try_run(
         SQL,
         bind![
@@ -103,6 +103,7 @@ pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Resu
             user.last_login_at,
             &user.optins.as_ref().map(OptIns::to_json),
             &sort_key(user.username.folded()),
+            user.must_change_password,
         ],
     );
     name_error(done)
@@ -115,16 +116,16 @@ pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Resu
 /// Returns [`StoreError::UsernameTaken`] if another user has the name, [`StoreError::FormerUsername`] if it is
 /// reserved.
 pub fn update(connection: &Connection, before: &User, after: &User) -> Result<(), StoreError> {
-    const PLAIN: &str =
-        "UPDATE users SET profile_image = ?2, store_api_key = ?3, updated_at = ?4, optins = ?5 WHERE uuid = ?1";
+    const PLAIN: &str = "UPDATE users SET profile_image = ?2, store_api_key = ?3, updated_at = ?4, optins = ?5, \
+         must_change_password = ?6 WHERE uuid = ?1";
     const ALL: &str = "UPDATE users SET profile_image = ?2, store_api_key = ?3, updated_at = ?4, optins = ?5, \
-         username = ?6, username_folded = ?7, is_active = ?8, is_superuser = ?9, last_login_at = ?10, \
-         username_sort = ?11 WHERE uuid = ?1";
+         must_change_password = ?6, username = ?7, username_folded = ?8, is_active = ?9, is_superuser = ?10, \
+         last_login_at = ?11, username_sort = ?12 WHERE uuid = ?1";
     let seen_by_indexes = |user: &User| (user.is_active, user.is_superuser, user.last_login_at);
     let (id, picture, key, updated) = (before.id, &after.profile_image, &after.store_api_key, after.updated_at);
-    let optins = after.optins.as_ref().map(OptIns::to_json);
+    let (optins, must_change) = (after.optins.as_ref().map(OptIns::to_json), after.must_change_password);
     if before.username.as_str() == after.username.as_str() && seen_by_indexes(before) == seen_by_indexes(after) {
-        connection.run(PLAIN, bind![id, picture, key, updated, &optins])?;
+        connection.run(PLAIN, bind![id, picture, key, updated, &optins, must_change])?;
         return Ok(());
     }
     let done = connection.try_run(
@@ -135,6 +136,7 @@ pub fn update(connection: &Connection, before: &User, after: &User) -> Result<()
             key,
             updated,
             &optins,
+            must_change,
             after.username.as_str(),
             after.username.folded(),
             after.is_active,
@@ -155,10 +157,10 @@ fn name_error(done: Result<usize, StoreError>) -> Result<(), StoreError> {
     })
 }
 
-/// Sets the password's hash, revokes the user's reset link, and ends all forward-auth tokens and open challenges: whoever
+/// Sets the password's hash, no longer requires a new password, revokes the user's reset link, and ends all forward-auth tokens and open challenges: whoever
 /// knew the old password may have asked for one.
 pub fn set_password(connection: &Connection, id: Uuid, hash: &PasswordHash, now: Timestamp) -> Result<(), StoreError> {
-    let sql = "UPDATE users SET password_hash = ?, updated_at = ? WHERE uuid = ?";
+    let sql = "UPDATE users SET password_hash = ?, updated_at = ?, must_change_password = 0 WHERE uuid = ?";
     connection.run(sql, bind![hash.expose(), now, id])?;
     site_tokens::end_all_of_user(connection, id)?;
     challenges::end_all_of_user(connection, id)?;

@@ -54,6 +54,30 @@ fn changes_by_commands_apply_at_once_in_the_running_server() {
 }
 
 #[test]
+fn commands_make_a_user_choose_a_new_password() {
+    let server = server();
+    done(&server, &["user", "add", "ada"], PASSWORD);
+    let session = token(&server, "ada", PASSWORD);
+    let keys = |session: &str| server.request("GET", "/api/v1/api_key/").bearer(session).send();
+    let required = "Choose a new password first";
+    assert_eq!(done(&server, &["user", "require-password", "ada"], ""), "ada is now required to change the password\n");
+    keys(&session).refused(403, required);
+    assert_eq!(json(&server, &["user", "show", "ada", "--json"])["must_change_password"], true);
+    assert!(done(&server, &["user", "show", "ada"], "").contains("must change password  yes\n"));
+    assert!(refused(&server, &["user", "require-password", "ada"], "").contains("ada is already required"));
+    done(&server, &["user", "require-password", "ada", "--cancel"], "");
+    keys(&session).expect(200);
+    done(&server, &["user", "set-password", "ada", "--must-change"], "another-otter-8");
+    let session = token(&server, "ada", "another-otter-8");
+    keys(&session).refused(403, required);
+    assert!(
+        done(&server, &["audit", "--action", "password.require"], "").contains("must_change_password: false → true")
+    );
+    done(&server, &["user", "set-password", "ada"], "another-otter-9");
+    keys(&token(&server, "ada", "another-otter-9")).expect(200);
+}
+
+#[test]
 fn sessions_and_keys_are_listed_and_ended() {
     let server = server();
     let (first, second) = (token(&server, "admin", "adminpw123"), token(&server, "admin", "adminpw123"));

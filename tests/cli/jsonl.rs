@@ -17,6 +17,7 @@ fn an_imported_export_is_exported_unchanged() {
     let me = get(&first, "/api/v1/users/whoami").bearer(&bearer).send().expect(200).json();
     let path = format!("/api/v1/users/{}", me["id"].as_str().unwrap());
     first.request("PATCH", &path).bearer(&bearer).json(&json!({"optins": {"seen": [1]}})).send().expect(200);
+    helpers::done(&first.dir, &["user", "require-password", "zoë strasse"]);
     let done = printed(&first.dir, &["export", "users.jsonl"]);
     assert_eq!(done["users"], 2);
     let file = first.dir.path().join("users.jsonl");
@@ -32,6 +33,7 @@ fn an_imported_export_is_exported_unchanged() {
     sign_in(&second, "Zoë Straße", PASSWORD).expect(200);
     let asked = get(&second, "/api/v1/users/whoami").key(&key).send().expect(200).json();
     assert_eq!((&asked["username"], &asked["optins"]), (&json!("Zoë Straße"), &json!({"seen": [1]})));
+    assert_eq!(printed(&second.dir, &["user", "show", "zoë strasse"])["must_change_password"], true);
     let again = refused_but_shown(&second.dir, path);
     assert!(again.contains("existing users: 2"), "{again}");
     printed(&second.dir, &["export", "again.jsonl"]);

@@ -24,6 +24,7 @@ mod own_data;
 mod pages;
 mod passkeys;
 mod profiles;
+mod required_password;
 mod sign_in;
 mod sign_up;
 mod users;

@@ -88,6 +88,8 @@ mod passkeys;
 mod passwords;
 #[path = "../security/required_factor.rs"]
 mod required_factor;
+#[path = "../security/required_password.rs"]
+mod required_password;
 #[path = "../routes/reset_links.rs"]
 mod reset_links;
 #[path = "../security/revoked_meanwhile.rs"]

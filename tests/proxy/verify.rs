@@ -321,3 +321,24 @@ fn users_without_a_required_factor_are_sent_to_the_console_but_keys_work() {
     server.enroll(&id, &alice.access, PASSWORD);
     verify(&server, APP, &token).expect(200);
 }
+
+#[test]
+fn users_who_must_change_their_password_are_sent_to_the_console_but_keys_work() {
+    let server = guarding().start();
+    let admin = server.admin();
+    let (id, alice) = server.member(&admin, "alice");
+    let key = server.create_key(&alice.access, "script").1;
+    let site = token(&server, &alice.access);
+    verify(&server, APP, &site).expect(200);
+    let require = json!({ "must_change_password": true });
+    server.call("PATCH", &format!("/api/v1/users/{id}"), &admin, &require).expect(200);
+    let browser = as_navigation(proxy_request(&server, APP).cookie(COOKIE, &site)).send().expect(302);
+    assert_eq!(browser.header("location"), Some(SIGN_IN));
+    let program = verify(&server, APP, &site).refused(401, "Choose a new password first");
+    assert_eq!(program.header("remote-user"), None);
+    enter(&server, &alice.access, APP).refused(403, "Choose a new password first");
+    enter_by_key(&server, &key);
+    let new = json!({ "password": "zebra-mug-41", "current_password": PASSWORD });
+    server.call("PATCH", &format!("/api/v1/users/{id}/reset-password"), &alice.access, &new).expect(200);
+    verify(&server, APP, &token(&server, &alice.access)).expect(200);
+}

@@ -61,6 +61,7 @@ fn user(name: &str, now: Timestamp) -> User {
         updated_at: now,
         last_login_at: None,
         optins: None,
+        must_change_password: false,
     }
 }
 

@@ -12,6 +12,7 @@ mod limits;
 mod logs;
 mod origins;
 mod required_factor;
+mod required_password;
 mod revoked_meanwhile;
 mod second_factor;
 mod throttle;

@@ -131,3 +131,16 @@ fn a_key_deleted_meanwhile_changes_nothing() {
         server.execute("INSERT INTO api_keys SELECT * FROM kept; DROP TABLE kept");
     }
 }
+
+#[test]
+fn a_session_that_must_change_its_password_meanwhile_changes_nothing() {
+    let Scene { server, admin, changes, .. } = scene();
+    let before = state(&server);
+    for change in changes {
+        let require = "UPDATE users SET must_change_password = 1 WHERE id = 1";
+        let answer = send_and_interrupt(&server, &request(&server, &change).bearer(&admin), require);
+        assert_eq!((answer.status, answer.detail().as_str()), (403, "Choose a new password first"), "{change:?}");
+        assert_eq!(state(&server), before, "{change:?}");
+        server.execute("UPDATE users SET must_change_password = 0 WHERE id = 1");
+    }
+}

@@ -31,6 +31,8 @@ struct UserLine {
     last_login_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     optins: Option<OptIns>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    must_change_password: bool,
     /// Encrypted with the secret key of the server that wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     store_api_key: Option<String>,
@@ -78,6 +80,7 @@ pub fn to_line(account: &ImportedAccount) -> serde_json::Result<String> {
         updated_at: user.updated_at,
         last_login_at: user.last_login_at,
         optins: user.optins.clone(),
+        must_change_password: user.must_change_password,
         store_api_key: user.store_api_key.clone(),
         api_keys: keys.collect(),
     })
@@ -127,6 +130,7 @@ fn parse_line(line: &str) -> Result<ImportedAccount, String> {
         updated_at: line.updated_at,
         last_login_at: line.last_login_at,
         optins: line.optins,
+        must_change_password: line.must_change_password,
     };
     let keys = line.api_keys.into_iter().map(|key| parse_key(key, user.id)).collect::<Result<_, _>>()?;
     Ok(ImportedAccount { user, hash: PasswordHash::new(line.password_hash), keys })

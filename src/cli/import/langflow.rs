@@ -125,6 +125,7 @@ fn convert_user(
         updated_at: row.updated_at,
         last_login_at: row.last_login_at,
         optins: optins.flatten(),
+        must_change_password: false,
     };
     Ok(Ok(ImportedAccount { user, hash: PasswordHash::new(row.password), keys: Vec::new() }))
 }

@@ -1,5 +1,6 @@
 //! `GET /session`: whether this browser is signed in.
 
+use crate::domain::caller::Duty;
 use crate::http::models::{SessionResponse, UserRead};
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::caller::Authenticate;
@@ -36,10 +37,12 @@ impl Authenticate for CurrentSession {
 
 async fn session(request: Request<CurrentSession, NoInput>) -> Result<Response, ApiError> {
     let user = request.caller.0.as_ref().map(|caller| &caller.user);
+    let duty = request.caller.0.as_ref().and_then(Authenticated::duty);
     Ok(Response::json(&SessionResponse {
         authenticated: user.is_some(),
         user: user.map(|user| UserRead::from(user).without_store_key()),
         store_api_key: None,
-        second_factor_missing: request.caller.0.as_ref().is_some_and(Authenticated::lacks_factor),
+        second_factor_missing: duty == Some(Duty::SetUpFactor),
+        must_change_password: duty == Some(Duty::ChangePassword),
     }))
 }

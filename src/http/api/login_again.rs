@@ -16,7 +16,7 @@ use crate::http::models::Detail;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::attempt::Attempt;
 use crate::http::pipeline::body::BodyKind;
-use crate::http::pipeline::caller::SignedInWithoutFactor;
+use crate::http::pipeline::caller::SignedInWithDuty;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
@@ -87,7 +87,7 @@ impl Input for Proof {
     }
 }
 
-async fn again(request: Request<SignedInWithoutFactor, Proof>) -> Result<Response, ApiError> {
+async fn again(request: Request<SignedInWithDuty, Proof>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input: proof } = request;
     let session = policy::may_sign_in_again(&caller)?;
     if !matches!(proof, Proof::Password(_)) {

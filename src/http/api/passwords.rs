@@ -9,7 +9,7 @@ use crate::domain::user::User;
 use crate::http::models::UserRead;
 use crate::http::models::user_inputs::ResetPassword;
 use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
-use crate::http::pipeline::caller::SignedIn;
+use crate::http::pipeline::caller::PasswordChanger;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields;
 use crate::http::pipeline::recent_sign_in::Recent;
@@ -31,7 +31,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn reset(request: Request<Recent<SignedIn>, (UserId, ResetPassword)>) -> Result<Response, ApiError> {
+async fn reset(request: Request<Recent<PasswordChanger>, (UserId, ResetPassword)>) -> Result<Response, ApiError> {
     let (UserId(id), _) = request.input;
     policy::may_reset_password(&request.caller, id)?;
     let ResetPassword { password, rejected, .. } = &request.input.1;
@@ -74,14 +74,14 @@ async fn reset(request: Request<Recent<SignedIn>, (UserId, ResetPassword)>) -> R
         users::set_password(connection, id, &hash, now)?;
         sessions::end_all_of_user(connection, id, own_session)?;
         audit::record(connection, &Event::new(actor, Action::PasswordChanged).target(&user), now)?;
-        Ok(User { updated_at: now, ..user })
+        Ok(User { updated_at: now, must_change_password: false, ..user })
     });
     Ok(Response::json(&UserRead::from(&changed.await?)))
 }
 
 /// Counts a wrong current password as what it is: an attempt at the account's password.
 async fn record_failure(
-    request: &Request<Recent<SignedIn>, (UserId, ResetPassword)>,
+    request: &Request<Recent<PasswordChanger>, (UserId, ResetPassword)>,
     keys: AttemptKeys,
 ) -> Result<(), ApiError> {
     let (now, id, actor) = (request.now, request.caller.user.id, request.caller.actor(&request.client));
@@ -96,7 +96,7 @@ async fn record_failure(
 
 /// Refuses a wrong current password, and a new one that is the current one.
 async fn refuse_wrong_or_same(
-    request: &Request<Recent<SignedIn>, (UserId, ResetPassword)>,
+    request: &Request<Recent<PasswordChanger>, (UserId, ResetPassword)>,
     old: &PasswordHash,
     from: Requester,
 ) -> Result<(), ApiError> {

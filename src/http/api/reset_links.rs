@@ -1,20 +1,26 @@
 //! Reset links: a superuser creates one, and its holder sets the account's password with it, once and within 24 hours.
 
 use actix_web::http::StatusCode;
+use actix_web::web::Data;
 use chrono::TimeDelta;
 use utoipa::ToSchema;
 
 use crate::auth::link_token::{self, LinkPage, NewLink};
-use crate::auth::password_hasher::MAX_BYTES;
+use crate::auth::password_hasher::{MAX_BYTES, PasswordCheck};
 use crate::domain::audit::{Action, Event};
+use crate::domain::clock::Timestamp;
 use crate::domain::policy;
 use crate::domain::second_factor::PendingPassword;
 use crate::domain::secret::Secret;
+use crate::domain::user::User;
 use crate::http::models::link_token::LinkToken;
 use crate::http::models::{Detail, ResetLink, ResetLinkCheck, text};
+use crate::http::pipeline::app::App;
+use crate::http::pipeline::attempt::Attempt;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::{Anyone, Superuser};
 use crate::http::pipeline::challenge_offer::SignInRefused;
+use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
@@ -134,6 +140,9 @@ async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError
         return Err(rejected.into());
     }
     fields::differs_from_name(&password, &user.username)?;
+    if user.must_change_password {
+        refuse_same(&app, &client, &user, &password, now).await?;
+    }
     let hash = app.hasher.hash(&password, client.address).await?;
     let pending = PendingPassword { reset_link: sha256, hash, revoke_api_keys };
     if let Some(available) = required {
@@ -144,4 +153,26 @@ async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError
     let actor = client.actor();
     app.db.write(move |connection| sign_in::set_password_by_link(connection, &pending, actor, now)).await?;
     Ok(Response::json(&Detail { detail: messages::PASSWORD_SET }))
+}
+
+/// Refuses the present password. The answer tells whether it is the present one, so that it counts as an attempt.
+async fn refuse_same(
+    app: &Data<App>,
+    client: &Client,
+    user: &User,
+    password: &Secret,
+    now: Timestamp,
+) -> Result<(), ApiError> {
+    let attempt = Attempt::begin(app, user.username.as_str(), client.address).await;
+    let (keys, id) = (attempt.as_ref().and_then(Attempt::keys), user.id);
+    let present = app.db.read(move |connection| {
+        keys.map_or(Ok(false), |keys| keys.check(connection, Some(id), now))?;
+        Ok::<_, ApiError>(users::password_hash(connection, id)?)
+    });
+    let verification = app.hasher.verify(password, present.await?, client.address);
+    let check = Attempt::verify(attempt.as_ref(), verification).await?;
+    if let Some(keys) = keys {
+        app.db.write(move |connection| keys.failed(connection, Some(id), now)).await?;
+    }
+    if check == PasswordCheck::Wrong { Ok(()) } else { Err(ApiError::SamePassword) }
 }

@@ -11,11 +11,11 @@ use crate::domain::policy;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::{User, UserPatch};
 use crate::http::models::user_inputs::{CheckedUserCreate, CheckedUserPatch, UserCreate};
-use crate::http::models::user_list::UserFilter;
+use crate::http::models::user_list::{UserFilter, UserInclude};
 use crate::http::models::{UserDeleted, UserRead, UsersResponse};
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::attempt::{SignUp, SignUpKey};
-use crate::http::pipeline::caller::{Deleter, MaybeSignedIn, SignedIn, SignedInWithoutFactor, Superuser};
+use crate::http::pipeline::caller::{Deleter, MaybeSignedIn, SignedIn, SignedInWithDuty, Superuser};
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::deferred::Deferred;
 use crate::http::pipeline::error::ApiError;
@@ -145,17 +145,17 @@ async fn list(request: Request<Deferred<Superuser>, UserFilter>) -> Result<Respo
     Ok(Response::json(&UsersResponse { total_count, users, deletion_requests }))
 }
 
-async fn whoami(request: Request<SignedInWithoutFactor, NoInput>) -> Result<Response, ApiError> {
+async fn whoami(request: Request<SignedInWithDuty, NoInput>) -> Result<Response, ApiError> {
     Ok(Response::json(&UserRead::from(&request.caller.user)))
 }
 
-async fn read(request: Request<Deferred<SignedIn>, UserId>) -> Result<Response, ApiError> {
-    let UserId(id) = request.input;
+async fn read(request: Request<Deferred<SignedIn>, (UserId, UserInclude)>) -> Result<Response, ApiError> {
+    let (UserId(id), UserInclude { must_change_password }) = request.input;
     let found = request.caller.read(&request.app, move |connection, caller| {
         policy::may_read(&caller, id)?;
         users::find(connection, id)?.ok_or(ApiError::UserNotFound)
     });
-    Ok(tagged(&found.await?))
+    Ok(tagged(&found.await?, must_change_password))
 }
 
 /// What a change reads.
@@ -164,6 +164,7 @@ type Change = ((UserId, CheckedUserPatch), IfMatch);
 async fn change(request: Request<Deferred<Recent<SignedIn>>, Change>) -> Result<Response, ApiError> {
     let Request { app, now, client, mut caller, input: ((UserId(id), input), if_match) } = request;
     let CheckedUserPatch { patch, revoke_api_keys, rejected } = input;
+    let shows_duty = patch.must_change_password.is_some();
     let keeps_names = !app.config.forward_auth.is_empty();
     let may_change = move |caller: &Caller, patch: &UserPatch| {
         policy::may_patch(caller, id, patch)?;
@@ -188,11 +189,12 @@ async fn change(request: Request<Deferred<Recent<SignedIn>>, Change>) -> Result<
         // Only a superuser can be the last one.
         let other_superuser_exists = !before.is_superuser || users::other_superuser_exists(connection, id)?;
         policy::keeps_a_superuser(&before, &after, other_superuser_exists)?;
-        users::update(connection, &before, &after)?;
+        // Before the other fields: the patch can ask for another password than this one.
         if let Some(hash) = &hash {
             users::set_password(connection, id, hash, now)?;
             sessions::end_all_of_user(connection, id, own_session)?;
         }
+        users::update(connection, &before, &after)?;
         if revoke_api_keys {
             revoke_keys(connection, actor.clone(), &before, now)?;
         }
@@ -211,7 +213,7 @@ async fn change(request: Request<Deferred<Recent<SignedIn>>, Change>) -> Result<
         }
         Ok(after)
     });
-    Ok(tagged(&changed.await?))
+    Ok(tagged(&changed.await?, shows_duty))
 }
 
 /// Hashes a new password, if the name and the password are accepted.
@@ -246,7 +248,9 @@ async fn delete(request: Request<Recent<Deleter>, UserId>) -> Result<Response, A
     Ok(Response::json(&deleted).status(status))
 }
 
-/// A user with its `ETag`, which `If-Match` takes.
-fn tagged(user: &User) -> Response {
-    Response::json(&UserRead::from(user)).header(header::ETAG, &etag(user))
+/// A user with its `ETag`, which `If-Match` takes. Langflow's clients get the fields that they know.
+fn tagged(user: &User, shows_duty: bool) -> Response {
+    let read = UserRead::from(user);
+    let read = if shows_duty { read.with_password_duty(user) } else { read };
+    Response::json(&read).header(header::ETAG, &etag(user))
 }

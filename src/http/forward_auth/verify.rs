@@ -9,6 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::auth::api_key::sha256;
 use crate::config::Config;
 use crate::domain::audit::Action;
+use crate::domain::caller::Duty;
 use crate::domain::clock::Timestamp;
 use crate::domain::forward_auth::AccessDenied;
 use crate::domain::second_factor::SecondFactorPolicy;
@@ -29,7 +30,7 @@ use crate::http::pipeline::route::Route;
 use crate::http::pipeline::validation::FieldErrors;
 use crate::http::pipeline::{cookies, credentials, messages};
 use crate::store::site_tokens::{self, SiteToken};
-use crate::store::{Connection, StoreError, factors};
+use crate::store::{Connection, StoreError};
 
 /// The user name, for sites that identify users by it.
 const REMOTE_USER: HeaderName = HeaderName::from_static("remote-user");
@@ -104,8 +105,8 @@ struct SiteUser {
     user: User,
     /// When the token was issued; `None` for an API key.
     since: Option<Timestamp>,
-    /// Whether the settings require a second factor that the account doesn't have.
-    lacks_factor: bool,
+    /// What the user must do first.
+    duty: Option<Duty>,
 }
 
 async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, ApiError> {
@@ -135,14 +136,20 @@ async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, Api
             Err(ApiError::TooManyRequests(_)) if original.status_only => return Err(ApiError::SiteForbidden),
             user => user?,
         };
-        found = user.map(|user| SiteUser { user, since: None, lacks_factor: false });
+        found = user.map(|user| SiteUser { user, since: None, duty: None });
     }
-    let Some(SiteUser { user, since, lacks_factor }) = found else {
+    let Some(SiteUser { user, since, duty }) = found else {
         return Ok(redirect_to_sign_in(&app, &original, messages::SIGN_IN_TO_ENTER, accepts_basic && is_program));
     };
-    // The console asks for the factor first, and then redirects back.
-    if lacks_factor {
-        return Ok(redirect_to_sign_in(&app, &original, messages::SECOND_FACTOR_MISSING, false));
+    // The console asks for it, and then redirects back.
+    match duty {
+        Some(Duty::ChangePassword) => {
+            return Ok(redirect_to_sign_in(&app, &original, messages::PASSWORD_CHANGE_REQUIRED, false));
+        }
+        Some(Duty::SetUpFactor) => {
+            return Ok(redirect_to_sign_in(&app, &original, messages::SECOND_FACTOR_MISSING, false));
+        }
+        None => {}
     }
     if rules.may_enter(&original.site, &user) == Err(AccessDenied::NotForYou) {
         let site = original.site.to_string();
@@ -190,7 +197,7 @@ async fn authenticate(
     }
     let Some(key) = key else { return Ok(None) };
     match credentials::by_api_key(app, key, now).await {
-        Ok(caller) => Ok(Some(SiteUser { user: caller.into_user(), since: None, lacks_factor: false })),
+        Ok(caller) => Ok(Some(SiteUser { user: caller.into_user(), since: None, duty: None })),
         Err(error @ ApiError::Store(_)) => Err(error),
         Err(_) => Ok(None),
     }
@@ -206,8 +213,8 @@ fn by_site_token(
     let Some(SiteToken { user, made_at, automatic }) = site_tokens::find(connection, sha256, now)? else {
         return Ok(None);
     };
-    let lacks_factor = factors::is_missing(connection, policy, &user, automatic)?;
-    Ok(Some(SiteUser { user, since: Some(made_at), lacks_factor }))
+    let duty = credentials::duty_of(connection, policy, &user, automatic)?;
+    Ok(Some(SiteUser { user, since: Some(made_at), duty }))
 }
 
 fn allow(user: &User, cookies: Option<HeaderValue>, authorization: Option<HeaderValue>) -> Response {

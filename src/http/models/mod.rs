@@ -88,6 +88,10 @@ pub struct UserRead<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     has_second_factor: Option<bool>,
+    /// Only with `include=must_change_password`, and after a change of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    must_change_password: Option<bool>,
 }
 
 impl UserRead<'_> {
@@ -101,6 +105,12 @@ impl UserRead<'_> {
     #[must_use]
     pub fn with_factor(self, has_second_factor: Option<bool>) -> Self {
         Self { has_second_factor, ..self }
+    }
+
+    /// Tells whether the user must choose a new password.
+    #[must_use]
+    pub fn with_password_duty(self, user: &User) -> Self {
+        Self { must_change_password: Some(user.must_change_password), ..self }
     }
 }
 
@@ -118,6 +128,7 @@ impl<'a> From<&'a User> for UserRead<'a> {
             last_login_at: user.last_login_at,
             optins: user.optins.as_ref().unwrap_or(&optins::DEFAULT),
             has_second_factor: None,
+            must_change_password: None,
         }
     }
 }
@@ -147,6 +158,10 @@ pub struct SessionResponse<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub second_factor_missing: bool,
+    /// `true` if the user must choose a new password before anything else; otherwise absent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub must_change_password: bool,
 }
 
 /// The user is deleted.

@@ -100,6 +100,9 @@ pub struct UserUpdate {
     current_password: Option<Secret>,
     /// Deletes all API keys of the user as well. `reset-password` doesn't read it.
     revoke_api_keys: Option<bool>,
+    /// Whether the user must choose a new password, before a session can do anything else. A new password clears it.
+    /// For superusers.
+    must_change_password: Option<bool>,
 }
 
 impl UserUpdate {
@@ -121,6 +124,7 @@ impl UserUpdate {
             optins: fields.optional("optins", errors, fields::optins),
             current_password: current_password(fields, errors),
             revoke_api_keys: fields.optional("revoke_api_keys", errors, coerce::boolean),
+            must_change_password: fields.optional("must_change_password", errors, coerce::boolean),
         }
     }
 }
@@ -135,6 +139,7 @@ impl From<UserUpdate> for UserPatch {
             is_superuser: update.is_superuser,
             last_login_at: update.last_login_at,
             optins: update.optins,
+            must_change_password: update.must_change_password,
         }
     }
 }

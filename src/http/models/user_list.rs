@@ -115,6 +115,44 @@ fn state() -> ObjectBuilder {
     words::<UserState>().description(Some(about))
 }
 
+/// What the answer about one user tells besides the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "snake_case")]
+enum Detail {
+    MustChangePassword,
+}
+
+fn detail() -> ObjectBuilder {
+    words::<Detail>().description(Some("Add `must_change_password`."))
+}
+
+/// The query of the answer about one user.
+#[derive(IntoParams)]
+#[expect(dead_code, reason = "describes the query; `UserInclude` is what is read from it")]
+struct UserQueryParameters {
+    #[param(required = false, schema_with = detail)]
+    include: Option<Detail>,
+}
+
+/// What to tell besides the user.
+pub struct UserInclude {
+    /// Whether the user must choose a new password.
+    pub must_change_password: bool,
+}
+
+impl Input for UserInclude {
+    const BODY: BodyKind = BodyKind::None;
+
+    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
+        let include: Option<Detail> = errors.collect(Location::Query("include"), word(source, "include"))?;
+        Some(Self { must_change_password: include == Some(Detail::MustChangePassword) })
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.query::<UserQueryParameters>();
+    }
+}
+
 fn include() -> ObjectBuilder {
     words::<Include>().description(Some("Add `has_second_factor` to each user."))
 }

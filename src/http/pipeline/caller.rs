@@ -5,6 +5,7 @@ use std::ops::Deref;
 use actix_web::HttpRequest;
 
 use crate::config::Config;
+use crate::domain::caller::Duty;
 use crate::domain::clock::Timestamp;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::credentials::{Authenticated, Credentials, Unchecked};
@@ -60,6 +61,12 @@ pub struct SignedIn(Authenticated);
 /// A client with valid credentials, even if it must still set up a second factor. Dereferences to [`Authenticated`].
 pub struct SignedInWithoutFactor(Authenticated);
 
+/// A client with valid credentials, whatever it must do first. Dereferences to [`Authenticated`].
+pub struct SignedInWithDuty(Authenticated);
+
+/// A client with valid credentials that changes its password. Dereferences to [`Authenticated`].
+pub struct PasswordChanger(Authenticated);
+
 /// A superuser with valid credentials. Dereferences to [`Authenticated`].
 pub struct Superuser(Authenticated);
 
@@ -83,7 +90,7 @@ macro_rules! as_authenticated {
     )+};
 }
 
-as_authenticated!(SignedIn, SignedInWithoutFactor, Superuser, Deleter);
+as_authenticated!(SignedIn, SignedInWithoutFactor, SignedInWithDuty, PasswordChanger, Superuser, Deleter);
 
 impl Authenticate for Anyone {
     const NEEDS_CREDENTIALS: bool = false;
@@ -101,15 +108,33 @@ impl Authenticate for AnyoneOnOwnSite {
     }
 }
 
-impl Admit for SignedInWithoutFactor {
+impl Admit for SignedInWithDuty {
     fn admit(caller: Authenticated, _: &Config) -> Result<Self, ApiError> {
         Ok(Self(caller))
     }
 }
 
+impl Admit for SignedInWithoutFactor {
+    fn admit(caller: Authenticated, _: &Config) -> Result<Self, ApiError> {
+        match caller.duty() {
+            Some(duty @ Duty::ChangePassword) => Err(duty.into()),
+            Some(Duty::SetUpFactor) | None => Ok(Self(caller)),
+        }
+    }
+}
+
+impl Admit for PasswordChanger {
+    fn admit(caller: Authenticated, _: &Config) -> Result<Self, ApiError> {
+        match caller.duty() {
+            Some(duty @ Duty::SetUpFactor) => Err(duty.into()),
+            Some(Duty::ChangePassword) | None => Ok(Self(caller)),
+        }
+    }
+}
+
 impl Admit for SignedIn {
     fn admit(caller: Authenticated, _: &Config) -> Result<Self, ApiError> {
-        if caller.lacks_factor() { Err(ApiError::SecondFactorMissing) } else { Ok(Self(caller)) }
+        caller.duty().map_or(Ok(Self(caller)), |duty| Err(duty.into()))
     }
 }
 
@@ -159,8 +184,14 @@ impl Authenticate for MaybeSignedIn {
     async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
         match SignedIn::authenticate(app, credentials).await {
             Ok(SignedIn(caller)) => Ok(Self(Some(caller))),
-            // A superuser must not be treated as a stranger because the database can't be read, or a factor is missing.
-            Err(error @ (ApiError::Store(_) | ApiError::Hash(_) | ApiError::SecondFactorMissing)) => Err(error),
+            // A superuser must not be treated as a stranger because the database can't be read, or something must be
+            // done first.
+            Err(
+                error @ (ApiError::Store(_)
+                | ApiError::Hash(_)
+                | ApiError::SecondFactorMissing
+                | ApiError::PasswordChangeRequired),
+            ) => Err(error),
             Err(_) => Ok(Self(None)),
         }
     }

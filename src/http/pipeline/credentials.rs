@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::auth::api_key;
 use crate::auth::token::{Claims, TokenKind};
 use crate::domain::audit::Actor;
-use crate::domain::caller::{Caller, Credential};
+use crate::domain::caller::{Caller, Credential, Duty};
 use crate::domain::clock::Timestamp;
 use crate::domain::second_factor::SecondFactorPolicy;
 use crate::domain::user::User;
@@ -21,7 +21,7 @@ use crate::http::pipeline::cookies;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::form::FormPairs;
 use crate::http::pipeline::request_origin::require_own_site;
-use crate::store::{Connection, api_keys, factors, sessions, users};
+use crate::store::{Connection, StoreError, api_keys, factors, sessions, users};
 
 /// What credentials are read from.
 #[derive(Clone, Copy)]
@@ -38,8 +38,8 @@ pub struct Credentials<'a> {
 pub struct Authenticated {
     caller: Caller,
     now: Timestamp,
-    /// Whether the settings require a second factor that the account doesn't have.
-    lacks_factor: bool,
+    /// What the user must do before the session can do anything else. `None` for API keys.
+    duty: Option<Duty>,
     /// When the session's owner last proved who they are. `None` if there is nothing that could prove it again: for API
     /// keys and automatic sign-in.
     authenticated_at: Option<Timestamp>,
@@ -64,14 +64,17 @@ impl Authenticated {
         client.actor_for(&self.caller.user)
     }
 
-    /// Whether the settings require a second factor that the account doesn't have.
-    pub fn lacks_factor(&self) -> bool {
-        self.lacks_factor
+    /// Returns what the user must do before the session can do anything else.
+    pub fn duty(&self) -> Option<Duty> {
+        self.duty
     }
 
     /// Refuses a caller who must still set up a second factor, unless it is about their own account.
     pub fn may_act_on(&self, user_id: Uuid) -> Result<(), ApiError> {
-        if self.lacks_factor && !self.is(user_id) { Err(ApiError::SecondFactorMissing) } else { Ok(()) }
+        match self.duty {
+            Some(duty) if !self.is(user_id) => Err(duty.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the session's owner proved within this time who they are. True for what can't prove it again.
@@ -92,12 +95,18 @@ impl Authenticated {
 
     /// Returns a check that the caller may still act, for inside a transaction.
     pub fn still_acts(&self) -> impl FnOnce(&Connection) -> Result<(), ApiError> + Send + 'static {
-        let Self { caller: Caller { user, credential }, now, .. } = self;
-        let (user_id, was_superuser, credential, now) = (user.id, user.is_superuser, *credential, *now);
+        let Self { caller: Caller { user, credential }, now, duty, .. } = self;
+        let (user_id, was_superuser, credential, now, duty) = (user.id, user.is_superuser, *credential, *now, *duty);
         move |connection| {
             let user = match credential {
                 Credential::Session(id) => match sessions::authenticate(connection, user_id, id, now)? {
                     Some((_, None)) => return Err(ApiError::SessionEnded),
+                    // A superuser asked for it meanwhile.
+                    Some((user, Some(session)))
+                        if user.must_change_password && !session.automatic && duty != Some(Duty::ChangePassword) =>
+                    {
+                        return Err(ApiError::PasswordChangeRequired);
+                    }
                     found => found.map(|(user, _)| user),
                 },
                 Credential::ApiKey { id, .. } if !api_keys::is_active(connection, id)? => {
@@ -214,10 +223,24 @@ fn by_session(
     let found = sessions::authenticate(connection, claims.sub, claims.sid, now)?;
     let (user, session) = found.filter(|(user, _)| user.is_active).ok_or(ApiError::UserMissingOrInactive)?;
     let session = session.ok_or(ApiError::SessionEnded)?;
-    let lacks_factor = factors::is_missing(connection, policy, &user, session.automatic)?;
+    let duty = duty_of(connection, policy, &user, session.automatic)?;
     let authenticated_at = (!session.automatic).then_some(session.authenticated_at);
     let caller = Caller { user, credential: Credential::Session(claims.sid) };
-    Ok(Authenticated { caller, now, lacks_factor, authenticated_at })
+    Ok(Authenticated { caller, now, duty, authenticated_at })
+}
+
+/// Returns what a user must do before a session can do anything else. An `automatic` session began without a password and
+/// has no duties.
+pub fn duty_of(
+    connection: &Connection,
+    policy: SecondFactorPolicy,
+    user: &User,
+    automatic: bool,
+) -> Result<Option<Duty>, StoreError> {
+    if user.must_change_password && !automatic {
+        return Ok(Some(Duty::ChangePassword));
+    }
+    Ok(factors::is_missing(connection, policy, user, automatic)?.then_some(Duty::SetUpFactor))
 }
 
 fn by_cookies(
@@ -247,7 +270,7 @@ fn by_key_hash(connection: &Connection, sha256: &[u8; 32], now: Timestamp) -> Re
         return Err(ApiError::InactiveKeyOwner);
     }
     let credential = Credential::ApiKey { id: key.id, expires_at: key.expires_at };
-    Ok(Authenticated { caller: Caller { user, credential }, now, lacks_factor: false, authenticated_at: None })
+    Ok(Authenticated { caller: Caller { user, credential }, now, duty: None, authenticated_at: None })
 }
 
 /// Authenticates by API key.

@@ -4,6 +4,7 @@ use crate::auth::passkey::{PasskeyError, PasskeysUnavailable};
 use crate::auth::password_hasher::HashError;
 use crate::auth::random::RandomnessError;
 use crate::auth::token::TokenError;
+use crate::domain::caller::Duty;
 use crate::domain::policy::Denied;
 use crate::http::pipeline::challenge_offer::ChallengeOffer;
 use crate::http::pipeline::validation::{FieldErrors, Rejected};
@@ -96,6 +97,8 @@ pub enum ApiError {
     SecondFactorRequired(Box<ChallengeOffer>),
     /// The settings require a second factor, and the account has none.
     SecondFactorMissing,
+    /// A superuser asked for a new password.
+    PasswordChangeRequired,
     /// The challenge was answered, has expired, or belongs to another network.
     ChallengeEnded,
     /// A wrong code, or a passkey's answer that isn't accepted.
@@ -165,6 +168,15 @@ impl From<Rejected> for ApiError {
 impl From<HashError> for ApiError {
     fn from(error: HashError) -> Self {
         Self::Hash(error)
+    }
+}
+
+impl From<Duty> for ApiError {
+    fn from(duty: Duty) -> Self {
+        match duty {
+            Duty::ChangePassword => Self::PasswordChangeRequired,
+            Duty::SetUpFactor => Self::SecondFactorMissing,
+        }
     }
 }
 

@@ -136,6 +136,7 @@ impl ApiError {
             Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, messages::TOO_MANY_REQUESTS),
             Self::SecondFactorRequired(_) => (StatusCode::UNAUTHORIZED, messages::SECOND_FACTOR_REQUIRED),
             Self::SecondFactorMissing => (StatusCode::FORBIDDEN, messages::SECOND_FACTOR_MISSING),
+            Self::PasswordChangeRequired => (StatusCode::FORBIDDEN, messages::PASSWORD_CHANGE_REQUIRED),
             Self::ChallengeEnded => (StatusCode::UNAUTHORIZED, messages::CHALLENGE_ENDED),
             Self::WrongCode => (StatusCode::UNAUTHORIZED, messages::WRONG_CODE),
             Self::UnknownPasskey => (StatusCode::UNAUTHORIZED, messages::UNKNOWN_PASSKEY),

@@ -85,6 +85,7 @@ pub const PASSWORD_SET: &str = "Password set";
 
 pub const SECOND_FACTOR_REQUIRED: &str = "Second factor required";
 pub const SECOND_FACTOR_MISSING: &str = "Set up a second factor first";
+pub const PASSWORD_CHANGE_REQUIRED: &str = "Choose a new password first";
 pub const CHALLENGE_ENDED: &str = "This sign-in has expired; sign in again";
 pub const WRONG_CODE: &str = "Incorrect code";
 pub const UNKNOWN_PASSKEY: &str = "This passkey isn't known here";

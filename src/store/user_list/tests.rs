@@ -21,6 +21,7 @@ fn user(n: u32, name: &str, is_active: bool, last_login: Option<i64>) -> User {
         updated_at: at(n.into()),
         last_login_at: last_login.map(at),
         optins: None,
+        must_change_password: false,
     }
 }
 

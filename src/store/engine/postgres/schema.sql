@@ -30,7 +30,8 @@ CREATE TABLE users (
     updated_at      TIMESTAMPTZ NOT NULL,
     last_login_at   TIMESTAMPTZ,
     optins          TEXT,
-    username_sort   TEXT COLLATE "C" NOT NULL DEFAULT ''
+    username_sort   TEXT COLLATE "C" NOT NULL DEFAULT '',
+    must_change_password SMALLINT NOT NULL DEFAULT 0 CHECK (must_change_password IN (0, 1))
 );
 CREATE INDEX users_superusers ON users (is_active) WHERE is_superuser = 1;
 CREATE INDEX users_by_last_login ON users (last_login_at NULLS FIRST, id);

@@ -48,7 +48,7 @@ const STEPS: &[&str] = &[
     ALTER TABLE heartbeat ADD COLUMN believed_at TEXT;",
     // To 7: second factors, and when a session's owner last proved who they are; accounts that wait for approval, and the
     // names of accounts that were never used; what clients remember about a user; invitations;
-    // requests to delete an account; how far `on_event` has come.
+    // requests to delete an account; how far `on_event` has come; who must choose a new password.
     concat!(
         "ALTER TABLE sessions ADD COLUMN authenticated_at TEXT NOT NULL DEFAULT '1970-01-01 00:00:00+00:00';
         UPDATE sessions SET authenticated_at = created_at;
@@ -56,6 +56,8 @@ const STEPS: &[&str] = &[
         ALTER TABLE users ADD COLUMN optins TEXT;
         ALTER TABLE users ADD COLUMN username_sort TEXT NOT NULL DEFAULT '';
         UPDATE users SET username_sort = username_folded;
+        ALTER TABLE users ADD COLUMN must_change_password INTEGER NOT NULL DEFAULT 0
+            CHECK (must_change_password IN (0, 1));
         CREATE INDEX users_by_name ON users (username_sort);",
         include_str!("second_factor.sql"),
         include_str!("sign_ups.sql"),
