@@ -35,9 +35,11 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use chrono::SecondsFormat;
 use clap::{ArgMatches, FromArgMatches};
 
 use crate::config::{Config, ConfigError, ConfigSearch, Inputs, ValueSource};
+use crate::domain::clock::Clock;
 use crate::domain::printable::printable;
 use crate::platform::privileges::{self, DirOwner};
 use crate::platform::{files, inspect};
@@ -204,7 +206,8 @@ fn start_log(config: &Config, command: &Command) -> Result<(), Failure> {
     builder.parse_filters(filter);
     // Names, paths and headers are part of messages. None of them can write a line of its own or control a terminal.
     builder.format(|out, record| {
-        let (time, style) = (out.timestamp_millis(), out.default_level_style(record.level()));
+        let time = Clock::system().now().to_rfc3339_opts(SecondsFormat::Millis, true);
+        let style = out.default_level_style(record.level());
         let (level, target) = (record.level(), record.target());
         writeln!(out, "[{time} {style}{level:<5}{style:#} {target}] {}", printable(&record.args().to_string()))
     });
