@@ -3,7 +3,8 @@
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
-use crate::langflow::{beside, login, outcome, sample, server};
+use crate::helpers::usher;
+use crate::langflow::{login, outcome, sample, server};
 use crate::support::Program;
 use crate::support::postgres::{connect, empty};
 
@@ -60,7 +61,7 @@ fn an_import_from_postgresql_has_the_same_report_as_from_sqlite() {
             let server = server();
             let key = sample(&format!("langflow-{version}.secret_key"));
             let arguments = ["import", "langflow", from, "--secret-key-file", &key, "--json"];
-            let mut report = outcome(&beside(&server.dir, &arguments));
+            let mut report = outcome(&usher(&server.dir, &arguments));
             report["imported"].as_array_mut().unwrap().sort_by_key(ToString::to_string);
             assert!(beside(&server.dir, &["export", "users.jsonl"]).status.success());
             let mut users: Vec<Value> = std::fs::read_to_string(server.dir.path().join("users.jsonl"))
