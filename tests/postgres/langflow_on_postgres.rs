@@ -63,7 +63,7 @@ fn an_import_from_postgresql_has_the_same_report_as_from_sqlite() {
             let arguments = ["import", "langflow", from, "--secret-key-file", &key, "--json"];
             let mut report = outcome(&usher(&server.dir, &arguments));
             report["imported"].as_array_mut().unwrap().sort_by_key(ToString::to_string);
-            assert!(beside(&server.dir, &["export", "users.jsonl"]).status.success());
+            assert!(usher(&server.dir, &["export", "users.jsonl"]).status.success());
             let mut users: Vec<Value> = std::fs::read_to_string(server.dir.path().join("users.jsonl"))
                 .unwrap()
                 .lines()
@@ -91,7 +91,7 @@ fn the_password_of_langflows_database_comes_from_a_file_and_is_not_printed() {
     let server = server();
     let address = on_postgres("1.13.0");
     let refused = |from: &str, more: &[&str], why: &str| {
-        let ended = beside(&server.dir, &[&["import", "langflow", from], more].concat());
+        let ended = usher(&server.dir, &[&["import", "langflow", from], more].concat());
         assert!(!ended.status.success() && ended.stderr.contains(why), "{ended:?}");
         assert!(!ended.stderr.contains("hunter2"), "{ended:?}");
     };
@@ -100,7 +100,7 @@ fn the_password_of_langflows_database_comes_from_a_file_and_is_not_printed() {
     refused(&address, &["--source-password-file", "missing"], "missing: ");
     std::fs::write(server.dir.path().join("pw"), "hunter2\n").unwrap();
     let elsewhere = address.replace("127.0.0.1", "127.0.0.1:1,127.0.0.1");
-    let ended = beside(&server.dir, &["import", "langflow", &elsewhere, "--source-password-file", "pw", "--dry-run"]);
+    let ended = usher(&server.dir, &["import", "langflow", &elsewhere, "--source-password-file", "pw", "--dry-run"]);
     assert!(ended.status.success(), "{ended:?}");
     let other = empty();
     refused(&other, &[], "is not a Langflow database: it has no table `user`");
