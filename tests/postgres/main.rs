@@ -9,8 +9,10 @@ extern crate needs;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod behind_nginx;
 mod both;
 mod coverage;
+mod failing_server;
 mod failover;
 mod langflow_on_postgres;
 mod moving;
