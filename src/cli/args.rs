@@ -216,8 +216,8 @@ If `secret_key` isn't set, the key is in the data directory. The command creates
 beside it, because older backups need it.
 
 If `secret_key` or `secret_key_file` is set, save the old key to a file and change the setting first. The command then
-re-encrypts the stored store keys. If the old key is lost, leave out --old-secret-key-file: store keys that can't be
-decrypted are listed and stay unchanged.
+re-encrypts the stored store keys and authenticator apps. If the old key is lost, leave out --old-secret-key-file:
+those that can't be decrypted are listed and stay unchanged.
 
 Examples:
   usher rotate-secret

@@ -58,7 +58,7 @@ pub fn run(config: &Config, file: &Path, options: RestoreOptions, json: bool) ->
     let event = audit_event(Action::Restored);
     let outcome = prepared.replace(options.keep_keys, &event, Clock::system().now()).map_err(backup_failure)?;
     let kept = outcome.kept.map(|path| path.display().to_string());
-    let lost = secret_key::lost_store_keys(config)?;
+    let lost = secret_key::lost_texts(config)?;
     let (revoked, disabled) = match outcome.keys {
         KeyRevocation::CarriedOver(count) => (count, 0),
         KeyRevocation::Disabled(count) => (0, count),
@@ -66,7 +66,8 @@ pub fn run(config: &Config, file: &Path, options: RestoreOptions, json: bool) ->
     };
     let shown = json!({
         "restored": file.display().to_string(), "users": count, "kept": kept,
-        "api_keys_revoked": revoked, "api_keys_disabled": disabled, "unreadable_store_keys": lost,
+        "api_keys_revoked": revoked, "api_keys_disabled": disabled, "unreadable_store_keys": lost.map(|lost| lost.store_keys),
+        "unreadable_authenticator_apps": lost.map(|lost| lost.authenticator_apps),
     });
     print_result(json, &shown, || {
         let mut lines = vec![format!("restored {} with {users}; everybody has to sign in again", file.display())];
@@ -83,7 +84,7 @@ pub fn run(config: &Config, file: &Path, options: RestoreOptions, json: bool) ->
     })?;
     if let Some(lost) = lost {
         notice(format_args!(
-            "warning: this backup belongs to another secret key, and {lost} stored store keys can't be read; put that \
+            "warning: this backup belongs to another secret key, and {lost} can't be read; put that \
              key back, or run `usher rotate-secret`"
         ));
     }

@@ -17,9 +17,9 @@ use crate::cli::running_server::require_stopped_server;
 use crate::config::{Config, ValueSource};
 use crate::domain::audit::{Action, Event};
 use crate::domain::secret::Secret;
-use crate::server::secret_key::unreadable;
-use crate::store::secret_key::StoreKey;
-use crate::store::{audit, factors, secret_key as stored_key, sessions};
+use crate::server::secret_key::{owners, unreadable};
+use crate::store::secret_key::{EncryptedText, EncryptedTexts};
+use crate::store::{audit, secret_key as stored_key, sessions};
 
 /// What the transaction changed.
 struct Rotation {
@@ -27,8 +27,9 @@ struct Rotation {
     encrypted: usize,
     /// The users whose store keys can't be decrypted.
     lost: Vec<String>,
-    /// How many authenticator apps can't be decrypted. Their users need `usher user reset-factors`.
-    unreadable_factors: usize,
+    encrypted_apps: usize,
+    /// The users whose authenticator apps can't be decrypted. They need `usher user reset-factors`.
+    lost_apps: Vec<String>,
 }
 
 /// Runs the command.
@@ -63,17 +64,20 @@ async fn rotate(context: &Context<'_>, old: Option<&Path>, yes: bool) -> Result<
         Some(key) => (key.clone(), false),
         None => (secret_key::make_next(dir)?, true),
     };
-    let Rotation { sessions, encrypted, lost, unreadable_factors } = reencrypt(context, new, olds).await?;
+    let Rotation { sessions, encrypted, lost, encrypted_apps, lost_apps } = reencrypt(context, new, olds).await?;
     let kept: Option<PathBuf> = if next { secret_key::promote_next(dir, context.now)? } else { None };
     let kept = kept.map(|path| path.display().to_string());
     let shown = json!({
         "sessions_ended": sessions, "store_keys_encrypted": encrypted, "store_keys_unreadable_of": lost,
-        "authenticator_apps_unreadable": unreadable_factors, "kept": kept,
+        "authenticator_apps_encrypted": encrypted_apps, "authenticator_apps_unreadable_of": lost_apps, "kept": kept,
     });
     context.print(&shown, || {
         let mut lines = vec![format!("secret key rotated; sessions ended: {sessions}")];
         if encrypted > 0 {
             lines.push(format!("store keys re-encrypted: {encrypted}"));
+        }
+        if encrypted_apps > 0 {
+            lines.push(format!("authenticator apps re-encrypted: {encrypted_apps}"));
         }
         if !lost.is_empty() {
             lines.push(format!("store keys that can't be read, and are unchanged: {}", lost.join(", ")));
@@ -83,11 +87,13 @@ async fn rotate(context: &Context<'_>, old: Option<&Path>, yes: bool) -> Result<
                     .to_owned(),
             );
         }
-        if unreadable_factors > 0 {
-            lines.push(format!(
-                "authenticator apps that can't be read: {unreadable_factors}; pass the key that encrypted them with \
-                 --old-secret-key-file, or remove them with `usher user reset-factors`"
-            ));
+        if !lost_apps.is_empty() {
+            lines.push(format!("authenticator apps that can't be read, and are unchanged: {}", lost_apps.join(", ")));
+            lines.push(
+                "to read them, pass the key that encrypted them with --old-secret-key-file; else their owners sign in \
+                 another way and add them again, or you run `usher user reset-factors NAME`"
+                    .to_owned(),
+            );
         }
         if let Some(kept) = kept {
             lines.push(format!(
@@ -115,33 +121,40 @@ fn change_setting_first(config: &Config) -> String {
 async fn reencrypt(context: &Context<'_>, new: Secret, olds: Vec<Secret>) -> Result<Rotation, Failure> {
     let now = context.now;
     let done = context.db.write(move |connection| {
-        let stored = stored_key::store_keys(connection)?;
+        let EncryptedTexts { store_keys, authenticator_apps } = EncryptedTexts::read(connection)?;
         let all: Vec<&Secret> = std::iter::once(&new).chain(&olds).collect();
-        let lost: Vec<String> = unreadable(&stored, &all).into_iter().map(|key| key.username.clone()).collect();
+        let lost = owners(&unreadable(&store_keys, &all));
+        let lost_apps = owners(&unreadable(&authenticator_apps, &all));
         let (new_fernet, old_fernets) = (Fernet::new(&new), olds.iter().map(Fernet::new).collect::<Vec<_>>());
-        let (mut encrypted, mut unreadable_factors) = (0, 0);
-        for StoreKey { user_id, token, .. } in stored.iter().filter(|key| new_fernet.decrypt(&key.token).is_none()) {
-            let Some(text) = old_fernets.iter().find_map(|fernet| fernet.decrypt(token)) else { continue };
-            let token = new_fernet.encrypt(text.expose(), now)?;
-            stored_key::set_store_key(connection, *user_id, &token)?;
-            encrypted += 1;
+        // Those that can be read under an old key only.
+        let renewed = |texts: Vec<EncryptedText>| {
+            let texts = texts.into_iter().filter(|text| new_fernet.decrypt(&text.token).is_none());
+            let decrypted = texts.filter_map(|EncryptedText { id, token, .. }| {
+                old_fernets.iter().find_map(|fernet| fernet.decrypt(&token)).map(|text| (id, text))
+            });
+            decrypted.map(|(id, text)| Ok((id, new_fernet.encrypt(text.expose(), now)?))).collect()
+        };
+        let (store_keys, apps): (Result<Vec<_>, CommandError>, Result<Vec<_>, CommandError>) =
+            (renewed(store_keys), renewed(authenticator_apps));
+        let (store_keys, apps) = (store_keys?, apps?);
+        for (id, token) in &store_keys {
+            stored_key::set_store_key(connection, *id, token)?;
         }
-        for (id, secret) in factors::encrypted_secrets(connection)? {
-            if new_fernet.decrypt(&secret).is_some() {
-                continue;
-            }
-            match old_fernets.iter().find_map(|fernet| fernet.decrypt(&secret)) {
-                Some(text) => factors::set_encrypted_secret(connection, id, &new_fernet.encrypt(text.expose(), now)?)?,
-                None => unreadable_factors += 1,
-            }
+        for (id, token) in &apps {
+            stored_key::set_authenticator_app(connection, *id, token)?;
         }
+        let (encrypted, encrypted_apps) = (store_keys.len(), apps.len());
         let sessions = sessions::end_all(connection)?;
         stored_key::clear_keyed_counts(connection)?;
         stored_key::set_fingerprint(connection, &fingerprint(&new))?;
-        let detail = format!("sessions {sessions}, store keys {encrypted}, unreadable {}", lost.len());
+        let detail = format!(
+            "sessions {sessions}, store keys {encrypted}, unreadable {}, authenticator apps {encrypted_apps}, unreadable of {}",
+            lost.len(),
+            lost_apps.len()
+        );
         let event = Event { detail: Some(detail), ..audit_event(Action::SecretRotated) };
         audit::record(connection, &event, now)?;
-        Ok::<_, CommandError>(Rotation { sessions, encrypted, lost, unreadable_factors })
+        Ok::<_, CommandError>(Rotation { sessions, encrypted, lost, encrypted_apps, lost_apps })
     });
     Ok(done.await?)
 }

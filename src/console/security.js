@@ -18,7 +18,7 @@ function FactorRow({ factor, children }) {
   return html`<li key=${factor.id}><div><strong><${Name} text=${factor.name} /></strong>
     <p class="muted small">${texts.kinds[factor.kind]} · ${texts.created(html`<${Time} at=${factor.created_at} />`)}${' '}
       · ${texts.lastUsed(html`<${Time} at=${factor.last_used_at} never=${common.never} />`)}</p>
-    ${!factor.usable_here && html`<p class="muted small">${texts.elsewhere}</p>`}</div>
+    ${!factor.usable_here && html`<p class="muted small">${texts.elsewhere[factor.kind]}</p>`}</div>
     <div class="actions">${children}</div></li>`;
 }
 

@@ -130,7 +130,10 @@ export const security = {
   created: (time) => ['added ', time],
   lastUsed: (time) => ['last used ', time],
   passkeysUnavailable: (why) => `${why[0].toUpperCase()}${why.slice(1)}.`,
-  elsewhere: 'Made at another address of this server. It doesn’t work here.',
+  elsewhere: {
+    passkey: 'Made at another address of this server. It doesn’t work here.',
+    totp: 'This server can’t read its secret any more. Remove it, and add it again.',
+  },
   addApp: 'Add authenticator app',
   addPasskey: 'Add passkey',
   appIntro: 'An authenticator app on your phone or computer shows a new code every 30 seconds.',

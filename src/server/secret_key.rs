@@ -1,6 +1,7 @@
 //! The current secret key, and whether the database was written with it. Joins the key in `auth` with the fingerprint in
 //! `store`, for the server and the command line.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::auth::fernet::Fernet;
@@ -8,7 +9,7 @@ use crate::auth::secret_key::{self, SECRET_KEY_FILE, SecretKeyError, fingerprint
 use crate::config::Config;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
-use crate::store::secret_key::StoreKey;
+use crate::store::secret_key::{EncryptedText, EncryptedTexts};
 use crate::store::{DATABASE_FILE, Db, StoreError, secret_key as stored};
 
 /// Why the secret key can't be loaded.
@@ -52,11 +53,11 @@ pub async fn load(config: &Config, db: &Db, now: Timestamp) -> Result<Secret, Se
         if db.is_shared() {
             return Err(SecretKeyStartError::Other);
         }
-        let keys = db.read::<_, StoreError, _>(stored::store_keys).await?;
-        let lost = unreadable(&keys, &[&key]).len();
+        let texts = db.read::<_, StoreError, _>(EncryptedTexts::read).await?;
+        let lost = LostTexts::of(&texts, &[&key]);
         log::warn!(
             "the secret key has changed since this database was last used: everyone must sign in again, and {lost} \
-             store keys can't be read; restore the old key, or run `usher rotate-secret`"
+             can't be read; restore the old key, or run `usher rotate-secret`"
         );
     }
     Ok(key)
@@ -70,19 +71,56 @@ pub fn read_existing(config: &Config) -> Result<Option<Secret>, SecretKeyError> 
     }
 }
 
-/// The number of store keys in the data directory's database that its secret key can't decrypt; `None` if the two match.
-/// No process may have the database open.
-pub fn lost_store_keys(config: &Config) -> Result<Option<usize>, SecretKeyStartError> {
-    let (known, store_keys) = stored::read_from_file(&config.data_dir.join(DATABASE_FILE))?;
+/// What in the data directory's database its secret key can't decrypt; `None` if the two match. No process may have the
+/// database open.
+pub fn lost_texts(config: &Config) -> Result<Option<LostTexts>, SecretKeyStartError> {
+    let (known, texts) = stored::read_from_file(&config.data_dir.join(DATABASE_FILE))?;
     let key = read_existing(config)?;
     let matches = known.is_none_or(|known| key.as_ref().map(fingerprint) == Some(known));
-    let lost = unreadable(&store_keys, &key.iter().collect::<Vec<_>>()).len();
-    Ok(if matches && lost == 0 { None } else { Some(lost) })
+    let lost = LostTexts::of(&texts, &key.iter().collect::<Vec<_>>());
+    Ok(if matches && lost.is_empty() { None } else { Some(lost) })
 }
 
-/// The store keys that none of these secret keys can decrypt.
-pub fn unreadable<'a>(store_keys: &'a [StoreKey], secret_keys: &[&Secret]) -> Vec<&'a StoreKey> {
+/// How many encrypted texts can't be decrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LostTexts {
+    /// The stored store keys.
+    pub store_keys: usize,
+    /// The authenticator apps.
+    pub authenticator_apps: usize,
+}
+
+impl LostTexts {
+    /// Counts what none of these secret keys can decrypt.
+    pub fn of(texts: &EncryptedTexts, secret_keys: &[&Secret]) -> Self {
+        Self {
+            store_keys: unreadable(&texts.store_keys, secret_keys).len(),
+            authenticator_apps: unreadable(&texts.authenticator_apps, secret_keys).len(),
+        }
+    }
+
+    fn is_empty(self) -> bool {
+        self.store_keys + self.authenticator_apps == 0
+    }
+}
+
+impl fmt::Display for LostTexts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} stored store keys and {} authenticator apps", self.store_keys, self.authenticator_apps)
+    }
+}
+
+/// The texts that none of these secret keys can decrypt.
+pub fn unreadable<'a>(texts: &'a [EncryptedText], secret_keys: &[&Secret]) -> Vec<&'a EncryptedText> {
     let fernets: Vec<Fernet> = secret_keys.iter().map(|key| Fernet::new(key)).collect();
-    let is_unreadable = |key: &&StoreKey| fernets.iter().all(|fernet| fernet.decrypt(&key.token).is_none());
-    store_keys.iter().filter(is_unreadable).collect()
+    let is_unreadable = |text: &&EncryptedText| fernets.iter().all(|fernet| fernet.decrypt(&text.token).is_none());
+    texts.iter().filter(is_unreadable).collect()
+}
+
+/// The owners of these texts, each once.
+pub fn owners(texts: &[&EncryptedText]) -> Vec<String> {
+    let mut names: Vec<String> = texts.iter().map(|text| text.username.clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }

@@ -249,18 +249,6 @@ pub fn use_recovery_code(
     Ok(connection.run(sql, bind![now, hash, user_id])? == 1)
 }
 
-/// The encrypted secrets of all authenticator apps, by factor.
-pub fn encrypted_secrets(connection: &Connection) -> Result<Vec<(Uuid, String)>, StoreError> {
-    let sql = "SELECT uuid, data FROM factors WHERE kind = 'totp' ORDER BY id";
-    connection.all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))
-}
-
-/// Replaces the encrypted secret of an authenticator app by the same secret under another key.
-pub fn set_encrypted_secret(connection: &Connection, id: Uuid, encrypted: &str) -> Result<(), StoreError> {
-    connection.run("UPDATE factors SET data = ? WHERE uuid = ?", bind![encrypted, id])?;
-    Ok(())
-}
-
 /// How many passkeys belong to another relying party than `rp_id`.
 pub fn orphaned_passkeys(connection: &Connection, rp_id: Option<&str>) -> Result<u32, StoreError> {
     let sql = "SELECT count(*) FROM factors WHERE kind = 'passkey' AND rp_id IS DISTINCT FROM ?";

@@ -15,7 +15,7 @@ use crate::store::engine::sqlite::readonly_open::{self, ReadonlyOpenError};
 use crate::store::engine::sqlite::temporary_database::TemporaryDatabase;
 use crate::store::engine::value::bind;
 use crate::store::factors;
-use crate::store::secret_key::{self, StoreKey};
+use crate::store::secret_key::{self, EncryptedTexts};
 
 /// A database that is open for inspection.
 pub struct Inspection {
@@ -137,9 +137,9 @@ impl Inspection {
         secret_key::fingerprint(self.connection())
     }
 
-    /// Returns all stored store keys.
-    pub fn store_keys(&self) -> Result<Vec<StoreKey>, StoreError> {
-        secret_key::store_keys(self.connection())
+    /// Returns all that is encrypted under the secret key.
+    pub fn encrypted_texts(&self) -> Result<EncryptedTexts, StoreError> {
+        EncryptedTexts::read(self.connection())
     }
 
     /// Returns the time of the newest audit entry by order of writing, or else of the heartbeat. Older entries with later

@@ -247,11 +247,15 @@ fn a_restore_with_another_secret_key_says_what_cannot_be_read() {
     let dir = Arc::clone(&server.dir);
     let bearer = crate::helpers::token(&server, "admin", "adminpw123");
     crate::helpers::store_key(&server, &bearer, "of the store");
+    crate::helpers::enroll(&server, &bearer, "adminpw123");
     server.stop();
     crate::helpers::done(&dir, &["backup", "b.gz"]);
     std::fs::remove_file(dir.path().join("data/secret_key")).unwrap();
     let ended = usher(&dir, &["restore", "b.gz", "--yes"]);
-    assert!(ended.status.success() && ended.stderr.contains("1 stored store keys can't be read"), "{ended:?}");
+    assert!(
+        ended.status.success() && ended.stderr.contains("1 stored store keys and 1 authenticator apps can't be read"),
+        "{ended:?}"
+    );
 }
 
 #[test]

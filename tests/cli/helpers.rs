@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::factors::App;
 use crate::support::postgres;
 use crate::support::process::{ProcessOutput, Program, ServerProcess};
 use crate::support::{Request, Response};
@@ -63,6 +64,18 @@ pub fn sign_in(server: &ServerProcess, name: &str, password: &str) -> Response {
 #[track_caller]
 pub fn token(server: &ServerProcess, name: &str, password: &str) -> String {
     sign_in(server, name, password).expect(200).json()["access_token"].as_str().unwrap().to_owned()
+}
+
+/// Adds an authenticator app to the account of this token.
+#[track_caller]
+pub fn enroll(server: &ServerProcess, token: &str, password: &str) {
+    let id = server.request("GET", "/api/v1/users/whoami").bearer(token).send().expect(200).field("id");
+    let path = format!("/api/v1/users/{id}/factors/totp");
+    let body = serde_json::json!({ "current_password": password });
+    let made = server.request("POST", &path).bearer(token).json(&body).send().expect(201);
+    let code = App::with_secret(&made.field("secret")).code(usher::domain::clock::Clock::system().now());
+    let body = serde_json::json!({ "code": code });
+    server.request("POST", &format!("{path}/confirm")).bearer(token).json(&body).send().expect(200);
 }
 
 /// The status of `whoami` with this token.

@@ -11,7 +11,9 @@ use tempfile::TempDir;
 use usher::auth::fernet::Fernet;
 use usher::domain::secret::Secret;
 
-use crate::helpers::{database, json, names, refused, server, store_key, token, usher, whoami};
+use crate::helpers::{
+    PASSWORD, database, done, enroll, json, names, refused, server, sign_in, store_key, token, usher, whoami,
+};
 use crate::support::{Program, ServerProcess};
 
 const TEXT: &str = "the key of the store";
@@ -163,7 +165,7 @@ fn a_lost_key_affects_only_store_keys_until_it_is_restored() {
     assert_eq!(whoami(&server, &old_token), 401);
     token(&server, "admin", "adminpw123");
     let log = server.stop().stderr;
-    assert!(log.contains("1 store keys can't be read"), "{log}");
+    assert!(log.contains("1 stored store keys and 0 authenticator apps can't be read"), "{log}");
     let ended = usher(&dir, &["rotate-secret", "--yes"]);
     assert!(ended.status.success() && ended.stdout.contains("can't be read, and are unchanged: admin"), "{ended:?}");
     let server = start(&dir);
@@ -171,4 +173,43 @@ fn a_lost_key_affects_only_store_keys_until_it_is_restored() {
     server.stop();
     json(&dir, &["rotate-secret", "--yes", "--old-secret-key-file", safe.to_str().unwrap()]);
     assert_eq!(store_key_of(&dir).as_deref(), Some(TEXT));
+}
+
+#[needs(sqlite)]
+#[test]
+fn authenticator_apps_of_a_lost_key_are_named_and_not_offered_until_it_is_restored() {
+    let server = server();
+    let dir = Arc::clone(&server.dir);
+    let admin = token(&server, "admin", "adminpw123");
+    let bob = json!({ "username": "bob", "password": PASSWORD });
+    let id = server.request("POST", "/api/v1/users/").bearer(&admin).json(&bob).send().expect(201).field("id");
+    let path = format!("/api/v1/users/{id}");
+    server.request("PATCH", &path).bearer(&admin).json(&json!({ "is_active": true })).send().expect(200);
+    enroll(&server, &token(&server, "bob", PASSWORD), PASSWORD);
+    server.stop();
+    let offered = |server: &ServerProcess| sign_in(server, "bob", PASSWORD).expect(401).json()["factors"].clone();
+    let usable = |server: &ServerProcess| {
+        let admin = token(server, "admin", "adminpw123");
+        let path = format!("{path}/factors");
+        server.request("GET", &path).bearer(&admin).send().expect(200).json()["factors"][0]["usable_here"].clone()
+    };
+
+    let safe = dir.path().join("found-again");
+    fs::rename(data(&dir, "secret_key"), &safe).unwrap();
+    let server = start(&dir);
+    assert!(server.log().contains("0 stored store keys and 1 authenticator apps can't be read"), "{}", server.log());
+    assert_eq!((offered(&server), usable(&server)), (json!([]), json!(false)));
+    server.stop();
+    let report = usher(&dir, &["doctor"]).stdout;
+    assert!(report.contains("the secret key can't read 1 of 1, of bob"), "{report}");
+    let ended = done(&dir, &["rotate-secret", "--yes"]);
+    assert!(ended.contains("authenticator apps that can't be read, and are unchanged: bob"), "{ended}");
+    // The key is the database's now, and the app is still unreadable.
+    let report = usher(&dir, &["doctor"]).stdout;
+    assert!(report.contains("the secret key can't read 1 of 1, of bob"), "{report}");
+    let ended = done(&dir, &["rotate-secret", "--yes", "--old-secret-key-file", safe.to_str().unwrap()]);
+    assert!(ended.contains("authenticator apps re-encrypted: 1"), "{ended}");
+    assert!(!usher(&dir, &["doctor"]).stdout.contains("authenticators"));
+    let server = start(&dir);
+    assert_eq!((offered(&server), usable(&server)), (json!(["totp"]), json!(true)));
 }

@@ -4,7 +4,7 @@ use usher::domain::invitation::Invitation;
 use usher::domain::second_factor::StoredCredential;
 use usher::store::challenges::{Challenge, ChallengePurpose};
 use usher::store::factors::NewFactor;
-use usher::store::{Connection, challenges, factors, invitations};
+use usher::store::{Connection, challenges, factors, invitations, secret_key};
 
 use crate::repository::{Log, at, id};
 
@@ -28,8 +28,12 @@ pub fn second_factors(log: &mut Log, c: &Connection) {
     log.add("orphaned", factors::orphaned_passkeys(c, Some("b")));
     log.add("orphaned", factors::orphaned_passkeys(c, None));
     log.add("rename", factors::rename(c, id(2), id(51), "phone"));
-    log.add("secrets", factors::encrypted_secrets(c));
-    log.add("secret", factors::set_encrypted_secret(c, id(50), "other"));
+    log.add(
+        "secrets",
+        secret_key::authenticator_apps(c)
+            .map(|apps| apps.into_iter().map(|app| (app.id, app.username, app.token)).collect::<Vec<_>>()),
+    );
+    log.add("secret", secret_key::set_authenticator_app(c, id(50), "other"));
     log.add("codes", factors::replace_recovery_codes(c, id(2), &[[1; 32], [2; 32]]));
     log.add("has", factors::has_recovery_code(c, id(2), &[1; 32]));
     log.add("use", factors::use_recovery_code(c, id(2), &[1; 32], at(7)));

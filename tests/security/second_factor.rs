@@ -224,3 +224,22 @@ fn an_account_has_at_most_twenty_factors() {
         refused.refused(400, "An account can have at most 20 second factors; remove one first");
     }
 }
+
+#[test]
+fn a_sign_in_under_way_when_the_first_factor_is_added_needs_it() {
+    let server = with(&[("throttle", "false")]).bcrypt_cost(10).start();
+    let id = server.add(&server.admin(), ALICE.0, ALICE.1);
+    let access = server.login(ALICE.0, ALICE.1).access;
+    let path = format!("/api/v1/users/{id}/factors/totp");
+    server.call("POST", &path, &access, &json!({ "current_password": ALICE.1 })).expect(201);
+    let before = server.app.hasher.hash_count();
+    let answer = std::thread::scope(|scope| {
+        let signing_in = scope.spawn(|| server.try_login(ALICE.0, ALICE.1));
+        while server.app.hasher.hash_count() == before {
+            std::thread::yield_now();
+        }
+        server.execute("UPDATE factors SET is_confirmed = 1");
+        signing_in.join().unwrap()
+    });
+    assert_eq!(answer.expect(401).detail(), "Second factor required");
+}

@@ -9,14 +9,15 @@ use crate::domain::clock::Timestamp;
 use crate::domain::new_username::check_new;
 use crate::domain::secret::{Fingerprint, Secret};
 use crate::server::database;
-use crate::server::secret_key::unreadable;
+use crate::server::secret_key::{LostTexts, owners, unreadable};
 use crate::store::backup::retention;
 use crate::store::inspection::Inspection;
-use crate::store::secret_key::StoreKey;
+use crate::store::secret_key::EncryptedText;
 use crate::store::{OpenError, SCHEMA_VERSION};
 
 pub(super) const DATABASE: &str = "database";
 const SECRET: &str = "secret key";
+const APPS: &str = "authenticators";
 const CLOCK: &str = "clock";
 
 /// How many faults of a damaged database are listed.
@@ -141,7 +142,7 @@ fn escape(name: &str) -> String {
 fn check_secret_key(config: &Config, inspection: Option<&Inspection>, report: &mut Report) {
     let dir = &config.data_dir;
     let known = inspection.and_then(|inspection| inspection.fingerprint().ok().flatten());
-    let store_keys = inspection.and_then(|inspection| inspection.store_keys().ok()).unwrap_or_default();
+    let texts = inspection.and_then(|inspection| inspection.encrypted_texts().ok()).unwrap_or_default();
     let key = match &config.secret_key {
         Some(key) => Some(key.clone()),
         None => match secret_key::read(&dir.join(SECRET_KEY_FILE)) {
@@ -157,23 +158,28 @@ fn check_secret_key(config: &Config, inspection: Option<&Inspection>, report: &m
     match (key, known) {
         (None, Some(known)) if is_next(dir, known) => rotation_interrupted(report),
         (None, Some(_)) => {
-            let lost = lost_with_key(&store_keys);
-            let found = format!("{} is missing{lost}", dir.join(SECRET_KEY_FILE).display());
+            let lost = LostTexts::of(&texts, &[]);
+            let found = format!("{} is missing, and {lost} can't be read", dir.join(SECRET_KEY_FILE).display());
             report.problem(SECRET, found, remedy);
+            check_authenticator_apps(None, &texts.authenticator_apps, report);
         }
         (None, None) => report.ok(SECRET, "none yet; the server creates one at its first start"),
         (Some(key), Some(known)) if fingerprint(&key) != known => {
             if config.secret_key.is_none() && is_next(dir, known) {
                 return rotation_interrupted(report);
             }
-            let lost = unreadable(&store_keys, &[&key]).len();
+            let lost = LostTexts::of(&texts, &[&key]);
             let found = format!(
-                "the key {} is not the database's key: no session is valid, and {lost} stored store keys can't be read",
+                "the key {} is not the database's key: no session is valid, and {lost} can't be read",
                 key_source(config)
             );
             report.problem(SECRET, found, remedy);
+            check_authenticator_apps(Some(&key), &texts.authenticator_apps, report);
         }
-        (Some(key), known) => check_store_keys(config, &key, known, &store_keys, report),
+        (Some(key), known) => {
+            check_store_keys(config, &key, known, &texts.store_keys, report);
+            check_authenticator_apps(Some(&key), &texts.authenticator_apps, report);
+        }
     }
 }
 
@@ -181,7 +187,7 @@ fn check_store_keys(
     config: &Config,
     key: &Secret,
     known: Option<Fingerprint>,
-    store_keys: &[StoreKey],
+    store_keys: &[EncryptedText],
     report: &mut Report,
 ) {
     let lost = unreadable(store_keys, &[key]);
@@ -190,21 +196,33 @@ fn check_store_keys(
         report.ok(SECRET, format!("{}: {belongs}; store keys: {}", key_source(config), store_keys.len()));
         return;
     }
-    let mut names: Vec<&str> = lost.iter().take(MAX_NAMES).map(|key| key.username.as_str()).collect();
-    if lost.len() > MAX_NAMES {
-        names.push("…");
-    }
-    let found = format!("it can't decrypt {} stored store keys, of {}", lost.len(), names.join(", "));
+    let found = format!("it can't decrypt {} stored store keys, of {}", lost.len(), some_owners(&lost));
     let remedy = "if you have an older key, run `usher rotate-secret --old-secret-key-file FILE`; else their owners \
                   have to save them again";
     report.warning(SECRET, found, remedy);
 }
 
-fn lost_with_key(store_keys: &[StoreKey]) -> String {
-    match store_keys.len() {
-        0 => String::new(),
-        count => format!(", and {count} stored store keys can't be read without it"),
+/// The owners of texts, but not too many.
+fn some_owners(texts: &[&EncryptedText]) -> String {
+    let mut names = owners(texts);
+    if names.len() > MAX_NAMES {
+        names.truncate(MAX_NAMES);
+        names.push("…".to_owned());
     }
+    names.join(", ")
+}
+
+/// Names the users whose authenticator apps can't be read.
+fn check_authenticator_apps(key: Option<&Secret>, apps: &[EncryptedText], report: &mut Report) {
+    let lost = unreadable(apps, &key.into_iter().collect::<Vec<_>>());
+    if lost.is_empty() {
+        return;
+    }
+    let found = format!("the secret key can't read {} of {}, of {}", lost.len(), apps.len(), some_owners(&lost));
+    let remedy = "put the database's key back, or run `usher rotate-secret --old-secret-key-file FILE` with the older one; \
+                  if it is lost, let their owners sign in another way and add them again, and run \
+                  `usher user reset-factors NAME` for users who can't";
+    report.warning(APPS, found, remedy);
 }
 
 /// Where the key comes from.

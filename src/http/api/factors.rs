@@ -20,6 +20,7 @@ use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{FactorId, Input, InputSource, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
+use crate::http::pipeline::second_factor;
 use crate::http::pipeline::validation::FieldErrors;
 use crate::store::{audit, factors, users};
 
@@ -53,16 +54,18 @@ async fn list(request: Request<SignedInWithoutFactor, UserId>) -> Result<Respons
     let UserId(id) = request.input;
     request.caller.may_act_on(id)?;
     policy::may_read(&request.caller, id)?;
+    let state = request.app.clone();
     let found = request.app.db.read(move |connection| {
         let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
         let left = factors::recovery_codes_left(connection, id)?;
-        Ok::<_, ApiError>((user, factors::of_user(connection, id)?, left))
+        let unreadable = second_factor::unreadable_apps(connection, &state, id)?;
+        Ok::<_, ApiError>((user, factors::of_user(connection, id)?, unreadable, left))
     });
-    let (user, found, recovery_codes_left) = found.await?;
+    let (user, found, unreadable, recovery_codes_left) = found.await?;
     let app = &request.app;
     let rp_id = rp_id(app);
     Ok(Response::json(&FactorsResponse {
-        factors: found.iter().map(|factor| FactorRead::new(factor, rp_id)).collect(),
+        factors: found.iter().map(|factor| FactorRead::new(factor, rp_id, &unreadable)).collect(),
         recovery_codes_left,
         required: app.config.second_factor.requires(&user),
         passkeys_unavailable: app.relying_party.as_ref().err().map(ToString::to_string),

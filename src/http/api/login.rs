@@ -125,8 +125,8 @@ async fn login(request: Request<Anyone, LoginForm>) -> Result<Response, ApiError
 
 async fn log_in(request: Request<Anyone, LoginForm>) -> Result<Response, ApiError> {
     let attempt = Attempt::begin(&request.app, &request.input.username, request.client.address).await;
-    // The hash may be replaced while it is verified: by a new password, or by a parallel sign-in that renews the hash. Then
-    // verify once more.
+    // The hash may be replaced while it is verified: by a new password, or by a parallel sign-in that renews the hash. Or the
+    // account gets its first second factor. Then verify once more.
     for _ in 0..2 {
         if let Some(response) = try_login(&request, attempt.as_ref()).await? {
             return Ok(response);
@@ -135,7 +135,7 @@ async fn log_in(request: Request<Anyone, LoginForm>) -> Result<Response, ApiErro
     Err(ApiError::InvalidLogin)
 }
 
-/// Returns `None` if the password's hash was replaced while it was verified.
+/// Returns `None` if what the password was verified against was replaced meanwhile.
 async fn try_login(
     request: &Request<Anyone, LoginForm>,
     attempt: Option<&Attempt>,
@@ -150,15 +150,15 @@ async fn try_login(
         let is_known = keys.map_or(Ok(false), |keys| keys.check(connection, id, now))?;
         let Some((user, hash)) = found else { return Ok((None, TypedPassword::whole(typed), is_known)) };
         let typed = second_factor::read_typed_password(connection, &state, user.id, typed, now)?;
-        let required = second_factor::required_factors(connection, &state, user.id)?;
-        Ok::<_, ApiError>((Some((user, hash, required)), typed, is_known))
+        let asks_factor = second_factor::is_asked_of(connection, &state, user.id)?;
+        Ok::<_, ApiError>((Some((user, hash, asks_factor)), typed, is_known))
     });
     let (account, TypedPassword { password, factor }, is_known) = found.await?;
     let from = Requester { address: request.client.address, is_known };
     let hash = account.as_ref().map(|(_, hash, _)| hash.clone());
     let verification = app.hasher.verify(&password, hash, from);
     let check = Attempt::verify(attempt, verification).await?;
-    let Some((user, verified, required)) = account else {
+    let Some((user, verified, asks_factor)) = account else {
         record_failure(request, keys, None, "unknown name").await?;
         return Err(ApiError::InvalidLogin);
     };
@@ -170,9 +170,9 @@ async fn try_login(
         record_failure(request, keys, Some(&user), INACTIVE).await?;
         return Err(refusal);
     }
-    if let (Some(available), None) = (required, &factor) {
+    if asks_factor && factor.is_none() {
         let proof = FirstProof::Password(verified);
-        let offer = second_factor::open_challenge(app, &request.client, &user, available, proof, keys, now).await?;
+        let offer = second_factor::open_challenge(app, &request.client, &user, proof, keys, now).await?;
         return offer.map_or(Ok(None), |offer| Err(ApiError::SecondFactorRequired(Box::new(offer))));
     }
     let renewed = match check {
@@ -185,7 +185,7 @@ async fn try_login(
             let jar = CookieJar::new(&app.config, &request.client);
             Ok(Some(session_tokens::response(app, &session, Some(&user), jar, now)))
         }
-        Err(NotStarted::PasswordChanged) => Ok(None),
+        Err(NotStarted::PasswordChanged | NotStarted::FactorMissing) => Ok(None),
         // The code was used by another request a moment ago.
         Err(NotStarted::FactorUsed) => {
             record_failure(request, keys, Some(&user), "used second factor").await?;

@@ -18,6 +18,7 @@ use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{NoInput, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
+use crate::http::pipeline::second_factor;
 use crate::store::audit::AuditFilter;
 use crate::store::{Connection, api_keys, audit, deletion_requests, factors, sessions, users};
 
@@ -86,18 +87,19 @@ async fn export(request: Request<Recent<SignedIn>, NoInput>) -> Result<Response,
     caller
         .write(&app, move |connection| Ok(audit::record(connection, &Event::new(actor, Action::DataExported), now)?))
         .await?;
+    let state = app.clone();
     let found = app.db.read(move |connection| {
         connection.snapshot(|| {
             let user = users::find(connection, id)?.ok_or(ApiError::UserNotFound)?;
             let filter = AuditFilter { user: Some(id), limit: MAX_AUDIT_ENTRIES, ..AuditFilter::default() };
             let sessions = sessions::of_user(connection, id, now)?;
             let keys = api_keys::of_user(connection, id)?;
-            let factors = factors::of_user(connection, id)?;
+            let factors = (factors::of_user(connection, id)?, second_factor::unreadable_apps(connection, &state, id)?);
             let deletion = deletion_requests::find(connection, id)?;
             Ok::<_, ApiError>((user, sessions, keys, factors, deletion, audit::list(connection, &filter)?))
         })
     });
-    let (user, sessions, keys, factors, deletion, (total_count, entries)) = found.await?;
+    let (user, sessions, keys, (factors, unreadable), deletion, (total_count, entries)) = found.await?;
     let user = User { store_api_key: None, ..user };
     let rp_id = app.relying_party.as_ref().ok().map(RelyingParty::id);
     let body = DataExport {
@@ -105,7 +107,7 @@ async fn export(request: Request<Recent<SignedIn>, NoInput>) -> Result<Response,
         account: UserRead::from(&user),
         sessions: sessions.iter().map(|found| SessionRead::new(found, Some(session))).collect(),
         api_keys: keys.iter().map(ApiKeyRead::from).collect(),
-        second_factors: factors.iter().map(|factor| FactorRead::new(factor, rp_id)).collect(),
+        second_factors: factors.iter().map(|factor| FactorRead::new(factor, rp_id, &unreadable)).collect(),
         deletion_request: deletion.map(Into::into),
         audit: AuditResponse {
             total_count,

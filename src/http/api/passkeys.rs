@@ -134,5 +134,5 @@ async fn add_passkey(request: Request<SignedInWithoutFactor, (UserId, NewPasskey
         find_factor(connection, user_id, id)
     });
     let factor = added.await.map_err(ApiError::while_signed_in)?;
-    Ok(Response::json(&FactorRead::new(&factor, rp_id(&app))).status(StatusCode::CREATED))
+    Ok(Response::json(&FactorRead::new(&factor, rp_id(&app), &[])).status(StatusCode::CREATED))
 }

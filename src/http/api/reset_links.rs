@@ -129,13 +129,8 @@ async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError
     let Request { app, now, client, input, .. } = request;
     let NewPassword { token, password, revoke_api_keys, rejected } = input;
     let sha256 = hash_of(&token)?;
-    let state = app.clone();
-    let found = app.db.read(move |connection| {
-        let user = reset_links::find(connection, &sha256, now)?.ok_or(ApiError::InvalidResetToken)?;
-        let required = second_factor::required_factors(connection, &state, user.id)?;
-        Ok::<_, ApiError>((user, required))
-    });
-    let (user, required) = found.await?;
+    let found = app.db.read(move |connection| reset_links::find(connection, &sha256, now)).await?;
+    let user = found.ok_or(ApiError::InvalidResetToken)?;
     if let Some(rejected) = rejected {
         return Err(rejected.into());
     }
@@ -145,14 +140,20 @@ async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError
     }
     let hash = app.hasher.hash(&password, client.address).await?;
     let pending = PendingPassword { reset_link: sha256, hash, revoke_api_keys };
-    if let Some(available) = required {
-        let proof = FirstProof::ResetLink(pending);
-        let offer = second_factor::open_challenge(&app, &client, &user, available, proof, None, now).await?;
-        return Err(offer.map_or(ApiError::InvalidResetToken, |offer| ApiError::SecondFactorRequired(Box::new(offer))));
+    let (state, actor, id, waiting) = (app.clone(), client.actor(), user.id, pending.clone());
+    let is_set = app.db.write(move |connection| {
+        let asks_factor = second_factor::is_asked_of(connection, &state, id)?;
+        if !asks_factor {
+            sign_in::set_password_by_link(connection, &pending, actor, now)?;
+        }
+        Ok::<_, ApiError>(!asks_factor)
+    });
+    if is_set.await? {
+        return Ok(Response::json(&Detail { detail: messages::PASSWORD_SET }));
     }
-    let actor = client.actor();
-    app.db.write(move |connection| sign_in::set_password_by_link(connection, &pending, actor, now)).await?;
-    Ok(Response::json(&Detail { detail: messages::PASSWORD_SET }))
+    let proof = FirstProof::ResetLink(waiting);
+    let offer = second_factor::open_challenge(&app, &client, &user, proof, None, now).await?;
+    Err(offer.map_or(ApiError::InvalidResetToken, |offer| ApiError::SecondFactorRequired(Box::new(offer))))
 }
 
 /// Refuses the present password. The answer tells whether it is the present one, so that it counts as an attempt.

@@ -25,6 +25,7 @@ use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Input, InputSource, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
+use crate::http::pipeline::second_factor;
 use crate::http::pipeline::validation::FieldErrors;
 use crate::store::audit;
 use crate::store::factors::{self, NewFactor};
@@ -115,7 +116,7 @@ async fn confirm_totp(request: Request<SignedInWithoutFactor, (UserId, FirstCode
         keys.map_or(Ok(()), |keys| keys.confirm(connection, Some(user_id), now))?;
         let waiting = factors::totp_of_user(connection, user_id)?.into_iter().find(|factor| !factor.is_confirmed);
         let waiting = waiting.ok_or(ApiError::FactorNotFound)?;
-        let secret = state.fernet.decrypt(&waiting.encrypted_secret).and_then(|text| TotpSecret::from_base32(&text));
+        let secret = second_factor::totp_secret(&state, &waiting);
         let code: String = code.expose().chars().filter(|char| !char.is_whitespace()).take(16).collect();
         let Some(step) = secret.and_then(|secret| secret.step_of(&code, None, now)) else {
             keys.map_or(Ok(()), |keys| keys.failed(connection, Some(user_id), now))?;
@@ -128,5 +129,5 @@ async fn confirm_totp(request: Request<SignedInWithoutFactor, (UserId, FirstCode
         find_factor(connection, user_id, waiting.id).map(Some)
     });
     let factor = confirmed.await?.ok_or_else(|| ApiError::WrongCode.while_signed_in())?;
-    Ok(Response::json(&FactorRead::new(&factor, rp_id(&app))))
+    Ok(Response::json(&FactorRead::new(&factor, rp_id(&app), &[])))
 }

@@ -24,13 +24,15 @@ pub struct FactorRead<'a> {
     #[schema(required)]
     #[serde(serialize_with = "maybe_time")]
     last_used_at: Option<DateTime<Utc>>,
-    /// False for a passkey that was made at another address of this server.
+    /// False for a passkey that was made at another address of this server, and for an authenticator app that was added under
+    /// another secret key.
     usable_here: bool,
 }
 
 impl<'a> FactorRead<'a> {
-    /// `rp_id` is the domain that passkeys must belong to.
-    pub fn new(factor: &'a Factor, rp_id: Option<&str>) -> Self {
+    /// `rp_id` is the domain that passkeys must belong to, and `unreadable` are the authenticator apps that the secret key
+    /// can't read.
+    pub fn new(factor: &'a Factor, rp_id: Option<&str>, unreadable: &[Uuid]) -> Self {
         Self {
             id: factor.id,
             kind: factor.kind.as_str(),
@@ -38,7 +40,10 @@ impl<'a> FactorRead<'a> {
             confirmed: factor.is_confirmed,
             created_at: factor.created_at,
             last_used_at: factor.last_used_at,
-            usable_here: factor.rp_id.is_none() || factor.rp_id.as_deref() == rp_id,
+            usable_here: match &factor.rp_id {
+                Some(own) => Some(own.as_str()) == rp_id,
+                None => !unreadable.contains(&factor.id),
+            },
         }
     }
 }
@@ -59,9 +64,9 @@ pub struct FactorsResponse<'a> {
 }
 
 impl<'a> FactorsResponse<'a> {
-    /// What the command line prints. It doesn't know the address that passkeys would be used at.
+    /// What the command line prints. It doesn't know the address that passkeys would be used at, nor the secret key.
     pub fn of_command_line(factors: &'a [Factor], recovery_codes_left: u32, required: bool) -> Self {
-        let factors = factors.iter().map(|factor| FactorRead::new(factor, factor.rp_id.as_deref())).collect();
+        let factors = factors.iter().map(|factor| FactorRead::new(factor, factor.rp_id.as_deref(), &[])).collect();
         Self { factors, recovery_codes_left, required, passkeys_unavailable: None }
     }
 }

@@ -21,6 +21,7 @@ use crate::http::pipeline::challenge_offer::ChallengeOffer;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
 use crate::store::challenges::{self, Challenge, ChallengePurpose};
+use crate::store::factors::TotpFactor;
 use crate::store::{Connection, StoreError, audit, factors, users};
 
 /// How long a challenge can be answered.
@@ -148,8 +149,7 @@ fn find_totp(
         return Ok(None);
     }
     for factor in factors::totp_of_user(connection, user_id)?.into_iter().filter(|factor| factor.is_confirmed) {
-        let secret = app.fernet.decrypt(&factor.encrypted_secret).and_then(|text| TotpSecret::from_base32(&text));
-        let Some(secret) = secret else {
+        let Some(secret) = totp_secret(app, &factor) else {
             log::error!("the authenticator app {} can't be read with this secret key", factor.id);
             continue;
         };
@@ -160,17 +160,31 @@ fn find_totp(
     Ok(None)
 }
 
-/// What an account can finish a sign-in with; `None` if it has no second factor or none is asked for.
-pub fn required_factors(
-    connection: &Connection,
-    app: &App,
-    user_id: Uuid,
-) -> Result<Option<AvailableFactors>, StoreError> {
-    if !app.config.second_factor.is_on() || !factors::is_enrolled(connection, user_id)? {
-        return Ok(None);
-    }
+/// Whether a sign-in of this user needs a second factor.
+pub fn is_asked_of(connection: &Connection, app: &App, user_id: Uuid) -> Result<bool, StoreError> {
+    Ok(app.config.second_factor.is_on() && factors::is_enrolled(connection, user_id)?)
+}
+
+/// What an account can finish a sign-in with. An app that this secret key can't read is none.
+fn available_factors(connection: &Connection, app: &App, user_id: Uuid) -> Result<AvailableFactors, StoreError> {
     let rp_id = app.relying_party.as_ref().ok().map(RelyingParty::id);
-    factors::available(connection, user_id, rp_id).map(Some)
+    let available = factors::available(connection, user_id, rp_id)?;
+    let totp = available.totp && {
+        let apps = factors::totp_of_user(connection, user_id)?;
+        apps.iter().any(|factor| factor.is_confirmed && totp_secret(app, factor).is_some())
+    };
+    Ok(AvailableFactors { totp, ..available })
+}
+
+/// The ids of a user's authenticator apps that this secret key can't read, because another one encrypted them.
+pub fn unreadable_apps(connection: &Connection, app: &App, user_id: Uuid) -> Result<Vec<Uuid>, StoreError> {
+    let apps = factors::totp_of_user(connection, user_id)?;
+    Ok(apps.iter().filter(|factor| totp_secret(app, factor).is_none()).map(|factor| factor.id).collect())
+}
+
+/// The secret of an authenticator app, if this secret key can read it.
+pub fn totp_secret(app: &App, factor: &TotpFactor) -> Option<TotpSecret> {
+    app.fernet.decrypt(&factor.encrypted_secret).and_then(|text| TotpSecret::from_base32(&text))
 }
 
 /// What a client proved before it is asked for a second factor.
@@ -190,7 +204,6 @@ pub async fn open_challenge(
     app: &Data<App>,
     client: &Client,
     user: &User,
-    available: AvailableFactors,
     proof: FirstProof,
     keys: Option<AttemptKeys>,
     now: Timestamp,
@@ -207,6 +220,7 @@ pub async fn open_challenge(
             FirstProof::Password(_) => None,
             FirstProof::ResetLink(pending) => Some(pending),
         };
+        let available = available_factors(connection, &state, user_id)?;
         let mut ceremony = None;
         if let (true, Ok(party)) = (available.passkey, &state.relying_party) {
             let known = factors::passkeys_of_user(connection, user_id, party.id())?;
@@ -225,9 +239,9 @@ pub async fn open_challenge(
             password,
         };
         challenges::insert(connection, &challenge)?;
-        Ok::<_, ApiError>(Some(options))
+        Ok::<_, ApiError>(Some((available, options)))
     });
-    Ok(opened.await?.map(|passkey| ChallengeOffer { token, factors: available, passkey }))
+    Ok(opened.await?.map(|(factors, passkey)| ChallengeOffer { token, factors, passkey }))
 }
 
 /// Refuses what has to do with second factors if the settings don't offer them.

@@ -16,7 +16,7 @@ use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::key_revocation::revoke_keys;
 use crate::http::pipeline::second_factor::UsedFactor;
 use crate::http::pipeline::session_tokens;
-use crate::store::{Connection, audit, challenges, reset_links, sessions, users};
+use crate::store::{Connection, audit, challenges, factors, reset_links, sessions, users};
 
 /// What a sign-in proved.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +41,8 @@ pub enum NotStarted {
     PasswordChanged,
     /// The code, the passkey's answer or the challenge was used meanwhile.
     FactorUsed,
+    /// The account got its first second factor meanwhile.
+    FactorMissing,
 }
 
 /// The error for a correct password of an inactive account.
@@ -76,6 +78,7 @@ pub struct SessionStart {
     session: Session,
     actor: Actor,
     keys: Option<AttemptKeys>,
+    asks_factor: bool,
     now: Timestamp,
 }
 
@@ -83,7 +86,7 @@ impl SessionStart {
     /// A session of this user on this client.
     pub fn new(app: &App, client: &Client, user: &User, keys: Option<AttemptKeys>, now: Timestamp) -> Self {
         let session = session_tokens::new_session(app, user, client, now);
-        Self { session, actor: client.actor_for(user), keys, now }
+        Self { session, actor: client.actor_for(user), keys, asks_factor: app.config.second_factor.is_on(), now }
     }
 
     /// Starts the session. Everything that was proved is checked again here, inside of a transaction, and used up.
@@ -91,7 +94,7 @@ impl SessionStart {
     /// # Errors
     /// When the account was deleted or deactivated meanwhile, or the database can't be written.
     pub fn run(self, connection: &Connection, proof: &Proof) -> Result<Result<(Session, User), NotStarted>, ApiError> {
-        let Self { mut session, actor, keys, now } = self;
+        let Self { mut session, actor, keys, asks_factor, now } = self;
         let id = session.user_id;
         let (user, hash) = users::find_with_hash(connection, id)?.ok_or(ApiError::InvalidLogin)?;
         if proof.verified.as_ref().is_some_and(|verified| *verified != hash) {
@@ -99,6 +102,9 @@ impl SessionStart {
         }
         if let Some(refusal) = refusal_of_inactive(&user) {
             return Err(refusal);
+        }
+        if proof.factor.is_none() && asks_factor && factors::is_enrolled(connection, id)? {
+            return Ok(Err(NotStarted::FactorMissing));
         }
         if let Some(challenge) = &proof.challenge
             && !challenges::end(connection, challenge)?
