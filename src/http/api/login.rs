@@ -204,11 +204,8 @@ async fn record_failure(
     user: Option<&User>,
     why: &'static str,
 ) -> Result<(), ApiError> {
-    let event = Event::new(request.client.actor(), Action::LoggedIn).failed().detail(why);
-    let event = match user {
-        Some(user) => event.target(user),
-        None => event,
-    };
+    let target = user.map(|user| (user.id, user.username.to_string()));
+    let event = Event { target, ..Event::new(request.client.actor(), Action::LoggedIn).failed().detail(why) };
     let (id, now) = (user.map(|user| user.id), request.now);
     let recorded = request.app.db.write(move |connection| {
         match keys {
