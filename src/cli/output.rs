@@ -3,6 +3,7 @@
 use std::fmt::{Arguments, Write as _};
 use std::io::{self, Write as _};
 
+use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -16,6 +17,45 @@ use crate::platform::inspect::terminal_columns;
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct AlreadyPrinted(pub String);
+
+/// The columns of tables whose words have a color.
+const COLORED_COLUMNS: [&str; 2] = ["STATE", "OUTCOME"];
+const BOLD: &str = "1";
+
+/// The color of a word that says how something is, or that begins a message.
+fn color_of(word: &str) -> Option<&'static str> {
+    match word {
+        "active" | "ok" => Some("32"),
+        "waiting" | "warning" | "warning:" => Some("33"),
+        "inactive" | "failed" | "PROBLEM" | "usher:" => Some("31"),
+        _ => None,
+    }
+}
+
+/// Adds a terminal's code to the text.
+fn styled(text: &str, code: &str) -> String {
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
+/// Colors the first word of a line, if it has a color.
+fn with_colored_word(line: &str) -> String {
+    let (word, rest) = line.split_at(line.find(' ').unwrap_or(line.len()));
+    color_of(word).map_or_else(|| line.to_owned(), |code| styled(word, code) + rest)
+}
+
+/// Whether the stream is a terminal that shows colors. `NO_COLOR` turns them off.
+fn has_colors(stream: &impl RawStream) -> bool {
+    AutoStream::choice(stream) != ColorChoice::Never
+}
+
+/// Prints `value` as JSON, or else the lines of `text`, on a terminal with the first word of each in its color.
+pub(super) fn print_findings(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+    if json || !has_colors(&io::stdout()) {
+        return print_result(json, value, text);
+    }
+    let lines = text().lines().map(|line| with_colored_word(&printable(line)) + "\n").collect::<String>();
+    write_stdout(lines.as_bytes())
+}
 
 /// Prints `value` as JSON, or else the lines of `text`. What could control the terminal is escaped.
 pub(super) fn print_result(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
@@ -54,7 +94,9 @@ pub(super) fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
 
 /// Prints one line on standard error, which may be closed. What could control the terminal is escaped.
 pub(super) fn notice(text: Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{}", printable(&text.to_string()));
+    let line = printable(&text.to_string());
+    let line = if has_colors(&io::stderr()) { with_colored_word(&line) } else { line };
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Formats rows below a header, in aligned columns. Cells contain names and other text from outside.
@@ -76,7 +118,7 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Prints a table, on a terminal with a bold header and cut to its width, or `value` as JSON.
+/// Prints a table, on a terminal with a bold header, colors and cut to its width, or `value` as JSON.
 pub(super) fn print_table(
     json: bool,
     value: &impl Serialize,
@@ -85,15 +127,43 @@ pub(super) fn print_table(
 ) -> Result<(), Failure> {
     let text = || table(header, rows);
     let Some(columns) = terminal_columns().filter(|_| !json) else { return print_result(json, value, text) };
-    let is_colored = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+    let is_colored = has_colors(&io::stdout());
+    let mut colored_at = None;
     let mut shown = String::new();
     for (index, line) in text().lines().enumerate() {
-        let line = cut(line, columns);
-        let (bold, plain) = if is_colored && index == 0 { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
-        // Writing to a String can't fail.
-        let _ = writeln!(shown, "{bold}{line}{plain}");
+        let cut = cut(line, columns);
+        if index == 0 {
+            colored_at = COLORED_COLUMNS.iter().find_map(|name| column_of(line, name));
+        }
+        let line = match colored_at {
+            _ if !is_colored => cut,
+            _ if index == 0 => styled(&cut, BOLD),
+            Some(column) => with_color_at(&cut, column),
+            None => cut,
+        };
+        shown.push_str(&line);
+        shown.push('\n');
     }
     write_stdout(shown.as_bytes())
+}
+
+/// Returns the column of the terminal in which a header has this name.
+fn column_of(header: &str, name: &str) -> Option<usize> {
+    let at = format!("  {header}").find(&format!("  {name}"))?;
+    header.get(..at).map(UnicodeWidthStr::width)
+}
+
+/// Colors the word at a column of the terminal, if it has a color.
+fn with_color_at(line: &str, column: usize) -> String {
+    let mut width = 0;
+    let start = line.char_indices().find(|(_, c)| {
+        let is_there = width >= column;
+        width += c.width().unwrap_or(0);
+        is_there
+    });
+    let Some((start, _)) = start else { return line.to_owned() };
+    let (before, rest) = line.split_at(start);
+    before.to_owned() + &with_colored_word(rest)
 }
 
 /// Cuts a line to so many columns of the terminal. Letters keep their combining marks.
@@ -132,6 +202,20 @@ mod tests {
         let text = table(&["NAME", "ID"], &rows);
         let columns: Vec<usize> = text.lines().skip(1).map(|line| line.trim_end_matches('x').width()).collect();
         assert_eq!(columns, [6, 6, 6, 6], "{text}");
+    }
+
+    #[test]
+    fn the_words_of_a_column_are_colored_after_wide_names() {
+        let row = |name: &str, state: &str| vec![name.to_owned(), state.to_owned(), "active".to_owned()];
+        let rows = [row("ann", "active"), row("名前 e\u{301}", "waiting"), row("x", "active!")];
+        let text = table(&["NAME", "STATE", "ID"], &rows);
+        let column = column_of(text.lines().next().unwrap(), "STATE").unwrap();
+        let colored: Vec<String> = text.lines().skip(1).map(|line| with_color_at(line, column)).collect();
+        assert_eq!(colored[0], "ann     \u{1b}[32mactive\u{1b}[0m   active");
+        assert_eq!(colored[1], "名前 e\u{301}  \u{1b}[33mwaiting\u{1b}[0m  active");
+        assert_eq!(colored[2], "x       active!  active");
+        assert_eq!(with_color_at("ann", 8), "ann");
+        assert_eq!(column_of("USER STATE  NAME", "STATE"), None);
     }
 
     #[test]

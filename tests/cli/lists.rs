@@ -130,17 +130,26 @@ try:
     while chunk := os.read(fd, 4096): out += chunk
 except OSError: pass
 sys.stdout.buffer.write(out)";
-    let shown = |no_color: bool| {
+    let shown = |arguments: &[&str], no_color: bool| {
         let mut python = Command::new("python3");
-        python.args(["-c", script, env!("CARGO_BIN_EXE_usher"), "user", "list"]).current_dir(server.dir.path());
+        python.args(["-c", script, env!("CARGO_BIN_EXE_usher")]).args(arguments).current_dir(server.dir.path());
         python.env_clear().env("USHER_DATA_DIR", server.data_dir()).env("TERM", "xterm").env("HOME", server.dir.path());
         if no_color {
             python.env("NO_COLOR", "1");
         }
         String::from_utf8(python.output().unwrap().stdout).unwrap()
     };
-    let text = shown(false);
+    let text = shown(&["user", "list"], false);
     assert!(text.contains("\u{1b}[1mNAME ") && text.contains(&format!("{}…", "名".repeat(19))), "{text:?}");
-    let plain = shown(true);
-    assert!(plain.contains("NAME ") && !plain.contains('\u{1b}'), "{plain:?}");
+    for (arguments, colored) in [
+        (&["user", "list", "--search", "admin"][..], "\u{1b}[32mactive\u{1b}[0m"),
+        (&["audit"], "\u{1b}[32mok\u{1b}[0m"),
+        (&["doctor"], "\u{1b}[32mok\u{1b}[0m "),
+        (&["user", "show", "nobody"], "\u{1b}[31musher:\u{1b}[0m "),
+    ] {
+        let text = shown(arguments, false);
+        assert!(text.contains(colored), "{arguments:?} {text:?}");
+        let plain = shown(arguments, true);
+        assert!(!plain.is_empty() && !plain.contains('\u{1b}'), "{plain:?}");
+    }
 }

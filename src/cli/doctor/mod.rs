@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::cli::output::{AlreadyPrinted, notice, print_result};
+use crate::cli::output::{AlreadyPrinted, notice, print_findings};
 use crate::cli::{Failure, running_server};
 use crate::config::Config;
 use crate::domain::clock::Clock;
@@ -96,7 +96,7 @@ pub fn run_without_settings(error: &str, json: bool) -> Result<(), Failure> {
 fn print_report(report: &Report, database: Option<&str>, json: bool) -> Result<(), Failure> {
     let (problems, warnings) = (report.count(Severity::Problem), report.count(Severity::Warning));
     let shown = serde_json::json!({ "database": database, "healthy": problems == 0, "findings": report.0 });
-    print_result(json, &shown, || {
+    print_findings(json, &shown, || {
         let mut text = String::new();
         for Finding { check, status, found, remedy } in &report.0 {
             let word = match status {
