@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::schema::{operation, resolve};
 use crate::support::Server;
+use crate::support::requests::ALICE;
 
 fn documents() -> (Value, Value) {
     let original = serde_json::from_str(include_str!("../wire/openapi-1.3.4.json")).unwrap();
@@ -22,6 +23,67 @@ fn references(document: &Value, operation: &Value) -> Vec<(String, String)> {
         found.extend(schema.as_str().map(|name| (status.clone(), name.to_owned())));
     }
     found
+}
+
+/// What every operation is sent below: each reads its own fields.
+fn fat_body(challenge: &Value) -> Value {
+    json!({
+        "username": "nobody", "password": "zebra-mug-41", "current_password": "wrong", "code": "000000",
+        "challenge": challenge, "name": "x", "token": "x",
+    })
+}
+
+#[test]
+fn every_operation_that_limits_attempts_is_described_with_429() {
+    let (server, _, id) = crate::support::requests::with_alice(&[("signup", "open")]);
+    let access = server.login(ALICE.0, ALICE.1).access;
+    server.enroll(&id, &access, ALICE.1);
+    let challenge = server.try_login(ALICE.0, ALICE.1).expect(401).json()["challenge"].clone();
+    let totp = format!("/api/v1/users/{id}/factors/totp");
+    server.call("POST", &totp, &access, &json!({ "current_password": ALICE.1 })).expect(201);
+    // From here on, every attempt must wait.
+    server.try_login(ALICE.0, "wrong").expect(401);
+    server.post("/api/v1/users/").json(&json!({ "username": "carol", "password": "zebra-mug-41" })).send().expect(201);
+    server.execute("UPDATE attempts SET count = 1000");
+
+    let factor = server.factors(&id, &access)["factors"][0]["id"].as_str().unwrap().to_owned();
+    let (_, ours) = documents();
+    let nil = "00000000-0000-0000-0000-000000000000";
+    let mut limited = 0;
+    for (path, operations) in ours["paths"].as_object().unwrap() {
+        let is_own = path.contains("factors") || path.contains("reset-password");
+        let sent = path.replace("{user_id}", if is_own { &id } else { nil });
+        let sent = sent.replace("{factor_id}", &factor);
+        let sent = without_parameters(&sent, nil);
+        for (method, operation) in operations.as_object().unwrap() {
+            // These end the session that the rest needs.
+            if path.ends_with("/logout") || operation["tags"][0] == "Sessions" {
+                continue;
+            }
+            let body = fat_body(&challenge);
+            let request = server.request(&method.to_uppercase(), &sent);
+            let is_form = operation["requestBody"]["content"]["application/x-www-form-urlencoded"].is_object();
+            let request = match is_form {
+                true => request.form(&[("username", ALICE.0), ("password", "wrong")]),
+                false if *method == "get" => request.bearer(&access),
+                // Signing up is for people who aren't signed in.
+                false if path == "/api/v1/users/" => request.json(&body),
+                false => request.bearer(&access).json(&body),
+            };
+            let status = request.send().status;
+            assert_eq!(server.whoami(&access).status, 200, "{method} {path}");
+            let described = operation["responses"]["429"].is_object();
+            assert!(described || status != 429, "{method} {path} isn't described with 429");
+            limited += u32::from(status == 429);
+        }
+    }
+    assert!(limited >= 10, "{limited}");
+}
+
+/// Replaces what is left of a path's parameters.
+fn without_parameters(path: &str, value: &str) -> String {
+    let part = |part: &str| if part.starts_with('{') { value.to_owned() } else { part.to_owned() };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
 #[test]

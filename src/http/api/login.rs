@@ -1,25 +1,23 @@
 //! Sign-in, refresh and sign-out.
 
 use chrono::TimeDelta;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::auth::hashing_queue::Requester;
 use crate::auth::password_hasher::PasswordCheck;
 use crate::domain::audit::{Action, Event};
 use crate::domain::clock::Timestamp;
-use crate::domain::secret::Secret;
 use crate::domain::session::{RefreshOutcome, Session};
 use crate::domain::user::User;
 use crate::http::models::Message;
+use crate::http::models::login_form::LoginForm;
 use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
-use crate::http::pipeline::body::{Body, BodyKind};
+use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::{Anyone, AnyoneOnOwnSite};
 use crate::http::pipeline::challenge_offer::SignInRefused;
 use crate::http::pipeline::cookies::{self, CookieJar};
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::form::FormPairs;
-use crate::http::pipeline::messages::{self, field};
+use crate::http::pipeline::messages;
 use crate::http::pipeline::metrics::LoginKind;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request};
@@ -28,7 +26,7 @@ use crate::http::pipeline::route::Route;
 use crate::http::pipeline::second_factor::{self, FirstProof, TypedPassword};
 use crate::http::pipeline::session_tokens::{self, RequestTokens, Token};
 use crate::http::pipeline::sign_in::{self, NotStarted, Proof};
-use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
+use crate::http::pipeline::validation::FieldErrors;
 use crate::store::{Connection, audit, sessions, site_tokens, users};
 
 const TAG: &str = "Login";
@@ -37,7 +35,11 @@ pub fn routes() -> Vec<Route> {
     vec![
         Route::post("/api/v1/login", login)
             .named(TAG, "login_to_get_access_token_api_v1_login_post", "Sign in")
-            .about("Starts a session with a user name and password, and sets the session's cookies.")
+            .about(
+                "Starts a session with a user name and password, and sets the session's cookies. If the account has a second \
+                 factor, a right password alone is a 401 with a `challenge` for `POST /api/v1/login/second-factor`. A password \
+                 followed by a code signs in at once: six digits directly behind it, or `-` and a recovery code.",
+            )
             .responds_with::<Token<'_>>(200)
             .responds_with::<SignInRefused<'_>>(401)
             .fails_with(429, "Too many failed attempts. `Retry-After` says when to try again."),
@@ -51,69 +53,6 @@ pub fn routes() -> Vec<Route> {
             .about("Ends the sessions of all tokens and cookies in the request, and clears the cookies.")
             .responds_with::<Message>(200),
     ]
-}
-
-/// The sign-in form.
-struct LoginForm {
-    username: String,
-    password: Secret,
-}
-
-/// Declares a schema of the sign-in form.
-macro_rules! login_body {
-    ($type:ident, $name:ident, $title:literal) => {
-        /// A user name and password. The other fields are part of the OAuth 2 password flow and aren't used.
-        #[derive(ToSchema)]
-        #[schema(as = $name, title = $title)]
-        #[expect(dead_code, reason = "it describes the fields that are read one by one")]
-        struct $type {
-            #[schema(pattern = "^password$")]
-            grant_type: Option<String>,
-            username: String,
-            #[schema(format = Password)]
-            password: String,
-            #[schema(required = false)]
-            scope: String,
-            client_id: Option<String>,
-            client_secret: Option<String>,
-        }
-    };
-}
-
-login_body!(LoginBody, Body_login_to_get_access_token_api_v1_login_post, "Sign-in form");
-// Generators tell the two content types of a body apart by the schema.
-login_body!(MultipartLoginBody, MultipartLogin, "Multipart sign-in form");
-
-impl Input for LoginForm {
-    const BODY: BodyKind = BodyKind::Form;
-
-    fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
-        let none = FormPairs::default();
-        let form = if let Body::Form(form) = source.body { form } else { &none };
-        let read = |name| {
-            if form.is_file(name) {
-                return Err(FieldError::new("string_type", field::STRING));
-            }
-            // FastAPI takes an empty field for a missing one.
-            Ok(form.get(name).filter(|value| !value.is_empty()))
-        };
-        let required =
-            |name| read(name)?.map(ToOwned::to_owned).ok_or_else(|| FieldError::new("missing", field::MISSING));
-        let grant_type = read("grant_type").and_then(|grant| match grant {
-            None | Some("password") => Ok(()),
-            Some(_) => Err(FieldError::new("string_pattern_mismatch", field::GRANT_TYPE)),
-        });
-        let grant_type = errors.collect(Location::Field("grant_type"), grant_type);
-        let username = errors.collect(Location::Field("username"), required("username"));
-        let password = errors.collect(Location::Field("password"), required("password"));
-        grant_type?;
-        Some(Self { username: username?, password: Secret::new(password?) })
-    }
-
-    fn describe(operation: &mut Operation) {
-        operation.body::<LoginBody>("application/x-www-form-urlencoded");
-        operation.or_body::<MultipartLoginBody>("multipart/form-data");
-    }
 }
 
 async fn login(request: Request<Anyone, LoginForm>) -> Result<Response, ApiError> {

@@ -63,6 +63,7 @@ pub fn routes() -> Vec<Route> {
             )
             .responds_with::<Detail>(200)
             .responds_with_as::<SignInRefused<'_>>(401, "A second factor is needed.")
+            .fails_with(429, "Too many failed attempts. `Retry-After` says when to try again.")
             .fails_with(403, "The link is not valid: it was used or replaced, or has expired."),
     ]
 }

@@ -4,6 +4,7 @@ mod activity;
 pub mod factors;
 pub mod invitations;
 pub mod link_token;
+pub mod login_form;
 pub mod own_data;
 pub mod server;
 pub mod user_inputs;

@@ -63,6 +63,7 @@ impl Input for CurrentPassword {
 
     fn describe(operation: &mut Operation) {
         operation.optional_body::<Self>("application/json");
+        operation.fails_with(429, "Too many wrong current passwords. `Retry-After` says when to try again.");
     }
 }
 
