@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::FutureExt;
 use utoipa::ToSchema;
 
+use crate::domain::clock::Timestamp;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::caller::Authenticate;
 use crate::http::pipeline::client::Client;
@@ -22,8 +23,8 @@ use crate::http::pipeline::{attempt, denied_log};
 
 type Describe = Box<dyn Fn(&mut Operation) + Send + Sync>;
 
-/// A response under way, on its worker's thread.
-pub type ResponseFuture = Pin<Box<dyn Future<Output = HttpResponse>>>;
+/// A handler under way, on its worker's thread.
+type Outcome = Pin<Box<dyn Future<Output = Result<Response, ApiError>>>>;
 
 /// One line of the route table.
 pub struct Route {
@@ -34,8 +35,8 @@ pub struct Route {
     pub listed: bool,
     /// Called in order to build the description. Most servers are never asked for it.
     describe: Vec<Describe>,
-    /// Checks a request and lets the handler answer it.
-    respond: Box<dyn Fn(HttpRequest, Payload, Data<App>) -> ResponseFuture + Send + Sync>,
+    /// Checks a request and calls the handler.
+    handle: Box<dyn Fn(HttpRequest, Payload, Data<App>, Timestamp) -> Outcome + Send + Sync>,
 }
 
 impl Route {
@@ -94,34 +95,32 @@ impl Route {
                 operation.needs_recent_sign_in();
             }
         });
-        let respond = Box::new(move |request: HttpRequest, payload: Payload, app: Data<App>| -> ResponseFuture {
-            Box::pin(async move {
-                let now = app.clock.now();
-                let timer = RequestTimer::start(&app.metrics);
-                let work = async {
-                    let checked = Request::<W, I>::receive(&request, path, payload, app.clone(), now).await?;
-                    handler(checked).await
-                };
-                // A panic must end only this request: the client gets a response, and the connection stays open.
-                let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(ApiError::Panicked));
-                if let Err(error) = &outcome {
-                    let client = Client::of(&request, &app.config.trusted_proxies);
-                    let caller = denied_log::remembered_caller(&request);
-                    let route = (request.method().as_str(), path);
-                    app.denied.record_request(&app.db, &client, now, caller, route, error).await;
-                }
-                attempt::delay_rejection(&outcome).await;
-                let response = response::send(&request, &app.config, outcome);
-                timer.stop(&app.metrics, (path, verb.as_str()), response.status());
-                response
-            })
-        });
-        Self { verb, path, listed: true, describe: vec![describe], respond }
+        let handle =
+            Box::new(move |request: HttpRequest, payload: Payload, app: Data<App>, now: Timestamp| -> Outcome {
+                Box::pin(
+                    async move { handler(Request::<W, I>::receive(&request, path, payload, app, now).await?).await },
+                )
+            });
+        Self { verb, path, listed: true, describe: vec![describe], handle }
     }
 
-    /// Answers a request.
-    pub fn respond(&self, request: HttpRequest, payload: Payload, app: Data<App>) -> ResponseFuture {
-        (self.respond)(request, payload, app)
+    /// Checks a request, calls the handler, and logs and counts the outcome.
+    pub async fn respond(&self, request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
+        let now = app.clock.now();
+        let timer = RequestTimer::start(&app.metrics);
+        let work = (self.handle)(request.clone(), payload, app.clone(), now);
+        // A panic must end only this request: the client gets a response, and the connection stays open.
+        let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(ApiError::Panicked));
+        if let Err(error) = &outcome {
+            let client = Client::of(&request, &app.config.trusted_proxies);
+            let caller = denied_log::remembered_caller(&request);
+            let route = (request.method().as_str(), self.path);
+            app.denied.record_request(&app.db, &client, now, caller, route, error).await;
+        }
+        attempt::delay_rejection(&outcome).await;
+        let response = response::send(&request, &app.config, outcome);
+        timer.stop(&app.metrics, (self.path, self.verb.as_str()), response.status());
+        response
     }
 
     /// The method's name.
