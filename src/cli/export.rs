@@ -9,7 +9,7 @@ use crate::cli::Failure;
 use crate::cli::context::{Context, audit_event};
 use crate::cli::import::jsonl;
 use crate::cli::interrupt::{Interrupted, run_blocking, run_interruptible};
-use crate::cli::output::{counted, notice};
+use crate::cli::output::{counted, escape_json, notice};
 use crate::cli::output_file::OutputFile;
 use crate::cli::progress::Progress;
 use crate::config::Config;
@@ -67,7 +67,7 @@ fn write(file: File, all: &[ImportedAccount], cancel: &CancelFlag) -> io::Result
                 return Err(io::ErrorKind::Interrupted.into());
             }
         }
-        writeln!(out, "{}", jsonl::to_line(account)?)?;
+        writeln!(out, "{}", escape_json(&jsonl::to_line(account)?))?;
     }
     progress.show("writing", 1, 1);
     out.flush()

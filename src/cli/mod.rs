@@ -59,7 +59,7 @@ const EXIT_INTERRUPTED: u8 = 130;
 pub fn run() -> ExitCode {
     let matches = match args::command().try_get_matches() {
         Ok(matches) => matches,
-        Err(error) => return usage_error(&error),
+        Err(error) => return usage_error(&escaped(error)),
     };
     let outcome = Cli::from_arg_matches(&matches).map_err(Failure::from).and_then(|cli| run_command(cli, &matches));
     match outcome {
@@ -75,6 +75,12 @@ pub fn run() -> ExitCode {
             if failure.is::<interrupt::Interrupted>() { ExitCode::from(EXIT_INTERRUPTED) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// The error with arguments that can't control the terminal. clap prints them as they are.
+fn escaped(error: clap::Error) -> clap::Error {
+    let arguments = std::env::args_os().map(|argument| printable(&argument.to_string_lossy()));
+    args::command().try_get_matches_from(arguments).err().unwrap_or(error)
 }
 
 /// Prints the help, the version, or what is wrong with the command line.

@@ -68,7 +68,7 @@ pub(super) fn print_result(json: bool, value: &impl Serialize, text: impl FnOnce
 }
 
 /// Escapes the characters of JSON that a terminal could obey. They occur in strings only.
-fn escape_json(text: &str) -> String {
+pub(super) fn escape_json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if c == '\n' || is_printable(c) {

@@ -1,5 +1,6 @@
 //! `usher user list`.
 
+use std::io::{self, IsTerminal};
 use std::str::FromStr;
 
 use clap::Args;
@@ -10,6 +11,7 @@ use crate::cli::Failure;
 use crate::cli::context::{CommandError, Context};
 use crate::cli::output::{format_time, write_stdout};
 use crate::domain::clock::rfc3339;
+use crate::domain::printable::printable;
 use crate::domain::user::User;
 use crate::http::UserRead;
 use crate::store::user_list::{self, UserQuery, UserSort, UserState};
@@ -55,7 +57,12 @@ pub(super) async fn run(context: &Context<'_>, options: ListOptions) -> Result<(
     let listed = context.db.read(move |connection| user_list::list(connection, &page));
     let (_, users) = listed.await.map_err(CommandError::Store)?;
     if csv {
-        return write_stdout(&as_csv(&users)?);
+        let csv = as_csv(&users)?;
+        if !io::stdout().is_terminal() {
+            return write_stdout(&csv);
+        }
+        let lines = String::from_utf8_lossy(&csv);
+        return write_stdout(lines.split_inclusive("\r\n").map(printable_line).collect::<String>().as_bytes());
     }
     let row = |user: &User| {
         let role = if user.is_superuser { "superuser" } else { "" }.to_owned();
@@ -65,6 +72,11 @@ pub(super) async fn run(context: &Context<'_>, options: ListOptions) -> Result<(
     let shown = users.iter().map(UserRead::from).collect::<Vec<_>>();
     let rows = users.iter().map(row).collect::<Vec<_>>();
     context.print_table(&shown, &["NAME", "STATE", "ROLE", "LAST SIGN-IN", "ID"], &rows)
+}
+
+/// Escapes a line except for its end.
+fn printable_line(line: &str) -> String {
+    printable(line.trim_end_matches("\r\n")) + "\r\n"
 }
 
 fn state_of(user: &User) -> &'static str {

@@ -2,15 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use icu_properties::props::{DefaultIgnorableCodePoint, Emoji, GeneralCategory, GeneralCategoryGroup, Script};
+use icu_normalizer::DecomposingNormalizer;
+use icu_properties::props::{
+    DefaultIgnorableCodePoint, Emoji, ExtendedPictographic, GeneralCategory, GeneralCategoryGroup, Script, SoftDotted,
+};
 use icu_properties::script::ScriptWithExtensions;
 use icu_properties::{CodePointMapData, CodePointSetData};
 
 use crate::domain::actor_names;
 use crate::domain::username::Username;
 
-/// Blank characters that Unicode counts as visible: the empty Braille cell and a note head without a head.
-const BLANK: [char; 2] = ['\u{2800}', '\u{1d159}'];
+/// Blank characters that Unicode counts as visible: the empty Braille cell, a half fill space, the place of an object, two
+/// empty hieroglyphs, a filler, and a note head without a head.
+const BLANK: [char; 7] = ['\u{2800}', '\u{303f}', '\u{fffc}', '\u{13441}', '\u{13442}', '\u{16fe4}', '\u{1d159}'];
+/// The most combining marks on one letter. Burmese words have five.
+const MAX_MARKS: usize = 6;
+const DOT_ABOVE: char = '\u{307}';
 /// Asks for the picture form of the character in front.
 const EMOJI_SELECTOR: char = '\u{fe0f}';
 
@@ -26,6 +33,9 @@ pub enum NewUsernameError {
     /// A combining mark stands without a letter.
     #[error("Username should not begin a word with a combining mark")]
     LeadingMark,
+    /// Marks can't be seen, because they repeat what is there, or cover the text around them.
+    #[error("Username should not pile up combining marks")]
+    PiledMarks,
     /// It mixes scripts that aren't written together, such as Latin and Cyrillic.
     #[error("Username should not mix letters of different scripts")]
     MixedScripts,
@@ -57,12 +67,43 @@ pub fn check_new(name: &Username) -> Result<(), NewUsernameError> {
         }
         before = c;
     }
+    if piles_up_marks(text) {
+        return Err(NewUsernameError::PiledMarks);
+    }
     if mixes_scripts(text) { Err(NewUsernameError::MixedScripts) } else { Ok(()) }
 }
 
 fn is_invisible(c: char, before: char) -> bool {
     let selects_emoji = c == EMOJI_SELECTOR && !before.is_ascii() && CodePointSetData::new::<Emoji>().contains(before);
-    BLANK.contains(&c) || !selects_emoji && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+    BLANK.contains(&c)
+        || is_unassigned(c)
+        || !selects_emoji && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+}
+
+/// Whether no font has this character. Later versions of Unicode may also fold it like another one. Room for new emoji
+/// doesn't count.
+fn is_unassigned(c: char) -> bool {
+    CodePointMapData::<GeneralCategory>::new().get(c) == GeneralCategory::Unassigned
+        && !CodePointSetData::new::<ExtendedPictographic>().contains(c)
+}
+
+/// Whether a letter has a mark twice, more marks than any language needs, or a dot over the dot that it has (UTS 39, section
+/// 5.4).
+fn piles_up_marks(text: &str) -> bool {
+    let (mut base, mut marks) = (' ', Vec::new());
+    for c in DecomposingNormalizer::new_nfd().normalize_iter(text.chars()) {
+        if !is_mark(c) {
+            base = c;
+            marks.clear();
+            continue;
+        }
+        let has_dot = CodePointSetData::new::<SoftDotted>().contains(base) || ['l', 'ı', 'ȷ'].contains(&base);
+        if marks.last() == Some(&c) || marks.len() == MAX_MARKS || c == DOT_ABOVE && has_dot {
+            return true;
+        }
+        marks.push(c);
+    }
+    false
 }
 
 fn is_mark(c: char) -> bool {
@@ -104,7 +145,8 @@ fn writing_systems(c: char) -> Option<BTreeSet<WritingSystem>> {
     let mut systems = BTreeSet::new();
     for script in scripts.iter() {
         match script {
-            Script::Common | Script::Inherited => return None,
+            // An unknown one is an emoji of a later Unicode.
+            Script::Common | Script::Inherited | Script::Unknown => return None,
             Script::Han => systems.extend([WritingSystem::Chinese, WritingSystem::Japanese, WritingSystem::Korean]),
             Script::Bopomofo => drop(systems.insert(WritingSystem::Chinese)),
             Script::Hiragana | Script::Katakana => drop(systems.insert(WritingSystem::Japanese)),
@@ -145,6 +187,12 @@ mod tests {
             "rocket 🚀",
             "heart ❤\u{fe0f}",
             "e\u{301}mile",
+            "İbrahim",
+            "Rūta Žemaitė",
+            "Nguyễn Thị Bưởi",
+            "လျှို့ဝှက်",
+            "ལྷ་རྒྱལ་རི",
+            "new emoji \u{1faff}",
             "１２３ ａｄａ",
         ] {
             assert_eq!(check(name), Ok(()), "{name}");
@@ -160,6 +208,15 @@ mod tests {
             ("admin\u{fe0f}", NewUsernameError::Invisible),
             ("1\u{fe0f}", NewUsernameError::Invisible),
             ("ad\u{34f}min", NewUsernameError::Invisible),
+            ("\u{13441}", NewUsernameError::Invisible),
+            ("admin\u{fffc}", NewUsernameError::Invisible),
+            ("\u{d7ff}", NewUsernameError::Invisible),
+            ("admin\u{378}", NewUsernameError::Invisible),
+            ("admin\u{fffe}", NewUsernameError::Invisible),
+            ("admi\u{307}n", NewUsernameError::PiledMarks),
+            ("a\u{328}dmi\u{323}\u{307}n", NewUsernameError::PiledMarks),
+            ("\u{e9}\u{301}mile", NewUsernameError::PiledMarks),
+            ("z\u{301}\u{302}\u{301}\u{302}\u{301}\u{302}\u{301}", NewUsernameError::PiledMarks),
             ("\u{301}", NewUsernameError::LeadingMark),
             ("\u{301}admin", NewUsernameError::LeadingMark),
             ("ad \u{301}min", NewUsernameError::LeadingMark),

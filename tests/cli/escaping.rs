@@ -34,3 +34,31 @@ fn paths_with_control_characters_are_printed_and_logged_escaped() {
     assert_escaped(&ended.stderr);
     assert_escaped(&server.stop().stderr);
 }
+
+#[test]
+fn wrong_arguments_and_exports_are_printed_escaped() {
+    let server = Program::new(&[]).superuser().env("USHER_SIGNUP", "open").start();
+    let dir = Arc::clone(&server.dir);
+    for arguments in [&[HOSTILE][..], &["user", HOSTILE], &["audit", "--since", HOSTILE], &["completions", HOSTILE]] {
+        let ended = Program::in_dir(&dir, arguments).finish();
+        assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+        assert_escaped(&ended.stderr);
+        let ended = Program::in_dir(&dir, &[arguments, &["--json"]].concat()).finish();
+        assert_escaped(&ended.stderr);
+        assert_escaped(&ended.stdout);
+    }
+    let body = serde_json::json!({ "username": "ada", "password": "correct horse 1" });
+    let made = server.request("POST", "/api/v1/users/").json(&body).send().expect(201).json();
+    server.stop();
+    let path = dir.path().join("data/usher.db");
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let connection = rusqlite::Connection::open_with_flags(&path, flags).unwrap();
+    // As a name that was imported from an old Langflow.
+    connection.execute("UPDATE users SET username = ? WHERE username = 'ada'", [HOSTILE]).unwrap();
+    drop(connection);
+    let ended = Program::in_dir(&dir, &["export", "-"]).finish();
+    assert_escaped(&ended.stdout);
+    let line = ended.stdout.lines().find(|line| line.contains(made["id"].as_str().unwrap())).unwrap();
+    let exported: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(exported["username"], HOSTILE);
+}
