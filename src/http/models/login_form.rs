@@ -72,5 +72,7 @@ impl Input for LoginForm {
     fn describe(operation: &mut Operation) {
         operation.body::<LoginBody>("application/x-www-form-urlencoded");
         operation.or_body::<MultipartLoginBody>("multipart/form-data");
+        // openapi-python-client 0.29 writes invalid code for two content types without an optional parameter.
+        operation.header("User-Agent", "The client's name in the list of sessions.");
     }
 }
