@@ -2,12 +2,10 @@
 
 import { html, Dialog, Field, Form, useEffect, useState } from './ui.js';
 import { useAction, useLoad } from './async.js';
-import { onSignInAgain, request } from './api.js';
+import { onSignInAgain, request, signInAgain } from './api.js';
 import { askToSignIn, whyNoPasskeys } from './passkeys.js';
 import { CodeField } from './second_step.js';
 import { again as texts, passkeys, password } from './texts.js';
-
-const signInAgain = (json) => request('POST', 'login/again', { json });
 
 /** Signs in again with a passkey. */
 export async function signInAgainWithPasskey() {

@@ -202,6 +202,12 @@ export async function answerChallenge(how, json) {
   store(await send('POST', `api/v1/login/${how}`, { headers: CONSOLE, json }).then(read));
 }
 
+/** Proves again who is signed in. The session goes on with new tokens. */
+export async function signInAgain(json) {
+  if (token && performance.now() > renewAt) await renewSameUser();
+  store(await send('POST', 'api/v1/login/again', { headers: { ...CONSOLE, ...authorization() }, json }).then(read));
+}
+
 export async function signOut() {
   await send('POST', 'api/v1/logout', { headers: { ...CONSOLE, ...authorization() } }).then(read).catch((error) => {
     // The session has already ended.

@@ -115,16 +115,22 @@ pub fn rotate(connection: &Connection, session: &Session) -> Result<(), StoreErr
     connection.run(SQL, values).map(drop)
 }
 
-/// Stores that a session's owner proved again who they are, perhaps with a passkey.
-pub fn authenticate_again(
-    connection: &Connection,
-    id: Uuid,
-    by_passkey: bool,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let passkey_at = by_passkey.then_some(now);
-    let sql = "UPDATE sessions SET authenticated_at = ?2, passkey_at = coalesce(?3, passkey_at) WHERE uuid = ?1";
-    connection.run(sql, bind![id, now, passkey_at]).map(drop)
+/// Replaces the id, times and address of a session whose owner proved again who they are. Tokens with the old id stop
+/// working; the sites that the session entered stay open.
+pub fn renew(connection: &Connection, old: Uuid, session: &Session) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE sessions SET uuid = ?2, refreshed_at = ?3, expires_at = ?4, generation = ?5, address = ?6, \
+         authenticated_at = ?7, passkey_at = ?8 WHERE uuid = ?1";
+    let values = bind![
+        old,
+        session.id,
+        session.refreshed_at,
+        session.expires_at,
+        session.generation,
+        &session.address,
+        session.authenticated_at,
+        session.passkey_at,
+    ];
+    connection.run(SQL, values).map(drop)
 }
 
 /// Ends a session and returns its user, or `None` if it doesn't exist.

@@ -52,7 +52,7 @@ fn sensitive_requests_need_a_recent_sign_in() {
     }
     let patch = json!({ "username": "alice", "profile_image": "x", "is_active": true, "is_superuser": false });
     server.call("PATCH", &format!("/api/v1/users/{id}"), &admin, &patch).expect(200);
-    server.again(&admin, &json!({ "password": ADMIN.1 })).expect(200);
+    let admin = server.again(&admin, &json!({ "password": ADMIN.1 })).expect(200).field("access_token");
     server.advance(599);
     server.create_key(&admin, "k");
     server.call("POST", &format!("/api/v1/users/{id}/reset-link"), &admin, &Value::Null).expect(201);
@@ -130,7 +130,7 @@ fn api_keys_and_automatic_sign_ins_are_exempt() {
 #[test]
 fn a_password_or_a_code_makes_the_sign_in_recent_once() {
     let (server, admin, id) = with_alice(RECENT);
-    let access = server.login(ALICE.0, ALICE.1).access;
+    let mut access = server.login(ALICE.0, ALICE.1).access;
     let app = server.enroll(&id, &access, ALICE.1);
     server.advance(30);
     let codes = server.recovery_codes(&id, &access, ALICE.1);
@@ -138,8 +138,9 @@ fn a_password_or_a_code_makes_the_sign_in_recent_once() {
         server.advance(600);
         let proof = if proof["code"] == "TOTP" { json!({ "code": server.code(&app) }) } else { proof };
         server.call("POST", "/api/v1/api_key/", &access, &json!({ "name": "k" })).expect(403);
-        let detail = server.again(&access, &proof).expect(200).json();
-        assert_eq!(detail, json!({ "detail": "Signed in again" }));
+        let renewed = server.again(&access, &proof).expect(200).field("access_token");
+        server.again(&access, &proof).refused(401, "Session has ended.");
+        access = renewed;
         server.create_key(&access, "k");
         if proof["code"].is_string() {
             server.again(&access, &proof).refused(400, "Incorrect code");
@@ -182,4 +183,22 @@ fn a_refresh_does_not_make_a_sign_in_recent() {
     server.advance(600);
     let access = server.refresh(&tokens.refresh).expect(200).field("access_token");
     server.call("POST", "/api/v1/api_key/", &access, &json!({ "name": "k" })).expect(403);
+}
+
+#[test]
+fn signing_in_again_replaces_the_sessions_tokens() {
+    let (server, _, _) = with_alice(RECENT);
+    let old = server.login(ALICE.0, ALICE.1);
+    let other = server.login(ALICE.0, ALICE.1);
+    server.advance(1800);
+    let answer = server.again(&old.access, &json!({ "password": ALICE.1 })).expect(200);
+    let (access, refresh) = (answer.field("access_token"), answer.field("refresh_token"));
+    assert!(answer.set_cookie("refresh_token_lf").is_some());
+    // A copy of the old tokens gains nothing from the new sign-in.
+    assert_eq!(server.whoami(&old.access).detail(), "Session has ended.");
+    server.refresh(&old.refresh).refused(401, "Invalid refresh token");
+    server.create_key(&access, "k");
+    assert_eq!(server.whoami(&other.access).status, 200);
+    let refreshed = server.refresh(&refresh).expect(200).field("access_token");
+    assert_eq!(server.whoami(&refreshed).status, 200);
 }

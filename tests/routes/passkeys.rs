@@ -194,7 +194,7 @@ fn a_recent_passkey_replaces_the_current_password_for_ten_minutes() {
         .refused(403, "Enter your current password, or sign in with a passkey");
     let offered = server.ask_for_passkey();
     let body = json!({ "challenge": offered["challenge"], "credential": passkey.get(&offered["options"]) });
-    server.call("POST", "/api/v1/login/again", &access, &body).expect(200);
+    let access = server.call("POST", "/api/v1/login/again", &access, &body).expect(200).field("access_token");
     server.call("POST", &path, &access, &json!({})).expect(201);
     let again = server.call("POST", "/api/v1/login/again", &access, &body);
     assert_eq!(again.status, 400, "an answer works once");

@@ -168,7 +168,8 @@ fn with_second_factors_off_the_password_alone_signs_in_and_what_was_set_up_is_ke
         let refused = server.call("POST", &path, &access, body);
         assert_eq!((refused.status, refused.detail().as_str()), (404, "Not Found"), "{path}");
     }
-    server.call("POST", "/api/v1/login/again", &access, &json!({ "password": ALICE.1 })).expect(200);
+    let again = server.call("POST", "/api/v1/login/again", &access, &json!({ "password": ALICE.1 })).expect(200);
+    let access = again.field("access_token");
     let kept = server.factors(&id, &access)["factors"].clone();
     let path = |n: usize| format!("{base}/{}", kept[n]["id"].as_str().unwrap());
     server.call("PATCH", &path(0), &access, &json!({ "name": "Phone" })).expect(200);

@@ -12,21 +12,22 @@ use crate::domain::clock::Timestamp;
 use crate::domain::policy;
 use crate::domain::second_factor::FactorKind;
 use crate::domain::secret::Secret;
-use crate::http::models::Detail;
+use crate::domain::session::Session;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::attempt::Attempt;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::SignedInWithDuty;
 use crate::http::pipeline::client::Client;
+use crate::http::pipeline::cookies::CookieJar;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
-use crate::http::pipeline::messages;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::passkey_sign_in::{self, MAX_CHALLENGE_CHARS, PasskeyChallenge};
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::second_factor::{self, CHALLENGE_LIFETIME, UsedFactor};
+use crate::http::pipeline::session_tokens::{self, Token};
 use crate::http::pipeline::validation::FieldErrors;
 use crate::store::{Connection, audit, challenges, factors, sessions, users};
 
@@ -38,9 +39,10 @@ pub fn routes() -> Vec<Route> {
             .about(
                 "Makes the session's sign-in recent, for requests that were refused with `reauthenticate`. Send one of \
                  `password`, `code` (of an authenticator app, or a recovery code), or the `challenge` of \
-                 `POST /api/v1/login/passkey/options` and the `credential` that answers it.",
+                 `POST /api/v1/login/passkey/options` and the `credential` that answers it. The session goes on with the tokens \
+                 of the answer; those before stop working.",
             )
-            .responds_with::<Detail>(200)
+            .responds_with::<Token<'_>>(200)
             .fails_with(400, "The password, code or passkey is wrong.")
             .fails_with(429, "Too many failed attempts. `Retry-After` says when to try again."),
     ]
@@ -89,7 +91,7 @@ impl Input for Proof {
 
 async fn again(request: Request<SignedInWithDuty, Proof>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input: proof } = request;
-    let session = policy::may_sign_in_again(&caller)?;
+    let old = policy::may_sign_in_again(&caller)?;
     if !matches!(proof, Proof::Password(_)) {
         second_factor::require_offered(&app)?;
     }
@@ -100,7 +102,7 @@ async fn again(request: Request<SignedInWithDuty, Proof>) -> Result<Response, Ap
         _ => false,
     };
     let event = Event::new(caller.actor(&client), Action::LoggedInAgain);
-    let state = app.clone();
+    let (state, from) = (app.clone(), client.clone());
     // One transaction compares a code and counts it, so that no number of codes at once gets around the limits.
     let answered = caller.write(&app, move |connection| {
         keys.map_or(Ok(()), |keys| keys.confirm(connection, Some(id), now))?;
@@ -110,17 +112,28 @@ async fn again(request: Request<SignedInWithDuty, Proof>) -> Result<Response, Ap
             Proof::Code(code) => second_factor::find_code(connection, &state, id, &code, now)?
                 .map(|factor| Some((factor, None)))
                 .ok_or(ApiError::WrongCode),
-            Proof::Passkey { challenge, assertion } => passkey_sign_in::open(&state, &client, &challenge, now)
+            Proof::Passkey { challenge, assertion } => passkey_sign_in::open(&state, &from, &challenge, now)
                 .and_then(|challenge| check_passkey(connection, &state, id, challenge, &assertion))
                 .map(Some),
         };
         let used = used.and_then(|used| use_up(connection, id, used, now));
         match used.map_err(ApiError::while_signed_in) {
             Ok(what) => {
+                let (session, user) = sessions::find(connection, old, now)?.ok_or(ApiError::SessionEnded)?;
                 let by_passkey = what == FactorKind::Passkey.as_str();
-                sessions::authenticate_again(connection, session, by_passkey, now)?;
+                let session = Session {
+                    id: Uuid::new_v4(),
+                    refreshed_at: now,
+                    expires_at: session_tokens::refresh_expiry(&state, session.created_at, now),
+                    generation: 0,
+                    address: from.address.to_string(),
+                    authenticated_at: now,
+                    passkey_at: if by_passkey { Some(now) } else { session.passkey_at },
+                    ..session
+                };
+                sessions::renew(connection, old, &session)?;
                 audit::record(connection, &event.detail(what), now)?;
-                Ok(Ok(()))
+                Ok(Ok((session, user)))
             }
             // What was counted stays, so this is no error of the transaction.
             Err(wrong @ (ApiError::WrongCurrentPassword | ApiError::WhileSignedIn(_))) => {
@@ -131,8 +144,8 @@ async fn again(request: Request<SignedInWithDuty, Proof>) -> Result<Response, Ap
             Err(other) => Err(other),
         }
     });
-    answered.await??;
-    Ok(Response::json(&Detail { detail: messages::SIGNED_IN_AGAIN }))
+    let (session, user) = answered.await??;
+    Ok(session_tokens::response(&app, &session, Some(&user), CookieJar::new(&app.config, &client), now))
 }
 
 async fn is_right_password(

@@ -101,7 +101,6 @@ pub const FACTOR_REMOVED: &str = "Second factor removed";
 pub const FACTORS_BY_API_KEY: &str = "Sign in interactively to manage second factors";
 pub const TOO_MANY_FACTORS: &str = "An account can have at most 20 second factors; remove one first";
 pub const SIGN_IN_AGAIN: &str = "Sign in again to do this";
-pub const SIGNED_IN_AGAIN: &str = "Signed in again";
 pub const AGAIN_BY_API_KEY: &str = "An API key can't sign in again; use the session";
 pub const CURRENT_PASSWORD_NEEDED: &str = "Enter your current password, or sign in with a passkey";
 
