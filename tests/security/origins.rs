@@ -145,7 +145,7 @@ fn requests_with_a_token_or_key_need_no_origin() {
 }
 
 #[test]
-fn a_foreign_origin_is_logged_once_with_the_host_and_is_no_failed_sign_in() {
+fn a_foreign_origin_is_logged_once_with_the_host_but_not_as_a_failed_sign_in() {
     let server = Program::new(&["serve"]).superuser().start();
     let form = [("username", ADMIN.0), ("password", ADMIN.1)];
     let host = server.address.to_string();
