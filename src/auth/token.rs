@@ -1,11 +1,16 @@
 //! Access and refresh tokens: JWT (RFC 7519) signed with HS256 (RFC 7518, section 3.2). A token that passes here isn't
 //! valid yet: its session must be alive, which the store knows.
 
+use std::cell::RefCell;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
@@ -18,6 +23,21 @@ const HEADER: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9";
 const MAX_CLAIMS_BYTES: usize = 512;
 /// The bytes of a signature.
 const SIGNATURE_BYTES: usize = 32;
+/// How many verified tokens each thread remembers. Each takes about 350 bytes.
+const REMEMBERED_TOKENS: usize = 256;
+
+thread_local! {
+    /// Tokens whose signature was right, each at the place that its hash gives. Clients send the same access token for an
+    /// hour. Nothing else is remembered: the caller checks expiry and session every time.
+    static VERIFIED: RefCell<[Option<Verified>; REMEMBERED_TOKENS]> = const { RefCell::new([const { None }; REMEMBERED_TOKENS]) };
+}
+
+/// A token with a right signature.
+struct Verified {
+    signer: u64,
+    token: Secret,
+    claims: Claims,
+}
 
 /// The kind of a token. One kind is never accepted as the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +80,11 @@ pub enum TokenError {
 }
 
 /// Signs and checks tokens with the secret key.
-pub struct TokenSigner(Hmac<Sha256>);
+pub struct TokenSigner {
+    mac: Hmac<Sha256>,
+    /// Tells the tokens that this signer verified from those of others in this process.
+    id: u64,
+}
 
 impl TokenSigner {
     /// Uses the secret key without derivation, as Langflow does, so that each accepts the other's signatures.
@@ -69,7 +93,9 @@ impl TokenSigner {
     }
 
     fn from_bytes(key: &[u8]) -> Self {
-        Self(Hmac::new_from_slice(key).expect("HMAC takes keys of any length"))
+        static SIGNERS: AtomicU64 = AtomicU64::new(0);
+        let mac = Hmac::new_from_slice(key).expect("HMAC takes keys of any length");
+        Self { mac, id: SIGNERS.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// Signs claims. The same claims always give the same token.
@@ -77,7 +103,7 @@ impl TokenSigner {
         let claims = serde_json::to_vec(claims).expect("plain claims serialize");
         let mut token = format!("{HEADER}.");
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
-        let signature = self.0.clone().chain_update(&token).finalize().into_bytes();
+        let signature = self.mac.clone().chain_update(&token).finalize().into_bytes();
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         Secret::new(token)
@@ -97,13 +123,30 @@ impl TokenSigner {
 
     /// Returns the claims, if this key signed them.
     fn signed_claims(&self, token: &str) -> Option<Claims> {
+        let mut hasher = DefaultHasher::new();
+        token.hash(&mut hasher);
+        let place = usize::try_from(hasher.finish() % REMEMBERED_TOKENS as u64).unwrap_or(0);
+        VERIFIED.with_borrow_mut(|verified| {
+            let known = verified[place].as_ref().filter(|known| {
+                known.signer == self.id && known.token.expose().as_bytes().ct_eq(token.as_bytes()).into()
+            });
+            if let Some(known) = known {
+                return Some(known.claims.clone());
+            }
+            let claims = self.verify(token)?;
+            verified[place] = Some(Verified { signer: self.id, token: Secret::new(token), claims: claims.clone() });
+            Some(claims)
+        })
+    }
+
+    fn verify(&self, token: &str) -> Option<Claims> {
         let (signed, signature) = token.rsplit_once('.')?;
         let claims = signed.strip_prefix(HEADER)?.strip_prefix('.')?;
         let (mut bytes, mut expected) = ([0; MAX_CLAIMS_BYTES], [0; SIGNATURE_BYTES]);
         // A part that doesn't fit is refused before anything is computed.
         let claims = URL_SAFE_NO_PAD.decode_slice(claims, &mut bytes).ok()?;
         let signature = URL_SAFE_NO_PAD.decode_slice(signature, &mut expected).ok()?;
-        self.0.clone().chain_update(signed).verify_slice(&expected[..signature]).ok()?;
+        self.mac.clone().chain_update(signed).verify_slice(&expected[..signature]).ok()?;
         serde_json::from_slice(&bytes[..claims]).ok()
     }
 }
@@ -128,13 +171,14 @@ mod tests {
 
     #[test]
     fn a_token_has_its_signed_claims_until_it_expires() {
-        let token = tokens().sign(&claims(TokenKind::Access));
-        assert_eq!(tokens().check(token.expose(), TokenKind::Access, at(999)), Ok(claims(TokenKind::Access)));
-        assert_eq!(tokens().check(token.expose(), TokenKind::Access, at(1000)), Err(TokenError::Expired));
-        assert_eq!(tokens().check_ignoring_expiry(token.expose(), TokenKind::Access), Ok(claims(TokenKind::Access)));
-        assert!(token == tokens().sign(&claims(TokenKind::Access)));
+        let tokens = tokens();
+        let token = tokens.sign(&claims(TokenKind::Access));
+        assert_eq!(tokens.check(token.expose(), TokenKind::Access, at(999)), Ok(claims(TokenKind::Access)));
+        assert_eq!(tokens.check(token.expose(), TokenKind::Access, at(1000)), Err(TokenError::Expired));
+        assert_eq!(tokens.check_ignoring_expiry(token.expose(), TokenKind::Access), Ok(claims(TokenKind::Access)));
+        assert!(token == tokens.sign(&claims(TokenKind::Access)));
         let end = at(1000) - TimeDelta::microseconds(1);
-        assert!(tokens().check(token.expose(), TokenKind::Access, end).is_ok());
+        assert!(tokens.check(token.expose(), TokenKind::Access, end).is_ok());
     }
 
     #[test]
@@ -146,6 +190,7 @@ mod tests {
     #[test]
     fn another_key_another_algorithm_or_no_signature_is_refused() {
         let token = tokens().sign(&claims(TokenKind::Access));
+        assert!(tokens().check(token.expose(), TokenKind::Access, at(1)).is_ok(), "remembered from now on");
         let other = TokenSigner::new(&Secret::new("another key, also of 32 characters or more"));
         assert_eq!(other.check(token.expose(), TokenKind::Access, at(1)), Err(TokenError::Invalid));
         let (_, rest) = token.expose().split_once('.').unwrap();
@@ -166,7 +211,7 @@ mod tests {
             .decode("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")
             .unwrap();
         let input = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
-        let signature = TokenSigner::from_bytes(&key).0.chain_update(input).finalize().into_bytes();
+        let signature = TokenSigner::from_bytes(&key).mac.chain_update(input).finalize().into_bytes();
         assert_eq!(URL_SAFE_NO_PAD.encode(signature), "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
     }
 
@@ -202,7 +247,10 @@ mod tests {
 
         #[test]
         fn a_token_with_any_character_changed_is_refused(at_index in 0usize..1000, by in 1u8..64) {
-            let token = tokens().sign(&claims(TokenKind::Access));
+            let tokens = tokens();
+            let token = tokens.sign(&claims(TokenKind::Access));
+            // The right token is remembered, and must not vouch for another one.
+            prop_assert!(tokens.check(token.expose(), TokenKind::Access, at(1)).is_ok());
             let mut bytes = token.expose().as_bytes().to_vec();
             let index = at_index % bytes.len();
             let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -211,7 +259,7 @@ mod tests {
                 let replaced = alphabet[(old + usize::from(by)) % 64];
                 bytes[index] = replaced;
                 let changed = String::from_utf8(bytes).unwrap();
-                if let Ok(got) = tokens().check(&changed, TokenKind::Access, at(1)) {
+                if let Ok(got) = tokens.check(&changed, TokenKind::Access, at(1)) {
                     prop_assert_eq!(got, claims(TokenKind::Access));
                 }
             }
