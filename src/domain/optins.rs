@@ -3,21 +3,22 @@
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 /// The size limit, as JSON.
 pub const MAX_BYTES: usize = 4096;
 
-/// A JSON object of at most [`MAX_BYTES`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A JSON object of at most [`MAX_BYTES`]. Kept as text, as it is only written out again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Map<String, Value>")]
-pub struct OptIns(Map<String, Value>);
+pub struct OptIns(Box<RawValue>);
 
 impl OptIns {
     /// Returns `None` if the object is too large.
     pub fn new(object: Map<String, Value>) -> Option<Self> {
-        let optins = Self(object);
-        (optins.to_json().len() <= MAX_BYTES).then_some(optins)
+        let json = to_raw_value(&object).ok()?;
+        (json.get().len() <= MAX_BYTES).then_some(Self(json))
     }
 
     /// Parses JSON. Returns `None` if it is not an object, or too large.
@@ -26,10 +27,18 @@ impl OptIns {
     }
 
     /// Returns the object as JSON.
-    pub fn to_json(&self) -> String {
-        Value::Object(self.0.clone()).to_string()
+    pub fn to_json(&self) -> &str {
+        self.0.get()
     }
 }
+
+impl PartialEq for OptIns {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_json() == other.to_json()
+    }
+}
+
+impl Eq for OptIns {}
 
 impl TryFrom<Map<String, Value>> for OptIns {
     type Error = &'static str;
@@ -42,7 +51,8 @@ impl TryFrom<Map<String, Value>> for OptIns {
 /// Langflow's default.
 pub static DEFAULT: LazyLock<OptIns> = LazyLock::new(|| {
     let names = ["github_starred", "dialog_dismissed", "discord_clicked"];
-    OptIns(names.into_iter().map(|name| (name.to_owned(), Value::Bool(false))).collect())
+    let object = names.into_iter().map(|name| (name.to_owned(), Value::Bool(false))).collect();
+    OptIns::new(object).expect("three short names are within the limit")
 });
 
 #[cfg(test)]

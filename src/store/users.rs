@@ -101,7 +101,7 @@ pub fn insert(connection: &Connection, user: &User, hash: &PasswordHash) -> Resu
             user.create_at,
             user.updated_at,
             user.last_login_at,
-            &user.optins.as_ref().map(OptIns::to_json),
+            user.optins.as_ref().map(OptIns::to_json),
             &sort_key(user.username.folded()),
             user.must_change_password,
         ],
@@ -125,7 +125,7 @@ pub fn update(connection: &Connection, before: &User, after: &User) -> Result<()
     let (id, picture, key, updated) = (before.id, &after.profile_image, &after.store_api_key, after.updated_at);
     let (optins, must_change) = (after.optins.as_ref().map(OptIns::to_json), after.must_change_password);
     if before.username.as_str() == after.username.as_str() && seen_by_indexes(before) == seen_by_indexes(after) {
-        connection.run(PLAIN, bind![id, picture, key, updated, &optins, must_change])?;
+        connection.run(PLAIN, bind![id, picture, key, updated, optins, must_change])?;
         return Ok(());
     }
     let done = connection.try_run(
@@ -135,7 +135,7 @@ pub fn update(connection: &Connection, before: &User, after: &User) -> Result<()
             picture,
             key,
             updated,
-            &optins,
+            optins,
             must_change,
             after.username.as_str(),
             after.username.folded(),
