@@ -80,6 +80,8 @@ mod logs;
 mod metrics;
 #[path = "../routes/optins.rs"]
 mod optins;
+#[path = "../security/origins.rs"]
+mod origins;
 #[path = "../routes/own_data.rs"]
 mod own_data;
 #[path = "../routes/pages.rs"]
