@@ -39,7 +39,7 @@ fn superusers_grant_or_decline_deletion_requests() {
     let admin = server.admin();
     for name in ["erika", "greta", "hanna"] {
         let (_, tokens) = server.member(&admin, name);
-        server.post("/api/v1/users/me/deletion-request").bearer(&tokens.access).send().expect(200);
+        server.post("/api/v1/users/me/deletion-request").bearer(&tokens.access).send().expect(201);
     }
     server.add_active(&admin, "rosa");
     let browser = Browser::open(&server.url);

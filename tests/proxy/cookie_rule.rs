@@ -145,7 +145,7 @@ fn only_own_pages_use_the_cookie(setup: &Setup) {
     setup.browser.go(&setup.url(OWN, "/"));
     assert_eq!(setup.fetch("PATCH", &user, "cors", &picture), 200);
     assert_eq!(setup.fetch("POST", &keys, "same-origin", &json!({"name": "own"})), 200);
-    assert_eq!(setup.fetch("POST", &leave, "cors", &Value::Null), 200);
+    assert_eq!(setup.fetch("POST", &leave, "cors", &Value::Null), 201);
     assert_eq!(setup.changes(), (1, 1, 1));
     assert_eq!(setup.fetch("DELETE", &leave, "cors", &Value::Null), 200);
 }

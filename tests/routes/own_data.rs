@@ -29,7 +29,7 @@ fn a_user_requests_cancels_and_requests_deletion_again() {
     let own = |method: &str| server.request(method, OWN).bearer(&tokens.access).send();
     own("GET").refused(404, "No deletion request");
     own("DELETE").refused(404, "No pending deletion request");
-    let first = own("POST").expect(200).json();
+    let first = own("POST").expect(201).json();
     assert_eq!((&first["status"], &first["decided_at"]), (&json!("requested"), &Value::Null));
     assert_eq!(own("POST").expect(200).json(), first);
     assert_eq!(own("GET").expect(200).json(), first);
@@ -40,7 +40,7 @@ fn a_user_requests_cancels_and_requests_deletion_again() {
     assert_eq!(own("GET").expect(200).json()["status"], "withdrawn");
     own("DELETE").refused(404, "No pending deletion request");
     server.post(of(&id, "/grant")).bearer(&admin).send().refused(404, "No pending deletion request");
-    assert_ne!(own("POST").expect(200).json()["id"], first["id"]);
+    assert_ne!(own("POST").expect(201).json()["id"], first["id"]);
     let actions = |action: &str| server.audit(&admin, action).len();
     assert_eq!((actions("deletion.request"), actions("deletion.withdraw")), (2, 1));
 }
@@ -52,7 +52,7 @@ fn superusers_list_grant_and_decline_deletion_requests() {
     let members = ["ann", "ben", "cid"].map(|name| server.member(&admin, name));
     let [(ann, _), (ben, ben_tokens), _] = &members;
     for (_, tokens) in &members[..2] {
-        server.post(OWN).bearer(&tokens.access).send().expect(200);
+        server.post(OWN).bearer(&tokens.access).send().expect(201);
     }
     let both = json!({ann.as_str(): "requested", ben.as_str(): "requested"});
     assert_eq!(listed(&server, &admin, "").1, both);
@@ -88,7 +88,7 @@ fn only_superusers_decide_and_not_on_their_own_request() {
     let server = Server::start();
     let admin = server.admin();
     let ((ann, tokens), (ben, _)) = (server.member(&admin, "ann"), server.member(&admin, "ben"));
-    server.post(OWN).bearer(&tokens.access).send().expect(200);
+    server.post(OWN).bearer(&tokens.access).send().expect(201);
     for target in [&ann, &ben] {
         for action in ["/grant", "/decline"] {
             server.post(of(target, action)).bearer(&tokens.access).send().expect(403);
@@ -131,7 +131,7 @@ fn deletion_requests_refuse_the_last_superuser_and_api_keys() {
         server.patch(&path).bearer(&admin).json(&json!({"is_superuser": true, "is_active": false})).send().expect(200);
         server.post(OWN).bearer(&admin).send().expect(409);
         server.patch(&path).bearer(&admin).json(&json!({"is_active": true})).send().expect(200);
-        server.post(OWN).bearer(&admin).send().expect(200);
+        server.post(OWN).bearer(&admin).send().expect(201);
     }
 }
 
@@ -140,7 +140,7 @@ fn with_self_deletion_an_account_is_deleted_at_once() {
     let server = Server::with().set("self_deletion", "true").start();
     let admin = server.admin();
     let (id, tokens) = server.member(&admin, "alice");
-    let done = server.post(OWN).bearer(&tokens.access).send().expect(200).json();
+    let done = server.post(OWN).bearer(&tokens.access).send().expect(201).json();
     assert_eq!((&done["status"], &done["decided_at"]), (&json!("done"), &done["requested_at"]));
     server.get(format!("/api/v1/users/{id}")).bearer(&admin).send().refused(404, "User not found");
     server.post(OWN).bearer(&tokens.access).send().expect(401);
@@ -157,7 +157,7 @@ fn the_data_export_is_complete_and_without_secrets() {
     let key = server.post("/api/v1/api_key/").bearer(&tokens.access).json(&json!({"name": "ci"})).send().expect(200);
     let stored = json!({"api_key": "store-secret"});
     server.post("/api/v1/api_key/store").bearer(&tokens.access).json(&stored).send().expect(200);
-    server.post(OWN).bearer(&tokens.access).send().expect(200);
+    server.post(OWN).bearer(&tokens.access).send().expect(201);
     let answer = server.get(EXPORT).bearer(&tokens.access).send().expect(200);
     assert_eq!(answer.header("content-disposition"), Some("attachment; filename=\"usher-data.json\""));
     let text = answer.text();

@@ -1,5 +1,6 @@
 //! People's own data: download it, and ask for the account to be deleted. Superusers grant or decline the request.
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_DISPOSITION;
 use uuid::Uuid;
 
@@ -43,10 +44,11 @@ pub fn routes() -> Vec<Route> {
         Route::post(OWN, ask)
             .named(TAG, "request_own_deletion_api_v1_users_me_deletion_request_post", "Ask to delete your account")
             .about(
-                "Asks the superusers to delete your account, or returns the pending request. With the setting \
-                 `self_deletion`, the account is deleted at once.",
+                "Asks the superusers to delete your account, with 201, or returns the pending request, with 200. With \
+                 the setting `self_deletion`, the account is deleted at once.",
             )
             .responds_with::<DeletionRequestRead>(200)
+            .responds_with::<DeletionRequestRead>(201)
             .fails_with(409, "You are the last active superuser."),
         Route::delete(OWN, withdraw)
             .named(
@@ -149,14 +151,15 @@ async fn ask(request: Request<Recent<SignedIn>, NoInput>) -> Result<Response, Ap
         if at_once {
             users::delete(connection, id)?;
             audit::record(connection, &event(Action::UserDeleted).detail("own request"), now)?;
-            return Ok(DeletionRequest { state: DeletionState::Done, decided_at: Some(now), ..request });
+            return Ok((DeletionRequest { state: DeletionState::Done, decided_at: Some(now), ..request }, is_new));
         }
         if is_new {
             audit::record(connection, &event(Action::DeletionRequested), now)?;
         }
-        Ok(request)
+        Ok((request, is_new))
     });
-    Ok(shown(asked.await?))
+    let (request, is_new) = asked.await?;
+    Ok(shown(request).status(if is_new { StatusCode::CREATED } else { StatusCode::OK }))
 }
 
 async fn withdraw(request: Request<SignedIn, NoInput>) -> Result<Response, ApiError> {
