@@ -204,11 +204,16 @@ fn become_owner(owner: DirOwner, dir: &Path, command: &Command) -> Result<(), Fa
 fn start_log(config: &Config, command: &Command) -> Result<(), Failure> {
     // A command prints what it did. It logs that as well only if `log` is set.
     let is_set = config.sources.get("log") != Some(&ValueSource::Default);
-    let filter = if matches!(command, Command::Serve) || is_set { config.log.as_str() } else { "warn" };
+    let is_quiet = !matches!(command, Command::Serve) && !is_set;
+    let filter = if is_quiet { "warn" } else { config.log.as_str() };
     // The framework logs every worker, and every malformed request as an error, which clients can send at will. To see
     // these lines, name `actix_server` or `actix_http` in the filter.
     let mut builder = env_logger::Builder::new();
     builder.filter_module("actix_server", log::LevelFilter::Warn).filter_module("actix_http", log::LevelFilter::Off);
+    if is_quiet {
+        // A command prints why its write failed.
+        builder.filter_module("usher::store::engine::writer", log::LevelFilter::Off);
+    }
     builder.parse_filters(filter);
     // Names, paths and headers are part of messages. None of them can write a line of its own or control a terminal.
     builder.format(|out, record| {

@@ -56,6 +56,9 @@ fn on_a_full_disk_commands_fail_with_a_message_and_leave_no_file() {
             "$USHER --data-dir small restore whole.gz --yes",
             "$USHER --data-dir small import usher many.jsonl",
             "$USHER --data-dir small user list",
+            // Leaves room for the files of SQLite, and little for what is written.
+            "head -c $((1024 * ($(df -k --output=avail small | tail -n 1) - 44))) /dev/zero > small/fill; \
+             echo quiet-otter-7 | $USHER --data-dir small user add late",
         ],
     );
     let told: Vec<&str> = printed.lines().filter(|line| !line.starts_with("warning: no server")).collect();
@@ -84,5 +87,9 @@ fn on_a_full_disk_commands_fail_with_a_message_and_leave_no_file() {
     assert_eq!(told[..expected.len()], expected);
     // The header line must appear once.
     assert!(told[expected.len() + 1].starts_with("admin "), "{told:?}");
-    assert_eq!(told.last(), Some(&"status 0 left: secret_key usher.db "));
+    let (before, added) = told.split_at(told.len() - 3);
+    assert_eq!(before.last(), Some(&"status 0 left: secret_key usher.db "));
+    let database = format!("database: {here}/small/usher.db");
+    assert_eq!(added[..2], [database.as_str(), "usher: the disk is full"], "said once");
+    assert!(added[2].starts_with("status 1 left: "), "{added:?}");
 }
