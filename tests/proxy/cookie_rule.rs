@@ -16,8 +16,8 @@ const NEIGHBOR: &str = "app.example.org";
 /// Another site.
 const FOREIGN: &str = "evil.example.net";
 
-const CROSS_SITE: &str = "Cross-site requests are not allowed from this origin";
-const FOREIGN_ORIGIN: &str = "The page that sent this request has another origin than usher. If it is usher's own page, set public_url to its address";
+const CROSS_SITE: &str = "Another site may have caused this request. Programs must send a token in the Authorization header; the origin of another page must be in cors_origins";
+const FOREIGN_ORIGIN: &str = "The page that sent this request has another origin than usher. If it is usher's own page, set public_url to its address; if another page may call usher, add its origin to cors_origins";
 
 struct Setup {
     server: Server,

@@ -7,8 +7,8 @@ use crate::support::requests::start;
 use crate::support::server::ADMIN;
 use crate::support::{Program, Request, Response, Server};
 
-const REFUSED: &str = "The page that sent this request has another origin than usher. If it is usher's own page, set public_url to its address";
-const CROSS_SITE: &str = "Cross-site requests are not allowed from this origin";
+const REFUSED: &str = "The page that sent this request has another origin than usher. If it is usher's own page, set public_url to its address; if another page may call usher, add its origin to cors_origins";
+const CROSS_SITE: &str = "Another site may have caused this request. Programs must send a token in the Authorization header; the origin of another page must be in cors_origins";
 
 fn with_headers(request: Request, headers: &[(&str, &str)]) -> Request {
     headers.iter().fold(request, |request, (name, value)| request.header(name, value))
@@ -46,6 +46,11 @@ fn every_public_write_refuses_pages_of_other_origins() {
         for origin in ["https://evil.example", "http://127.0.0.1:1", "null", "", "\u{e9}"] {
             assert!(is_refused(&sent(&[("origin", origin)])), "{method} {path} {origin}");
             assert!(is_refused(&sent(&[("origin", &own), ("origin", origin)])), "{method} {path} {origin}");
+            // Another port of this host, or another name below the same domain.
+            assert!(
+                is_refused(&sent(&[("sec-fetch-site", "same-site"), ("origin", origin)])),
+                "{method} {path} {origin}"
+            );
         }
         for origin in [own.as_str(), "https://app.example"] {
             assert!(!is_refused(&sent(&[("origin", origin)])), "{method} {path} {origin}");

@@ -7,8 +7,8 @@ pub const UNPARSABLE_BODY: &str = "There was an error parsing the body";
 pub const REJECTED: &str = "The user name or password was refused";
 pub const BODY_TOO_LARGE: &str = "The request body must not exceed 65536 bytes";
 pub const BODY_TOO_SLOW: &str = "The request body didn't arrive within 10 seconds";
-pub const CROSS_SITE: &str = "Cross-site requests are not allowed from this origin";
-pub const FOREIGN_ORIGIN: &str = "The page that sent this request has another origin than usher. If it is usher's own page, set public_url to its address";
+pub const CROSS_SITE: &str = "Another site may have caused this request. Programs must send a token in the Authorization header; the origin of another page must be in cors_origins";
+pub const FOREIGN_ORIGIN: &str = "The page that sent this request has another origin than usher. If it is usher's own page, set public_url to its address; if another page may call usher, add its origin to cors_origins";
 
 pub const SESSION_ENDED: &str = "Session has ended.";
 pub const INACTIVE_USER: &str = "Inactive user";

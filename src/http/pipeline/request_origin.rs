@@ -31,7 +31,7 @@ enum FetchSite {
 pub enum SiteRule {
     /// Clients with credentials. [`require_own_site`] checks those that other sites can make a browser send.
     WithCredentials,
-    /// Anyone. Without `Sec-Fetch-Site`, an `Origin` must be usher's own.
+    /// Anyone. An `Origin` must be usher's own, unless `Sec-Fetch-Site` says that it is.
     Public,
 }
 
@@ -51,7 +51,9 @@ pub fn refuse_cross_site(
     match fetch_site(headers) {
         Some(FetchSite::CrossSite) if !is_configured(headers, config) => Err(ApiError::CrossSite),
         Some(FetchSite::SameSite) if has_sibling_sites && !is_configured(headers, config) => Err(ApiError::CrossSite),
-        None if rule == SiteRule::Public && headers.contains_key(ORIGIN) => require_own_origin(request, config, now),
+        // The browser knows better than `Host`, which a proxy may have changed.
+        Some(FetchSite::SameOrigin | FetchSite::User) => Ok(()),
+        _ if rule == SiteRule::Public && headers.contains_key(ORIGIN) => require_own_origin(request, config, now),
         _ => Ok(()),
     }
 }
