@@ -43,6 +43,6 @@ impl ServerRecord {
     pub fn write(&self, data_dir: &Path) -> io::Result<()> {
         let file = NewFile::create(&data_dir.join(SERVER_RECORD_FILE))?;
         file.file().write_all(&serde_json::to_vec(self)?)?;
-        file.publish()
+        file.publish_unsynced()
     }
 }

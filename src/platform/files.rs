@@ -188,12 +188,20 @@ impl NewFile {
         &self.temporary
     }
 
-    /// Syncs the file and moves it to its path. Replaces an existing file.
-    pub fn publish(mut self) -> io::Result<()> {
-        self.file.sync_all()?;
+    /// Moves the file to its path without waiting for the disk. Replaces an existing file. For what matters only as long as
+    /// the machine runs.
+    pub fn publish_unsynced(mut self) -> io::Result<()> {
         fs::rename(&self.temporary, &self.target)?;
         self.published = true;
-        sync_dir(self.target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+        Ok(())
+    }
+
+    /// Syncs the file and moves it to its path. Replaces an existing file.
+    pub fn publish(self) -> io::Result<()> {
+        self.file.sync_all()?;
+        let target = self.target.clone();
+        self.publish_unsynced()?;
+        sync_dir(target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")))
     }
 
     /// Syncs the file and moves it to its path.

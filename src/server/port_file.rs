@@ -61,7 +61,7 @@ impl PortFile {
         let write = || {
             let file = NewFile::create(&self.path)?;
             file.file().write_all(text.as_bytes())?;
-            file.publish()
+            file.publish_unsynced()
         };
         write().map_err(|cause| PortFileError::Io { path: self.path.clone(), cause })?;
         self.text = Some(text);
