@@ -202,3 +202,29 @@ fn signing_in_again_replaces_the_sessions_tokens() {
     let refreshed = server.refresh(&refresh).expect(200).field("access_token");
     assert_eq!(server.whoami(&refreshed).status, 200);
 }
+
+#[test]
+fn a_session_that_entered_a_site_can_sign_in_again_and_its_site_token_ends() {
+    let sites = [
+        ("public_url", "https://auth.example.org"),
+        ("cookie_domain", "example.org"),
+        ("trusted_proxies", "127.0.0.1"),
+        ("forward_auth", "*.example.org = signed-in"),
+    ];
+    let server = with(&sites).start();
+    let access = server.admin();
+    let enter = |access: &str| {
+        let body = json!({ "return_to": "https://wiki.example.org/page" });
+        server.call("POST", "/api/v1/enter", access, &body).expect(200)
+    };
+    let token = enter(&access).cookie("__Secure-usher_entry").unwrap().to_owned();
+    let visit = |token: &str| {
+        let request = server.get("/api/v1/verify").header("X-Forwarded-Proto", "https");
+        let request = request.header("X-Forwarded-Host", "wiki.example.org").header("X-Forwarded-Uri", "/page");
+        request.header("X-Forwarded-Method", "GET").cookie("__Secure-usher_entry", token).send().status
+    };
+    assert_eq!(visit(&token), 200);
+    let renewed = server.again(&access, &json!({ "password": ADMIN.1 })).expect(200).field("access_token");
+    assert_ne!(visit(&token), 200, "the session's former tokens have ended");
+    assert_eq!(visit(enter(&renewed).cookie("__Secure-usher_entry").unwrap()), 200);
+}

@@ -69,3 +69,24 @@ fn guessing_the_current_password_is_throttled_like_a_sign_in() {
     server.advance(60);
     assert_eq!(guess(18), 200);
 }
+
+#[test]
+fn a_session_of_an_account_with_a_second_factor_needs_the_current_password_for_a_new_one() {
+    const NEEDED: &str = "Enter your current password, or sign in with a passkey";
+    let (server, admin, id) = with_alice(&[]);
+    let alice = server.login(ALICE.0, ALICE.1).access;
+    server.enroll(&id, &alice, ALICE.1);
+    let path = format!("/api/v1/users/{id}/reset-password");
+    let change = |body: Value| server.call("PATCH", &path, &alice, &body);
+    change(json!({ "password": "stolen-otter-9" })).refused(403, NEEDED);
+    change(json!({ "password": "stolen-otter-9", "current_password": "wrong-otter-1" })).expect(400);
+    change(json!({ "password": "brave-otter-8", "current_password": ALICE.1 })).expect(200);
+
+    // A superuser has another way to set a password, also their own.
+    let own = server.whoami(&admin).field("id");
+    let set =
+        |id: &str| server.call("PATCH", &format!("/api/v1/users/{id}"), &admin, &json!({ "password": "new-otter-10" }));
+    server.enroll(&own, &admin, ADMIN.1);
+    set(&own).refused(403, NEEDED);
+    set(&id).expect(200);
+}

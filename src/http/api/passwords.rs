@@ -11,6 +11,7 @@ use crate::http::models::user_inputs::ResetPassword;
 use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
 use crate::http::pipeline::caller::PasswordChanger;
 use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::factor_owner;
 use crate::http::pipeline::fields;
 use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Request, UserId};
@@ -23,7 +24,9 @@ pub fn routes() -> Vec<Route> {
         Route::patch("/api/v1/users/{user_id}/reset-password", reset)
             .named("Users", "reset_password_api_v1_users__user_id__reset_password_patch", "Change your password")
             .about(
-                "Sets your own password and ends your other sessions. Only `password` and `current_password` are used.",
+                "Sets your own password and ends your other sessions. Only `password` and `current_password` are used. An \
+                 account with a second factor needs `current_password`, unless a passkey was used within the last ten \
+                 minutes.",
             )
             .responds_with::<UserRead<'_>>(200)
             .fails_with(429, "Too many wrong current passwords. `Retry-After` says when to try again.")
@@ -41,7 +44,11 @@ async fn reset(request: Request<Recent<PasswordChanger>, (UserId, ResetPassword)
     fields::differs_from_name(password, &request.caller.user.username)?;
     let attempt = Attempt::begin(&request.app, request.caller.user.username.as_str(), request.client.address).await;
     let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), request.now);
+    let (app, proves, session) = (request.app.clone(), request.input.1.current.is_some(), request.caller.session());
     let old = request.app.db.read(move |connection| {
+        if !proves {
+            factor_owner::may_set_own_password(connection, &app, (id, session), now)?;
+        }
         let is_known = keys.map_or(Ok(false), |keys| keys.check(connection, Some(id), now))?;
         let hash = users::password_hash(connection, id)?.ok_or(ApiError::UserNotFound)?;
         Ok::<_, ApiError>((hash, is_known))

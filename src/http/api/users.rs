@@ -19,6 +19,7 @@ use crate::http::pipeline::caller::{Deleter, MaybeSignedIn, SignedIn, SignedInWi
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::deferred::Deferred;
 use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::factor_owner;
 use crate::http::pipeline::fields;
 use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::if_match::{IfMatch, etag};
@@ -177,6 +178,7 @@ async fn change(request: Request<Deferred<Recent<SignedIn>>, Change>) -> Result<
     } else {
         None
     };
+    let state = app.clone();
     let changed = caller.write(&app, move |connection, caller| {
         may_change(&caller, &patch)?;
         let (actor, own_session) = (caller.actor(&client), caller.session());
@@ -191,6 +193,9 @@ async fn change(request: Request<Deferred<Recent<SignedIn>>, Change>) -> Result<
         policy::keeps_a_superuser(&before, &after, other_superuser_exists)?;
         // Before the other fields: the patch can ask for another password than this one.
         if let Some(hash) = &hash {
+            if id == caller.user.id {
+                factor_owner::may_set_own_password(connection, &state, (id, own_session), now)?;
+            }
             users::set_password(connection, id, hash, now)?;
             sessions::end_all_of_user(connection, id, own_session)?;
         }

@@ -9,6 +9,7 @@ use crate::auth::hashing_queue::Requester;
 use crate::auth::passkey::RelyingParty;
 use crate::auth::password_hasher::PasswordCheck;
 use crate::domain::audit::{Action, Event};
+use crate::domain::clock::Timestamp;
 use crate::domain::policy;
 use crate::domain::second_factor::{Factor, MAX_FACTORS, MAX_NAME_CHARS};
 use crate::domain::secret::Secret;
@@ -87,13 +88,31 @@ pub async fn prove_owner<I>(
         return check_password(request, current_password).await;
     }
     let now = request.now;
-    let found = request.app.db.read(move |connection| sessions::find(connection, session, now)).await?;
-    let passkey_at = found.and_then(|(session, _)| session.passkey_at);
-    if passkey_at.is_some_and(|at| now - at < PASSKEY_COUNTS_FOR) {
-        Ok(())
-    } else {
-        Err(ApiError::CurrentPasswordNeeded)
+    let used_passkey = request.app.db.read(move |connection| used_passkey_lately(connection, Some(session), now));
+    if used_passkey.await? { Ok(()) } else { Err(ApiError::CurrentPasswordNeeded) }
+}
+
+/// Makes sure that a stolen session of an account with a second factor can't set the password: whoever sets it could then
+/// remove the factor with it.
+///
+/// # Errors
+/// [`ApiError::CurrentPasswordNeeded`], if the account has a factor and used no passkey within the last ten minutes.
+pub fn may_set_own_password(
+    connection: &Connection,
+    app: &App,
+    (user_id, session): (Uuid, Option<Uuid>),
+    now: Timestamp,
+) -> Result<(), ApiError> {
+    if second_factor::is_asked_of(connection, app, user_id)? && !used_passkey_lately(connection, session, now)? {
+        return Err(ApiError::CurrentPasswordNeeded);
     }
+    Ok(())
+}
+
+fn used_passkey_lately(connection: &Connection, session: Option<Uuid>, now: Timestamp) -> Result<bool, StoreError> {
+    let Some(session) = session else { return Ok(false) };
+    let passkey_at = sessions::find(connection, session, now)?.and_then(|(session, _)| session.passkey_at);
+    Ok(passkey_at.is_some_and(|at| now - at < PASSKEY_COUNTS_FOR))
 }
 
 /// Makes sure that the caller may add factors to this account: in a session of the account's, if factors are offered.
