@@ -118,9 +118,9 @@ pub fn rotate(connection: &Connection, session: &Session) -> Result<(), StoreErr
 /// Replaces the id, times and address of a session whose owner proved again who they are. Tokens with the old id stop
 /// working, and those of sites too: the next visit gets another one without asking.
 pub fn renew(connection: &Connection, old: Uuid, session: &Session) -> Result<(), StoreError> {
-    connection.run("DELETE FROM entry_tokens WHERE session = ?", bind![old])?;
     const SQL: &str = "UPDATE sessions SET uuid = ?2, refreshed_at = ?3, expires_at = ?4, generation = ?5, address = ?6, \
          authenticated_at = ?7, passkey_at = ?8 WHERE uuid = ?1";
+    connection.run("DELETE FROM entry_tokens WHERE session = ?", bind![old])?;
     let values = bind![
         old,
         session.id,
