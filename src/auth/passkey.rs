@@ -37,7 +37,7 @@ pub enum PasskeyError {
     /// The answer isn't right: of another site, another challenge, another key, or damaged.
     #[error("the passkey's answer isn't valid here")]
     Invalid,
-    /// The person wasn't verified, which signing in with a passkey alone requires.
+    /// The person wasn't verified, now or when the passkey was added. Signing in with a passkey alone requires both.
     #[error("the passkey didn't verify the person with a PIN or a fingerprint")]
     NotVerified,
     /// The signature counter went back: there may be a copy of the key (WebAuthn Level 3, section 6.1.1).
@@ -56,6 +56,15 @@ impl From<WebauthnError> for PasskeyError {
             _ => Self::Invalid,
         }
     }
+}
+
+/// What a passkey's answer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasskeyUse {
+    /// To sign in with nothing else.
+    Alone,
+    /// To sign in after a right password.
+    SecondFactor,
 }
 
 /// One half of a ceremony.
@@ -153,6 +162,10 @@ impl RelyingParty {
     /// Checks the browser's answer against the credential that it names. Returns the credential as it is kept from now
     /// on: with its new counter.
     ///
+    /// Only a credential that verified its user when it was added counts alone. What was recorded then never changes:
+    /// an answer that verifies its user doesn't show that the PIN or the fingerprint is the owner's. WebAuthn Level 3
+    /// (section 7.2, on `uvInitialized`) asks for another factor before it may change.
+    ///
     /// # Errors
     /// Why the answer isn't accepted.
     pub fn finish_authentication(
@@ -160,10 +173,14 @@ impl RelyingParty {
         answer: &Assertion,
         state: &str,
         credential: &StoredCredential,
+        purpose: PasskeyUse,
     ) -> Result<StoredCredential, PasskeyError> {
         let state: AuthenticationState = from_text(state)?;
         let mut known: Credential = from_text(&credential.json)?;
         let result = self.core.authenticate_single_credential(&answer.0, &state, &known)?;
+        if purpose == PasskeyUse::Alone && !(known.user_verified && result.user_verified()) {
+            return Err(PasskeyError::NotVerified);
+        }
         known.counter = result.counter();
         known.backup_state = result.backup_state();
         Ok(StoredCredential { id: credential.id.clone(), json: to_text(&known)? })

@@ -62,6 +62,30 @@ fn a_touch_only_security_key_is_a_second_factor_but_never_the_only_one() {
 }
 
 #[test]
+fn a_security_key_added_by_touch_never_signs_in_alone_even_if_it_verifies_later() {
+    let (server, _, id) = with_alice(&[("throttle", "false")]);
+    let access = server.login(ALICE.0, ALICE.1).access;
+    let mut key = Authenticator { verifies: false, ..Authenticator::at(&server) };
+    let offered = server.passkey_options(&id, &access, ALICE.1);
+    let credential = key.create(&offered["options"]);
+    server.send_passkey(&id, &access, &offered["challenge"], &credential).expect(201);
+    key.verifies = true;
+    let refusal = "The passkey must verify you, by PIN, fingerprint or face";
+    server.passkey_login(&mut key).refused(401, refusal);
+    // Neither does it after it verified its user as a second factor.
+    let asked = server.try_login(ALICE.0, ALICE.1).expect(401).json();
+    let signed_in = server.send_assertion(SECOND, &asked["challenge"], &key.get(&asked["passkey_options"])).expect(200);
+    server.passkey_login(&mut key).refused(401, refusal);
+    let access = signed_in.field("access_token");
+    let offered = server.ask_for_passkey();
+    let body = json!({ "challenge": offered["challenge"], "credential": key.get(&offered["options"]) });
+    server.call("POST", "/api/v1/login/again", &access, &body).refused(400, refusal);
+    key.verifies = false;
+    let asked = server.try_login(ALICE.0, ALICE.1).expect(401).json();
+    server.send_assertion(SECOND, &asked["challenge"], &key.get(&asked["passkey_options"])).expect(200);
+}
+
+#[test]
 fn an_answer_works_once_within_five_minutes_and_from_its_own_network() {
     let (server, _, _, _, mut passkey) = enrolled(&[]);
     let offered = server.ask_for_passkey();

@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::auth::passkey::Assertion;
+use crate::auth::passkey::{Assertion, PasskeyUse};
 use crate::auth::password_hasher::PasswordCheck;
 use crate::domain::audit::{Action, Event};
 use crate::domain::clock::Timestamp;
@@ -178,7 +178,7 @@ fn check_passkey(
     let passkey = factors::find_passkey(connection, assertion.credential_id())?;
     let passkey = passkey.filter(|passkey| passkey.user_id == id).ok_or(ApiError::UnknownPasskey)?;
     let party = second_factor::relying_party(app)?;
-    let after = party.finish_authentication(assertion, &challenge.state, &passkey.credential)?;
+    let after = party.finish_authentication(assertion, &challenge.state, &passkey.credential, PasskeyUse::Alone)?;
     Ok((UsedFactor::Passkey { id: passkey.id, before: passkey.credential, after }, Some(challenge)))
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::auth::api_key::sha256;
-use crate::auth::passkey::Assertion;
+use crate::auth::passkey::{Assertion, PasskeyUse};
 use crate::domain::audit::{Action, Event};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
@@ -52,7 +52,8 @@ pub fn routes() -> Vec<Route> {
             .fails_with(400, "Passkeys can't be used at this address."),
         Route::post("/api/v1/login/passkey", passkey)
             .named(TAG, "passkey_login_api_v1_login_passkey_post", "Sign in with a passkey")
-            .about("Signs in with a passkey alone. The passkey must verify its user, by PIN or fingerprint.")
+            .about("Signs in with a passkey alone. The passkey must verify its user, by PIN or fingerprint, now and when it was \
+                 added.")
             .responds_with::<Token<'_>>(200)
             .fails_with(401, "The passkey isn't known here, or the challenge has ended.")
             .fails_with(429, "Too many failed attempts. `Retry-After` says when to try again."),
@@ -220,7 +221,8 @@ async fn passkey_login(request: Request<Anyone, PasskeySignIn>) -> Result<Respon
         second_factor::record_unknown_passkey(&app, &client, keys, now).await?;
         return Err(ApiError::UnknownPasskey);
     };
-    let after = match party.finish_authentication(&assertion, &challenge.state, &passkey.credential) {
+    let (state, purpose) = (&challenge.state, PasskeyUse::Alone);
+    let after = match party.finish_authentication(&assertion, state, &passkey.credential, purpose) {
         Ok(after) => after,
         Err(error) => {
             app.db.write(move |connection| record_wrong_answer(connection, &client, keys, &user, now)).await?;

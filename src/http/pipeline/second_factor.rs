@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::auth::api_key::sha256;
-use crate::auth::passkey::{Assertion, PasskeyError, RelyingParty};
+use crate::auth::passkey::{Assertion, PasskeyError, PasskeyUse, RelyingParty};
 use crate::auth::random;
 use crate::auth::recovery_code;
 use crate::auth::totp::{self, TotpSecret};
@@ -293,7 +293,8 @@ pub fn check_answer(
             let known = factors::passkeys_of_user(connection, user_id, party.id())?;
             let known = known.into_iter().find(|known| known.credential.id == assertion.credential_id());
             let known = known.ok_or(ApiError::WrongCode)?;
-            match party.finish_authentication(assertion, &challenge.state, &known.credential) {
+            let purpose = PasskeyUse::SecondFactor;
+            match party.finish_authentication(assertion, &challenge.state, &known.credential, purpose) {
                 Ok(after) => Ok(UsedFactor::Passkey { id: known.id, before: known.credential, after }),
                 Err(error @ PasskeyError::Cloned) => {
                     log::warn!("a passkey of {user_id} isn't accepted: {error}");
