@@ -12,7 +12,8 @@ use webauthn_rs_core::WebauthnCore;
 use webauthn_rs_core::error::WebauthnError;
 use webauthn_rs_core::proto::{AuthenticationState, Credential, RegistrationState};
 use webauthn_rs_core::proto::{
-    PublicKeyCredential, RegisterPublicKeyCredential, ResidentKeyRequirement, UserVerificationPolicy,
+    CollectedClientData, PublicKeyCredential, RegisterPublicKeyCredential, ResidentKeyRequirement,
+    UserVerificationPolicy,
 };
 
 use crate::domain::second_factor::StoredCredential;
@@ -34,7 +35,7 @@ pub enum PasskeysUnavailable {
 /// Why a ceremony failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasskeyError {
-    /// The answer isn't right: of another site, another challenge, another key, or damaged.
+    /// The answer isn't right: of another site or inside its page, of another challenge, another key, or damaged.
     #[error("the passkey's answer isn't valid here")]
     Invalid,
     /// The person wasn't verified, now or when the passkey was added. Signing in with a passkey alone requires both.
@@ -136,6 +137,7 @@ impl RelyingParty {
     /// [`PasskeyError::Invalid`] for an answer that isn't right.
     pub fn finish_registration(&self, answer: &Value, state: &str) -> Result<StoredCredential, PasskeyError> {
         let answer: RegisterPublicKeyCredential = from_answer(answer)?;
+        refuse_foreign_frame(&answer.response.client_data_json)?;
         let state: RegistrationState = from_text(state)?;
         let credential = self.core.register_credential(&answer, &state, None)?;
         Ok(StoredCredential { id: credential.cred_id.clone(), json: to_text(&credential)? })
@@ -175,6 +177,7 @@ impl RelyingParty {
         credential: &StoredCredential,
         purpose: PasskeyUse,
     ) -> Result<StoredCredential, PasskeyError> {
+        refuse_foreign_frame(&answer.0.response.client_data_json)?;
         let state: AuthenticationState = from_text(state)?;
         let mut known: Credential = from_text(&credential.json)?;
         let result = self.core.authenticate_single_credential(&answer.0, &state, &known)?;
@@ -208,6 +211,14 @@ impl Assertion {
     pub fn user(&self) -> Option<Uuid> {
         self.0.get_user_unique_id().and_then(|handle| Uuid::from_slice(handle).ok())
     }
+}
+
+/// Refuses an answer that was given inside another site's page. usher's pages don't expect to be there (WebAuthn Level 3,
+/// sections 7.1 and 7.2). The library checks `crossOrigin` of registrations only, and `topOrigin` never.
+fn refuse_foreign_frame(client_data: &[u8]) -> Result<(), PasskeyError> {
+    let data: CollectedClientData = serde_json::from_slice(client_data).map_err(|_| PasskeyError::Invalid)?;
+    let is_foreign = data.cross_origin == Some(true) || data.unknown_keys.contains_key("topOrigin");
+    if is_foreign { Err(PasskeyError::Invalid) } else { Ok(()) }
 }
 
 fn from_answer<T: DeserializeOwned>(answer: &Value) -> Result<T, PasskeyError> {

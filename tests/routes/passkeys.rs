@@ -147,6 +147,34 @@ fn a_passkey_made_at_another_site_is_not_added() {
 }
 
 #[test]
+fn an_answer_from_inside_another_sites_page_is_refused() {
+    let (server, _, id, access, passkey) = enrolled(&[("throttle", "false")]);
+    let invalid = "The passkey could not be verified";
+    let frames = [
+        json!({ "crossOrigin": true }),
+        json!({ "crossOrigin": true, "topOrigin": "https://evil.example" }),
+        json!({ "crossOrigin": false, "topOrigin": "https://evil.example" }),
+        json!({ "topOrigin": null }),
+    ];
+    for frame in frames {
+        let mut framed = Authenticator { frame, ..passkey.clone() };
+        server.passkey_login(&mut framed).refused(401, invalid);
+        let asked = server.try_login(ALICE.0, ALICE.1).expect(401).json();
+        let credential = framed.get(&asked["passkey_options"]);
+        assert_eq!(server.send_assertion(SECOND, &asked["challenge"], &credential).status, 401, "{}", framed.frame);
+        let offered = server.ask_for_passkey();
+        let body = json!({ "challenge": offered["challenge"], "credential": framed.get(&offered["options"]) });
+        server.call("POST", "/api/v1/login/again", &access, &body).refused(400, invalid);
+        let mut new = Authenticator { frame: framed.frame, ..Authenticator::at(&server) };
+        let offered = server.passkey_options(&id, &access, ALICE.1);
+        let credential = new.create(&offered["options"]);
+        server.send_passkey(&id, &access, &offered["challenge"], &credential).refused(400, invalid);
+    }
+    // Older browsers say nothing about the frame.
+    server.passkey_login(&mut Authenticator { frame: json!({}), counter: 100, ..passkey }).expect(200);
+}
+
+#[test]
 fn a_counter_that_goes_back_is_refused_until_it_is_ahead_again() {
     let (server, admin, _, _, mut passkey) = enrolled(&[("throttle", "false")]);
     let mut copy = passkey.clone();

@@ -28,6 +28,8 @@ pub struct Authenticator {
     pub counter: u32,
     /// Whether it verifies its user, by PIN or fingerprint.
     pub verifies: bool,
+    /// What the browser says about the frame that asks: members of the client data.
+    pub frame: Value,
 }
 
 impl Authenticator {
@@ -44,6 +46,7 @@ impl Authenticator {
             rp_id: "localhost".to_owned(),
             counter: 0,
             verifies: true,
+            frame: json!({ "crossOrigin": false }),
         }
     }
 
@@ -104,10 +107,9 @@ impl Authenticator {
     }
 
     fn client_data(&self, kind: &str, options: &Value) -> Vec<u8> {
-        let origin = &self.origin;
-        json!({ "type": kind, "challenge": options["challenge"], "origin": origin, "crossOrigin": false })
-            .to_string()
-            .into_bytes()
+        let mut data = json!({ "type": kind, "challenge": options["challenge"], "origin": self.origin });
+        data.as_object_mut().unwrap().extend(self.frame.as_object().unwrap().clone());
+        data.to_string().into_bytes()
     }
 }
 
