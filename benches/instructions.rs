@@ -2,8 +2,8 @@
 //!
 //! Instructions don't depend on what else the machine does, so a change shows that a timer would miss. The server runs
 //! once for a few requests and once for many more; the difference is divided by the number of requests. Fails if a count
-//! is more than 3 % above the one that is written down here. Prints what valgrind's CPU executes, which has no SHA
-//! instructions: each token check counts about 20,000 more than on most machines.
+//! is more than 3 % above the one that is written down here. Prints what valgrind's CPU executes: clearing a
+//! buffer in actix's parser counts about 12,000 there, byte by byte.
 //!
 //! `-- --program PATH` counts another build, without comparing. Needs valgrind.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and stops when it cannot go on")]
@@ -16,7 +16,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use serde_json::Value;
 
 /// Instructions of each request, as counted when they last changed on purpose.
-const RECORDED: [(&str, u64); 4] = [("health", 29_249), ("whoami", 96_801), ("list", 254_456), ("patch", 256_628)];
+const RECORDED: [(&str, u64); 4] = [("health", 29_447), ("whoami", 75_389), ("list", 200_740), ("patch", 170_190)];
 /// How far a count may be above the recorded one, in percent.
 const TOLERANCE: u64 = 3;
 /// The requests of the two runs. The first run warms up.
