@@ -40,6 +40,7 @@ async fn export(context: &Context<'_>, mut output: OutputFile, cancel: CancelFla
         _ => Failure::from(format!("{path}: {error}")),
     };
     let all = context.db.read(export::all).await.map_err(|error: StoreError| error.described())?;
+    let with_factor = all.iter().filter(|account| account.had_second_factor).count();
     let (count, now, is_stdout) = (all.len(), context.now, output.is_stdout());
     let file = output.open(&context.config.data_dir).map_err(failed)?;
     run_blocking(move || write(file, &all, &cancel)).await?.map_err(failed)?;
@@ -47,12 +48,18 @@ async fn export(context: &Context<'_>, mut output: OutputFile, cancel: CancelFla
     let event = Event { detail: Some(format!("users {count}")), ..audit_event(Action::Exported) };
     let recorded = context.db.write(move |connection| audit::record(connection, &event, now)).await;
     recorded.map_err(|error: StoreError| error.described())?;
+    if with_factor > 0 {
+        let them = counted(with_factor, "user");
+        notice(format_args!(
+            "warning: the export doesn't contain the second factors of {them}; after an import, the password alone signs in"
+        ));
+    }
     let users = counted(count, "user");
     if is_stdout {
         notice(format_args!("exported {users}; protect the output, it contains password hashes"));
         return Ok(());
     }
-    context.print(&json!({ "file": path, "users": count }), || {
+    context.print(&json!({ "file": path, "users": count, "users_with_second_factor": with_factor }), || {
         format!("exported {users} to {path}; protect the file, it contains password hashes")
     })
 }

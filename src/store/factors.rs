@@ -1,5 +1,7 @@
 //! The second factors of accounts: authenticator apps and passkeys.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
@@ -81,6 +83,13 @@ pub fn is_enrolled(connection: &Connection, user_id: Uuid) -> Result<bool, Store
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM factors JOIN users ON users.id = factors.user_id \
          WHERE users.uuid = ? AND factors.is_confirmed = 1)";
     connection.one(SQL, bind![user_id], |row| row.get(0))
+}
+
+/// The users for whom [`is_enrolled`] is true.
+pub fn enrolled_users(connection: &Connection) -> Result<HashSet<Uuid>, StoreError> {
+    const SQL: &str = "SELECT DISTINCT users.uuid FROM factors JOIN users ON users.id = factors.user_id \
+         WHERE factors.is_confirmed = 1";
+    Ok(connection.all(SQL, &[], |row| row.get(0))?.into_iter().collect())
 }
 
 /// Whether the policy requires a second factor that this user doesn't have. An `automatic` session began without a

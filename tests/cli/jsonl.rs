@@ -140,3 +140,47 @@ fn an_export_and_import_lose_nothing() {
     assert_eq!(after, before);
     sign_in(&second, "admin", "adminpw123").expect(200);
 }
+
+#[test]
+fn export_and_import_name_the_users_whose_second_factors_are_lost() {
+    let first = server();
+    Program::in_dir(&first.dir, &["user", "add", "alice"]).input(PASSWORD).finish();
+    Program::in_dir(&first.dir, &["user", "add", "bob"]).input(PASSWORD).finish();
+    let none = usher(&first.dir, &["export", "none.jsonl"]);
+    assert!(!none.stderr.contains("second factor"), "{none:?}");
+    helpers::enroll(&first, &token(&first, "alice", PASSWORD), PASSWORD);
+    // Bob's app isn't a factor yet: nobody entered its first code.
+    let bearer = token(&first, "bob", PASSWORD);
+    let id = get(&first, "/api/v1/users/whoami").bearer(&bearer).send().expect(200).field("id");
+    let body = json!({ "current_password": PASSWORD });
+    let path = format!("/api/v1/users/{id}/factors/totp");
+    first.request("POST", &path).bearer(&bearer).json(&body).send().expect(201);
+
+    let ended = usher(&first.dir, &["export", "users.jsonl"]);
+    let warning = "warning: the export doesn't contain the second factors of 1 user";
+    assert!(ended.stderr.contains(warning), "{ended:?}");
+    let ended = usher(&first.dir, &["export", "-"]);
+    assert!(ended.stderr.contains(warning), "{ended:?}");
+    assert_eq!(printed(&first.dir, &["export", "again.jsonl"])["users_with_second_factor"], 1);
+    let file = first.dir.path().join("users.jsonl");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let with_factor: Vec<String> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|line| line["had_second_factor"] == true)
+        .map(|line| line["username"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!((with_factor, text.matches("had_second_factor").count()), (vec!["alice".to_owned()], 1));
+
+    let second = Program::new(&[]).start();
+    let path = file.to_str().unwrap();
+    for arguments in [&["import", "usher", path, "--dry-run"][..], &["import", "usher", path]] {
+        let done = printed(&second.dir, arguments);
+        let findings = done["findings"].as_array().unwrap();
+        assert_eq!((findings.len(), done["imported"].as_array().unwrap().len()), (1, 3), "{done}");
+        assert!(findings[0]["who"].as_str().unwrap().starts_with("alice ("), "{done}");
+        let what = "imported without its second factor; the password alone signs in until the user sets one up";
+        assert_eq!((&findings[0]["what"], &findings[0]["exists"]), (&json!(what), &json!(false)));
+    }
+    sign_in(&second, "alice", PASSWORD).expect(200);
+}

@@ -148,6 +148,11 @@ fn resolve_in_snapshot(connection: &Connection, accounts: Vec<ImportedAccount>) 
         }
     }
     drop_duplicate_keys(connection, &mut accepted, &mut notices)?;
+    let without_factor = accepted.iter().filter(|account| account.had_second_factor).map(|account| {
+        let text = "imported without its second factor; the password alone signs in until the user sets one up";
+        ImportNotice::new(label(account), text)
+    });
+    notices.extend(without_factor);
     Ok(ImportPlan { accounts: accepted, completions, notices, links: Vec::new() })
 }
 

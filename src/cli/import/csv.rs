@@ -95,7 +95,7 @@ pub async fn plan(
             // A dry run has no hashes, and inserts nothing.
             _ => hashes.get(&index).cloned().unwrap_or_else(|| PasswordHash::new(String::new())),
         };
-        plan.accounts.push(ImportedAccount { user, hash, keys: Vec::new() });
+        plan.accounts.push(ImportedAccount { user, hash, keys: Vec::new(), had_second_factor: false });
     }
     Ok(plan)
 }

@@ -1,5 +1,5 @@
 //! The file that `usher export` writes and `usher import usher` reads: one JSON object per line and user. It contains
-//! password hashes, API key hashes and encrypted store keys, but no sessions.
+//! password hashes, API key hashes and encrypted store keys, but no sessions and no second factors.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -38,6 +38,8 @@ struct UserLine {
     store_api_key: Option<String>,
     #[serde(default)]
     api_keys: Vec<KeyLine>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    had_second_factor: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,6 +85,7 @@ pub fn to_line(account: &ImportedAccount) -> serde_json::Result<String> {
         must_change_password: user.must_change_password,
         store_api_key: user.store_api_key.clone(),
         api_keys: keys.collect(),
+        had_second_factor: account.had_second_factor,
     })
 }
 
@@ -133,7 +136,8 @@ fn parse_line(line: &str) -> Result<ImportedAccount, String> {
         must_change_password: line.must_change_password,
     };
     let keys = line.api_keys.into_iter().map(|key| parse_key(key, user.id)).collect::<Result<_, _>>()?;
-    Ok(ImportedAccount { user, hash: PasswordHash::new(line.password_hash), keys })
+    let (hash, had_second_factor) = (PasswordHash::new(line.password_hash), line.had_second_factor);
+    Ok(ImportedAccount { user, hash, keys, had_second_factor })
 }
 
 fn parse_key(key: KeyLine, user_id: Uuid) -> Result<(ApiKey, [u8; 32]), String> {

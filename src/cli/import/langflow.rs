@@ -127,7 +127,8 @@ fn convert_user(
         optins: optins.flatten(),
         must_change_password: false,
     };
-    Ok(Ok(ImportedAccount { user, hash: PasswordHash::new(row.password), keys: Vec::new() }))
+    let hash = PasswordHash::new(row.password);
+    Ok(Ok(ImportedAccount { user, hash, keys: Vec::new(), had_second_factor: false }))
 }
 
 fn convert_key(row: LangflowKey, secrets: &Secrets, now: Timestamp) -> Result<(ApiKey, [u8; 32]), KeyFault> {

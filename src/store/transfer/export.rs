@@ -7,12 +7,13 @@ use uuid::Uuid;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::transfer::import::ImportedAccount;
-use crate::store::{api_keys, users};
+use crate::store::{api_keys, factors, users};
 
 /// Returns all accounts, in order of creation.
 pub fn all(connection: &Connection) -> Result<Vec<ImportedAccount>, StoreError> {
-    let (people, keys) = connection.snapshot(|| {
-        Ok::<_, StoreError>((users::all_with_hashes(connection)?, api_keys::all_with_hashes(connection)?))
+    let (people, keys, enrolled) = connection.snapshot(|| {
+        let (people, keys) = (users::all_with_hashes(connection)?, api_keys::all_with_hashes(connection)?);
+        Ok::<_, StoreError>((people, keys, factors::enrolled_users(connection)?))
     })?;
     let mut of_user: HashMap<Uuid, Vec<_>> = HashMap::new();
     for (key, sha256) in keys {
@@ -20,7 +21,8 @@ pub fn all(connection: &Connection) -> Result<Vec<ImportedAccount>, StoreError> 
     }
     let account = |(user, hash): (crate::domain::user::User, _)| {
         let keys = of_user.remove(&user.id).unwrap_or_default();
-        ImportedAccount { user, hash, keys }
+        let had_second_factor = enrolled.contains(&user.id);
+        ImportedAccount { user, hash, keys, had_second_factor }
     };
     Ok(people.into_iter().map(account).collect())
 }

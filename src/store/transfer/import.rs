@@ -31,6 +31,8 @@ pub struct ImportedAccount {
     pub hash: PasswordHash,
     /// The keys, each with its hash.
     pub keys: Vec<(ApiKey, [u8; 32])>,
+    /// Whether the account has a second factor where it comes from. Second factors aren't transferred.
+    pub had_second_factor: bool,
 }
 
 /// What an import adds to an account of an earlier import.
