@@ -12,6 +12,7 @@ use crate::cli::prompt::require_confirmation;
 use crate::config::Config;
 use crate::domain::api_key::{ApiKey, MAX_PER_USER};
 use crate::domain::audit::Action;
+use crate::domain::printable::has_controls;
 use crate::http::ApiKeyRead;
 use crate::store::api_keys;
 
@@ -98,6 +99,9 @@ async fn list(context: &Context<'_>, name: String) -> Result<(), Failure> {
 }
 
 async fn add(context: &Context<'_>, user: String, name: Option<String>) -> Result<(), Failure> {
+    if name.as_deref().is_some_and(has_controls) {
+        return Err("the name of a key can't contain control characters".into());
+    }
     let unmasked = api_key::generate()?;
     let (now, hash, text) = (context.now, api_key::sha256(unmasked.expose()), unmasked.clone());
     let added = context.write(Action::KeyMade, move |connection| {

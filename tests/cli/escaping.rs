@@ -62,3 +62,13 @@ fn wrong_arguments_and_exports_are_printed_escaped() {
     let exported: serde_json::Value = serde_json::from_str(line).unwrap();
     assert_eq!(exported["username"], HOSTILE);
 }
+
+#[test]
+fn a_new_keys_name_with_control_characters_is_refused() {
+    let server = Program::new(&[]).superuser().start();
+    let add = |name: &str| Program::in_dir(&server.dir, &["key", "add", "admin", "--name", name]).finish();
+    let ended = add(HOSTILE);
+    assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(1), ""));
+    assert!(ended.stderr.ends_with("usher: the name of a key can't contain control characters\n"), "{ended:?}");
+    assert_eq!(add("Zoë's 名前").status.code(), Some(0));
+}

@@ -183,3 +183,35 @@ fn a_factor_is_renamed_and_recovery_codes_go_with_the_last_factor() {
     server.call("DELETE", &path, &access, &json!({ "current_password": ALICE.1 })).expect(200);
     assert_eq!(server.factors(&id, &access)["recovery_codes_left"], 0);
 }
+
+#[test]
+fn names_of_factors_and_keys_contain_no_control_characters() {
+    let (server, _, id) = with_alice(&[]);
+    let access = server.login(ALICE.0, ALICE.1).access;
+    server.enroll(&id, &access, ALICE.1);
+    let factors = format!("/api/v1/users/{id}/factors");
+    let factor = server.factors(&id, &access)["factors"][0]["id"].as_str().unwrap().to_owned();
+    let factor = format!("{factors}/{factor}");
+    for name in ["a\nb", "\u{1b}[31mred", "a\u{202e}b", "a\u{2066}b", "a\u{200f}b", "a\u{2028}b", "\u{85}", "a\r", "\t"]
+    {
+        let with_password = json!({ "current_password": ALICE.1, "name": name });
+        let passkey = json!({ "challenge": "x", "credential": {}, "name": name });
+        for (method, path, body) in [
+            ("PATCH", factor.as_str(), json!({ "name": name })),
+            ("POST", &format!("{factors}/totp"), with_password),
+            ("POST", &format!("{factors}/passkey"), passkey),
+            ("POST", "/api/v1/api_key/", json!({ "name": name })),
+        ] {
+            let refused = server.call(method, path, &access, &body).expect(422).json();
+            let message = "Value error, String should not contain control characters";
+            assert_eq!(refused["detail"][0]["msg"], message, "{method} {path} {name:?}");
+            assert_eq!(refused["detail"][0]["loc"], json!(["body", "name"]));
+        }
+    }
+    // Joiners are part of words and emoji.
+    for name in ["Zoë's 名前", "👩\u{200d}💻", "می\u{200c}خواهم", "שלום"] {
+        server.call("PATCH", &factor, &access, &json!({ "name": name })).expect(200);
+        assert_eq!(server.factors(&id, &access)["factors"][0]["name"], name);
+        server.create_key(&access, name);
+    }
+}

@@ -132,7 +132,7 @@ impl Input for ApiKeyCreate {
             if end > source.now { Ok(end) } else { Err(FieldError::value(messages::field::KEY_IN_THE_PAST)) }
         };
         Some(Self {
-            name: fields.optional("name", errors, |value| fields::text(value, MAX_NAME)),
+            name: fields.optional("name", errors, |value| fields::name(value, MAX_NAME)),
             last_used_at: fields.optional("last_used_at", errors, coerce::datetime),
             total_uses: fields.defaulted("total_uses", errors, coerce::integer),
             is_active: fields.defaulted("is_active", errors, coerce::boolean),

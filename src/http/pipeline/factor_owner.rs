@@ -70,7 +70,7 @@ impl Input for CurrentPassword {
 
 /// Reads the name of a factor.
 pub fn factor_name(value: &Value) -> Result<String, FieldError> {
-    fields::text(value, MAX_NAME_CHARS).map(|name| name.trim().to_owned())
+    fields::name(value, MAX_NAME_CHARS).map(|name| name.trim().to_owned())
 }
 
 /// Makes sure that the caller may change factors of their own account: in a session, with the current password or a

@@ -6,6 +6,7 @@ use crate::auth::passkey::Assertion;
 use crate::auth::password_policy;
 use crate::domain::new_username::check_new;
 use crate::domain::optins::{self, OptIns};
+use crate::domain::printable::has_controls;
 use crate::domain::secret::Secret;
 use crate::domain::user::MAX_PROFILE_IMAGE_CHARS;
 use crate::domain::username::Username;
@@ -120,6 +121,12 @@ pub fn text(value: &Value, max: usize) -> Result<String, FieldError> {
         return Err(FieldError::new("string_too_long", format!("String should have at most {max} characters")));
     }
     if text.contains('\0') { Err(FieldError::value(field::NUL)) } else { Ok(text.to_owned()) }
+}
+
+/// Reads what the user calls a thing of theirs, such as an API key. Other people read it in lists and in the audit log.
+pub fn name(value: &Value, max: usize) -> Result<String, FieldError> {
+    let name = text(value, max)?;
+    if has_controls(&name) { Err(FieldError::value(field::CONTROLS)) } else { Ok(name) }
 }
 
 /// The longest token or code that is read, in bytes.

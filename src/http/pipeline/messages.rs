@@ -142,4 +142,5 @@ pub mod field {
         "Value error, The credential isn't what a browser's PublicKeyCredential.toJSON() returns";
     pub const NO_ROLES: &str = "Value error, usher has no roles";
     pub const NUL: &str = "Value error, String should not contain NUL characters";
+    pub const CONTROLS: &str = "Value error, String should not contain control characters";
 }
