@@ -52,6 +52,8 @@ fn sensitive_requests_need_a_recent_sign_in() {
     }
     let patch = json!({ "username": "alice", "profile_image": "x", "is_active": true, "is_superuser": false });
     server.call("PATCH", &format!("/api/v1/users/{id}"), &admin, &patch).expect(200);
+    let bob = json!({ "username": "bob", "password": "brave-otter-8" });
+    server.call("POST", "/api/v1/users/", &admin, &bob).expect(201);
     let admin = server.again(&admin, &json!({ "password": ADMIN.1 })).expect(200).field("access_token");
     server.advance(599);
     server.create_key(&admin, "k");

@@ -178,6 +178,21 @@ fn with_second_factors_off_the_password_alone_signs_in_and_what_was_set_up_is_ke
 }
 
 #[test]
+fn sessions_begun_while_second_factors_were_off_stay_when_they_are_on_again() {
+    enrolled!(&[] => server, _admin, id, _app);
+    let clock = server.clock.clone();
+    let dir = server.stop();
+    let server = crate::support::requests::with(&[("second_factor", "off")]).clock(&clock).in_dir(&dir).start();
+    let tokens = server.login(ALICE.0, ALICE.1);
+    let dir = server.stop();
+    let server = crate::support::requests::with(&[("second_factor", "everybody")]).clock(&clock).in_dir(&dir).start();
+    assert_eq!(server.try_login(ALICE.0, ALICE.1).detail(), "Second factor required");
+    assert_eq!(server.whoami(&tokens.access).field("id"), id);
+    let access = server.refresh(&tokens.refresh).expect(200).field("access_token");
+    server.get("/api/v1/sessions").bearer(&access).send().expect(200);
+}
+
+#[test]
 fn a_user_who_lacks_a_required_factor_can_only_set_one_up() {
     let (server, _, id) = with_alice(&[]);
     let key = server.create_key(&server.login(ALICE.0, ALICE.1).access, "script").1;
