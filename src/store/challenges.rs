@@ -147,6 +147,12 @@ pub fn spend(
     Ok(connection.run(SQL, bind![sha256, purpose, expires_at, user_id])? == 1)
 }
 
+/// Whether [`spend`] keeps this challenge.
+pub fn is_spent(connection: &Connection, sha256: &[u8; 32]) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM challenges WHERE sha256 = ? AND purpose = ?)";
+    connection.one(SQL, bind![sha256, ChallengePurpose::PasskeySignIn.as_str()], |row| row.get(0))
+}
+
 /// Deletes challenges that have ended.
 pub fn sweep(connection: &Connection, now: Timestamp) -> Result<usize, StoreError> {
     connection.run("DELETE FROM challenges WHERE expires_at <= ?", bind![now])

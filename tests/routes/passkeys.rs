@@ -86,13 +86,38 @@ fn a_security_key_added_by_touch_never_signs_in_alone_even_if_it_verifies_later(
 }
 
 #[test]
+fn a_passkey_that_does_not_verify_is_told_so_as_a_second_factor() {
+    let (server, admin, id, access, mut passkey) = enrolled(&[]);
+    passkey.verifies = false;
+    let asked = server.try_login(ALICE.0, ALICE.1).expect(401).json();
+    let credential = passkey.get(&asked["passkey_options"]);
+    let answer = || server.send_assertion(SECOND, &asked["challenge"], &credential);
+    // A passkey that verified its user when it was added must do so as a second factor, too.
+    answer().refused(401, "The passkey must verify you, by PIN, fingerprint or face");
+    assert_eq!(server.audit(&admin, "login")[0]["detail"], "wrong second factor");
+    for _ in 1..5 {
+        assert_eq!(answer().status, 401);
+    }
+    answer().refused(401, "This sign-in has expired; sign in again");
+    // A challenge from before the first passkey has no options for it.
+    let factor = server.factors(&id, &access)["factors"][0]["id"].as_str().unwrap().to_owned();
+    server.enroll(&id, &access, ALICE.1);
+    server.call("DELETE", &format!("/api/v1/users/{id}/factors/{factor}"), &admin, &json!({})).expect(200);
+    let asked = server.try_login(ALICE.0, ALICE.1).expect(401).json();
+    let mut new = server.add_passkey(&id, &access, ALICE.1);
+    let credential = new.get(&server.ask_for_passkey()["options"]);
+    let refused = server.send_assertion(SECOND, &asked["challenge"], &credential);
+    refused.refused(401, "The passkey could not be verified");
+}
+
+#[test]
 fn an_answer_works_once_within_five_minutes_and_from_its_own_network() {
     let (server, _, _, _, mut passkey) = enrolled(&[]);
     let offered = server.ask_for_passkey();
     let credential = passkey.get(&offered["options"]);
     server.send_assertion(ALONE, &offered["challenge"], &credential).expect(200);
     let again = server.send_assertion(ALONE, &offered["challenge"], &credential);
-    assert_eq!(again.status, 401, "{}", again.text());
+    again.refused(401, "This sign-in has expired; sign in again");
     // The counter is newer, but the challenge is the same.
     let newer = passkey.get(&offered["options"]);
     server.send_assertion(ALONE, &offered["challenge"], &newer).refused(401, "This sign-in has expired; sign in again");
@@ -122,7 +147,7 @@ fn an_answer_to_another_challenge_or_of_another_site_is_refused() {
         server.passkey_login(&mut other).refused(401, invalid);
         let asked = server.try_login(ALICE.0, ALICE.1).expect(401).json();
         let credential = other.get(&asked["passkey_options"]);
-        server.send_assertion(SECOND, &asked["challenge"], &credential).refused(401, "Incorrect code");
+        server.send_assertion(SECOND, &asked["challenge"], &credential).refused(401, invalid);
     }
     let failures = server.audit(&admin, "login");
     assert_eq!((&failures[0]["success"], &failures[0]["detail"]), (&json!(false), &json!("wrong second factor")));
@@ -161,7 +186,7 @@ fn an_answer_from_inside_another_sites_page_is_refused() {
         server.passkey_login(&mut framed).refused(401, invalid);
         let asked = server.try_login(ALICE.0, ALICE.1).expect(401).json();
         let credential = framed.get(&asked["passkey_options"]);
-        assert_eq!(server.send_assertion(SECOND, &asked["challenge"], &credential).status, 401, "{}", framed.frame);
+        server.send_assertion(SECOND, &asked["challenge"], &credential).refused(401, invalid);
         let offered = server.ask_for_passkey();
         let body = json!({ "challenge": offered["challenge"], "credential": framed.get(&offered["options"]) });
         server.call("POST", "/api/v1/login/again", &access, &body).refused(400, invalid);
@@ -176,14 +201,26 @@ fn an_answer_from_inside_another_sites_page_is_refused() {
 
 #[test]
 fn a_counter_that_goes_back_is_refused_until_it_is_ahead_again() {
-    let (server, admin, _, _, mut passkey) = enrolled(&[("throttle", "false")]);
+    let (server, admin, _, access, mut passkey) = enrolled(&[("throttle", "false")]);
     let mut copy = passkey.clone();
-    server.passkey_login(&mut passkey).expect(200);
-    server.passkey_login(&mut passkey).expect(200);
+    let newest = |action: &str| {
+        let entry = server.audit(&admin, action)[0].clone();
+        (entry["success"].clone(), entry["detail"].clone(), entry["count"].clone())
+    };
+    let copied = |count: u32| (json!(false), json!("passkey counter went back"), json!(count));
+    for _ in 0..3 {
+        server.passkey_login(&mut passkey).expect(200);
+    }
     let cloned = "The passkey's counter went back, so it may have been copied; ask an administrator";
     server.passkey_login(&mut copy).refused(401, cloned);
+    assert_eq!(newest("login"), copied(1));
     let asked = server.try_login(ALICE.0, ALICE.1).expect(401).json();
     server.send_assertion(SECOND, &asked["challenge"], &copy.get(&asked["passkey_options"])).refused(401, cloned);
+    assert_eq!(newest("login"), copied(2));
+    let offered = server.ask_for_passkey();
+    let body = json!({ "challenge": offered["challenge"], "credential": copy.get(&offered["options"]) });
+    server.call("POST", "/api/v1/login/again", &access, &body).refused(400, cloned);
+    assert_eq!(newest("login.again"), copied(1));
     server.passkey_login(&mut copy).expect(200);
     assert_eq!(server.audit(&admin, "login")[0]["success"], true);
 }
@@ -195,7 +232,7 @@ fn another_users_passkey_answers_no_challenge_and_cannot_be_added() {
     server.add_passkey(&bob, &theirs.access, crate::support::server::PASSWORD);
     let asked = server.try_login("bob", crate::support::server::PASSWORD).expect(401).json();
     let credential = passkey.get(&asked["passkey_options"]);
-    server.send_assertion(SECOND, &asked["challenge"], &credential).refused(401, "Incorrect code");
+    server.send_assertion(SECOND, &asked["challenge"], &credential).refused(401, "The passkey could not be verified");
     // Adds the same credential to another account and to the same one.
     for (id, access, password) in [(&bob, &theirs.access, crate::support::server::PASSWORD), (&id, &access, ALICE.1)] {
         let offered = server.passkey_options(id, access, password);
@@ -249,7 +286,7 @@ fn a_recent_passkey_replaces_the_current_password_for_ten_minutes() {
     let access = server.call("POST", "/api/v1/login/again", &access, &body).expect(200).field("access_token");
     server.call("POST", &path, &access, &json!({})).expect(201);
     let again = server.call("POST", "/api/v1/login/again", &access, &body);
-    assert_eq!(again.status, 400, "an answer works once");
+    again.refused(400, "This sign-in has expired; sign in again");
 }
 
 #[test]

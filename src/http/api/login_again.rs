@@ -117,6 +117,7 @@ async fn again(request: Request<SignedInWithDuty, Proof>) -> Result<Response, Ap
                 .map(Some),
         };
         let used = used.and_then(|used| use_up(connection, id, used, now));
+        let detail = used.as_ref().err().and_then(second_factor::alarming_detail).map(str::to_owned);
         match used.map_err(ApiError::while_signed_in) {
             Ok(what) => {
                 let (session, user) = sessions::find(connection, old, now)?.ok_or(ApiError::SessionEnded)?;
@@ -138,7 +139,7 @@ async fn again(request: Request<SignedInWithDuty, Proof>) -> Result<Response, Ap
             // What was counted stays, so this is no error of the transaction.
             Err(wrong @ (ApiError::WrongCurrentPassword | ApiError::WhileSignedIn(_))) => {
                 keys.map_or(Ok(()), |keys| keys.failed(connection, Some(id), now))?;
-                audit::record(connection, &event.failed(), now)?;
+                audit::record(connection, &Event { detail, ..event.failed() }, now)?;
                 Ok(Err(wrong))
             }
             Err(other) => Err(other),
@@ -175,19 +176,23 @@ fn check_passkey(
     challenge: PasskeyChallenge,
     assertion: &Assertion,
 ) -> Result<(UsedFactor, Option<PasskeyChallenge>), ApiError> {
+    // An answer that is sent again has an old counter, but isn't a sign of a copied passkey.
+    if challenges::is_spent(connection, &challenge.sha256)? {
+        return Err(ApiError::ChallengeEnded);
+    }
     let passkey = factors::find_passkey(connection, assertion.credential_id())?;
     let passkey = passkey.filter(|passkey| passkey.user_id == id).ok_or(ApiError::UnknownPasskey)?;
-    let party = second_factor::relying_party(app)?;
-    let after = party.finish_authentication(assertion, &challenge.state, &passkey.credential, PasskeyUse::Alone)?;
-    Ok((UsedFactor::Passkey { id: passkey.id, before: passkey.credential, after }, Some(challenge)))
+    let factor = second_factor::check_assertion(app, passkey, assertion, &challenge.state, PasskeyUse::Alone)?;
+    Ok((factor, Some(challenge)))
 }
 
 /// Uses up what proved who is calling, and names it.
 fn use_up(connection: &Connection, id: Uuid, used: Used, now: Timestamp) -> Result<&'static str, ApiError> {
     let Some((factor, challenge)) = used else { return Ok("password") };
-    let is_new = match challenge {
-        Some(challenge) => challenges::spend(connection, &challenge.sha256, id, now + CHALLENGE_LIFETIME)?,
-        None => true,
-    };
-    if is_new && factor.accept(connection, id, now)? { Ok(factor.name()) } else { Err(ApiError::WrongCode) }
+    if let Some(challenge) = challenge
+        && !challenges::spend(connection, &challenge.sha256, id, now + CHALLENGE_LIFETIME)?
+    {
+        return Err(ApiError::ChallengeEnded);
+    }
+    if factor.accept(connection, id, now)? { Ok(factor.name()) } else { Err(ApiError::WrongCode) }
 }

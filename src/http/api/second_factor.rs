@@ -23,7 +23,7 @@ use crate::http::pipeline::passkey_sign_in::{self, MAX_CHALLENGE_CHARS};
 use crate::http::pipeline::request::{Input, InputSource, NoInput, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::second_factor::{self, Answer, CHALLENGE_LIFETIME, MAX_TRIES, UsedFactor};
+use crate::http::pipeline::second_factor::{self, Answer, CHALLENGE_LIFETIME, MAX_TRIES};
 use crate::http::pipeline::session_tokens::{self, Token};
 use crate::http::pipeline::sign_in::{self, Proof, SessionStart};
 use crate::http::pipeline::validation::FieldErrors;
@@ -42,7 +42,7 @@ pub fn routes() -> Vec<Route> {
                  authenticator app, a recovery code, or a passkey. Five wrong answers end the challenge.",
             )
             .responds_with::<Token<'_>>(200)
-            .fails_with(401, "The code is wrong, or the challenge has ended: sign in again.")
+            .fails_with(401, "The code or the passkey is wrong, or the challenge has ended: sign in again.")
             .fails_with(403, "The reset link is no longer valid.")
             .fails_with(429, "Too many failed attempts. `Retry-After` says when to try again."),
         Route::post("/api/v1/login/passkey/options", passkey_options)
@@ -133,7 +133,7 @@ async fn finish_login(request: Request<Anyone, ChallengeAnswer>) -> Result<Respo
                 if challenge.tries >= MAX_TRIES {
                     challenges::end(connection, &challenge.sha256)?;
                 }
-                record_wrong_answer(connection, &from, keys, &user, now)?;
+                record_wrong_answer(connection, &from, keys, &user, &wrong, now)?;
                 Ok(Err(wrong))
             }
             Err(other) => Err(other),
@@ -150,10 +150,12 @@ fn record_wrong_answer(
     client: &Client,
     keys: Option<AttemptKeys>,
     user: &User,
+    wrong: &ApiError,
     now: Timestamp,
 ) -> Result<(), ApiError> {
     keys.map_or(Ok(()), |keys| keys.failed(connection, Some(user.id), now))?;
-    let event = Event::new(client.actor(), Action::LoggedIn).target(user).detail("wrong second factor").failed();
+    let detail = second_factor::alarming_detail(wrong).unwrap_or("wrong second factor");
+    let event = Event::new(client.actor(), Action::LoggedIn).target(user).detail(detail).failed();
     Ok(audit::record(connection, &event, now)?)
 }
 
@@ -203,7 +205,7 @@ async fn passkey(request: Request<Anyone, PasskeySignIn>) -> Result<Response, Ap
 
 async fn passkey_login(request: Request<Anyone, PasskeySignIn>) -> Result<Response, ApiError> {
     let Request { app, now, client, input: PasskeySignIn { challenge, assertion }, .. } = request;
-    let party = second_factor::relying_party(&app)?;
+    second_factor::relying_party(&app)?;
     let challenge = passkey_sign_in::open(&app, &client, &challenge, now)?;
     let id = assertion.credential_id().to_vec();
     let found = app.db.read(move |connection| {
@@ -216,23 +218,32 @@ async fn passkey_login(request: Request<Anyone, PasskeySignIn>) -> Result<Respon
     let attempt = Attempt::begin(&app, name, client.address).await;
     let keys = attempt.as_ref().and_then(Attempt::keys);
     let known = found.as_ref().map(|(_, user)| user.id);
-    app.db.read(move |connection| keys.map_or(Ok(false), |keys| keys.check(connection, known, now))).await?;
+    let sha256 = challenge.sha256;
+    let is_spent = app.db.read(move |connection| {
+        keys.map_or(Ok(false), |keys| keys.check(connection, known, now))?;
+        Ok::<_, ApiError>(challenges::is_spent(connection, &sha256)?)
+    });
+    // An answer that is sent again has an old counter, but isn't a sign of a copied passkey.
+    if is_spent.await? {
+        return Err(ApiError::ChallengeEnded);
+    }
     let Some((passkey, user)) = found else {
         second_factor::record_unknown_passkey(&app, &client, keys, now).await?;
         return Err(ApiError::UnknownPasskey);
     };
-    let (state, purpose) = (&challenge.state, PasskeyUse::Alone);
-    let after = match party.finish_authentication(&assertion, state, &passkey.credential, purpose) {
-        Ok(after) => after,
+    let factor = match second_factor::check_assertion(&app, passkey, &assertion, &challenge.state, PasskeyUse::Alone) {
+        Ok(factor) => factor,
         Err(error) => {
-            app.db.write(move |connection| record_wrong_answer(connection, &client, keys, &user, now)).await?;
-            return Err(error.into());
+            let recorded = app.db.write(move |connection| {
+                record_wrong_answer(connection, &client, keys, &user, &error, now)?;
+                Ok(error)
+            });
+            return Err(recorded.await.unwrap_or_else(|error| error));
         }
     };
     if let Some(refusal) = sign_in::refusal_of_inactive(&user) {
         return Err(refusal);
     }
-    let factor = UsedFactor::Passkey { id: passkey.id, before: passkey.credential, after };
     let spent = Some((challenge.sha256, now + CHALLENGE_LIFETIME));
     let proof = Proof { factor: Some(factor), spent, ..Proof::default() };
     match sign_in::start_session(&app, &client, &user, proof, keys, now).await? {

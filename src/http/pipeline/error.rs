@@ -101,7 +101,7 @@ pub enum ApiError {
     PasswordChangeRequired,
     /// The challenge was answered, has expired, or belongs to another network.
     ChallengeEnded,
-    /// A wrong code, or a passkey's answer that isn't accepted.
+    /// A wrong code of an authenticator app, or a wrong recovery code.
     WrongCode,
     UnknownPasskey,
     /// The passkey's answer isn't accepted, for this reason.

@@ -21,7 +21,7 @@ use crate::http::pipeline::challenge_offer::ChallengeOffer;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
 use crate::store::challenges::{self, Challenge, ChallengePurpose};
-use crate::store::factors::TotpFactor;
+use crate::store::factors::{PasskeyFactor, TotpFactor};
 use crate::store::{Connection, StoreError, audit, factors, users};
 
 /// How long a challenge can be answered.
@@ -289,21 +289,38 @@ pub fn check_answer(
     match answer {
         Answer::Code(code) => find_code(connection, app, user_id, code, now)?.ok_or(ApiError::WrongCode),
         Answer::Passkey(assertion) => {
-            let party = relying_party(app)?;
-            let known = factors::passkeys_of_user(connection, user_id, party.id())?;
+            let known = factors::passkeys_of_user(connection, user_id, relying_party(app)?.id())?;
             let known = known.into_iter().find(|known| known.credential.id == assertion.credential_id());
-            let known = known.ok_or(ApiError::WrongCode)?;
-            let purpose = PasskeyUse::SecondFactor;
-            match party.finish_authentication(assertion, &challenge.state, &known.credential, purpose) {
-                Ok(after) => Ok(UsedFactor::Passkey { id: known.id, before: known.credential, after }),
-                Err(error @ PasskeyError::Cloned) => {
-                    log::warn!("a passkey of {user_id} isn't accepted: {error}");
-                    Err(error.into())
-                }
-                Err(_) => Err(ApiError::WrongCode),
+            // A challenge from before the account's first passkey has no state for one.
+            match known.filter(|_| !challenge.state.is_empty()) {
+                Some(passkey) => check_assertion(app, passkey, assertion, &challenge.state, PasskeyUse::SecondFactor),
+                None => Err(PasskeyError::Invalid.into()),
             }
         }
     }
+}
+
+/// Checks a passkey's answer to the challenge with this state.
+///
+/// # Errors
+/// [`ApiError::Passkey`].
+pub fn check_assertion(
+    app: &App,
+    passkey: PasskeyFactor,
+    assertion: &Assertion,
+    state: &str,
+    purpose: PasskeyUse,
+) -> Result<UsedFactor, ApiError> {
+    let checked = relying_party(app)?.finish_authentication(assertion, state, &passkey.credential, purpose);
+    if let Err(error @ PasskeyError::Cloned) = checked {
+        log::warn!("passkey {} of user {} isn't accepted: {error}", passkey.id, passkey.user_id);
+    }
+    Ok(UsedFactor::Passkey { id: passkey.id, before: passkey.credential, after: checked? })
+}
+
+/// The audit entry's detail for a wrong answer that an administrator should know of.
+pub fn alarming_detail(error: &ApiError) -> Option<&'static str> {
+    matches!(error, ApiError::Passkey(PasskeyError::Cloned)).then_some("passkey counter went back")
 }
 
 /// Counts a passkey that no account has, for the network alone.
