@@ -22,6 +22,7 @@ mod langflow;
 mod lists;
 mod other_database;
 mod reset_links;
+mod restored_credentials;
 mod rotate_secret;
 mod scheduled_backups;
 mod settings;
