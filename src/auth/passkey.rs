@@ -69,7 +69,7 @@ pub enum PasskeyUse {
 }
 
 /// One half of a ceremony.
-pub struct Ceremony {
+pub struct PasskeyCeremony {
     /// What the browser's script passes to `navigator.credentials`.
     pub options: Value,
     /// What is kept until the browser answers.
@@ -117,7 +117,12 @@ impl RelyingParty {
     ///
     /// # Errors
     /// [`PasskeyError::Failed`].
-    pub fn start_registration(&self, user: Uuid, username: &str, known: &[Vec<u8>]) -> Result<Ceremony, PasskeyError> {
+    pub fn start_registration(
+        &self,
+        user: Uuid,
+        username: &str,
+        known: &[Vec<u8>],
+    ) -> Result<PasskeyCeremony, PasskeyError> {
         let builder = self.core.new_challenge_register_builder(user.as_bytes(), username, username);
         let builder = builder
             .map_err(|_| PasskeyError::Failed)?
@@ -128,7 +133,7 @@ impl RelyingParty {
             // A passkey if the device can keep one; a plain security key is a second factor all the same.
             selection.resident_key = Some(ResidentKeyRequirement::Preferred);
         }
-        Ok(Ceremony { options: to_value(&options)?, state: to_text(&state)? })
+        Ok(PasskeyCeremony { options: to_value(&options)?, state: to_text(&state)? })
     }
 
     /// Finishes a registration with the browser's answer.
@@ -147,7 +152,7 @@ impl RelyingParty {
     ///
     /// # Errors
     /// [`PasskeyError::Failed`].
-    pub fn start_authentication(&self, credentials: &[StoredCredential]) -> Result<Ceremony, PasskeyError> {
+    pub fn start_authentication(&self, credentials: &[StoredCredential]) -> Result<PasskeyCeremony, PasskeyError> {
         let parsed: Result<Vec<Credential>, _> = credentials.iter().map(|stored| from_text(&stored.json)).collect();
         // Without a password the passkey is all there is, so it must verify the person.
         let policy = match credentials {
@@ -158,7 +163,7 @@ impl RelyingParty {
         let (options, state) = builder
             .and_then(|builder| self.core.generate_challenge_authenticate(builder))
             .map_err(|_| PasskeyError::Failed)?;
-        Ok(Ceremony { options: to_value(&options)?, state: to_text(&state)? })
+        Ok(PasskeyCeremony { options: to_value(&options)?, state: to_text(&state)? })
     }
 
     /// Checks the browser's answer against the credential that it names. Returns the credential as it is kept from now

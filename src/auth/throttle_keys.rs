@@ -8,7 +8,7 @@ use sha2::Sha256;
 use crate::domain::client_network::client_network;
 use crate::domain::secret::Secret;
 use crate::domain::throttle::{AttemptKey, ThrottleRule};
-use crate::domain::username::fold_typed;
+use crate::domain::username::fold_input;
 
 /// Derives throttle keys from the secret key.
 pub struct ThrottleKeys(Hmac<Sha256>);
@@ -40,7 +40,7 @@ impl ThrottleKeys {
         if by_name {
             mac.update(&[0]);
             // Names that are too long for an account share a key that no name has.
-            mac.update(fold_typed(name).as_deref().unwrap_or("\0").as_bytes());
+            mac.update(fold_input(name).as_deref().unwrap_or("\0").as_bytes());
         }
         let mut key = AttemptKey::default();
         key.copy_from_slice(&mac.finalize().into_bytes()[..16]);

@@ -89,9 +89,10 @@ Examples:
         #[command(subcommand)]
         command: SessionCommand,
     },
-    /// List and delete API keys.
+    /// Add, list and delete API keys.
     #[command(after_long_help = "\
 Examples:
+  usher key add alice --name deploy
   usher key list alice
   usher key delete alice 0190b8a4-5b7c-4d0e-9f5a-1c2d3e4f5a6b")]
     Key {

@@ -58,7 +58,7 @@ pub fn run(config: &Config, file: &Path, options: RestoreOptions, json: bool) ->
     let event = audit_event(Action::Restored);
     let outcome = prepared.replace(options.keep_keys, &event, Clock::system().now()).map_err(backup_failure)?;
     let kept = outcome.kept.map(|path| path.display().to_string());
-    let lost = secret_key::lost_texts(config)?;
+    let lost = secret_key::count_undecryptable(config)?;
     let (revoked, disabled) = match outcome.keys {
         KeyRevocation::CarriedOver(count) => (count, 0),
         KeyRevocation::Disabled(count) => (0, count),

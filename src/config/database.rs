@@ -16,7 +16,7 @@ pub(super) fn validate(config: &Config, sources: &Sources<'_>) -> Result<(), Con
         };
     };
     let refused =
-        |name: &str, fault: &str| Err(ConfigError::Fault { origin: sources.origin(name), fault: fault.to_owned() });
+        |name: &str, fault: &str| Err(ConfigError::Invalid { origin: sources.origin(name), fault: fault.to_owned() });
     match password_in(address) {
         None => return refused("database", "is not a PostgreSQL address; write postgres://USER@HOST/DATABASE"),
         Some(true) => return refused("database", "contains a password; remove it, and set `database_password_file`"),

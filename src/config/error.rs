@@ -108,7 +108,7 @@ pub enum ConfigError {
     BasePathMismatch { origin: Origin, base: String, path: String },
     /// The setting contradicts itself or others.
     #[error("{origin} {fault}")]
-    Fault { origin: Origin, fault: String },
+    Invalid { origin: Origin, fault: String },
     /// The file in the data directory names another data directory.
     #[error(
         "{file} was found in the data directory, but its `data_dir` names another directory, {named}; remove \

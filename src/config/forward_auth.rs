@@ -45,7 +45,7 @@ pub(super) fn validate(config: &Config, sources: &Sources<'_>) -> Result<(), Con
     if rules.is_empty() {
         return Ok(());
     }
-    let refused = |fault: String| Err(ConfigError::Fault { origin: sources.origin("forward_auth"), fault });
+    let refused = |fault: String| Err(ConfigError::Invalid { origin: sources.origin("forward_auth"), fault });
     let Some(url) = &config.public_url else {
         return refused("needs `public_url`, where people sign in, such as https://auth.example.org".to_owned());
     };

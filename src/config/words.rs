@@ -3,7 +3,7 @@
 use crate::domain::second_factor::SecondFactorPolicy;
 
 /// An enum that is written as one of a few words.
-pub(super) trait Word: Sized + 'static {
+pub(super) trait SettingEnum: Sized + 'static {
     /// Every word with its value.
     const WORDS: &'static [(&'static str, Self)];
 }
@@ -26,7 +26,7 @@ impl Signup {
     }
 }
 
-impl Word for Signup {
+impl SettingEnum for Signup {
     const WORDS: &'static [(&'static str, Self)] =
         &[("approval", Self::Approval), ("open", Self::Open), ("closed", Self::Closed)];
 }
@@ -40,11 +40,11 @@ pub enum LangflowApi {
     V1_13,
 }
 
-impl Word for LangflowApi {
+impl SettingEnum for LangflowApi {
     const WORDS: &'static [(&'static str, Self)] = &[("1.3", Self::V1_3), ("1.13", Self::V1_13)];
 }
 
-impl Word for SecondFactorPolicy {
+impl SettingEnum for SecondFactorPolicy {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("optional", Self::Optional),
         ("superusers", Self::Superusers),
@@ -64,18 +64,18 @@ pub enum CookieSecure {
     Never,
 }
 
-impl Word for CookieSecure {
+impl SettingEnum for CookieSecure {
     const WORDS: &'static [(&'static str, Self)] =
         &[("auto", Self::Auto), ("true", Self::Always), ("false", Self::Never)];
 }
 
 /// The word for a value.
-pub(super) fn word<T: Word + PartialEq>(value: &T) -> &'static str {
+pub(super) fn word<T: SettingEnum + PartialEq>(value: &T) -> &'static str {
     T::WORDS.iter().find(|(_, known)| known == value).map_or("", |(word, _)| word)
 }
 
 /// The value of a word.
-pub(super) fn choice<T: Word + Clone>(text: &str) -> Result<T, String> {
+pub(super) fn choice<T: SettingEnum + Clone>(text: &str) -> Result<T, String> {
     let text = text.trim();
     let found = T::WORDS.iter().find(|(word, _)| text.eq_ignore_ascii_case(word));
     found.map(|(_, value)| value.clone()).ok_or_else(|| {

@@ -2,6 +2,9 @@
 
 const users = (count, shown) => `${shown} ${count === 1 ? 'user matches' : 'users match'}`;
 
+// Counts are already formatted for people.
+const some = (count, one, many) => `${count} ${count === '1' ? one : many}`;
+
 export const common = {
   none: '–',
   never: 'never',
@@ -288,7 +291,7 @@ export const userList = {
   selectAll: 'Select all on this page',
   exportCsv: 'Export CSV',
   exportJsonLines: 'Export JSON Lines',
-  exported: (count) => `${count} users were exported.`,
+  exported: (count) => `${some(count, 'user was', 'users were')} exported.`,
   showAll: 'Show all users',
 };
 
@@ -323,17 +326,17 @@ export const bulk = {
   selected: (count) => `${count} selected`,
   actions: { approve: 'Approve', deactivate: 'Deactivate', endSessions: 'End sessions', delete: 'Delete' },
   titles: {
-    deactivate: (count) => `Deactivate ${count} users?`,
-    endSessions: (count) => `End all sessions of ${count} users?`,
-    delete: (count) => `Delete ${count} users permanently?`,
+    deactivate: (count) => `Deactivate ${some(count, 'user', 'users')}?`,
+    endSessions: (count) => `End all sessions of ${some(count, 'user', 'users')}?`,
+    delete: (count) => `Delete ${some(count, 'user', 'users')} permanently?`,
   },
   done: {
-    approve: (count) => `${count} users can sign in now.`,
-    deactivate: (count) => `${count} users were deactivated.`,
-    endSessions: (count) => `The sessions of ${count} users were ended.`,
-    delete: (count) => `${count} users were deleted.`,
+    approve: (count) => `${some(count, 'user', 'users')} can sign in now.`,
+    deactivate: (count) => `${some(count, 'user was', 'users were')} deactivated.`,
+    endSessions: (count) => `The sessions of ${some(count, 'user', 'users')} were ended.`,
+    delete: (count) => `${some(count, 'user was', 'users were')} deleted.`,
   },
-  failed: (count, list) => `${count} users failed. ${list}`,
+  failed: (count, list) => `${some(count, 'user', 'users')} failed. ${list}`,
   andMore: (names, count) => `${names} and ${count} more`,
   clear: 'Clear selection',
 };
@@ -342,7 +345,7 @@ export const newUser = {
   title: 'New user',
   submit: 'Create',
   method: 'Password setup',
-  methods: { link: 'Send a one-time link', password: 'Set a password now' },
+  methods: { link: 'Create a one-time link', password: 'Set a password now' },
   linkHint: 'You get a link. Give it to the user to choose a password.',
   active: 'Active: can sign in right away',
   superuser: 'Superuser: can manage all accounts',
@@ -572,7 +575,7 @@ export const audit = {
   from: 'From',
   to: 'To',
   download: 'Download CSV',
-  downloaded: (count) => `${count} entries were downloaded.`,
+  downloaded: (count) => `${some(count, 'entry was', 'entries were')} downloaded.`,
   range: (from, to, total) => `${from} to ${to} of ${total} entries`,
   none: 'No entries match.',
   showAll: 'Show all entries',

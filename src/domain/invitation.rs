@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::domain::clock::{Timestamp, rfc3339};
-use crate::domain::username::{Username, fold_typed};
+use crate::domain::username::{Username, fold_input};
 
 /// The most invitations that can be open at once.
 pub const MAX_OPEN: u32 = 100;
@@ -41,7 +41,7 @@ impl Invitation {
 
     /// Reports whether an account of this name can be created with it.
     pub fn allows(&self, username: &Username) -> bool {
-        self.username.as_deref().is_none_or(|wanted| fold_typed(wanted).as_deref() == Some(username.folded()))
+        self.username.as_deref().is_none_or(|wanted| fold_input(wanted).as_deref() == Some(username.folded()))
     }
 
     /// Describes it for the audit log.

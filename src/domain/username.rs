@@ -71,7 +71,7 @@ impl Username {
 
     /// Reports whether `text` is this name in any case and Unicode form.
     pub fn matches(&self, text: &str) -> bool {
-        fold_typed(text).is_some_and(|folded| folded == self.folded)
+        fold_input(text).is_some_and(|folded| folded == self.folded)
     }
 }
 
@@ -83,7 +83,7 @@ impl fmt::Display for Username {
 
 /// Trims and folds a typed name. Returns `None` if no name has these characters: PostgreSQL takes no U+0000. Nor if it is
 /// longer than any name; folding it could take a thousand times as long as reading it.
-pub fn fold_typed(typed: &str) -> Option<String> {
+pub fn fold_input(typed: &str) -> Option<String> {
     let typed = typed.trim();
     if is_too_long(typed) || typed.contains('\0') { None } else { Some(fold(typed)) }
 }
@@ -198,14 +198,14 @@ pub(crate) mod tests {
         let long = "\u{fdfa}".repeat(64 * 1024 / 3);
         let name = Username::parse("ada").unwrap();
         let folded = folded_by(|| {
-            assert_eq!(fold_typed(&long), None);
+            assert_eq!(fold_input(&long), None);
             assert_eq!(Username::parse(&long), Err(UsernameError::TooLong));
             assert!(!name.matches(&long));
         });
         assert_eq!(folded, 0);
-        assert_eq!(folded_by(|| drop(fold_typed(" ada "))), 3);
-        assert_eq!(fold_typed(&"x".repeat(255)), Some("x".repeat(255)));
-        assert_eq!(fold_typed(&"x".repeat(256)), None);
+        assert_eq!(folded_by(|| drop(fold_input(" ada "))), 3);
+        assert_eq!(fold_input(&"x".repeat(255)), Some("x".repeat(255)));
+        assert_eq!(fold_input(&"x".repeat(256)), None);
     }
 
     #[test]

@@ -30,16 +30,16 @@ const MAX_AGE: TimeDelta = TimeDelta::hours(24);
 
 /// The id of the entry that is being sent, or 0.
 #[derive(Clone, Debug, Default)]
-pub struct InFlight(Arc<AtomicI64>);
+pub struct SendingEvent(Arc<AtomicI64>);
 
-impl InFlight {
+impl SendingEvent {
     /// Lets the next start send the event that wasn't sent when this one stopped.
-    pub async fn give_back(&self, job: &JobContext) {
+    pub async fn requeue(&self, job: &JobContext) {
         let id = self.0.swap(0, Ordering::Relaxed);
         if id == 0 {
             return;
         }
-        if let Err(error) = job.db.write(move |connection| event_position::give_back(connection, id)).await {
+        if let Err(error) = job.db.write(move |connection| event_position::requeue(connection, id)).await {
             log::warn!("an event wasn't sent before the server stopped: {}", error.described());
         }
     }
@@ -57,7 +57,7 @@ pub async fn init_position(job: &JobContext) -> Result<i64, StoreError> {
 }
 
 /// Sends the events after `position`. Runs until it is aborted.
-pub async fn run(job: JobContext, position: i64, in_flight: InFlight) {
+pub async fn run(job: JobContext, position: i64, in_flight: SendingEvent) {
     let Some(target) = job.config.on_event.clone() else { return };
     let sender = match EventSender::start(target, job.config.on_event_secret.clone()) {
         Ok(sender) => sender,
@@ -80,7 +80,7 @@ pub async fn run(job: JobContext, position: i64, in_flight: InFlight) {
 async fn send_new(
     job: &JobContext,
     sender: &EventSender,
-    in_flight: &InFlight,
+    in_flight: &SendingEvent,
     position: &mut i64,
 ) -> Result<(), StoreError> {
     loop {

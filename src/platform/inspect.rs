@@ -86,7 +86,7 @@ pub fn listener(port: u16) -> Option<(u32, String)> {
 
 /// Free space on a file system for this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Space {
+pub struct DiskSpace {
     /// Bytes.
     pub bytes: u64,
     /// Files; `None` if the file system has no limit on them.
@@ -94,12 +94,12 @@ pub struct Space {
 }
 
 /// The free space where `path` is.
-pub fn space(path: &Path) -> io::Result<Option<Space>> {
+pub fn space(path: &Path) -> io::Result<Option<DiskSpace>> {
     #[cfg(unix)]
     {
         let found = rustix::fs::statvfs(path)?;
         let files = (found.f_files > 0).then_some(found.f_favail);
-        Ok(Some(Space { bytes: found.f_bavail.saturating_mul(found.f_frsize), files }))
+        Ok(Some(DiskSpace { bytes: found.f_bavail.saturating_mul(found.f_frsize), files }))
     }
     #[cfg(not(unix))]
     {

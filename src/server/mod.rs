@@ -265,7 +265,7 @@ impl Server {
         let connections = actix_web::rt::spawn(connection_limits::run_sweep(self.limits));
         let watchdog =
             self.watchdog.map(|(ticks, timeout)| actix_web::rt::spawn(watchdog::run(self.job.clone(), ticks, timeout)));
-        let in_flight = events::InFlight::default();
+        let in_flight = events::SendingEvent::default();
         let events = actix_web::rt::spawn(events::run(self.job.clone(), self.event_position, in_flight.clone()));
         let stop = CancelFlag::default();
         let backups = actix_web::rt::spawn(scheduled_backups::run(self.job.clone(), stop.clone()));
@@ -275,7 +275,7 @@ impl Server {
             log::error!("scheduled backups ended with an error: {error}");
         }
         events.abort();
-        in_flight.give_back(&self.job).await;
+        in_flight.requeue(&self.job).await;
         flusher.abort();
         sweeper.abort();
         connections.abort();

@@ -54,7 +54,7 @@ pub async fn load(config: &Config, db: &Db, now: Timestamp) -> Result<Secret, Se
             return Err(SecretKeyStartError::Other);
         }
         let texts = db.read::<_, StoreError, _>(EncryptedTexts::read).await?;
-        let lost = LostTexts::of(&texts, &[&key]);
+        let lost = UndecryptableSecrets::of(&texts, &[&key]);
         log::warn!(
             "the secret key has changed since this database was last used: everyone must sign in again, and {lost} \
              can't be read; restore the old key, or run `usher rotate-secret`"
@@ -73,24 +73,24 @@ pub fn read_existing(config: &Config) -> Result<Option<Secret>, SecretKeyError> 
 
 /// What in the data directory's database its secret key can't decrypt; `None` if the two match. No process may have the
 /// database open.
-pub fn lost_texts(config: &Config) -> Result<Option<LostTexts>, SecretKeyStartError> {
+pub fn count_undecryptable(config: &Config) -> Result<Option<UndecryptableSecrets>, SecretKeyStartError> {
     let (known, texts) = stored::read_from_file(&config.data_dir.join(DATABASE_FILE))?;
     let key = read_existing(config)?;
     let matches = known.is_none_or(|known| key.as_ref().map(fingerprint) == Some(known));
-    let lost = LostTexts::of(&texts, &key.iter().collect::<Vec<_>>());
+    let lost = UndecryptableSecrets::of(&texts, &key.iter().collect::<Vec<_>>());
     Ok(if matches && lost.is_empty() { None } else { Some(lost) })
 }
 
 /// How many encrypted texts can't be decrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LostTexts {
+pub struct UndecryptableSecrets {
     /// The stored store keys.
     pub store_keys: usize,
     /// The authenticator apps.
     pub authenticator_apps: usize,
 }
 
-impl LostTexts {
+impl UndecryptableSecrets {
     /// Counts what none of these secret keys can decrypt.
     pub fn of(texts: &EncryptedTexts, secret_keys: &[&Secret]) -> Self {
         Self {
@@ -104,7 +104,7 @@ impl LostTexts {
     }
 }
 
-impl fmt::Display for LostTexts {
+impl fmt::Display for UndecryptableSecrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} stored store keys and {} authenticator apps", self.store_keys, self.authenticator_apps)
     }

@@ -36,6 +36,6 @@ pub fn claim(connection: &Connection, previous: i64, id: i64) -> Result<bool, St
 }
 
 /// Moves the position before an entry that was claimed last and wasn't sent.
-pub fn give_back(connection: &Connection, id: i64) -> Result<(), StoreError> {
+pub fn requeue(connection: &Connection, id: i64) -> Result<(), StoreError> {
     connection.run("UPDATE event_position SET audit_id = ?1 - 1 WHERE audit_id = ?1", bind![id]).map(drop)
 }

@@ -6,7 +6,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::optins::OptIns;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
-use crate::domain::username::{fold_typed, sort_key};
+use crate::domain::username::{fold_input, sort_key};
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::value::{Row, bind};
@@ -22,7 +22,7 @@ pub fn find(connection: &Connection, id: Uuid) -> Result<Option<User>, StoreErro
 /// Returns the user whose name is `typed`, in any case and Unicode form, with the password's hash.
 pub fn find_by_name(connection: &Connection, typed: &str) -> Result<Option<(User, PasswordHash)>, StoreError> {
     const SQL: &str = concat!("SELECT ", user_columns!(), ", users.password_hash FROM users WHERE username_folded = ?");
-    let Some(folded) = fold_typed(typed) else { return Ok(None) };
+    let Some(folded) = fold_input(typed) else { return Ok(None) };
     connection.maybe(SQL, bind![&folded], with_hash)
 }
 

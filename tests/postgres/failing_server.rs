@@ -184,7 +184,7 @@ fn with_another_password_requests_get_503_and_then_usher_goes_on_by_itself() {
 
 #[needs(root)]
 #[test]
-fn when_postgresqls_disk_is_full_what_is_acknowledged_is_there_and_usher_goes_on_by_itself() {
+fn a_full_disk_of_postgresql_loses_nothing_acknowledged() {
     let cluster = Cluster::on_small_disk("-c max_wal_size=48MB -c min_wal_size=32MB");
     let server = Server::with().set("database", &cluster.address("usher")).start();
     let admin = server.admin();

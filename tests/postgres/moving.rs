@@ -185,7 +185,7 @@ fn sessions_keys_and_etags_survive_a_move_to_postgresql_and_back() {
 }
 
 #[test]
-fn a_move_to_postgresql_refuses_a_running_server_and_what_it_cannot_move_and_writes_nothing() {
+fn a_refused_move_to_postgresql_writes_nothing() {
     let (dir, target) = (filled(), empty());
     let to = ["move", "--to", &target];
     let server = sqlite(&dir, &[]).start();

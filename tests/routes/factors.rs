@@ -120,7 +120,7 @@ fn a_superusers_api_key_removes_factors_of_others_but_not_its_owners() {
 }
 
 #[test]
-fn removing_a_factor_checks_permission_and_existence_before_the_password_and_needs_no_body() {
+fn removing_a_factor_checks_permission_before_the_password() {
     let (server, admin, id) = with_alice(&[]);
     let access = server.login(ALICE.0, ALICE.1).access;
     let other = server.member(&admin, "bob").1.access;

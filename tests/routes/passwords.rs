@@ -71,7 +71,7 @@ fn guessing_the_current_password_is_throttled_like_a_sign_in() {
 }
 
 #[test]
-fn a_session_of_an_account_with_a_second_factor_needs_the_current_password_for_a_new_one() {
+fn with_a_second_factor_a_new_password_needs_the_current_one() {
     const NEEDED: &str = "Enter your current password, or sign in with a passkey";
     let (server, admin, id) = with_alice(&[]);
     let alice = server.login(ALICE.0, ALICE.1).access;

@@ -9,7 +9,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::new_username::check_new;
 use crate::domain::secret::{Fingerprint, Secret};
 use crate::server::database;
-use crate::server::secret_key::{LostTexts, owners, unreadable};
+use crate::server::secret_key::{UndecryptableSecrets, owners, unreadable};
 use crate::store::backup::retention;
 use crate::store::inspection::Inspection;
 use crate::store::secret_key::EncryptedText;
@@ -158,7 +158,7 @@ fn check_secret_key(config: &Config, inspection: Option<&Inspection>, report: &m
     match (key, known) {
         (None, Some(known)) if is_next(dir, known) => rotation_interrupted(report),
         (None, Some(_)) => {
-            let lost = LostTexts::of(&texts, &[]);
+            let lost = UndecryptableSecrets::of(&texts, &[]);
             let found = format!("{} is missing, and {lost} can't be read", dir.join(SECRET_KEY_FILE).display());
             report.problem(SECRET, found, remedy);
             check_authenticator_apps(None, &texts.authenticator_apps, report);
@@ -168,7 +168,7 @@ fn check_secret_key(config: &Config, inspection: Option<&Inspection>, report: &m
             if config.secret_key.is_none() && is_next(dir, known) {
                 return rotation_interrupted(report);
             }
-            let lost = LostTexts::of(&texts, &[&key]);
+            let lost = UndecryptableSecrets::of(&texts, &[&key]);
             let found = format!(
                 "the key {} is not the database's key: no session is valid, and {lost} can't be read",
                 key_source(config)

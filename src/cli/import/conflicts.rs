@@ -66,11 +66,11 @@ pub struct ImportPlan {
     /// What isn't imported.
     pub notices: Vec<ImportNotice>,
     /// The reset links of new accounts.
-    pub links: Vec<NewLinkOf>,
+    pub links: Vec<ImportedResetLink>,
 }
 
 /// The reset link of a new account.
-pub struct NewLinkOf {
+pub struct ImportedResetLink {
     /// The account.
     pub user_id: Uuid,
     /// Its name.

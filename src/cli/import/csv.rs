@@ -16,7 +16,7 @@ use crate::auth::{password_policy, random};
 use crate::cli::Failure;
 use crate::cli::context::{CommandError, Context};
 use crate::cli::import::ImportOptions;
-use crate::cli::import::conflicts::{ImportNotice, ImportPlan, NewLinkOf, shown};
+use crate::cli::import::conflicts::{ImportNotice, ImportPlan, ImportedResetLink, shown};
 use crate::cli::interrupt::Interrupted;
 use crate::cli::progress::Progress;
 use crate::domain::cancel_flag::CancelFlag;
@@ -84,7 +84,7 @@ pub async fn plan(
     let mut plan = ImportPlan::default();
     for (index, Row { user, credential, .. }) in rows.into_iter().enumerate() {
         if matches!(credential, Credential::Link) {
-            plan.links.push(NewLinkOf {
+            plan.links.push(ImportedResetLink {
                 user_id: user.id,
                 username: user.username.to_string(),
                 link: NewLink::generate()?,
@@ -179,13 +179,13 @@ fn columns(header: &StringRecord) -> Result<[Option<usize>; 5], Failure> {
     Ok([of(username)?, of(password)?, of(hash)?, of(active)?, of(superuser)?])
 }
 
-type Fault = (&'static str, String);
+type CellError = (&'static str, String);
 
 fn parse_row(
     record: &StringRecord,
     columns: &[Option<usize>; 5],
     context: &Context<'_>,
-) -> Result<(User, Credential), Fault> {
+) -> Result<(User, Credential), CellError> {
     let [name, password, hash, active, superuser] =
         columns.map(|column| column.and_then(|at| record.get(at)).unwrap_or_default());
     let invalid = |error: &dyn std::fmt::Display| ("username", error.to_string());

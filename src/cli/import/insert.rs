@@ -3,7 +3,7 @@
 use crate::cli::Failure;
 use crate::cli::context::{Context, audit_event};
 use crate::cli::import::UnreadableParts;
-use crate::cli::import::conflicts::{ImportPlan, NewLinkOf};
+use crate::cli::import::conflicts::{ImportPlan, ImportedResetLink};
 use crate::cli::interrupt::{Interrupted, run_blocking};
 use crate::cli::progress::Progress;
 use crate::domain::audit::{Action, Event};
@@ -72,7 +72,7 @@ pub async fn insert_all(
                 return Err(InsertError::Conflict);
             }
         }
-        for NewLinkOf { user_id, username, link } in &plan.links {
+        for ImportedResetLink { user_id, username, link } in &plan.links {
             reset_links::replace(connection, *user_id, &link.hash, now, now + VALID_FOR)?;
             let target = Some((*user_id, username.clone()));
             audit::insert(connection, &Event { target, ..audit_event(Action::ResetLinkMade) }, now)?;

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::auth::link_token::LinkPage;
 use crate::cli::Failure;
 use crate::cli::import::ImportOptions;
-use crate::cli::import::conflicts::{self, ImportPlan, NewLinkOf, shown};
+use crate::cli::import::conflicts::{self, ImportPlan, ImportedResetLink, shown};
 use crate::cli::output::{AlreadyPrinted, counted, print_result};
 use crate::store::transfer::import::{Completion, ImportedAccount};
 
@@ -14,7 +14,7 @@ pub fn print(plan: &ImportPlan, options: ImportOptions, server_url: &str, json: 
     let ImportPlan { accounts: imported, completions, notices, links } = plan;
     // A dry run stores no links.
     let links = if options.dry_run { &[][..] } else { links };
-    let link = |new: &NewLinkOf| new.link.url(server_url, LinkPage::Reset);
+    let link = |new: &ImportedResetLink| new.link.url(server_url, LinkPage::Reset);
     let keys: usize = imported.iter().map(|account| account.keys.len()).sum();
     let store_keys = imported.iter().filter(|account| account.user.store_api_key.is_some()).count();
     let verb = if options.dry_run { "would be imported" } else { "imported" };

@@ -4,7 +4,7 @@ use crate::domain::caller::Duty;
 use crate::http::models::{SessionResponse, UserRead};
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::caller::Authenticate;
-use crate::http::pipeline::credentials::{Authenticated, Credentials, Unchecked};
+use crate::http::pipeline::credentials::{Authenticated, Credentials, UncheckedCredential};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::request::{NoInput, Request};
 use crate::http::pipeline::response::Response;
@@ -26,7 +26,7 @@ impl Authenticate for CurrentSession {
     const NEEDS_CREDENTIALS: bool = false;
 
     async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
-        let Ok(token) = Unchecked::access_token(app, credentials) else { return Ok(Self(None)) };
+        let Ok(token) = UncheckedCredential::access_token(app, credentials) else { return Ok(Self(None)) };
         match token.look_up(app, credentials.now).await {
             Ok(caller) => Ok(Self(Some(caller))),
             Err(error @ ApiError::Store(_)) => Err(error),

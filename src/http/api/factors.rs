@@ -8,7 +8,7 @@ use crate::domain::second_factor::Factor;
 use crate::http::models::Detail;
 use crate::http::models::factors::{FactorRead, FactorsResponse};
 use crate::http::pipeline::body::BodyKind;
-use crate::http::pipeline::caller::SignedInWithoutFactor;
+use crate::http::pipeline::caller::SignedInFactorPending;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::factor_owner::{
     CurrentPassword, TAG, check_password, factor_name, find_factor, prove_owner, rp_id,
@@ -50,7 +50,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn list(request: Request<SignedInWithoutFactor, UserId>) -> Result<Response, ApiError> {
+async fn list(request: Request<SignedInFactorPending, UserId>) -> Result<Response, ApiError> {
     let UserId(id) = request.input;
     request.caller.may_act_on(id)?;
     policy::may_read(&request.caller, id)?;
@@ -93,7 +93,7 @@ impl Input for FactorName {
 }
 
 async fn rename(
-    request: Request<SignedInWithoutFactor, ((UserId, FactorId), FactorName)>,
+    request: Request<SignedInFactorPending, ((UserId, FactorId), FactorName)>,
 ) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input: ((UserId(user_id), FactorId(id)), FactorName { name }) } = request;
     policy::may_manage_factors(&caller, user_id)?;
@@ -114,7 +114,7 @@ async fn rename(
 }
 
 async fn remove(
-    request: Request<Recent<SignedInWithoutFactor>, ((UserId, FactorId), CurrentPassword)>,
+    request: Request<Recent<SignedInFactorPending>, ((UserId, FactorId), CurrentPassword)>,
 ) -> Result<Response, ApiError> {
     let ((UserId(user_id), FactorId(id)), input) = &request.input;
     let (user_id, id) = (*user_id, *id);

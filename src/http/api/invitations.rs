@@ -8,7 +8,7 @@ use crate::domain::user::User;
 use crate::http::models::invitations::{
     InvitationCheck, InvitationMade, InvitationRead, InvitationsResponse, NewInvitation,
 };
-use crate::http::models::link_token::{AccountByLink, LinkToken};
+use crate::http::models::link_token::{LinkSignUp, LinkToken};
 use crate::http::models::user_inputs::UserCreate;
 use crate::http::models::{Detail, UserRead};
 use crate::http::pipeline::attempt::{SignUp, SignUpKey};
@@ -115,8 +115,8 @@ async fn check(request: Request<Anyone, LinkToken>) -> Result<Response, ApiError
     Ok(Response::json(&InvitationCheck { username: found.username.as_deref(), expires_at: found.expires_at }))
 }
 
-async fn accept(request: Request<Anyone, AccountByLink>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: AccountByLink { token, user }, .. } = request;
+async fn accept(request: Request<Anyone, LinkSignUp>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: LinkSignUp { token, user }, .. } = request;
     let sha256 = hash_of(&token)?;
     let sign_up = SignUp::begin(&app, client.address);
     let key = sign_up.as_ref().map(SignUp::key);

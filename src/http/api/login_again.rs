@@ -16,7 +16,7 @@ use crate::domain::session::Session;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::attempt::Attempt;
 use crate::http::pipeline::body::BodyKind;
-use crate::http::pipeline::caller::SignedInWithDuty;
+use crate::http::pipeline::caller::SignedInAnyDuty;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::cookies::CookieJar;
 use crate::http::pipeline::error::ApiError;
@@ -50,8 +50,8 @@ pub fn routes() -> Vec<Route> {
 
 /// What proves who is calling: the password, a code, or a passkey's answer to a challenge.
 #[derive(ToSchema)]
-#[schema(title = "Proof of the present user")]
-#[expect(dead_code, reason = "the fields describe the body; `Proof` is what is read from it")]
+#[schema(title = "ReauthenticationProof of the present user")]
+#[expect(dead_code, reason = "the fields describe the body; `ReauthenticationProof` is what is read from it")]
 struct ProofBody {
     password: Option<String>,
     /// Six digits of an authenticator app, or a recovery code.
@@ -63,13 +63,13 @@ struct ProofBody {
     credential: Option<Value>,
 }
 
-enum Proof {
+enum ReauthenticationProof {
     Password(Secret),
     Code(Secret),
     Passkey { challenge: Secret, assertion: Box<Assertion> },
 }
 
-impl Input for Proof {
+impl Input for ReauthenticationProof {
     const BODY: BodyKind = BodyKind::Json;
 
     fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
@@ -89,16 +89,18 @@ impl Input for Proof {
     }
 }
 
-async fn again(request: Request<SignedInWithDuty, Proof>) -> Result<Response, ApiError> {
+async fn again(request: Request<SignedInAnyDuty, ReauthenticationProof>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input: proof } = request;
     let old = policy::may_sign_in_again(&caller)?;
-    if !matches!(proof, Proof::Password(_)) {
+    if !matches!(proof, ReauthenticationProof::Password(_)) {
         second_factor::require_offered(&app)?;
     }
     let attempt = Attempt::begin(&app, caller.user.username.as_str(), client.address).await;
     let (keys, id) = (attempt.as_ref().and_then(Attempt::keys), caller.user.id);
     let is_right_password = match &proof {
-        Proof::Password(password) => is_right_password(&app, &client, attempt.as_ref(), id, password, now).await?,
+        ReauthenticationProof::Password(password) => {
+            is_right_password(&app, &client, attempt.as_ref(), id, password, now).await?
+        }
         _ => false,
     };
     let event = Event::new(caller.actor(&client), Action::LoggedInAgain);
@@ -107,17 +109,19 @@ async fn again(request: Request<SignedInWithDuty, Proof>) -> Result<Response, Ap
     let answered = caller.write(&app, move |connection| {
         keys.map_or(Ok(()), |keys| keys.confirm(connection, Some(id), now))?;
         let used = match proof {
-            Proof::Password(_) if is_right_password => Ok(None),
-            Proof::Password(_) => Err(ApiError::WrongCurrentPassword),
-            Proof::Code(code) => second_factor::find_code(connection, &state, id, &code, now)?
+            ReauthenticationProof::Password(_) if is_right_password => Ok(None),
+            ReauthenticationProof::Password(_) => Err(ApiError::WrongCurrentPassword),
+            ReauthenticationProof::Code(code) => second_factor::find_code(connection, &state, id, &code, now)?
                 .map(|factor| Some((factor, None)))
                 .ok_or(ApiError::WrongCode),
-            Proof::Passkey { challenge, assertion } => passkey_sign_in::open(&state, &from, &challenge, now)
-                .and_then(|challenge| check_passkey(connection, &state, id, challenge, &assertion))
-                .map(Some),
+            ReauthenticationProof::Passkey { challenge, assertion } => {
+                passkey_sign_in::open(&state, &from, &challenge, now)
+                    .and_then(|challenge| check_passkey(connection, &state, id, challenge, &assertion))
+                    .map(Some)
+            }
         };
         let used = used.and_then(|used| use_up(connection, id, used, now));
-        let detail = used.as_ref().err().and_then(second_factor::alarming_detail).map(str::to_owned);
+        let detail = used.as_ref().err().and_then(second_factor::audit_detail).map(str::to_owned);
         match used.map_err(ApiError::while_signed_in) {
             Ok(what) => {
                 let (session, user) = sessions::find(connection, old, now)?.ok_or(ApiError::SessionEnded)?;

@@ -12,7 +12,7 @@ use crate::domain::second_factor::FactorKind;
 use crate::domain::secret::Secret;
 use crate::http::models::factors::{FactorRead, PasskeyOptions};
 use crate::http::pipeline::body::BodyKind;
-use crate::http::pipeline::caller::SignedInWithoutFactor;
+use crate::http::pipeline::caller::SignedInFactorPending;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::factor_owner::{
     CurrentPassword, TAG, end_sessions_before_first_factor, factor_name, find_factor, may_add_to, prove_owner,
@@ -45,7 +45,7 @@ pub fn routes() -> Vec<Route> {
 }
 
 async fn passkey_options(
-    request: Request<Recent<SignedInWithoutFactor>, (UserId, CurrentPassword)>,
+    request: Request<Recent<SignedInFactorPending>, (UserId, CurrentPassword)>,
 ) -> Result<Response, ApiError> {
     let (UserId(user_id), input) = &request.input;
     let user_id = *user_id;
@@ -109,7 +109,7 @@ impl Input for NewPasskey {
     }
 }
 
-async fn add_passkey(request: Request<SignedInWithoutFactor, (UserId, NewPasskey)>) -> Result<Response, ApiError> {
+async fn add_passkey(request: Request<SignedInFactorPending, (UserId, NewPasskey)>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input: (UserId(user_id), input) } = request;
     let own_session = may_add_to(&app, &caller, user_id)?;
     let (state, actor, user) = (app.clone(), caller.actor(&client), caller.user.clone());

@@ -6,7 +6,7 @@ use crate::auth::recovery_code;
 use crate::domain::audit::{Action, Event};
 use crate::domain::secret::Secret;
 use crate::http::models::factors::RecoveryCodes;
-use crate::http::pipeline::caller::SignedInWithoutFactor;
+use crate::http::pipeline::caller::SignedInFactorPending;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::factor_owner::{CurrentPassword, TAG, may_add_to, prove_owner};
 use crate::http::pipeline::recent_sign_in::Recent;
@@ -26,7 +26,7 @@ pub fn routes() -> Vec<Route> {
 }
 
 async fn make_recovery_codes(
-    request: Request<Recent<SignedInWithoutFactor>, (UserId, CurrentPassword)>,
+    request: Request<Recent<SignedInFactorPending>, (UserId, CurrentPassword)>,
 ) -> Result<Response, ApiError> {
     let (UserId(user_id), input) = &request.input;
     let user_id = *user_id;

@@ -154,7 +154,7 @@ fn record_wrong_answer(
     now: Timestamp,
 ) -> Result<(), ApiError> {
     keys.map_or(Ok(()), |keys| keys.failed(connection, Some(user.id), now))?;
-    let detail = second_factor::alarming_detail(wrong).unwrap_or("wrong second factor");
+    let detail = second_factor::audit_detail(wrong).unwrap_or("wrong second factor");
     let event = Event::new(client.actor(), Action::LoggedIn).target(user).detail(detail).failed();
     Ok(audit::record(connection, &event, now)?)
 }

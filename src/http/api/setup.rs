@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::domain::audit::{Action, Event};
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
-use crate::http::models::link_token::{AccountByLink, LinkToken};
+use crate::http::models::link_token::{LinkSignUp, LinkToken};
 use crate::http::models::user_inputs::UserCreate;
 use crate::http::models::{Detail, UserRead};
 use crate::http::pipeline::app::App;
@@ -48,8 +48,8 @@ async fn check_token(app: &App, token: &Secret) -> Result<(), ApiError> {
     if matches { Ok(()) } else { Err(ApiError::InvalidSetupToken) }
 }
 
-async fn set_up(request: Request<Anyone, AccountByLink>) -> Result<Response, ApiError> {
-    let Request { app, now, client, input: AccountByLink { token, user }, .. } = request;
+async fn set_up(request: Request<Anyone, LinkSignUp>) -> Result<Response, ApiError> {
+    let Request { app, now, client, input: LinkSignUp { token, user }, .. } = request;
     check_token(&app, &token).await?;
     let UserCreate { username, password, optins } = user?;
     let hash = app.hasher.hash(&password, client.address).await?;

@@ -13,7 +13,7 @@ use crate::domain::secret::Secret;
 use crate::http::models::factors::{FactorRead, NewTotp};
 use crate::http::pipeline::attempt::Attempt;
 use crate::http::pipeline::body::BodyKind;
-use crate::http::pipeline::caller::SignedInWithoutFactor;
+use crate::http::pipeline::caller::SignedInFactorPending;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::factor_owner::{
     CurrentPassword, TAG, end_sessions_before_first_factor, find_factor, may_add_to, prove_owner, refuse_too_many,
@@ -54,7 +54,7 @@ pub fn routes() -> Vec<Route> {
 }
 
 async fn add_totp(
-    request: Request<Recent<SignedInWithoutFactor>, (UserId, CurrentPassword)>,
+    request: Request<Recent<SignedInFactorPending>, (UserId, CurrentPassword)>,
 ) -> Result<Response, ApiError> {
     let (UserId(user_id), input) = &request.input;
     let user_id = *user_id;
@@ -105,7 +105,7 @@ impl Input for FirstCode {
     }
 }
 
-async fn confirm_totp(request: Request<SignedInWithoutFactor, (UserId, FirstCode)>) -> Result<Response, ApiError> {
+async fn confirm_totp(request: Request<SignedInFactorPending, (UserId, FirstCode)>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input: (UserId(user_id), FirstCode { code }) } = request;
     let own_session = may_add_to(&app, &caller, user_id)?;
     let attempt = Attempt::begin(&app, caller.user.username.as_str(), client.address).await;

@@ -15,7 +15,7 @@ use crate::http::models::user_list::{UserFilter, UserInclude};
 use crate::http::models::{UserDeleted, UserRead, UsersResponse};
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::attempt::{SignUp, SignUpKey};
-use crate::http::pipeline::caller::{Deleter, MaybeSignedIn, SignedIn, SignedInWithDuty, Superuser};
+use crate::http::pipeline::caller::{MaybeSignedIn, SignedIn, SignedInAnyDuty, Superuser, UserDeleter};
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::deferred::Deferred;
 use crate::http::pipeline::error::ApiError;
@@ -146,7 +146,7 @@ async fn list(request: Request<Deferred<Superuser>, UserFilter>) -> Result<Respo
     Ok(Response::json(&UsersResponse { total_count, users, deletion_requests }))
 }
 
-async fn whoami(request: Request<SignedInWithDuty, NoInput>) -> Result<Response, ApiError> {
+async fn whoami(request: Request<SignedInAnyDuty, NoInput>) -> Result<Response, ApiError> {
     Ok(Response::json(&UserRead::from(&request.caller.user)))
 }
 
@@ -239,7 +239,7 @@ async fn checked_hash(
     Ok(Some(app.hasher.hash(password, Requester { address: client.address, is_known: true }).await?))
 }
 
-async fn delete(request: Request<Recent<Deleter>, UserId>) -> Result<Response, ApiError> {
+async fn delete(request: Request<Recent<UserDeleter>, UserId>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input: UserId(id) } = request;
     policy::may_delete(&caller, id)?;
     let actor = caller.actor(&client);

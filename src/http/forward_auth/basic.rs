@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
-use crate::domain::username::fold_typed;
+use crate::domain::username::fold_input;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::attempt;
 use crate::http::pipeline::client::Client;
@@ -44,7 +44,7 @@ impl BasicCredentials {
     /// [`ApiError::TooManyRequests`] after many wrong ones from one network.
     pub async fn user(self, app: &Data<App>, client: &Client, now: Timestamp) -> Result<Option<User>, ApiError> {
         match credentials::by_api_key(app, self.key.expose(), now).await {
-            Ok(caller) if fold_typed(&self.name).as_deref() == Some(caller.user.username.folded()) => {
+            Ok(caller) if fold_input(&self.name).as_deref() == Some(caller.user.username.folded()) => {
                 Ok(Some(caller.into_user()))
             }
             Err(error @ ApiError::Store(_)) => Err(error),

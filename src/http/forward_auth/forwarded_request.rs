@@ -1,5 +1,5 @@
-//! The request that a proxy asks about, read from its headers: the site, and whether a browser is_navigation to it. Proxies use
-//! two sets of headers, and clients can send either. A header that is repeated or contradicts another is rejected.
+//! The request that a proxy asks about, read from its headers: the site, and whether a browser navigates to it. Proxies
+//! use two sets of headers, and clients can send either. A header that is repeated or contradicts another is rejected.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -33,7 +33,7 @@ const METHOD: &str = "x-forwarded-method";
 pub struct ForwardedRequest {
     /// The site that it is for.
     pub site: Site,
-    /// Whether a browser is_navigation to a page, as opposed to a program or a part of a page.
+    /// Whether a browser navigates to a page, as opposed to a program or a part of a page.
     pub is_navigation: bool,
     /// Whether it is a GET or HEAD, so that a browser can be redirected back.
     pub is_safe: bool,
@@ -151,7 +151,7 @@ fn split(url: &str) -> Option<(Site, String)> {
     Some((Site::parse(scheme, &rest[..end])?, rest[end..].to_owned()))
 }
 
-/// Whether a browser is_navigation to a page. Over HTTPS it says so itself (Fetch Metadata); otherwise, `Accept` decides.
+/// Whether a browser navigates to a page. Over HTTPS, Fetch Metadata says so; otherwise `Accept` decides.
 fn is_navigation(headers: &HeaderMap) -> bool {
     let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(mode) = value("sec-fetch-mode") {

@@ -49,13 +49,13 @@ struct NewAccount {
 }
 
 /// The body of a route that creates an account by a link. Its fields have the right types.
-pub struct AccountByLink {
+pub struct LinkSignUp {
     pub token: Secret,
     /// The error is for the handler to send, once the token is checked.
     pub user: Result<UserCreate, Rejected>,
 }
 
-impl Input for AccountByLink {
+impl Input for LinkSignUp {
     const BODY: BodyKind = BodyKind::Json;
 
     fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {

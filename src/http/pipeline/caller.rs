@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::domain::caller::Duty;
 use crate::domain::clock::Timestamp;
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::credentials::{Authenticated, Credentials, Unchecked};
+use crate::http::pipeline::credentials::{Authenticated, Credentials, UncheckedCredential};
 use crate::http::pipeline::denied_log;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::generation::Generation;
@@ -59,10 +59,10 @@ pub struct AnyoneOnOwnSite;
 pub struct SignedIn(Authenticated);
 
 /// A client with valid credentials, even if it must still set up a second factor. Dereferences to [`Authenticated`].
-pub struct SignedInWithoutFactor(Authenticated);
+pub struct SignedInFactorPending(Authenticated);
 
 /// A client with valid credentials, whatever it must do first. Dereferences to [`Authenticated`].
-pub struct SignedInWithDuty(Authenticated);
+pub struct SignedInAnyDuty(Authenticated);
 
 /// A client with valid credentials that changes its password. Dereferences to [`Authenticated`].
 pub struct PasswordChanger(Authenticated);
@@ -72,7 +72,7 @@ pub struct Superuser(Authenticated);
 
 /// A client with valid credentials that deletes a user. One generation refuses anybody but superusers here, the other
 /// leaves that to [`policy::may_delete`](crate::domain::policy::may_delete). Dereferences to [`Authenticated`].
-pub struct Deleter(Authenticated);
+pub struct UserDeleter(Authenticated);
 
 /// A client with or without credentials; invalid ones count as none.
 pub struct MaybeSignedIn(pub Option<Authenticated>);
@@ -90,7 +90,7 @@ macro_rules! as_authenticated {
     )+};
 }
 
-as_authenticated!(SignedIn, SignedInWithoutFactor, SignedInWithDuty, PasswordChanger, Superuser, Deleter);
+as_authenticated!(SignedIn, SignedInFactorPending, SignedInAnyDuty, PasswordChanger, Superuser, UserDeleter);
 
 impl Authenticate for Anyone {
     const NEEDS_CREDENTIALS: bool = false;
@@ -108,13 +108,13 @@ impl Authenticate for AnyoneOnOwnSite {
     }
 }
 
-impl Admit for SignedInWithDuty {
+impl Admit for SignedInAnyDuty {
     fn admit(caller: Authenticated, _: &Config) -> Result<Self, ApiError> {
         Ok(Self(caller))
     }
 }
 
-impl Admit for SignedInWithoutFactor {
+impl Admit for SignedInFactorPending {
     fn admit(caller: Authenticated, _: &Config) -> Result<Self, ApiError> {
         match caller.duty() {
             Some(duty @ Duty::ChangePassword) => Err(duty.into()),
@@ -145,7 +145,7 @@ impl Admit for Superuser {
     }
 }
 
-impl Admit for Deleter {
+impl Admit for UserDeleter {
     fn admit(caller: Authenticated, config: &Config) -> Result<Self, ApiError> {
         let SignedIn(caller) = SignedIn::admit(caller, config)?;
         let is_early = Generation::of(config).deletion_checks_caller_first;
@@ -155,7 +155,7 @@ impl Admit for Deleter {
 
 /// Looks the caller up and checks that they may call the route.
 pub async fn admit<C: Admit>(
-    credential: Unchecked,
+    credential: UncheckedCredential,
     app: &App,
     request: &HttpRequest,
     now: Timestamp,
@@ -170,7 +170,7 @@ impl<C: Admit> Authenticate for C {
     const NEEDS_RECENT_SIGN_IN: bool = C::NEEDS_RECENT_SIGN_IN;
 
     async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
-        admit(Unchecked::of(app, credentials)?, app, credentials.request, credentials.now).await
+        admit(UncheckedCredential::of(app, credentials)?, app, credentials.request, credentials.now).await
     }
 
     fn check_recent_sign_in(&self, config: &Config) -> Result<(), ApiError> {

@@ -133,7 +133,7 @@ pub fn api_key_header(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A request's credential before it is looked up in the database. Tokens have passed the check of their signature.
-pub enum Unchecked {
+pub enum UncheckedCredential {
     /// An access token's claims.
     Token(Claims),
     /// Cookies of the access token, if there are several. Other sites of the same domain can add some.
@@ -142,7 +142,7 @@ pub enum Unchecked {
     ApiKey([u8; 32]),
 }
 
-impl Unchecked {
+impl UncheckedCredential {
     /// Reads the credential that counts.
     pub fn of(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
         let headers = credentials.request.headers();
@@ -275,5 +275,5 @@ fn by_key_hash(connection: &Connection, sha256: &[u8; 32], now: Timestamp) -> Re
 
 /// Authenticates by API key.
 pub async fn by_api_key(app: &App, key: &str, now: Timestamp) -> Result<Authenticated, ApiError> {
-    Unchecked::api_key(key)?.look_up(app, now).await
+    UncheckedCredential::api_key(key)?.look_up(app, now).await
 }

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::domain::clock::Timestamp;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::caller::{self, Admit, Authenticate};
-use crate::http::pipeline::credentials::{Credentials, Unchecked};
+use crate::http::pipeline::credentials::{Credentials, UncheckedCredential};
 use crate::http::pipeline::denied_log::{self, KnownCaller};
 use crate::http::pipeline::error::ApiError;
 use crate::store::{Connection, StoreError, WriteError};
@@ -28,18 +28,18 @@ enum State<C> {
 }
 
 /// Why the work wasn't done, and who asked for it, for the log of denied requests.
-struct Refusal {
+struct DeferredRefusal {
     error: ApiError,
     caller: Option<KnownCaller>,
 }
 
-impl From<StoreError> for Refusal {
+impl From<StoreError> for DeferredRefusal {
     fn from(error: StoreError) -> Self {
         Self { error: error.into(), caller: None }
     }
 }
 
-impl WriteError for Refusal {
+impl WriteError for DeferredRefusal {
     fn store_error(&self) -> Option<&StoreError> {
         self.error.store_error()
     }
@@ -50,8 +50,8 @@ impl<C: Admit> Authenticate for Deferred<C> {
     const NEEDS_RECENT_SIGN_IN: bool = C::NEEDS_RECENT_SIGN_IN;
 
     async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
-        let state = match Unchecked::of(app, credentials)? {
-            Unchecked::Token(claims) => State::Token(claims),
+        let state = match UncheckedCredential::of(app, credentials)? {
+            UncheckedCredential::Token(claims) => State::Token(claims),
             other => State::Complete(caller::admit(other, app, credentials.request, credentials.now).await?),
         };
         Ok(Self { state, request: credentials.request.clone(), now: credentials.now })
@@ -59,7 +59,7 @@ impl<C: Admit> Authenticate for Deferred<C> {
 
     async fn complete(&mut self, app: &App) -> Result<(), ApiError> {
         if let State::Token(claims) = &self.state {
-            let token = Unchecked::Token(claims.clone());
+            let token = UncheckedCredential::Token(claims.clone());
             self.state = State::Complete(caller::admit(token, app, &self.request, self.now).await?);
         }
         Ok(())
@@ -93,7 +93,7 @@ impl<C: Admit> Deferred<C> {
         let Self { state, request, now } = self;
         let shared = app.clone();
         let done = app.db.read(move |connection| match state {
-            State::Complete(caller) => work(connection, caller).map_err(Refusal::from),
+            State::Complete(caller) => work(connection, caller).map_err(DeferredRefusal::from),
             State::Token(claims) => admitted(connection, claims, &shared, now, work),
         });
         done.await.map_err(|refusal| refusal.remembered_with(&request))
@@ -110,7 +110,7 @@ impl<C: Admit> Deferred<C> {
         let done = app.db.write(move |connection| match state {
             State::Complete(caller) => {
                 let still_acts = caller.still_acts();
-                still_acts(connection).and_then(|()| work(connection, caller)).map_err(Refusal::from)
+                still_acts(connection).and_then(|()| work(connection, caller)).map_err(DeferredRefusal::from)
             }
             State::Token(claims) => admitted(connection, claims, &shared, now, work),
         });
@@ -125,20 +125,20 @@ fn admitted<C: Admit, T>(
     app: &App,
     now: Timestamp,
     work: impl FnOnce(&Connection, C) -> Result<T, ApiError>,
-) -> Result<T, Refusal> {
-    let caller = Unchecked::Token(claims).find(connection, app.config.second_factor, now)?;
+) -> Result<T, DeferredRefusal> {
+    let caller = UncheckedCredential::Token(claims).find(connection, app.config.second_factor, now)?;
     let known = KnownCaller::from(&caller.user);
     let done = C::admit(caller, &app.config).and_then(|caller| work(connection, caller));
-    done.map_err(|error| Refusal { error, caller: Some(known) })
+    done.map_err(|error| DeferredRefusal { error, caller: Some(known) })
 }
 
-impl From<ApiError> for Refusal {
+impl From<ApiError> for DeferredRefusal {
     fn from(error: ApiError) -> Self {
         Self { error, caller: None }
     }
 }
 
-impl Refusal {
+impl DeferredRefusal {
     /// Stores who was refused with the request.
     fn remembered_with(self, request: &HttpRequest) -> ApiError {
         if let Some(caller) = self.caller {

@@ -16,7 +16,7 @@ use crate::domain::secret::Secret;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::attempt::Attempt;
 use crate::http::pipeline::body::{Body, BodyKind};
-use crate::http::pipeline::caller::SignedInWithoutFactor;
+use crate::http::pipeline::caller::SignedInFactorPending;
 use crate::http::pipeline::credentials::Authenticated;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
@@ -79,7 +79,7 @@ pub fn factor_name(value: &Value) -> Result<String, FieldError> {
 /// # Errors
 /// As [`check_password`], [`ApiError::CurrentPasswordNeeded`], or that the caller may not do this.
 pub async fn prove_owner<I>(
-    request: &Request<Recent<SignedInWithoutFactor>, I>,
+    request: &Request<Recent<SignedInFactorPending>, I>,
     user_id: Uuid,
     current_password: Option<&Secret>,
 ) -> Result<(), ApiError> {
@@ -130,7 +130,7 @@ pub fn may_add_to(app: &App, caller: &Authenticated, user_id: Uuid) -> Result<Uu
 /// # Errors
 /// [`ApiError::WrongCurrentPassword`], or when too many attempts failed.
 pub async fn check_password<I>(
-    request: &Request<Recent<SignedInWithoutFactor>, I>,
+    request: &Request<Recent<SignedInFactorPending>, I>,
     current_password: Option<&Secret>,
 ) -> Result<(), ApiError> {
     let (Some(password), Request { app, client, caller, now, .. }) = (current_password, request) else { return Ok(()) };

@@ -24,7 +24,7 @@ use crate::http::pipeline::{attempt, denied_log};
 type Describe = Box<dyn Fn(&mut Operation) + Send + Sync>;
 
 /// A handler under way, on its worker's thread.
-type Outcome = Pin<Box<dyn Future<Output = Result<Response, ApiError>>>>;
+type HandlerFuture = Pin<Box<dyn Future<Output = Result<Response, ApiError>>>>;
 
 /// One line of the route table.
 pub struct Route {
@@ -36,7 +36,7 @@ pub struct Route {
     /// Called in order to build the description. Most servers are never asked for it.
     describe: Vec<Describe>,
     /// Checks a request and calls the handler.
-    handle: Box<dyn Fn(HttpRequest, Payload, Data<App>, Timestamp) -> Outcome + Send + Sync>,
+    handle: Box<dyn Fn(HttpRequest, Payload, Data<App>, Timestamp) -> HandlerFuture + Send + Sync>,
 }
 
 impl Route {
@@ -96,7 +96,7 @@ impl Route {
             }
         });
         let handle =
-            Box::new(move |request: HttpRequest, payload: Payload, app: Data<App>, now: Timestamp| -> Outcome {
+            Box::new(move |request: HttpRequest, payload: Payload, app: Data<App>, now: Timestamp| -> HandlerFuture {
                 Box::pin(
                     async move { handler(Request::<W, I>::receive(&request, path, payload, app, now).await?).await },
                 )

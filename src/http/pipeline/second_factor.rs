@@ -319,7 +319,7 @@ pub fn check_assertion(
 }
 
 /// The audit entry's detail for a wrong answer that an administrator should know of.
-pub fn alarming_detail(error: &ApiError) -> Option<&'static str> {
+pub fn audit_detail(error: &ApiError) -> Option<&'static str> {
     matches!(error, ApiError::Passkey(PasskeyError::Cloned)).then_some("passkey counter went back")
 }
 

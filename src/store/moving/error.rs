@@ -50,7 +50,7 @@ pub enum MoveError {
     },
     /// Values of the source are invalid.
     #[error("{}; correct them, nothing was written", listed(.0))]
-    Faults(Vec<String>),
+    InvalidValues(Vec<String>),
     /// The copy isn't equal.
     #[error("the copy of `{0}` differs from the original; nothing was moved, try again")]
     Differs(String),

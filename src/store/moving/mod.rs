@@ -195,7 +195,7 @@ fn check(
             break;
         }
     }
-    if faults.is_empty() { Ok(sums) } else { Err(MoveError::Faults(faults)) }
+    if faults.is_empty() { Ok(sums) } else { Err(MoveError::InvalidValues(faults)) }
 }
 
 fn copy(
@@ -221,7 +221,7 @@ fn copy(
             Ok::<_, StoreError>(())
         };
         rows::each(source, table, progress, |row| {
-            batch.push(row.map_err(|fault| MoveError::Faults(vec![fault]))?);
+            batch.push(row.map_err(|fault| MoveError::InvalidValues(vec![fault]))?);
             if batch.len() == BATCH {
                 write(&mut batch)?;
             }

@@ -7,7 +7,7 @@ use strum::{EnumString, IntoStaticStr, VariantNames};
 use uuid::Uuid;
 
 use crate::domain::user::User;
-use crate::domain::username::{fold_typed, sort_key};
+use crate::domain::username::{fold_input, sort_key};
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::value::bind;
@@ -63,7 +63,7 @@ pub struct UserQuery {
 
 /// Returns what the page's search looks for in names.
 pub fn needle(page: &UserQuery) -> Option<String> {
-    let needle = page.search.as_deref().and_then(fold_typed).map(|folded| sort_key(&folded));
+    let needle = page.search.as_deref().and_then(fold_input).map(|folded| sort_key(&folded));
     needle.filter(|needle| !needle.is_empty())
 }
 
@@ -126,7 +126,7 @@ pub fn with_deletion_request(
     page: &UserQuery,
 ) -> Result<(i64, Vec<User>), StoreError> {
     let needle = needle(page).unwrap_or_default();
-    let Some(name) = name.map_or_else(|| Some(String::new()), fold_typed) else { return Ok((0, Vec::new())) };
+    let Some(name) = name.map_or_else(|| Some(String::new()), fold_input) else { return Ok((0, Vec::new())) };
     let order = if page.descending { " DESC" } else { "" };
     let by = match page.sort {
         UserSort::Created => format!("users.id{order}"),

@@ -4,7 +4,7 @@ use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::postgres::server::PostgresServer;
 use crate::store::engine::value::bind;
-use crate::store::transfer::langflow::rows::{BrokenRow, Fields, LangflowAccounts, PostgresColumn, key, user};
+use crate::store::transfer::langflow::rows::{BrokenRow, LangflowAccounts, PostgresColumn, RowFields, key, user};
 use crate::store::transfer::langflow::{LangflowError, TABLES, Watch, missing_column};
 
 /// The names and types of a table's columns.
@@ -90,12 +90,12 @@ fn found_table(table: &str, columns: &[(String, String)]) -> FoundTable {
 fn rows<T>(
     connection: &Connection,
     table: &FoundTable,
-    read: fn(&Fields<'_>) -> Result<T, String>,
+    read: fn(&RowFields<'_>) -> Result<T, String>,
     watch: &mut Watch<'_>,
 ) -> Result<Option<Vec<Result<T, BrokenRow>>>, StoreError> {
     let (mut all, mut is_cancelled) = (Vec::new(), false);
     let outcome = connection.each(&table.query, &[], |row| {
-        all.push(Fields::Postgres(row, &table.columns).read(read));
+        all.push(RowFields::Postgres(row, &table.columns).read(read));
         is_cancelled = !watch.row();
         if is_cancelled { Err(StoreError::Stopped) } else { Ok(()) }
     });

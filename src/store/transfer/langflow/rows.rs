@@ -94,12 +94,12 @@ pub(super) struct PostgresColumn {
 }
 
 /// A row, read by column name: versions have different columns in different order.
-pub(super) enum Fields<'a> {
+pub(super) enum RowFields<'a> {
     Sqlite(&'a rusqlite::Row<'a>),
     Postgres(&'a Row<'a>, &'a [PostgresColumn]),
 }
 
-impl Fields<'_> {
+impl RowFields<'_> {
     fn value(&self, column: &str) -> Field {
         match self {
             Self::Sqlite(row) => match row.get_ref(column).unwrap_or(ValueRef::Null) {
@@ -183,7 +183,7 @@ impl Fields<'_> {
 }
 
 /// Reads a row of `user`.
-pub(super) fn user(row: &Fields<'_>) -> Result<LangflowUser, String> {
+pub(super) fn user(row: &RowFields<'_>) -> Result<LangflowUser, String> {
     let create_at = row.time("create_at")?.ok_or("`create_at` is empty")?;
     Ok(LangflowUser {
         id: row.id("id")?,
@@ -202,7 +202,7 @@ pub(super) fn user(row: &Fields<'_>) -> Result<LangflowUser, String> {
 }
 
 /// Reads a row of `apikey`.
-pub(super) fn key(row: &Fields<'_>) -> Result<LangflowKey, String> {
+pub(super) fn key(row: &RowFields<'_>) -> Result<LangflowKey, String> {
     let given = |column| Ok::<_, String>(row.text(column)?.filter(|text| !text.is_empty()));
     let (api_key, api_key_hash) = (given("api_key")?, given("api_key_hash")?);
     // An empty key counts as absent, as in Langflow.

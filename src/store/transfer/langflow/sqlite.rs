@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::store::engine::sqlite::readonly_open::{self, ReadonlyOpenError};
-use crate::store::transfer::langflow::rows::{BrokenRow, Fields, LangflowAccounts, key, user};
+use crate::store::transfer::langflow::rows::{BrokenRow, LangflowAccounts, RowFields, key, user};
 use crate::store::transfer::langflow::{LangflowError, TABLES, Watch, missing_column};
 
 /// Reads the file, also while Langflow runs. `spare` is a directory for a copy, if one is needed. `on_progress`
@@ -58,14 +58,14 @@ fn columns_of(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Stri
 fn rows<T>(
     connection: &Connection,
     sql: &str,
-    read: fn(&Fields<'_>) -> Result<T, String>,
+    read: fn(&RowFields<'_>) -> Result<T, String>,
     watch: &mut Watch<'_>,
 ) -> rusqlite::Result<Option<Vec<Result<T, BrokenRow>>>> {
     let mut statement = connection.prepare(sql)?;
     let mut found = statement.query([])?;
     let mut all = Vec::new();
     while let Some(row) = found.next()? {
-        all.push(Fields::Sqlite(row).read(read));
+        all.push(RowFields::Sqlite(row).read(read));
         if !watch.row() {
             return Ok(None);
         }
