@@ -25,12 +25,12 @@ const MAX_CLAIMS_BYTES: usize = 512;
 const SIGNATURE_BYTES: usize = 32;
 /// How many verified tokens each thread remembers. Each takes about 350 bytes.
 const REMEMBERED_TOKENS: usize = 256;
-/// How many bytes of a token its place is computed from.
-const PLACED_BY_BYTES: usize = 16;
+/// How many bytes at a token's end are hashed to find its slot. They are a part of the signature, so tokens differ there.
+const HASHED_BYTES: usize = 16;
 
 thread_local! {
-    /// Tokens whose signature was right, each at the place that its hash gives. Clients send the same access token for an
-    /// hour. Nothing else is remembered: the caller checks expiry and session every time.
+    /// Tokens whose signature was right, by slot. Clients send the same access token for an hour. Nothing else is
+    /// remembered: the caller checks expiry and session every time.
     static VERIFIED: RefCell<[Option<Verified>; REMEMBERED_TOKENS]> = const { RefCell::new([const { None }; REMEMBERED_TOKENS]) };
 }
 
@@ -126,18 +126,17 @@ impl TokenSigner {
     /// Returns the claims, if this key signed them.
     fn signed_claims(&self, token: &str) -> Option<Claims> {
         let mut hasher = DefaultHasher::new();
-        // The signature's end tells tokens apart.
-        token.as_bytes()[token.len().saturating_sub(PLACED_BY_BYTES)..].hash(&mut hasher);
-        let place = usize::try_from(hasher.finish() % REMEMBERED_TOKENS as u64).unwrap_or(0);
+        token.as_bytes()[token.len().saturating_sub(HASHED_BYTES)..].hash(&mut hasher);
+        let slot = usize::try_from(hasher.finish() % REMEMBERED_TOKENS as u64).unwrap_or(0);
         VERIFIED.with_borrow_mut(|verified| {
-            let known = verified[place].as_ref().filter(|known| {
+            let known = verified[slot].as_ref().filter(|known| {
                 known.signer == self.id && known.token.expose().as_bytes().ct_eq(token.as_bytes()).into()
             });
             if let Some(known) = known {
                 return Some(known.claims.clone());
             }
             let claims = self.verify(token)?;
-            verified[place] = Some(Verified { signer: self.id, token: Secret::new(token), claims: claims.clone() });
+            verified[slot] = Some(Verified { signer: self.id, token: Secret::new(token), claims: claims.clone() });
             Some(claims)
         })
     }

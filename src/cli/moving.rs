@@ -123,7 +123,7 @@ fn to_postgres(config: &Config, address: &str, server: PostgresServer) -> Result
         let path = path.clone();
         move |event, progress| moving::to_postgres(&path, &server, event, Clock::system().now(), progress)
     })?;
-    let settings = config.file.as_ref().map_or_else(|| "the settings".to_owned(), |file| file.display().to_string());
+    let settings = settings_name(config);
     let key = match &config.secret_key {
         Some(_) => "give every server the same `secret_key`".to_owned(),
         None => format!(
@@ -173,13 +173,18 @@ fn to_dir(config: &Config, dir: &Path) -> Result<Moved, Failure> {
     } else if config.secret_key.is_some() {
         next.push("keep the setting `secret_key` or `secret_key_file`: the database belongs to that key".to_owned());
     }
-    let settings = config.file.as_ref().map_or_else(|| "the settings".to_owned(), |file| file.display().to_string());
+    let settings = settings_name(config);
     let data_dir =
         if dir == config.data_dir { String::new() } else { format!(", and set `data_dir = \"{}\"`", dir.display()) };
     next.push(format!("remove `database` and `database_password_file` from {settings}{data_dir}"));
     next.push("start one server".to_owned());
     next.push(format!("{from} stays as it was, and isn't used any more; drop it when the server works"));
     Ok(Moved { from, to: path.display().to_string(), sums, next })
+}
+
+/// Where the settings are changed.
+fn settings_name(config: &Config) -> String {
+    config.file.as_ref().map_or_else(|| "the settings".to_owned(), |file| file.display().to_string())
 }
 
 fn announce(from: &str, to: &str) {

@@ -140,7 +140,7 @@ async fn again(request: Request<SignedInAnyDuty, ReauthenticationProof>) -> Resu
                 audit::record(connection, &event.detail(what), now)?;
                 Ok(Ok((session, user)))
             }
-            // What was counted stays, so this is no error of the transaction.
+            // Return the error inside `Ok`, so that the count is committed.
             Err(wrong @ (ApiError::WrongCurrentPassword | ApiError::WhileSignedIn(_))) => {
                 keys.map_or(Ok(()), |keys| keys.failed(connection, Some(id), now))?;
                 audit::record(connection, &Event { detail, ..event.failed() }, now)?;

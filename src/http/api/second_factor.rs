@@ -128,7 +128,7 @@ async fn finish_login(request: Request<Anyone, ChallengeAnswer>) -> Result<Respo
                 let started = start.run(connection, &proof)?;
                 Ok(started.map_err(|_| ApiError::ChallengeEnded))
             }
-            // What was counted stays, so this is no error of the transaction.
+            // Return the error inside `Ok`, so that the count is committed.
             Err(wrong @ (ApiError::WrongCode | ApiError::Passkey(_))) => {
                 if challenge.tries >= MAX_TRIES {
                     challenges::end(connection, &challenge.sha256)?;

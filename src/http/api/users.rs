@@ -62,7 +62,11 @@ pub fn routes() -> Vec<Route> {
             .fails_with(404, "The user doesn't exist."),
         Route::patch(ONE, change)
             .named(TAG, "patch_user_api_v1_users__user_id__patch", "Change a user")
-            .about("Changes the given fields. Absent fields and `null` stay as they are. Send `If-Match` to avoid undoing somebody else's change.")
+            .about(
+                "Changes the given fields. Absent fields and `null` stay as they are. Send `If-Match` to avoid undoing \
+                 somebody else's change. If your account has a second factor, set your own password with \
+                 `reset-password` instead, unless a passkey was used within the last ten minutes.",
+            )
             .responds_with::<UserRead<'_>>(200)
             .fails_with(404, "The user doesn't exist."),
         Route::delete(ONE, delete)

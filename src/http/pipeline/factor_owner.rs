@@ -92,8 +92,8 @@ pub async fn prove_owner<I>(
     if used_passkey.await? { Ok(()) } else { Err(ApiError::CurrentPasswordNeeded) }
 }
 
-/// Makes sure that a stolen session of an account with a second factor can't set the password: whoever sets it could then
-/// remove the factor with it.
+/// Refuses a new password from a session of an account with a second factor, unless a passkey was used lately. The thief
+/// of a session could otherwise set a password, and remove the factor with it.
 ///
 /// # Errors
 /// [`ApiError::CurrentPasswordNeeded`], if the account has a factor and used no passkey within the last ten minutes.
@@ -177,8 +177,7 @@ pub fn rp_id(app: &App) -> Option<&str> {
     app.relying_party.as_ref().ok().map(RelyingParty::id)
 }
 
-/// Ends the user's other sessions before the first factor is added: nobody gave a factor to sign in to them, and they could
-/// remove it.
+/// Ends the user's other sessions before the first factor is added. They began without it and could remove it.
 pub fn end_sessions_before_first_factor(
     connection: &Connection,
     user_id: Uuid,

@@ -165,7 +165,7 @@ pub fn is_asked_of(connection: &Connection, app: &App, user_id: Uuid) -> Result<
     Ok(app.config.second_factor.is_on() && factors::is_enrolled(connection, user_id)?)
 }
 
-/// What an account can finish a sign-in with. An app that this secret key can't read is none.
+/// Returns the factors that can finish a sign-in. Skips apps that this secret key can't decrypt.
 fn available_factors(connection: &Connection, app: &App, user_id: Uuid) -> Result<AvailableFactors, StoreError> {
     let rp_id = app.relying_party.as_ref().ok().map(RelyingParty::id);
     let available = factors::available(connection, user_id, rp_id)?;

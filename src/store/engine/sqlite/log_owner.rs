@@ -60,7 +60,7 @@ pub fn mark(path: &Path, writer: &Connection) -> io::Result<()> {
     if is_in_file {
         let file = NewFile::create(&with_suffix(path, SUFFIX))?;
         writeln!(file.file(), "{mark}")?;
-        // If the machine stops before this is on the disk, there is no record, and the log is accepted as ever.
+        // If the machine stops before this is on the disk, the log has no record, and is accepted.
         file.publish_unsynced()?;
     }
     Ok(())
