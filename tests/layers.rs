@@ -11,19 +11,56 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// A module, and what it may import besides itself. The longest matching name decides, so `store::engine` has rules of
 /// its own inside `store`.
-const RULES: [(&str, &[&str]); 18] = [
+const RULES: [(&str, &[&str]); 19] = [
     ("main", &["cli"]),
     ("cli", &["server", "jobs", "http", "auth", "store", "domain", "config", "platform", "console"]),
     ("server", &["jobs", "http", "auth", "store", "domain", "config", "platform", "console"]),
     ("jobs", &["auth", "store", "domain", "config", "platform"]),
     ("http", &["http"]),
     ("http::router", &["http", "auth", "store", "domain", "config", "platform", "console"]),
-    ("http::pages", &["http::models", "http::pipeline", "auth", "store", "domain", "config", "platform", "console"]),
-    ("http::api", &["http::models", "http::pipeline", "auth", "store", "domain", "config", "platform", "console"]),
+    (
+        "http::pages",
+        &[
+            "http::models",
+            "http::sign_in",
+            "http::pipeline",
+            "auth",
+            "store",
+            "domain",
+            "config",
+            "platform",
+            "console",
+        ],
+    ),
+    (
+        "http::api",
+        &[
+            "http::models",
+            "http::sign_in",
+            "http::pipeline",
+            "auth",
+            "store",
+            "domain",
+            "config",
+            "platform",
+            "console",
+        ],
+    ),
     (
         "http::forward_auth",
-        &["http::models", "http::pipeline", "auth", "store", "domain", "config", "platform", "console"],
+        &[
+            "http::models",
+            "http::sign_in",
+            "http::pipeline",
+            "auth",
+            "store",
+            "domain",
+            "config",
+            "platform",
+            "console",
+        ],
     ),
+    ("http::sign_in", &["http::pipeline", "auth", "store", "domain", "config", "platform"]),
     ("http::models", &["http::pipeline", "auth", "store", "domain", "config", "platform"]),
     ("http::pipeline", &["auth", "store", "domain", "config", "platform", "console"]),
     ("auth", &["domain", "config", "platform"]),
@@ -39,8 +76,18 @@ const RULES: [(&str, &[&str]); 18] = [
 const SEPARATE: [&str; 1] = ["http::api"];
 
 /// Folders whose files and subfolders import each other in one direction only.
-const NO_CIRCLES: [&str; 9] =
-    ["store", "auth", "domain", "jobs", "config", "server", "http::pipeline", "http::models", "http::forward_auth"];
+const NO_CIRCLES: [&str; 10] = [
+    "store",
+    "auth",
+    "domain",
+    "jobs",
+    "config",
+    "server",
+    "http::pipeline",
+    "http::sign_in",
+    "http::models",
+    "http::forward_auth",
+];
 
 /// The longest file in `src`.
 const MAX_LINES: usize = 350;
@@ -270,7 +317,11 @@ fn an_import_in_the_wrong_direction_is_reported() {
         ("src/domain/user.rs", "fn f() { info!(\"{}\", crate::config::VERSION) }", "domain imports only itself"),
         ("src/store/engine/db.rs", "use super::super::users;", "store::engine imports only itself, domain"),
         ("src/store/engine/db.rs", "mod tests { use super::super::super::users; }", "store::engine imports only"),
-        ("src/http/pipeline/body.rs", "use crate::http::models::UserRead;", "http::pipeline imports only itself, auth"),
+        (
+            "src/http/pipeline/body/mod.rs",
+            "use crate::http::models::UserRead;",
+            "http::pipeline imports only itself, auth",
+        ),
         ("src/http/api/login.rs", "use crate::http::api::users;", "the files of http::api don't import each other"),
         ("src/http/api/login.rs", "use super::users::create;", "the files of http::api don't import each other"),
         (

@@ -7,6 +7,7 @@ mod models;
 mod pages;
 pub(crate) mod pipeline;
 mod router;
+mod sign_in;
 
 // What the command line prints as JSON is what the API answers.
 pub use models::factors::FactorsResponse;

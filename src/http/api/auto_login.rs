@@ -8,21 +8,21 @@ use crate::domain::secret::{PasswordHash, Secret};
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::domain::username::Username;
-use crate::http::pipeline::attempt::Attempt;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::client::Client;
+use crate::http::pipeline::client::local_request::is_local_request;
 use crate::http::pipeline::cookies::CookieJar;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::error_response::{AutoLoginOff, AutoLoginRefused};
-use crate::http::pipeline::local_request::is_local_request;
+use crate::http::pipeline::error::response::{AutoLoginOff, AutoLoginRefused};
 use crate::http::pipeline::metrics::LoginKind;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::session_tokens::{self, Token};
 use crate::http::pipeline::validation::FieldErrors;
+use crate::http::sign_in::attempt::Attempt;
+use crate::http::sign_in::session_tokens::{self, Token};
 use crate::store::{Connection, audit, sessions, users};
 
 pub fn routes() -> Vec<Route> {

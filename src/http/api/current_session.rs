@@ -4,7 +4,7 @@ use crate::domain::caller::Duty;
 use crate::http::models::{SessionResponse, UserRead};
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::caller::Authenticate;
-use crate::http::pipeline::credentials::{Authenticated, Credentials, UncheckedCredential};
+use crate::http::pipeline::caller::credentials::{Authenticated, Credentials, UncheckedCredential};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::request::{NoInput, Request};
 use crate::http::pipeline::response::Response;

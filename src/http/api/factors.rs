@@ -9,19 +9,19 @@ use crate::http::models::Detail;
 use crate::http::models::factors::{FactorRead, FactorsResponse};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::SignedInFactorPending;
+use crate::http::pipeline::caller::recent_sign_in::Recent;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::factor_owner::{
-    CurrentPassword, TAG, check_password, factor_name, find_factor, prove_owner, rp_id,
-};
 use crate::http::pipeline::fields::Fields;
 use crate::http::pipeline::messages;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{FactorId, Input, InputSource, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::second_factor;
 use crate::http::pipeline::validation::FieldErrors;
+use crate::http::sign_in::factor_owner::{
+    CurrentPassword, TAG, check_password, factor_name, find_factor, prove_owner, rp_id,
+};
+use crate::http::sign_in::second_factor;
 use crate::store::{audit, factors, users};
 
 /// The routes of this file.

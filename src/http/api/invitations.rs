@@ -11,14 +11,14 @@ use crate::http::models::invitations::{
 use crate::http::models::link_token::{LinkSignUp, LinkToken};
 use crate::http::models::user_inputs::UserCreate;
 use crate::http::models::{Detail, UserRead};
-use crate::http::pipeline::attempt::{SignUp, SignUpKey};
+use crate::http::pipeline::caller::recent_sign_in::Recent;
 use crate::http::pipeline::caller::{Anyone, Superuser};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::messages;
-use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{InvitationId, NoInput, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
+use crate::http::sign_in::attempt::{SignUp, SignUpKey};
 use crate::store::{Connection, StoreError, audit, invitations, users};
 
 const ALL: &str = "/api/v1/invitations";

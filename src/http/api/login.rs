@@ -11,22 +11,23 @@ use crate::domain::session::{RefreshOutcome, Session};
 use crate::domain::user::User;
 use crate::http::models::Message;
 use crate::http::models::login_form::LoginForm;
-use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::{Anyone, AnyoneOnOwnSite};
-use crate::http::pipeline::challenge_offer::SignInRefused;
 use crate::http::pipeline::cookies::{self, CookieJar};
 use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::error::challenge_offer::SignInRefused;
 use crate::http::pipeline::messages;
 use crate::http::pipeline::metrics::LoginKind;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::second_factor::{self, FirstProof, TypedPassword};
-use crate::http::pipeline::session_tokens::{self, RequestTokens, Token};
-use crate::http::pipeline::sign_in::{self, NotStarted, Proof};
 use crate::http::pipeline::validation::FieldErrors;
+use crate::http::sign_in::attempt::{Attempt, AttemptKeys};
+use crate::http::sign_in::challenge::{self, FirstProof};
+use crate::http::sign_in::second_factor::{self, TypedPassword};
+use crate::http::sign_in::session_start::{self, NotStarted, Proof};
+use crate::http::sign_in::session_tokens::{self, RequestTokens, Token};
 use crate::store::{Connection, audit, sessions, site_tokens, users};
 
 const TAG: &str = "Login";
@@ -105,13 +106,13 @@ async fn try_login(
         record_failure(request, keys, Some(&user), "wrong password").await?;
         return Err(ApiError::InvalidLogin);
     }
-    if let Some(refusal) = sign_in::refusal_of_inactive(&user) {
+    if let Some(refusal) = session_start::refusal_of_inactive(&user) {
         record_failure(request, keys, Some(&user), INACTIVE).await?;
         return Err(refusal);
     }
     if asks_factor && factor.is_none() {
         let proof = FirstProof::Password(verified);
-        let offer = second_factor::open_challenge(app, &request.client, &user, proof, keys, now).await?;
+        let offer = challenge::open_challenge(app, &request.client, &user, proof, keys, now).await?;
         return offer.map_or(Ok(None), |offer| Err(ApiError::SecondFactorRequired(Box::new(offer))));
     }
     let renewed = match check {
@@ -119,7 +120,7 @@ async fn try_login(
         _ => None,
     };
     let proof = Proof { verified: Some(verified), renewed, factor, ..Proof::default() };
-    match sign_in::start_session(app, &request.client, &user, proof, keys, now).await? {
+    match session_start::start_session(app, &request.client, &user, proof, keys, now).await? {
         Ok((session, user)) => {
             let jar = CookieJar::new(&app.config, &request.client);
             Ok(Some(session_tokens::response(app, &session, Some(&user), jar, now)))

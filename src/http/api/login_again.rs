@@ -14,7 +14,6 @@ use crate::domain::second_factor::FactorKind;
 use crate::domain::secret::Secret;
 use crate::domain::session::Session;
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::attempt::Attempt;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::SignedInAnyDuty;
 use crate::http::pipeline::client::Client;
@@ -22,13 +21,15 @@ use crate::http::pipeline::cookies::CookieJar;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::passkey_sign_in::{self, MAX_CHALLENGE_CHARS, PasskeyChallenge};
 use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::second_factor::{self, CHALLENGE_LIFETIME, UsedFactor};
-use crate::http::pipeline::session_tokens::{self, Token};
 use crate::http::pipeline::validation::FieldErrors;
+use crate::http::sign_in::attempt::Attempt;
+use crate::http::sign_in::challenge::{self, CHALLENGE_LIFETIME};
+use crate::http::sign_in::passkey_challenge::{self, MAX_CHALLENGE_CHARS, PasskeyChallenge};
+use crate::http::sign_in::second_factor::{self, UsedFactor};
+use crate::http::sign_in::session_tokens::{self, Token};
 use crate::store::{Connection, audit, challenges, factors, sessions, users};
 
 /// The routes of this file.
@@ -115,13 +116,13 @@ async fn again(request: Request<SignedInAnyDuty, ReauthenticationProof>) -> Resu
                 .map(|factor| Some((factor, None)))
                 .ok_or(ApiError::WrongCode),
             ReauthenticationProof::Passkey { challenge, assertion } => {
-                passkey_sign_in::open(&state, &from, &challenge, now)
+                passkey_challenge::open(&state, &from, &challenge, now)
                     .and_then(|challenge| check_passkey(connection, &state, id, challenge, &assertion))
                     .map(Some)
             }
         };
         let used = used.and_then(|used| use_up(connection, id, used, now));
-        let detail = used.as_ref().err().and_then(second_factor::audit_detail).map(str::to_owned);
+        let detail = used.as_ref().err().and_then(challenge::audit_detail).map(str::to_owned);
         match used.map_err(ApiError::while_signed_in) {
             Ok(what) => {
                 let (session, user) = sessions::find(connection, old, now)?.ok_or(ApiError::SessionEnded)?;
@@ -186,7 +187,7 @@ fn check_passkey(
     }
     let passkey = factors::find_passkey(connection, assertion.credential_id())?;
     let passkey = passkey.filter(|passkey| passkey.user_id == id).ok_or(ApiError::UnknownPasskey)?;
-    let factor = second_factor::check_assertion(app, passkey, assertion, &challenge.state, PasskeyUse::Alone)?;
+    let factor = challenge::check_assertion(app, passkey, assertion, &challenge.state, PasskeyUse::Alone)?;
     Ok((factor, Some(challenge)))
 }
 

@@ -3,11 +3,11 @@
 use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 
 use crate::domain::secret::Secret;
+use crate::http::models::metrics::text;
 use crate::http::pipeline::app::App;
+use crate::http::pipeline::caller::credentials::{Credentials, bearer};
 use crate::http::pipeline::caller::{Authenticate, Superuser};
-use crate::http::pipeline::credentials::{Credentials, bearer};
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::exposition::text;
 use crate::http::pipeline::request::{NoInput, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;

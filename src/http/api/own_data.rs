@@ -12,14 +12,14 @@ use crate::domain::user::User;
 use crate::http::models::factors::FactorRead;
 use crate::http::models::own_data::{DataExport, DeletionRequestRead, UserDeletionRequest};
 use crate::http::models::{ApiKeyRead, AuditRead, AuditResponse, SessionRead, UserDeleted, UserRead};
+use crate::http::pipeline::caller::recent_sign_in::Recent;
 use crate::http::pipeline::caller::{SignedIn, Superuser};
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::generation::Generation;
-use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{NoInput, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::second_factor;
+use crate::http::sign_in::second_factor;
 use crate::store::audit::AuditFilter;
 use crate::store::{Connection, api_keys, audit, deletion_requests, factors, sessions, users};
 

@@ -13,19 +13,20 @@ use crate::domain::secret::Secret;
 use crate::http::models::factors::{FactorRead, PasskeyOptions};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::SignedInFactorPending;
+use crate::http::pipeline::caller::recent_sign_in::Recent;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::factor_owner::{
-    CurrentPassword, TAG, end_sessions_before_first_factor, factor_name, find_factor, may_add_to, prove_owner,
-    refuse_too_many, rp_id,
-};
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Input, InputSource, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::second_factor::{self, CHALLENGE_LIFETIME};
 use crate::http::pipeline::validation::FieldErrors;
+use crate::http::sign_in::challenge::{self, CHALLENGE_LIFETIME};
+use crate::http::sign_in::factor_owner::{
+    CurrentPassword, TAG, end_sessions_before_first_factor, factor_name, find_factor, may_add_to, prove_owner,
+    refuse_too_many, rp_id,
+};
+use crate::http::sign_in::second_factor::{self};
 use crate::store::audit;
 use crate::store::challenges::{self, Challenge, ChallengePurpose};
 use crate::store::factors::{self, NewFactor};
@@ -55,7 +56,7 @@ async fn passkey_options(
     second_factor::relying_party(&app)?;
     let token = random::url_safe_text()?;
     let (state, sha256, username) = (app.clone(), sha256(&token), caller.user.username.to_string());
-    let network = second_factor::network(&client);
+    let network = challenge::network(&client);
     let opened = caller.write(&app, move |connection| {
         let party = second_factor::relying_party(&state)?;
         refuse_too_many(connection, user_id)?;
@@ -113,7 +114,7 @@ async fn add_passkey(request: Request<SignedInFactorPending, (UserId, NewPasskey
     let Request { app, now, client, caller, input: (UserId(user_id), input) } = request;
     let own_session = may_add_to(&app, &caller, user_id)?;
     let (state, actor, user) = (app.clone(), caller.actor(&client), caller.user.clone());
-    let (sha256, network) = (sha256(input.challenge.expose()), second_factor::network(&client));
+    let (sha256, network) = (sha256(input.challenge.expose()), challenge::network(&client));
     let (id, name) = (Uuid::new_v4(), FactorKind::Passkey.name_or_default(input.name));
     let added = caller.write(&app, move |connection| {
         let purpose = ChallengePurpose::PasskeyRegistration;

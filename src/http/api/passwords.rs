@@ -8,15 +8,15 @@ use crate::domain::secret::PasswordHash;
 use crate::domain::user::User;
 use crate::http::models::UserRead;
 use crate::http::models::user_inputs::ResetPassword;
-use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
 use crate::http::pipeline::caller::PasswordChanger;
+use crate::http::pipeline::caller::recent_sign_in::Recent;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::factor_owner;
 use crate::http::pipeline::fields;
-use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
+use crate::http::sign_in::attempt::{Attempt, AttemptKeys};
+use crate::http::sign_in::factor_owner;
 use crate::store::{audit, sessions, users};
 
 pub fn routes() -> Vec<Route> {

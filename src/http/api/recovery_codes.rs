@@ -7,12 +7,12 @@ use crate::domain::audit::{Action, Event};
 use crate::domain::secret::Secret;
 use crate::http::models::factors::RecoveryCodes;
 use crate::http::pipeline::caller::SignedInFactorPending;
+use crate::http::pipeline::caller::recent_sign_in::Recent;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::factor_owner::{CurrentPassword, TAG, may_add_to, prove_owner};
-use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
+use crate::http::sign_in::factor_owner::{CurrentPassword, TAG, may_add_to, prove_owner};
 use crate::store::{audit, factors};
 
 /// The routes of this file.

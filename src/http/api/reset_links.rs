@@ -16,22 +16,23 @@ use crate::domain::user::User;
 use crate::http::models::link_token::LinkToken;
 use crate::http::models::{Detail, ResetLink, ResetLinkCheck, text};
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::attempt::Attempt;
 use crate::http::pipeline::body::BodyKind;
+use crate::http::pipeline::caller::recent_sign_in::Recent;
 use crate::http::pipeline::caller::{Anyone, Superuser};
-use crate::http::pipeline::challenge_offer::SignInRefused;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::error::challenge_offer::SignInRefused;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Input, InputSource, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::second_factor::{self, FirstProof};
-use crate::http::pipeline::sign_in;
 use crate::http::pipeline::validation::{FieldErrors, Rejected};
 use crate::http::pipeline::{coerce, messages};
+use crate::http::sign_in::attempt::Attempt;
+use crate::http::sign_in::challenge::{self, FirstProof};
+use crate::http::sign_in::second_factor::{self};
+use crate::http::sign_in::session_start;
 use crate::store::{audit, reset_links, users};
 
 /// How long a link is valid.
@@ -145,7 +146,7 @@ async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError
     let is_set = app.db.write(move |connection| {
         let asks_factor = second_factor::is_asked_of(connection, &state, id)?;
         if !asks_factor {
-            sign_in::set_password_by_link(connection, &pending, actor, now)?;
+            session_start::set_password_by_link(connection, &pending, actor, now)?;
         }
         Ok::<_, ApiError>(!asks_factor)
     });
@@ -153,7 +154,7 @@ async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError
         return Ok(Response::json(&Detail { detail: messages::PASSWORD_SET }));
     }
     let proof = FirstProof::ResetLink(waiting);
-    let offer = second_factor::open_challenge(&app, &client, &user, proof, None, now).await?;
+    let offer = challenge::open_challenge(&app, &client, &user, proof, None, now).await?;
     Err(offer.map_or(ApiError::InvalidResetToken, |offer| ApiError::SecondFactorRequired(Box::new(offer))))
 }
 

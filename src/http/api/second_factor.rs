@@ -10,7 +10,6 @@ use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::http::models::factors::PasskeyOptions;
-use crate::http::pipeline::attempt::{Attempt, AttemptKeys};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Anyone;
 use crate::http::pipeline::client::Client;
@@ -19,14 +18,16 @@ use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::metrics::LoginKind;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::passkey_sign_in::{self, MAX_CHALLENGE_CHARS};
 use crate::http::pipeline::request::{Input, InputSource, NoInput, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::second_factor::{self, Answer, CHALLENGE_LIFETIME, MAX_TRIES};
-use crate::http::pipeline::session_tokens::{self, Token};
-use crate::http::pipeline::sign_in::{self, Proof, SessionStart};
 use crate::http::pipeline::validation::FieldErrors;
+use crate::http::sign_in::attempt::{Attempt, AttemptKeys};
+use crate::http::sign_in::challenge::{self, Answer, CHALLENGE_LIFETIME, MAX_TRIES};
+use crate::http::sign_in::passkey_challenge::{self, MAX_CHALLENGE_CHARS};
+use crate::http::sign_in::second_factor::{self};
+use crate::http::sign_in::session_start::{self, Proof, SessionStart};
+use crate::http::sign_in::session_tokens::{self, Token};
 use crate::store::challenges::{self, Challenge, ChallengePurpose};
 use crate::store::{Connection, audit, factors, users};
 
@@ -85,7 +86,7 @@ impl Input for ChallengeAnswer {
     fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
         let fields = Fields::of(source.body, errors)?;
         let challenge = fields.required("challenge", errors, |value| fields::text(value, MAX_CHALLENGE_CHARS));
-        let answer = fields::answer(&fields, errors);
+        let answer = Answer::read(&fields, errors);
         Some(Self { challenge: Secret::new(challenge?), answer: answer? })
     }
 
@@ -104,7 +105,7 @@ async fn finish(request: Request<Anyone, ChallengeAnswer>) -> Result<Response, A
 async fn finish_login(request: Request<Anyone, ChallengeAnswer>) -> Result<Response, ApiError> {
     let Request { app, now, client, input: ChallengeAnswer { challenge, answer }, .. } = request;
     second_factor::require_offered(&app)?;
-    let (sha256, network) = (sha256(challenge.expose()), second_factor::network(&client));
+    let (sha256, network) = (sha256(challenge.expose()), challenge::network(&client));
     let found = app.db.read(move |connection| {
         let found = challenges::find(connection, &sha256, ChallengePurpose::SecondFactor, &network, now)?;
         let Some(challenge) = found else { return Ok(None) };
@@ -113,7 +114,7 @@ async fn finish_login(request: Request<Anyone, ChallengeAnswer>) -> Result<Respo
     let user = found.await?.ok_or(ApiError::ChallengeEnded)?;
     let attempt = Attempt::begin(&app, user.username.as_str(), client.address).await;
     let keys = attempt.as_ref().and_then(Attempt::keys);
-    let (state, from, network) = (app.clone(), client.clone(), second_factor::network(&client));
+    let (state, from, network) = (app.clone(), client.clone(), challenge::network(&client));
     let start = SessionStart::new(&app, &client, &user, keys, now);
     // One transaction compares the answer and counts it, so that no number of answers at once gets more tries.
     let answered = app.db.write(move |connection| {
@@ -121,7 +122,7 @@ async fn finish_login(request: Request<Anyone, ChallengeAnswer>) -> Result<Respo
         let purpose = ChallengePurpose::SecondFactor;
         let challenge = challenges::count_try(connection, &sha256, purpose, &network, MAX_TRIES, now)?;
         let challenge = challenge.ok_or(ApiError::ChallengeEnded)?;
-        match second_factor::check_answer(connection, &state, &challenge, user.id, &answer, now) {
+        match challenge::check_answer(connection, &state, &challenge, user.id, &answer, now) {
             Ok(factor) => {
                 let Challenge { sha256, password, .. } = challenge;
                 let proof = Proof { factor: Some(factor), challenge: Some(sha256), password, ..Proof::default() };
@@ -154,14 +155,14 @@ fn record_wrong_answer(
     now: Timestamp,
 ) -> Result<(), ApiError> {
     keys.map_or(Ok(()), |keys| keys.failed(connection, Some(user.id), now))?;
-    let detail = second_factor::audit_detail(wrong).unwrap_or("wrong second factor");
+    let detail = challenge::audit_detail(wrong).unwrap_or("wrong second factor");
     let event = Event::new(client.actor(), Action::LoggedIn).target(user).detail(detail).failed();
     Ok(audit::record(connection, &event, now)?)
 }
 
 async fn passkey_options(request: Request<Anyone, NoInput>) -> Result<Response, ApiError> {
     let Request { app, now, client, .. } = request;
-    let (challenge, options) = passkey_sign_in::issue(&app, &client, now)?;
+    let (challenge, options) = passkey_challenge::issue(&app, &client, now)?;
     Ok(Response::json(&PasskeyOptions { challenge, options }))
 }
 
@@ -206,7 +207,7 @@ async fn passkey(request: Request<Anyone, PasskeySignIn>) -> Result<Response, Ap
 async fn passkey_login(request: Request<Anyone, PasskeySignIn>) -> Result<Response, ApiError> {
     let Request { app, now, client, input: PasskeySignIn { challenge, assertion }, .. } = request;
     second_factor::relying_party(&app)?;
-    let challenge = passkey_sign_in::open(&app, &client, &challenge, now)?;
+    let challenge = passkey_challenge::open(&app, &client, &challenge, now)?;
     let id = assertion.credential_id().to_vec();
     let found = app.db.read(move |connection| {
         let Some(passkey) = factors::find_passkey(connection, &id)? else { return Ok(None) };
@@ -228,10 +229,10 @@ async fn passkey_login(request: Request<Anyone, PasskeySignIn>) -> Result<Respon
         return Err(ApiError::ChallengeEnded);
     }
     let Some((passkey, user)) = found else {
-        second_factor::record_unknown_passkey(&app, &client, keys, now).await?;
+        challenge::record_unknown_passkey(&app, &client, keys, now).await?;
         return Err(ApiError::UnknownPasskey);
     };
-    let factor = match second_factor::check_assertion(&app, passkey, &assertion, &challenge.state, PasskeyUse::Alone) {
+    let factor = match challenge::check_assertion(&app, passkey, &assertion, &challenge.state, PasskeyUse::Alone) {
         Ok(factor) => factor,
         Err(error) => {
             let recorded = app.db.write(move |connection| {
@@ -241,12 +242,12 @@ async fn passkey_login(request: Request<Anyone, PasskeySignIn>) -> Result<Respon
             return Err(recorded.await.unwrap_or_else(|error| error));
         }
     };
-    if let Some(refusal) = sign_in::refusal_of_inactive(&user) {
+    if let Some(refusal) = session_start::refusal_of_inactive(&user) {
         return Err(refusal);
     }
     let spent = Some((challenge.sha256, now + CHALLENGE_LIFETIME));
     let proof = Proof { factor: Some(factor), spent, ..Proof::default() };
-    match sign_in::start_session(&app, &client, &user, proof, keys, now).await? {
+    match session_start::start_session(&app, &client, &user, proof, keys, now).await? {
         Ok((session, user)) => {
             let jar = CookieJar::new(&app.config, &client);
             Ok(session_tokens::response(&app, &session, Some(&user), jar, now))

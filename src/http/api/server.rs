@@ -17,9 +17,9 @@ use crate::http::models::server::{BackupRead, BackupsRead, DatabaseRead, QueuesR
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Superuser;
+use crate::http::pipeline::caller::recent_sign_in::Recent;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Input, InputSource, NoInput, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;

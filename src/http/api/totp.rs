@@ -11,22 +11,22 @@ use crate::domain::audit::{Action, Event};
 use crate::domain::second_factor::FactorKind;
 use crate::domain::secret::Secret;
 use crate::http::models::factors::{FactorRead, NewTotp};
-use crate::http::pipeline::attempt::Attempt;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::SignedInFactorPending;
+use crate::http::pipeline::caller::recent_sign_in::Recent;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::factor_owner::{
-    CurrentPassword, TAG, end_sessions_before_first_factor, find_factor, may_add_to, prove_owner, refuse_too_many,
-    rp_id,
-};
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Input, InputSource, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::pipeline::second_factor;
 use crate::http::pipeline::validation::FieldErrors;
+use crate::http::sign_in::attempt::Attempt;
+use crate::http::sign_in::factor_owner::{
+    CurrentPassword, TAG, end_sessions_before_first_factor, find_factor, may_add_to, prove_owner, refuse_too_many,
+    rp_id,
+};
+use crate::http::sign_in::second_factor;
 use crate::store::audit;
 use crate::store::factors::{self, NewFactor};
 

@@ -14,21 +14,21 @@ use crate::http::models::user_inputs::{CheckedUserCreate, CheckedUserPatch, User
 use crate::http::models::user_list::{UserFilter, UserInclude};
 use crate::http::models::{UserDeleted, UserRead, UsersResponse};
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::attempt::{SignUp, SignUpKey};
+use crate::http::pipeline::caller::deferred::Deferred;
+use crate::http::pipeline::caller::recent_sign_in::Recent;
 use crate::http::pipeline::caller::{MaybeSignedIn, SignedIn, SignedInAnyDuty, Superuser, UserDeleter};
 use crate::http::pipeline::client::Client;
-use crate::http::pipeline::deferred::Deferred;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::factor_owner;
 use crate::http::pipeline::fields;
 use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::if_match::{IfMatch, etag};
-use crate::http::pipeline::key_revocation::revoke_keys;
-use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{NoInput, Request, UserId};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::validation::Rejected;
+use crate::http::sign_in::attempt::{SignUp, SignUpKey};
+use crate::http::sign_in::factor_owner;
+use crate::http::sign_in::key_revocation::revoke_keys;
 use crate::store::user_index::search;
 use crate::store::{Connection, StoreError, audit, deletion_requests, factors, sessions, sign_ups, user_list, users};
 

@@ -11,10 +11,10 @@ use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::domain::username::fold_input;
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::attempt;
+use crate::http::pipeline::caller::credentials;
 use crate::http::pipeline::client::Client;
-use crate::http::pipeline::credentials;
 use crate::http::pipeline::error::ApiError;
+use crate::http::sign_in::attempt;
 
 /// The longest header that is read: a name and a key of the greatest lengths, encoded.
 const MAX_BYTES: usize = 2048;

@@ -21,6 +21,7 @@ use crate::http::models::Detail;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::Anyone;
+use crate::http::pipeline::caller::credentials;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::log_rate_limit::LogRateLimit;
 use crate::http::pipeline::openapi::Operation;
@@ -28,7 +29,7 @@ use crate::http::pipeline::request::{Input, InputSource, Request};
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
 use crate::http::pipeline::validation::FieldErrors;
-use crate::http::pipeline::{cookies, credentials, messages};
+use crate::http::pipeline::{cookies, messages};
 use crate::store::site_tokens::{self, SiteToken};
 use crate::store::{Connection, StoreError};
 

@@ -3,8 +3,8 @@
 use utoipa::ToSchema;
 
 use crate::domain::secret::Secret;
+use crate::http::pipeline::body::form::FormPairs;
 use crate::http::pipeline::body::{Body, BodyKind};
-use crate::http::pipeline::form::FormPairs;
 use crate::http::pipeline::messages::field;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource};

@@ -13,7 +13,6 @@ use crate::domain::username::Username;
 use crate::http::pipeline::body::Body;
 use crate::http::pipeline::coerce;
 use crate::http::pipeline::messages::field;
-use crate::http::pipeline::second_factor::Answer;
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location, Rejected};
 
 /// The fields of a JSON body.
@@ -145,14 +144,6 @@ pub fn secret(value: &Value) -> Result<Secret, FieldError> {
 /// Reads a passkey's answer, in the JSON form that browsers make.
 pub fn assertion(value: &Value) -> Result<Assertion, FieldError> {
     Assertion::read(value).map_err(|_| FieldError::value(field::CREDENTIAL))
-}
-
-/// Reads the answer to a challenge: `code` or `credential`.
-pub fn answer(fields: &Fields<'_>, errors: &mut FieldErrors) -> Option<Answer> {
-    if let Some(assertion) = fields.optional("credential", errors, assertion) {
-        return Some(Answer::Passkey(Box::new(assertion)));
-    }
-    fields.required("code", errors, secret).map(Answer::Code)
 }
 
 #[cfg(test)]

@@ -21,14 +21,14 @@ const SECONDS: [f64; 16] =
 
 /// The labels of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct RouteLabels {
+pub struct RouteLabels {
     route: &'static str,
     method: &'static str,
 }
 
 /// The labels of a route and the status of its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct RequestLabels {
+pub struct RequestLabels {
     route: &'static str,
     method: &'static str,
     status: u16,
@@ -37,11 +37,11 @@ pub(super) struct RequestLabels {
 /// The counters of one server.
 pub struct Metrics {
     is_on: bool,
-    pub(super) requests: Family<RequestLabels, Counter>,
-    pub(super) seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
-    pub(super) logins: Family<LoginLabels, Counter>,
+    pub requests: Family<RequestLabels, Counter>,
+    pub seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    pub logins: Family<LoginLabels, Counter>,
     /// When the server started, in seconds since 1970.
-    pub(super) started_at: i64,
+    pub started_at: i64,
 }
 
 impl Metrics {
@@ -154,7 +154,7 @@ impl LoginOutcome {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct LoginLabels {
+pub struct LoginLabels {
     kind: &'static str,
     outcome: &'static str,
 }

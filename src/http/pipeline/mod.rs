@@ -1,46 +1,25 @@
-//! What every request passes through, and what the routes share. Imports no route.
+//! What every request passes through. Imports no route.
 
 pub mod app;
-pub mod attempt;
 pub mod body;
 pub mod caller;
-pub mod challenge_offer;
-pub mod charset;
 pub mod client;
 pub mod coerce;
 pub mod cookies;
-pub mod credentials;
-pub mod deferred;
 pub mod denied_log;
 pub mod error;
-pub mod error_response;
-pub mod exposition;
-pub mod factor_owner;
 pub mod fields;
 pub mod file_body;
-pub mod form;
 pub mod generation;
-pub mod header_parameters;
 pub mod if_match;
-pub mod key_revocation;
-pub mod local_request;
 pub mod log_rate_limit;
-
 pub mod messages;
 pub mod metrics;
-pub mod multipart;
 pub mod openapi;
-pub mod passkey_sign_in;
-pub mod recent_sign_in;
 pub mod request;
 pub mod request_id;
-pub mod request_origin;
 pub mod response;
 pub mod route;
-pub mod second_factor;
-pub mod session_tokens;
-pub mod sign_in;
 pub mod throttle;
-pub mod untrusted_proxy;
 pub mod validation;
 pub mod verb;

@@ -17,7 +17,7 @@ use utoipa::openapi::{
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::http::pipeline::body::BodyKind;
-use crate::http::pipeline::error_response::ErrorBody;
+use crate::http::pipeline::error::response::ErrorBody;
 use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::validation::ValidationErrorBody;
 use crate::http::pipeline::verb::Verb;

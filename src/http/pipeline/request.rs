@@ -8,15 +8,15 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::domain::clock::Timestamp;
 use crate::http::pipeline::app::App;
+use crate::http::pipeline::body::form::FormPairs;
 use crate::http::pipeline::body::{self, Body};
 use crate::http::pipeline::caller::Authenticate;
+use crate::http::pipeline::caller::credentials::Credentials;
+use crate::http::pipeline::client::request_origin::{SiteRule, refuse_cross_site};
 use crate::http::pipeline::client::{Client, peer};
 use crate::http::pipeline::coerce;
-use crate::http::pipeline::credentials::Credentials;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::form::FormPairs;
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request_origin::{SiteRule, refuse_cross_site};
 use crate::http::pipeline::validation::{FieldErrors, Location};
 
 /// A request that passed all checks: a handler's only argument.

@@ -12,14 +12,15 @@ use crate::domain::clock::Timestamp;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::caller::Authenticate;
 use crate::http::pipeline::client::Client;
+use crate::http::pipeline::denied_log;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::metrics::RequestTimer;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, Request};
 use crate::http::pipeline::response::{self, Response};
+use crate::http::pipeline::throttle;
 use crate::http::pipeline::verb::Verb;
-use crate::http::pipeline::{attempt, denied_log};
 
 type Describe = Box<dyn Fn(&mut Operation) + Send + Sync>;
 
@@ -117,7 +118,7 @@ impl Route {
             let route = (request.method().as_str(), self.path);
             app.denied.record_request(&app.db, &client, now, caller, route, error).await;
         }
-        attempt::delay_rejection(&outcome).await;
+        throttle::delay_rejection(&outcome).await;
         let response = response::send(&request, &app.config, outcome);
         timer.stop(&app.metrics, (self.path, self.verb.as_str()), response.status());
         response

@@ -9,9 +9,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
+use crate::auth::password_hasher::HashError;
 use crate::auth::throttle_keys::ThrottleKeys;
 use crate::domain::clock::Timestamp;
 use crate::domain::throttle::{AttemptKey, ThrottleRule, record_failure, retry_after};
+use crate::http::pipeline::error::ApiError;
 use crate::store::{Connection, StoreError, throttle};
 
 /// How long an attempt waits for others at the same account from the same network.
@@ -21,6 +23,15 @@ const QUEUE_TIMEOUT: Duration = Duration::from_secs(7);
 const MAX_PARALLEL: u32 = 5;
 /// The most attempts from one network that wait.
 const MAX_QUEUED: u32 = 40;
+/// How long the rejection of an attempt is delayed.
+const REJECTION_DELAY: Duration = Duration::from_millis(100);
+
+/// Delays the rejection of an attempt. A client that retries at once would otherwise take the CPU from password hashing.
+pub async fn delay_rejection<T>(outcome: &Result<T, ApiError>) {
+    if matches!(outcome, Err(ApiError::TooManyRequests(_) | ApiError::Hash(HashError::Busy))) {
+        tokio::time::sleep(REJECTION_DELAY).await;
+    }
+}
 
 /// The state of the throttle: the keys, and the attempts in flight.
 pub struct Throttle {
@@ -40,19 +51,14 @@ impl Throttle {
     }
 
     /// Counts an attempt as in flight, however many others are.
-    pub(super) fn start<const N: usize>(
-        &self,
-        rules: [ThrottleRule; N],
-        name: &str,
-        address: IpAddr,
-    ) -> InFlightGuard<N> {
+    pub fn start<const N: usize>(&self, rules: [ThrottleRule; N], name: &str, address: IpAddr) -> InFlightGuard<N> {
         let keys = rules.map(|rule| (rule, self.keys.key(rule, name, address)));
         InFlightGuard::new(&self.in_flight, &mut self.in_flight.attempts.lock(), keys)
     }
 
     /// Counts a password check as in flight. Waits while [`MAX_PARALLEL`] checks of the account from the network are in
     /// flight: then a user who signs in many times at once isn't rejected.
-    pub(super) async fn start_password_check(&self, name: &str, address: IpAddr) -> InFlightGuard<3> {
+    pub async fn start_password_check(&self, name: &str, address: IpAddr) -> InFlightGuard<3> {
         let keys = [ThrottleRule::Pair, ThrottleRule::Account, ThrottleRule::Network]
             .map(|rule| (rule, self.keys.key(rule, name, address)));
         let (deadline, mut slot) = (Instant::now() + QUEUE_TIMEOUT, None);
@@ -115,34 +121,34 @@ impl CountByKey {
 
 /// The counter of one rule that an attempt counts for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct AttemptCounter {
+pub struct AttemptCounter {
     rule: ThrottleRule,
-    pub(super) key: AttemptKey,
+    pub key: AttemptKey,
     /// How many other attempts were in flight when this one started.
     others: u32,
 }
 
 impl AttemptCounter {
     /// Returns after how many seconds the attempt may be made, as if the others in flight fail.
-    pub(super) fn retry_after(&self, connection: &Connection, now: Timestamp) -> Result<Option<u64>, StoreError> {
+    pub fn retry_after(&self, connection: &Connection, now: Timestamp) -> Result<Option<u64>, StoreError> {
         Ok(retry_after(self.rule, throttle::count(connection, &self.key)?, self.others, now))
     }
 
     /// Counts a failure.
-    pub(super) fn record_failure(&self, connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
+    pub fn record_failure(&self, connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
         let before = throttle::count(connection, &self.key)?;
         throttle::set(connection, &self.key, record_failure(self.rule, before, now))
     }
 
     /// The same counter without the others in flight.
-    pub(super) fn alone(self) -> Self {
+    pub fn alone(self) -> Self {
         Self { others: 0, ..self }
     }
 }
 
 /// Counts an attempt as in flight until it is dropped.
-pub(super) struct InFlightGuard<const N: usize> {
-    pub(super) counters: [AttemptCounter; N],
+pub struct InFlightGuard<const N: usize> {
+    pub counters: [AttemptCounter; N],
     in_flight: Arc<InFlight>,
 }
 

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::http::pipeline::{charset, multipart};
+use crate::http::pipeline::body::charset;
+use crate::http::pipeline::body::multipart;
 
 /// The names and values of a query or form. A value that is a file is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -14,9 +14,9 @@ use crate::domain::secret::Secret;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::http::pipeline::app::App;
+use crate::http::pipeline::caller::credentials::bearer;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::cookies::{self, CookieJar};
-use crate::http::pipeline::credentials::bearer;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::response::Response;
 

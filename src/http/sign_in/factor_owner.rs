@@ -14,17 +14,17 @@ use crate::domain::policy;
 use crate::domain::second_factor::{Factor, MAX_FACTORS, MAX_NAME_CHARS};
 use crate::domain::secret::Secret;
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::attempt::Attempt;
 use crate::http::pipeline::body::{Body, BodyKind};
 use crate::http::pipeline::caller::SignedInFactorPending;
-use crate::http::pipeline::credentials::Authenticated;
+use crate::http::pipeline::caller::credentials::Authenticated;
+use crate::http::pipeline::caller::recent_sign_in::Recent;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::recent_sign_in::Recent;
 use crate::http::pipeline::request::{Input, InputSource, Request};
-use crate::http::pipeline::second_factor;
 use crate::http::pipeline::validation::{FieldError, FieldErrors};
+use crate::http::sign_in::attempt::Attempt;
+use crate::http::sign_in::second_factor;
 use crate::store::{Connection, StoreError, audit, factors, sessions, users};
 
 /// The group of these routes in the API's description.

@@ -1,5 +1,9 @@
 //! Authentication. The types here are proofs: a value of type [`Superuser`] can't exist without the check.
 
+pub mod credentials;
+pub mod deferred;
+pub mod recent_sign_in;
+
 use std::ops::Deref;
 
 use actix_web::HttpRequest;
@@ -8,11 +12,11 @@ use crate::config::Config;
 use crate::domain::caller::Duty;
 use crate::domain::clock::Timestamp;
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::credentials::{Authenticated, Credentials, UncheckedCredential};
+use crate::http::pipeline::caller::credentials::{Authenticated, Credentials, UncheckedCredential};
+use crate::http::pipeline::client::request_origin::refuse_other_sites;
 use crate::http::pipeline::denied_log;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::generation::Generation;
-use crate::http::pipeline::request_origin::refuse_other_sites;
 
 /// Who may call a route. Handlers name an implementation in their signature.
 pub trait Authenticate: Sized {

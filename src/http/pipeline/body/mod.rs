@@ -1,5 +1,10 @@
 //! Reading a request's body: size limit, timeout and content type.
 
+pub mod charset;
+pub mod form;
+pub mod header_parameters;
+pub mod multipart;
+
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -8,8 +13,8 @@ use actix_web::{HttpMessage, HttpRequest};
 use futures_util::StreamExt;
 use serde_json::Value;
 
+use crate::http::pipeline::body::form::FormPairs;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::form::FormPairs;
 use crate::http::pipeline::messages::field;
 use crate::http::pipeline::validation::{FieldError, FieldErrors, Location};
 

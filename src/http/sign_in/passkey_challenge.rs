@@ -10,7 +10,8 @@ use crate::domain::secret::Secret;
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::second_factor::{self, CHALLENGE_LIFETIME};
+use crate::http::sign_in::challenge::{self, CHALLENGE_LIFETIME};
+use crate::http::sign_in::second_factor;
 
 /// The longest challenge token that is looked at, in characters.
 pub const MAX_CHALLENGE_CHARS: usize = 4096;
@@ -40,7 +41,7 @@ pub fn issue(app: &App, client: &Client, now: Timestamp) -> Result<(String, Valu
     let ceremony = second_factor::relying_party(app)?.start_authentication(&[])?;
     let sealed = Sealed {
         state: ceremony.state,
-        network: second_factor::network(client),
+        network: challenge::network(client),
         expires_at: (now + CHALLENGE_LIFETIME).timestamp(),
     };
     let text = serde_json::to_string(&sealed).expect("texts and numbers are JSON");
@@ -55,7 +56,7 @@ pub fn open(app: &App, client: &Client, token: &Secret, now: Timestamp) -> Resul
     let opened = app.challenges.decrypt(token.expose());
     opened
         .and_then(|text| serde_json::from_str::<Sealed>(text.expose()).ok())
-        .filter(|sealed| sealed.network == second_factor::network(client) && now.timestamp() < sealed.expires_at)
+        .filter(|sealed| sealed.network == challenge::network(client) && now.timestamp() < sealed.expires_at)
         .map(|sealed| PasskeyChallenge { sha256: sha256(token.expose()), state: sealed.state })
         .ok_or(ApiError::ChallengeEnded)
 }

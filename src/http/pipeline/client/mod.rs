@@ -1,5 +1,9 @@
 //! The client of a request: the peer, or the address that trusted proxies report, read from the right.
 
+pub mod local_request;
+pub mod request_origin;
+pub mod untrusted_proxy;
+
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;

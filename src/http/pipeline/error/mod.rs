@@ -1,12 +1,15 @@
 //! The errors of requests.
 
+pub mod challenge_offer;
+pub mod response;
+
 use crate::auth::passkey::{PasskeyError, PasskeysUnavailable};
 use crate::auth::password_hasher::HashError;
 use crate::auth::random::RandomnessError;
 use crate::auth::token::TokenError;
 use crate::domain::caller::Duty;
 use crate::domain::policy::Denied;
-use crate::http::pipeline::challenge_offer::ChallengeOffer;
+use crate::http::pipeline::error::challenge_offer::ChallengeOffer;
 use crate::http::pipeline::validation::{FieldErrors, Rejected};
 use crate::store::{StoreError, WriteError};
 

@@ -3,8 +3,8 @@
 
 use memchr::memmem;
 
-use crate::http::pipeline::charset;
-use crate::http::pipeline::header_parameters::{parameter, parameters};
+use crate::http::pipeline::body::charset;
+use crate::http::pipeline::body::header_parameters::{parameter, parameters};
 
 /// A field's name, and its text. `None` stands for a file.
 pub type Field = (String, Option<String>);

@@ -3,28 +3,16 @@
 
 use std::cell::Cell;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use actix_web::web::Data;
 use uuid::Uuid;
 
-use crate::auth::password_hasher::HashError;
 use crate::domain::clock::Timestamp;
 use crate::domain::throttle::{AttemptKey, ThrottleRule};
 use crate::http::pipeline::app::App;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::throttle::{AttemptCounter, InFlightGuard};
 use crate::store::{Connection, StoreError, throttle};
-
-/// How long the rejection of an attempt is delayed.
-const REJECTION_DELAY: Duration = Duration::from_millis(100);
-
-/// Delays the rejection of an attempt. A client that retries at once would otherwise take the CPU from password hashing.
-pub async fn delay_rejection<T>(outcome: &Result<T, ApiError>) {
-    if matches!(outcome, Err(ApiError::TooManyRequests(_) | ApiError::Hash(HashError::Busy))) {
-        tokio::time::sleep(REJECTION_DELAY).await;
-    }
-}
 
 /// A sign-in, or another check of an account's password.
 pub struct Attempt {

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 
 use crate::config::Config;
 use crate::http::pipeline::caller::Admit;
-use crate::http::pipeline::credentials::Authenticated;
+use crate::http::pipeline::caller::credentials::Authenticated;
 use crate::http::pipeline::error::ApiError;
 
 /// A caller whose sign-in is recent enough for a sensitive request. [`Input::is_sensitive`] says which requests of the

@@ -16,11 +16,11 @@ use crate::domain::clock::Timestamp;
 use crate::domain::second_factor::SecondFactorPolicy;
 use crate::domain::user::User;
 use crate::http::pipeline::app::App;
+use crate::http::pipeline::body::form::FormPairs;
 use crate::http::pipeline::client::Client;
+use crate::http::pipeline::client::request_origin::require_own_site;
 use crate::http::pipeline::cookies;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::form::FormPairs;
-use crate::http::pipeline::request_origin::require_own_site;
 use crate::store::{Connection, StoreError, api_keys, factors, sessions, users};
 
 /// What credentials are read from.

@@ -10,12 +10,12 @@ use crate::domain::secret::PasswordHash;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::attempt::AttemptKeys;
 use crate::http::pipeline::client::Client;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::key_revocation::revoke_keys;
-use crate::http::pipeline::second_factor::UsedFactor;
-use crate::http::pipeline::session_tokens;
+use crate::http::sign_in::attempt::AttemptKeys;
+use crate::http::sign_in::key_revocation::revoke_keys;
+use crate::http::sign_in::second_factor::UsedFactor;
+use crate::http::sign_in::session_tokens;
 use crate::store::{Connection, audit, challenges, factors, reset_links, sessions, users};
 
 /// What a sign-in proved.

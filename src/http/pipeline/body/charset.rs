@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, WINDOWS_1252};
 
-use crate::http::pipeline::header_parameters::{parameter, parameters};
+use crate::http::pipeline::body::header_parameters::{parameter, parameters};
 
 /// Returns the charset that a content type names.
 pub fn of(content_type: &str) -> Option<String> {
