@@ -90,6 +90,8 @@ mod pages;
 mod passkeys;
 #[path = "../routes/passwords.rs"]
 mod passwords;
+#[path = "../routes/recovery_codes.rs"]
+mod recovery_codes;
 #[path = "../security/required_factor.rs"]
 mod required_factor;
 #[path = "../security/required_password.rs"]
@@ -116,6 +118,8 @@ mod settings;
 mod setup;
 #[path = "../security/throttle.rs"]
 mod throttle;
+#[path = "../routes/totp.rs"]
+mod totp;
 #[path = "../cli/user_arguments.rs"]
 mod user_arguments;
 #[path = "../routes/users.rs"]

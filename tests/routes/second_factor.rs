@@ -120,22 +120,6 @@ fn an_account_has_at_most_ten_open_challenges() {
 }
 
 #[test]
-fn a_recovery_code_signs_in_once_in_either_form() {
-    enrolled!(&[] => server, _admin, id, app);
-    let access = server.login(ALICE.0, &format!("{}{}", ALICE.1, server.code(&app))).access;
-    let codes = server.recovery_codes(&id, &access, ALICE.1);
-    assert_eq!((codes.len(), &server.factors(&id, &access)["recovery_codes_left"]), (10, &json!(10)));
-    server.login(ALICE.0, &format!("{}-{}", ALICE.1, codes[0]));
-    server.try_login(ALICE.0, &format!("{}-{}", ALICE.1, codes[0])).expect(401);
-    let asked = server.try_login(ALICE.0, ALICE.1).expect(401);
-    assert_eq!(asked.json()["factors"], json!(["totp", "recovery"]));
-    server.answer(&asked.field("challenge"), &codes[1].replace('-', "").to_uppercase()).expect(200);
-    assert_eq!(server.factors(&id, &access)["recovery_codes_left"], 8);
-    let stored: Vec<u8> = server.query("SELECT sha256 FROM recovery_codes LIMIT 1");
-    assert_eq!(stored.len(), 32);
-}
-
-#[test]
 fn with_second_factors_off_the_password_alone_signs_in_and_what_was_set_up_is_kept() {
     enrolled!(&[] => server, _admin, id, app);
     let access = server.login(ALICE.0, &format!("{}{}", ALICE.1, server.code(&app))).access;
