@@ -8,7 +8,7 @@ use crate::cli::audit;
 use crate::cli::import::ImportSource;
 use crate::cli::invitations::InvitationCommand;
 use crate::cli::keys::KeyCommand;
-use crate::cli::moving::MoveArguments;
+use crate::cli::move_database::MoveArguments;
 use crate::cli::names::NamesCommand;
 use crate::cli::output_file::HELPER_COMMAND;
 use crate::cli::restore::RestoreOptions;
@@ -276,7 +276,7 @@ impl Command {
         match self {
             Self::Restore { file, .. } => vec![file],
             Self::Import { source } => source.input_files(),
-            Self::Move(moving) => moving.input_files(),
+            Self::Move(arguments) => arguments.input_files(),
             Self::RotateSecret { old_secret_key_file: Some(file), .. } => vec![file],
             _ => Vec::new(),
         }

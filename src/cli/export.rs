@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::domain::audit::{Action, Event};
 use crate::domain::cancel_flag::CancelFlag;
 use crate::store::transfer::export;
-use crate::store::transfer::import::ImportedAccount;
+use crate::store::transfer::import::AccountRecord;
 use crate::store::{StoreError, audit};
 
 /// The number of accounts that are written between two checks for an interrupt.
@@ -64,7 +64,7 @@ async fn export(context: &Context<'_>, mut output: OutputFile, cancel: CancelFla
     })
 }
 
-fn write(file: File, all: &[ImportedAccount], cancel: &CancelFlag) -> io::Result<()> {
+fn write(file: File, all: &[AccountRecord], cancel: &CancelFlag) -> io::Result<()> {
     let mut progress = Progress::new();
     let mut out = io::BufWriter::new(file);
     for (index, account) in all.iter().enumerate() {

@@ -15,7 +15,7 @@ mod import;
 mod interrupt;
 mod invitations;
 mod keys;
-mod moving;
+mod move_database;
 mod names;
 mod output;
 mod output_file;
@@ -110,7 +110,7 @@ fn run_command(cli: Cli, matches: &ArgMatches) -> Result<(), Failure> {
     // These flags name the secrets of another server.
     match &cli.command {
         Some(Command::Import { .. }) => drop(inputs.flags.remove("secret_key")),
-        Some(Command::Move(moving)) if moving.is_to_postgres() => drop(inputs.flags.remove("database_password")),
+        Some(Command::Move(arguments)) if arguments.is_to_postgres() => drop(inputs.flags.remove("database_password")),
         _ => {}
     }
     let (json, command) = (cli.json, cli.command.unwrap_or(Command::Serve));
@@ -144,7 +144,7 @@ fn run_command(cli: Cli, matches: &ArgMatches) -> Result<(), Failure> {
         Command::Backup { .. } => output.map_or(Ok(()), |output| backup::run(&config, output, json)),
         Command::Restore { file, options } => restore::run(&config, &file, options, json),
         Command::Import { source } => import::run(&config, source, json),
-        Command::Move(moving) => moving::run(&config, &moving, json),
+        Command::Move(arguments) => move_database::run(&config, &arguments, json),
         Command::Export { .. } => output.map_or(Ok(()), |output| export::run(&config, output, json)),
         Command::RotateSecret { old_secret_key_file, yes } => {
             rotate_secret::run(&config, old_secret_key_file.as_deref(), yes, json)

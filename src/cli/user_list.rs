@@ -23,11 +23,11 @@ pub struct ListOptions {
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
     /// List only users in this state.
-    #[arg(long, value_parser = words::<UserState>())]
+    #[arg(long, value_parser = choice_parser::<UserState>())]
     state: Option<UserState>,
     /// The order.
     #[arg(long, default_value = "created",
-        value_parser = words::<UserSort>())]
+        value_parser = choice_parser::<UserSort>())]
     sort: UserSort,
     /// Reverse the order.
     #[arg(long)]
@@ -41,7 +41,7 @@ pub struct ListOptions {
 }
 
 /// Parses one of an enum's words.
-fn words<T>() -> impl TypedValueParser<Value = T>
+fn choice_parser<T>() -> impl TypedValueParser<Value = T>
 where
     T: VariantNames + FromStr + Clone + Send + Sync + 'static,
     T::Err: std::fmt::Display,

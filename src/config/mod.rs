@@ -1,6 +1,7 @@
 //! The configuration: flags over environment over file over defaults, validated as a whole before anything starts.
 
 mod bind;
+mod choices;
 mod database;
 mod documentation;
 mod error;
@@ -16,9 +17,9 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod values;
-mod words;
 
 pub use bind::Bind;
+pub use choices::{CookieSecure, LangflowApi, Signup};
 pub use database::password_in;
 pub use documentation::{example_file, markdown_tables};
 pub use error::{ConfigError, Origin, ValueSource};
@@ -28,7 +29,6 @@ pub use server_record::{SERVER_RECORD_FILE, ServerRecord};
 pub use setting::{Setting, ValueType};
 pub use settings::{Config, SETTINGS};
 pub use values::ExitWith;
-pub use words::{CookieSecure, LangflowApi, Signup};
 
 use std::path::{Path, PathBuf};
 

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use crate::config::bind::{self, Bind};
+use crate::config::choices::{self, CookieSecure, LangflowApi, Signup};
 use crate::config::error::{ConfigError, ValueSource};
 use crate::config::setting::ValueType::{Bool, BoolOrNumber, Choice, List, Number, Secret as SecretText, Text};
 use crate::config::setting::settings;
 use crate::config::values::{self, ExitWith};
-use crate::config::words::{self, CookieSecure, LangflowApi, Signup};
 use crate::config::{forward_auth, sources};
 use crate::domain::forward_auth::AccessRules;
 use crate::domain::notification::EventTarget;
@@ -63,7 +63,7 @@ settings! {
         /// The generation of Langflow whose API usher speaks: `1.3` for clients up to 1.7, `1.13` for later ones.
         ///
         /// They differ in some statuses, messages and limits. docs/langflow-differences.md lists them.
-        langflow_api: LangflowApi = "1.3", Choice("1.3|1.13"), get(words::choice);
+        langflow_api: LangflowApi = "1.3", Choice("1.3|1.13"), get(choices::choice);
 
         /// The number of threads that answer requests.
         ///
@@ -85,7 +85,7 @@ settings! {
         /// Who can add users: everyone with approval by a superuser, everyone (`open`), or superusers only (`closed`).
         ///
         /// "approval": new users are inactive until a superuser approves them. "open": new users are active at once.
-        signup: Signup = "approval", Choice("approval|open|closed"), get(words::choice);
+        signup: Signup = "approval", Choice("approval|open|closed"), get(choices::choice);
 
         /// Delete an account at once when its user asks for it.
         ///
@@ -152,7 +152,7 @@ settings! {
         ///
         /// Until it is set up, a user who needs one can do nothing else. See docs/second-factor.md.
         second_factor: SecondFactorPolicy = "optional", Choice("optional|superusers|everybody|off"),
-            get(words::choice);
+            get(choices::choice);
 
         /// How many minutes after signing in a user can make sensitive requests. 0: as long as the session lives.
         ///
@@ -176,7 +176,7 @@ settings! {
 
     "Browsers and proxies" {
         /// Send cookies over HTTPS only: `true`, `false`, or `auto`, which follows the request.
-        cookie_secure: CookieSecure = "auto", Choice("auto|true|false"), get(words::choice);
+        cookie_secure: CookieSecure = "auto", Choice("auto|true|false"), get(choices::choice);
 
         /// Let scripts read the access token's cookie, as web clients of Langflow 1.3 do.
         ///

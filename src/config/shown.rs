@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use crate::config::bind::Bind;
+use crate::config::choices::{CookieSecure, LangflowApi, Signup, choice_name};
 use crate::config::error;
 use crate::config::values::ExitWith;
-use crate::config::words::{CookieSecure, LangflowApi, Signup, word};
 use crate::domain::forward_auth::AccessRules;
 use crate::domain::notification::EventTarget;
 use crate::domain::schedule::Schedule;
@@ -35,7 +35,7 @@ macro_rules! shown_by_word {
     ($($type:ty),*) => { $(
         impl Shown for $type {
             fn shown(&self) -> String {
-                word(self).to_owned()
+                choice_name(self).to_owned()
             }
         }
     )* };

@@ -17,7 +17,7 @@ use crate::store::{
 };
 
 /// The most accounts that are deleted at once.
-const MAX_ENDED: u32 = 100;
+const MAX_UNAPPROVED: u32 = 100;
 /// How often expired rows are deleted.
 const INTERVAL: Duration = Duration::from_mins(10);
 /// The largest trusted difference from the stored time. A server may be off for some days.
@@ -136,16 +136,16 @@ fn sweep(
     invitations::sweep(connection, now)?;
     throttle::sweep(connection, now - COUNT_LIFETIME)?;
     challenges::sweep(connection, now)?;
-    end_waiting(connection, now, retention.waiting_days)?;
+    delete_unapproved(connection, now, retention.waiting_days)?;
     audit::sweep(connection, now - TimeDelta::days(retention.audit_days.into()))?;
     heartbeat::set_trusted_until(connection, now)?;
     Ok(Outcome::Done)
 }
 
 /// Deletes accounts that nobody has approved in time.
-fn end_waiting(connection: &Connection, now: Timestamp, days: u32) -> Result<(), StoreError> {
+fn delete_unapproved(connection: &Connection, now: Timestamp, days: u32) -> Result<(), StoreError> {
     let end = now - TimeDelta::days(days.into());
-    for user in sign_ups::waiting_since_before(connection, end, MAX_ENDED)? {
+    for user in sign_ups::waiting_since_before(connection, end, MAX_UNAPPROVED)? {
         users::delete(connection, user.id)?;
         let event = Event::new(Actor::default(), Action::UserDeleted).target(&user).detail("not approved in time");
         audit::record(connection, &event, now)?;

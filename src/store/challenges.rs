@@ -59,7 +59,7 @@ pub struct Challenge {
 pub fn insert(connection: &Connection, challenge: &Challenge) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO challenges (sha256, purpose, user_id, network, state, tries, expires_at, reset_link, \
          password, revoke_api_keys) VALUES (?1, ?2, (SELECT id FROM users WHERE uuid = ?3), ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-    const BOUND: &str = "DELETE FROM challenges WHERE id IN (SELECT id FROM challenges WHERE purpose = ?1 \
+    const DELETE_EXCESS: &str = "DELETE FROM challenges WHERE id IN (SELECT id FROM challenges WHERE purpose = ?1 \
          AND user_id = (SELECT id FROM users WHERE uuid = ?2) ORDER BY id DESC LIMIT 9223372036854775807 OFFSET ?3)";
     let Challenge { sha256, purpose, user_id, network, state, tries, expires_at, password } = challenge;
     let purpose = purpose.as_str();
@@ -68,7 +68,7 @@ pub fn insert(connection: &Connection, challenge: &Challenge) -> Result<(), Stor
     let revokes = password.as_ref().is_some_and(|pending| pending.revoke_api_keys);
     let values = bind![sha256, purpose, *user_id, network, state, *tries, *expires_at, link, hash, revokes];
     connection.run(SQL, values)?;
-    connection.run(BOUND, bind![purpose, *user_id, MAX_OPEN])?;
+    connection.run(DELETE_EXCESS, bind![purpose, *user_id, MAX_OPEN])?;
     Ok(())
 }
 

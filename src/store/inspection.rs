@@ -34,13 +34,13 @@ pub struct BackupHistory {
 }
 
 impl Inspection {
-    /// Opens the database at `path` without changing it. `spare` is a directory for a copy, which is only needed after
+    /// Opens the database at `path` without changing it. `scratch` is a directory for a copy, which is only needed after
     /// a crash.
-    pub fn open(path: &Path, spare: &Path) -> Result<Self, OpenError> {
+    pub fn open(path: &Path, scratch: &Path) -> Result<Self, OpenError> {
         if !file::check_header(path)? {
             return Err(OpenError::Missing(path.to_owned()));
         }
-        let opened = readonly_open::open(path, spare).map_err(|error| match error {
+        let opened = readonly_open::open(path, scratch).map_err(|error| match error {
             ReadonlyOpenError::Io(cause) => OpenError::Io { path: path.to_owned(), cause },
             ReadonlyOpenError::Sqlite(error) => OpenError::Store { path: path.to_owned(), cause: error.into() },
         })?;

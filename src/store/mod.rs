@@ -14,7 +14,7 @@ pub mod factors;
 pub mod heartbeat;
 pub mod inspection;
 pub mod invitations;
-pub mod moving;
+pub mod move_database;
 pub mod reserved_names;
 pub mod reset_links;
 pub mod secret_key;

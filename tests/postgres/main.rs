@@ -15,7 +15,7 @@ mod coverage;
 mod failing_server;
 mod failover;
 mod langflow_on_postgres;
-mod moving;
+mod move_database;
 mod network_failures;
 mod repository;
 mod repository_links;

@@ -23,7 +23,7 @@ use crate::domain::client_network::client_network;
 /// The longest estimated wait of an accepted job.
 const MAX_WAIT: Duration = Duration::from_secs(7);
 /// The part of the queue that is kept for known requesters: one of this many.
-const KEPT_SHARE: usize = 4;
+const RESERVED_SHARE: usize = 4;
 /// The most jobs in the queue, however fast the machine is.
 const MAX_QUEUED: usize = 1024;
 
@@ -86,8 +86,8 @@ struct Queue {
     others: VecDeque<Waiting>,
     /// Whether the next job is one of `known`, if both have some.
     known_is_next: bool,
-    /// The number of jobs per network, in `known` and `others` apart.
-    per_network: HashMap<Source, usize>,
+    /// The number of jobs by requester, with the network in place of the address.
+    per_network: HashMap<Requester, usize>,
     closed: bool,
     /// The moving average of the time between the ends of two jobs, while others waited.
     job_interval: Duration,
@@ -95,11 +95,8 @@ struct Queue {
     last_end: Option<Instant>,
 }
 
-/// A [`Requester`] with the network in place of the address.
-type Source = Requester;
-
 struct Waiting {
-    from: Source,
+    from: Requester,
     since: Instant,
     job: Job,
 }
@@ -152,7 +149,7 @@ impl HashingQueue {
             let _ = reply.send(work());
             true
         });
-        let from = Source { address: client_network(from.address), ..from };
+        let from = Requester { address: client_network(from.address), ..from };
         self.shared.enqueue(from, job)?;
         answer.await.map_err(|_| QueueRefusal::Stopped)
     }
@@ -188,12 +185,12 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enqueue(&self, from: Source, job: Job) -> Result<(), QueueRefusal> {
+    fn enqueue(&self, from: Requester, job: Job) -> Result<(), QueueRefusal> {
         let mut queue = self.lock();
         let now = Instant::now();
         let room = queue.room(now).max(2 * self.threads);
         let own = Some(from).filter(|from| from.is_known && queue.has_room(*from, room));
-        let from = own.unwrap_or(Source { is_known: false, ..from });
+        let from = own.unwrap_or(Requester { is_known: false, ..from });
         if !queue.has_room(from, room) {
             self.stats.refused.inc();
             return Err(QueueRefusal::Busy);
@@ -243,13 +240,13 @@ impl Queue {
     }
 
     /// Reports whether the requester's part of a queue for `room` jobs has a place, for its network too.
-    fn has_room(&self, from: Source, room: usize) -> bool {
-        let kept = room.div_ceil(KEPT_SHARE);
+    fn has_room(&self, from: Requester, room: usize) -> bool {
+        let reserved = room.div_ceil(RESERVED_SHARE);
         if from.is_known {
-            return self.known.len() < kept;
+            return self.known.len() < reserved;
         }
         let per_network = self.per_network.get(&from).copied().unwrap_or(0);
-        self.others.len() < room - kept && per_network < room / 2
+        self.others.len() < room - reserved && per_network < room / 2
     }
 
     fn oldest(&self) -> Option<&Waiting> {

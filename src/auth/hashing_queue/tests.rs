@@ -10,12 +10,12 @@ fn without_threads() -> Shared {
 }
 
 fn push(shared: &Shared, address: &str, since: Instant) {
-    let from = Source::from(address.parse::<IpAddr>().unwrap());
+    let from = Requester::from(address.parse::<IpAddr>().unwrap());
     shared.lock().others.push_back(Waiting { from, since, job: Box::new(|| true) });
 }
 
 fn fill(shared: &Shared, address: &str, is_known: bool) -> usize {
-    let from = Source { address: client_network(address.parse().unwrap()), is_known };
+    let from = Requester { address: client_network(address.parse().unwrap()), is_known };
     (0..MAX_QUEUED).take_while(|_| shared.enqueue(from, Box::new(|| true)).is_ok()).count()
 }
 

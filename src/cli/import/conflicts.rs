@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::auth::link_token::NewLink;
 use crate::domain::printable::printable;
-use crate::store::transfer::import::{self, Completion, ImportConflict, ImportedAccount, STORE_KEY_PART};
+use crate::store::transfer::import::{self, AccountCompletion, AccountRecord, ImportConflict, STORE_KEY_PART};
 use crate::store::users;
 use crate::store::{Connection, StoreError};
 
@@ -43,12 +43,12 @@ pub fn shown(text: &str) -> String {
 }
 
 /// The name of an account in notices.
-pub fn label(account: &ImportedAccount) -> String {
+pub fn label(account: &AccountRecord) -> String {
     format!("{} ({})", shown(account.user.username.as_str()), account.user.id)
 }
 
 /// A notice that an account and its API keys aren't imported.
-fn not_imported(account: &ImportedAccount, why: &str) -> ImportNotice {
+fn not_imported(account: &AccountRecord, why: &str) -> ImportNotice {
     let keys = match account.keys.len() {
         0 => String::new(),
         count => format!(", nor its API keys ({count})"),
@@ -60,9 +60,9 @@ fn not_imported(account: &ImportedAccount, why: &str) -> ImportNotice {
 #[derive(Default)]
 pub struct ImportPlan {
     /// The new accounts.
-    pub accounts: Vec<ImportedAccount>,
+    pub accounts: Vec<AccountRecord>,
     /// What is added to accounts of earlier imports.
-    pub completions: Vec<Completion>,
+    pub completions: Vec<AccountCompletion>,
     /// What isn't imported.
     pub notices: Vec<ImportNotice>,
     /// The reset links of new accounts.
@@ -87,14 +87,14 @@ impl ImportPlan {
 }
 
 /// Returns the accounts and API keys to import, and notices about the others.
-pub fn resolve(connection: &Connection, accounts: Vec<ImportedAccount>) -> Result<ImportPlan, StoreError> {
+pub fn resolve(connection: &Connection, accounts: Vec<AccountRecord>) -> Result<ImportPlan, StoreError> {
     connection.snapshot(|| resolve_in_snapshot(connection, accounts))
 }
 
-fn resolve_in_snapshot(connection: &Connection, accounts: Vec<ImportedAccount>) -> Result<ImportPlan, StoreError> {
+fn resolve_in_snapshot(connection: &Connection, accounts: Vec<AccountRecord>) -> Result<ImportPlan, StoreError> {
     let mut notices = Vec::new();
     let mut completions = Vec::new();
-    let mut free: Vec<ImportedAccount> = Vec::with_capacity(accounts.len());
+    let mut free: Vec<AccountRecord> = Vec::with_capacity(accounts.len());
     let mut ids = HashSet::new();
     for account in accounts {
         if !ids.insert(account.user.id) {
@@ -157,7 +157,7 @@ fn resolve_in_snapshot(connection: &Connection, accounts: Vec<ImportedAccount>) 
 }
 
 /// What an earlier import couldn't decrypt of an account, if it can be read now.
-fn completion(connection: &Connection, account: &ImportedAccount) -> Result<Option<Completion>, StoreError> {
+fn completion(connection: &Connection, account: &AccountRecord) -> Result<Option<AccountCompletion>, StoreError> {
     let missing = import::unreadable_parts(connection, account.user.id)?;
     let Some(user) = users::find(connection, account.user.id)?.filter(|_| !missing.is_empty()) else {
         return Ok(None);
@@ -172,18 +172,18 @@ fn completion(connection: &Connection, account: &ImportedAccount) -> Result<Opti
         }
     }
     let is_useful = store_api_key.is_some() || !keys.is_empty();
-    Ok(is_useful.then_some(Completion { user, store_api_key, keys }))
+    Ok(is_useful.then_some(AccountCompletion { user, store_api_key, keys }))
 }
 
 /// Decides between two accounts with one name. The smaller rank wins.
-fn rank(account: &ImportedAccount) -> (bool, crate::domain::clock::Timestamp) {
+fn rank(account: &AccountRecord) -> (bool, crate::domain::clock::Timestamp) {
     (!account.user.is_superuser, account.user.create_at)
 }
 
 /// Removes API keys that exist already or are twice in the file.
 fn drop_duplicate_keys(
     connection: &Connection,
-    accepted: &mut [ImportedAccount],
+    accepted: &mut [AccountRecord],
     notices: &mut Vec<ImportNotice>,
 ) -> Result<(), StoreError> {
     let (mut ids, mut hashes) = (HashSet::new(), HashSet::new());

@@ -24,7 +24,7 @@ use crate::domain::new_username::check_new;
 use crate::domain::secret::{PasswordHash, Secret};
 use crate::domain::user::User;
 use crate::domain::username::Username;
-use crate::store::transfer::import::{self, ImportConflict, ImportedAccount};
+use crate::store::transfer::import::{self, AccountRecord, ImportConflict};
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 16 << 20;
@@ -95,7 +95,7 @@ pub async fn plan(
             // A dry run has no hashes, and inserts nothing.
             _ => hashes.get(&index).cloned().unwrap_or_else(|| PasswordHash::new(String::new())),
         };
-        plan.accounts.push(ImportedAccount { user, hash, keys: Vec::new(), had_second_factor: false });
+        plan.accounts.push(AccountRecord { user, hash, keys: Vec::new(), had_second_factor: false });
     }
     Ok(plan)
 }

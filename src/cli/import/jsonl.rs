@@ -16,7 +16,7 @@ use crate::domain::optins::OptIns;
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, User};
 use crate::domain::username::Username;
-use crate::store::transfer::import::ImportedAccount;
+use crate::store::transfer::import::AccountRecord;
 
 #[derive(Serialize, Deserialize)]
 struct UserLine {
@@ -57,7 +57,7 @@ struct KeyLine {
 }
 
 /// Formats a user as a line.
-pub fn to_line(account: &ImportedAccount) -> serde_json::Result<String> {
+pub fn to_line(account: &AccountRecord) -> serde_json::Result<String> {
     let user = &account.user;
     let keys = account.keys.iter().map(|(key, sha256)| KeyLine {
         id: key.id,
@@ -111,7 +111,7 @@ pub fn accounts(bytes: &[u8], secrets: &Secrets, now: Timestamp) -> Result<ReadA
 }
 
 /// Parses a line. The store key stays encrypted.
-fn parse_line(line: &str) -> Result<ImportedAccount, String> {
+fn parse_line(line: &str) -> Result<AccountRecord, String> {
     // Some editors write a byte order mark. serde's message would repeat a part of the line, which can be a hash.
     let line: UserLine = serde_json::from_str(line.trim_start_matches('\u{feff}'))
         .map_err(|error| format!("it is not a user as `usher export` writes it (column {})", error.column()))?;
@@ -137,7 +137,7 @@ fn parse_line(line: &str) -> Result<ImportedAccount, String> {
     };
     let keys = line.api_keys.into_iter().map(|key| parse_key(key, user.id)).collect::<Result<_, _>>()?;
     let (hash, had_second_factor) = (PasswordHash::new(line.password_hash), line.had_second_factor);
-    Ok(ImportedAccount { user, hash, keys, had_second_factor })
+    Ok(AccountRecord { user, hash, keys, had_second_factor })
 }
 
 fn parse_key(key: KeyLine, user_id: Uuid) -> Result<(ApiKey, [u8; 32]), String> {

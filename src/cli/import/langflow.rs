@@ -16,7 +16,7 @@ use crate::domain::optins::{self, OptIns};
 use crate::domain::secret::PasswordHash;
 use crate::domain::user::{MAX_PROFILE_IMAGE_CHARS, User};
 use crate::domain::username::Username;
-use crate::store::transfer::import::{ImportedAccount, STORE_KEY_PART};
+use crate::store::transfer::import::{AccountRecord, STORE_KEY_PART};
 use crate::store::transfer::langflow::rows::{LangflowAccounts, LangflowKey, LangflowUser};
 
 /// The prefix of a Fernet token: its version, and the zero bytes of a time before 2106.
@@ -28,7 +28,7 @@ const KEY_LENGTH: u32 = 46;
 pub fn accounts(rows: LangflowAccounts, secrets: &Secrets, now: Timestamp) -> Result<ReadAccounts, RandomnessError> {
     let mut notices = Vec::new();
     let mut unreadable = UnreadableParts::default();
-    let mut accounts: Vec<ImportedAccount> = Vec::with_capacity(rows.users.len());
+    let mut accounts: Vec<AccountRecord> = Vec::with_capacity(rows.users.len());
     let mut indexes: HashMap<Uuid, usize> = HashMap::new();
     for row in rows.users {
         let user = match row {
@@ -92,7 +92,7 @@ fn convert_user(
     now: Timestamp,
     label: &str,
     notices: &mut Vec<ImportNotice>,
-) -> Result<Result<ImportedAccount, String>, RandomnessError> {
+) -> Result<Result<AccountRecord, String>, RandomnessError> {
     let username = match Username::parse(&row.username) {
         Ok(username) => username,
         Err(error) => return Ok(Err(format!("the name is not valid: {error}"))),
@@ -128,7 +128,7 @@ fn convert_user(
         must_change_password: false,
     };
     let hash = PasswordHash::new(row.password);
-    Ok(Ok(ImportedAccount { user, hash, keys: Vec::new(), had_second_factor: false }))
+    Ok(Ok(AccountRecord { user, hash, keys: Vec::new(), had_second_factor: false }))
 }
 
 fn convert_key(row: LangflowKey, secrets: &Secrets, now: Timestamp) -> Result<(ApiKey, [u8; 32]), KeyFault> {

@@ -31,7 +31,7 @@ use crate::domain::cancel_flag::CancelFlag;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 use crate::server::secret_key;
-use crate::store::transfer::import::ImportedAccount;
+use crate::store::transfer::import::AccountRecord;
 use crate::store::transfer::langflow as langflow_db;
 use crate::store::{PostgresServer, secret_key as store_key};
 use conflicts::{ImportNotice, ImportPlan};
@@ -158,7 +158,7 @@ type UnreadableParts = HashMap<Uuid, Vec<String>>;
 
 /// What a file contains.
 pub struct ReadAccounts {
-    accounts: Vec<ImportedAccount>,
+    accounts: Vec<AccountRecord>,
     notices: Vec<ImportNotice>,
     unreadable: UnreadableParts,
 }

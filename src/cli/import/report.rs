@@ -7,7 +7,7 @@ use crate::cli::Failure;
 use crate::cli::import::ImportOptions;
 use crate::cli::import::conflicts::{self, ImportPlan, ImportedResetLink, shown};
 use crate::cli::output::{AlreadyPrinted, counted, print_result};
-use crate::store::transfer::import::{Completion, ImportedAccount};
+use crate::store::transfer::import::{AccountCompletion, AccountRecord};
 
 /// Prints what was imported.
 pub fn print(plan: &ImportPlan, options: ImportOptions, server_url: &str, json: bool) -> Result<(), Failure> {
@@ -19,9 +19,9 @@ pub fn print(plan: &ImportPlan, options: ImportOptions, server_url: &str, json: 
     let store_keys = imported.iter().filter(|account| account.user.store_api_key.is_some()).count();
     let verb = if options.dry_run { "would be imported" } else { "imported" };
     if json {
-        let user = |a: &ImportedAccount| json!({ "id": a.user.id, "username": a.user.username.as_str(), "api_keys": a.keys.len() });
-        let completed = |completion: &Completion| {
-            let Completion { user, store_api_key, keys } = completion;
+        let user = |a: &AccountRecord| json!({ "id": a.user.id, "username": a.user.username.as_str(), "api_keys": a.keys.len() });
+        let completed = |completion: &AccountCompletion| {
+            let AccountCompletion { user, store_api_key, keys } = completion;
             json!({
                 "id": user.id, "username": user.username.as_str(), "api_keys": keys.len(),
                 "store_key": store_api_key.is_some(),
@@ -38,7 +38,7 @@ pub fn print(plan: &ImportPlan, options: ImportOptions, server_url: &str, json: 
         let mut lines: Vec<String> =
             notices.iter().map(|notice| format!("{}: {}", notice.subject, notice.text)).collect();
         let completed = if options.dry_run { "would be completed" } else { "completed" };
-        lines.extend(completions.iter().map(|Completion { user, store_api_key, keys }| {
+        lines.extend(completions.iter().map(|AccountCompletion { user, store_api_key, keys }| {
             let store_key = if store_api_key.is_some() { ", with the store key" } else { "" };
             format!("{} ({}): {completed}, API keys: {}{store_key}", shown(user.username.as_str()), user.id, keys.len())
         }));
@@ -61,7 +61,7 @@ pub fn print(plan: &ImportPlan, options: ImportOptions, server_url: &str, json: 
 }
 
 /// What a dry run prints about an account.
-fn details(account: &ImportedAccount) -> String {
+fn details(account: &AccountRecord) -> String {
     let user = &account.user;
     let facts = [
         (user.is_superuser, "a superuser".to_owned()),

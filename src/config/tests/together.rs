@@ -96,10 +96,10 @@ fn forward_auth_is_refused_if_it_would_redirect_in_circles() {
     let domain = |rules: &str, url: &str, domain: &str| with(rules, url).flag("cookie_domain", domain);
     let config = domain("*.a.org = signed-in, A.org=superusers", "https://auth.a.org", "a.org").load();
     assert_eq!(config.shown("forward_auth"), "a.org = superusers, *.a.org = signed-in");
-    assert!(config.entry_by_https());
+    assert!(config.site_cookie_is_secure());
     let shared = with("home.lan:8080=signed-in", "http://home.lan:7860").flag("allow_sites_on_own_host", "true");
     let config = shared.load();
-    assert_eq!((config.forward_auth.is_empty(), config.entry_by_https()), (false, false));
+    assert_eq!((config.forward_auth.is_empty(), config.site_cookie_is_secure()), (false, false));
     let config = domain("*.org.a.org = signed-in", "https://a.org/usher", "a.org").load();
     assert!(!config.forward_auth.is_empty());
     // Without rules it is off.

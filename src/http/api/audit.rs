@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::domain::audit::Action;
 use crate::domain::policy;
 use crate::http::models::user_list::{LIMITS, Page};
-use crate::http::models::{AuditRead, AuditResponse, words};
+use crate::http::models::{AuditRead, AuditResponse, choice_schema};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::{SignedIn, Superuser};
 use crate::http::pipeline::coerce;
@@ -63,7 +63,7 @@ struct AuditQuery {
 }
 
 fn action() -> ObjectBuilder {
-    words::<Action>().description(Some("Only entries about this action."))
+    choice_schema::<Action>().description(Some("Only entries about this action."))
 }
 
 /// Reads an optional query parameter. An empty one counts as absent. An invalid one is added to `errors`, which makes the

@@ -40,19 +40,19 @@ async fn check(request: Request<Anyone, NoInput>) -> Result<Response, ApiError> 
         return Ok(Response::json(&HealthResponse { status: HealthStatus::Ok, chat: "ok", db: "ok" }));
     };
     log::error!("the health check failed: {}", error.described());
-    let trouble = error.condition();
-    let status = match trouble {
+    let condition = error.condition();
+    let status = match condition {
         StorageCondition::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
     // `chat` has no part of its own here; clients of the original read it as "does the server work".
-    let answer = HealthResponse { status: HealthStatus::Nok, chat: messages::CHECK_THE_LOG, db: sentence(trouble) };
+    let answer = HealthResponse { status: HealthStatus::Nok, chat: messages::CHECK_THE_LOG, db: message(condition) };
     Ok(Response::json(&answer).status(status))
 }
 
 /// The problem, for monitoring, without paths and causes.
-fn sentence(trouble: StorageCondition) -> &'static str {
-    match trouble {
+fn message(condition: StorageCondition) -> &'static str {
+    match condition {
         StorageCondition::DiskFull => messages::DISK_FULL,
         StorageCondition::Locked => messages::DB_LOCKED,
         StorageCondition::Unreachable => messages::DB_UNREACHABLE,

@@ -90,7 +90,7 @@ async fn try_login(
         let is_known = keys.map_or(Ok(false), |keys| keys.check(connection, id, now))?;
         let Some((user, hash)) = found else { return Ok((None, TypedPassword::whole(typed), is_known)) };
         let typed = second_factor::read_typed_password(connection, &state, user.id, typed, now)?;
-        let asks_factor = second_factor::is_asked_of(connection, &state, user.id)?;
+        let asks_factor = second_factor::is_needed(connection, &state, user.id)?;
         Ok::<_, ApiError>((Some((user, hash, asks_factor)), typed, is_known))
     });
     let (account, TypedPassword { password, factor }, is_known) = found.await?;

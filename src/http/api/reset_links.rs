@@ -144,7 +144,7 @@ async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError
     let pending = PendingPassword { reset_link: sha256, hash, revoke_api_keys };
     let (state, actor, id, waiting) = (app.clone(), client.actor(), user.id, pending.clone());
     let is_set = app.db.write(move |connection| {
-        let asks_factor = second_factor::is_asked_of(connection, &state, id)?;
+        let asks_factor = second_factor::is_needed(connection, &state, id)?;
         if !asks_factor {
             session_start::set_password_by_link(connection, &pending, actor, now)?;
         }

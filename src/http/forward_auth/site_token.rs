@@ -64,7 +64,7 @@ async fn enter(request: Request<SignedIn, SiteTokenRequest>) -> Result<Response,
     }
     let session = policy::may_enter_sites(&caller)?;
     let target = ReturnUrl::parse(&return_to).ok_or(ApiError::InvalidReturnUrl)?;
-    if app.config.entry_by_https() && !target.site.https {
+    if app.config.site_cookie_is_secure() && !target.site.https {
         return Err(ApiError::SiteNeedsHttps);
     }
     let event = Event::new(caller.actor(&client), Action::Entered).detail(target.site.to_string());

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::domain::audit::Action;
 use crate::domain::session::Session;
 use crate::domain::user::User;
-use crate::http::models::{maybe_time, time, words};
+use crate::http::models::{choice_schema, maybe_time, time};
 use crate::store::audit::AuditEntry;
 
 /// A session: one sign-in of a user.
@@ -69,7 +69,7 @@ pub struct AuditRead<'a> {
     id: i64,
     #[serde(serialize_with = "time")]
     at: DateTime<Utc>,
-    #[schema(schema_with = words::<Action>)]
+    #[schema(schema_with = choice_schema::<Action>)]
     action: &'a str,
     success: bool,
     /// Who did it. `null` for strangers and for the command line.

@@ -40,7 +40,7 @@ fn maybe_time<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<
 }
 
 /// The schema of a string that is one of an enum's words.
-pub fn words<T: VariantNames>() -> ObjectBuilder {
+pub fn choice_schema<T: VariantNames>() -> ObjectBuilder {
     Object::builder().schema_type(Type::String).enum_values(Some(T::VARIANTS.iter().copied()))
 }
 

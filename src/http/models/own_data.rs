@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::deletion_request::{DeletionRequest, DeletionState};
 use crate::http::models::factors::FactorRead;
-use crate::http::models::{ApiKeyRead, AuditResponse, SessionRead, UserRead, maybe_time, time, words};
+use crate::http::models::{ApiKeyRead, AuditResponse, SessionRead, UserRead, choice_schema, maybe_time, time};
 
 /// The newest request to delete an account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -15,7 +15,7 @@ use crate::http::models::{ApiKeyRead, AuditResponse, SessionRead, UserRead, mayb
 pub struct DeletionRequestRead {
     id: Uuid,
     /// `done` if the account was deleted at once.
-    #[schema(schema_with = words::<DeletionState>)]
+    #[schema(schema_with = choice_schema::<DeletionState>)]
     status: &'static str,
     #[serde(serialize_with = "time")]
     requested_at: DateTime<Utc>,

@@ -9,7 +9,7 @@ use utoipa::openapi::schema::Type;
 use utoipa::openapi::{Object, ObjectBuilder};
 
 use crate::domain::username::{self, UsernameError};
-use crate::http::models::words;
+use crate::http::models::choice_schema;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::coerce;
 use crate::http::pipeline::generation::Generation;
@@ -102,17 +102,17 @@ enum Include {
 
 fn sort() -> ObjectBuilder {
     let about = "Sort by date of creation, by name, or by last sign-in.";
-    words::<UserSort>().default(Some("created".into())).description(Some(about))
+    choice_schema::<UserSort>().default(Some("created".into())).description(Some(about))
 }
 
 fn order() -> ObjectBuilder {
-    words::<SortOrder>().default(Some("asc".into())).description(Some("Sort ascending or descending."))
+    choice_schema::<SortOrder>().default(Some("asc".into())).description(Some("Sort ascending or descending."))
 }
 
 fn state() -> ObjectBuilder {
     let about =
         "Only users that wait for approval, can sign in, are deactivated, are superusers, or have no second factor.";
-    words::<UserState>().description(Some(about))
+    choice_schema::<UserState>().description(Some(about))
 }
 
 /// What the answer about one user tells besides the user.
@@ -123,7 +123,7 @@ enum Detail {
 }
 
 fn detail() -> ObjectBuilder {
-    words::<Detail>().description(Some("Add `must_change_password`."))
+    choice_schema::<Detail>().description(Some("Add `must_change_password`."))
 }
 
 /// The query of the answer about one user.
@@ -144,7 +144,8 @@ impl Input for UserInclude {
     const BODY: BodyKind = BodyKind::None;
 
     fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Option<Self> {
-        let include: Option<Detail> = errors.collect(Location::Query("include"), word(source, "include"))?;
+        let include: Option<Detail> =
+            errors.collect(Location::Query("include"), choice_parameter(source, "include"))?;
         Some(Self { must_change_password: include == Some(Detail::MustChangePassword) })
     }
 
@@ -154,7 +155,7 @@ impl Input for UserInclude {
 }
 
 fn include() -> ObjectBuilder {
-    words::<Include>().description(Some("Add `has_second_factor` to each user."))
+    choice_schema::<Include>().description(Some("Add `has_second_factor` to each user."))
 }
 
 impl UserListQuery {
@@ -165,14 +166,14 @@ impl UserListQuery {
             // A list that ignores a filter of Langflow's would be taken for the filtered one.
             errors.collect::<()>(Location::Query("role_name"), Err(FieldError::value(field::NO_ROLES)));
         }
-        let sort = errors.collect(Location::Query("sort"), word(source, "sort"));
-        let order = errors.collect(Location::Query("order"), word(source, "order"));
-        let state = errors.collect(Location::Query("state"), word(source, "state"));
+        let sort = errors.collect(Location::Query("sort"), choice_parameter(source, "sort"));
+        let order = errors.collect(Location::Query("order"), choice_parameter(source, "order"));
+        let state = errors.collect(Location::Query("state"), choice_parameter(source, "state"));
         let deletion_requested = match source.query.get("deletion_requested") {
             Some(text) => errors.collect(Location::Query("deletion_requested"), coerce::boolean(&json!(text))),
             None => Some(false),
         };
-        let include = errors.collect(Location::Query("include"), word(source, "include"));
+        let include = errors.collect(Location::Query("include"), choice_parameter(source, "include"));
         Some(Self {
             search: search?,
             username: username?,
@@ -198,7 +199,7 @@ fn search_text(sent: Option<&str>) -> Result<Option<String>, FieldError> {
 }
 
 /// Reads a parameter that is one of an enum's words. An empty or missing parameter is `None`.
-fn word<T: FromStr + VariantNames>(source: &InputSource<'_>, name: &str) -> Result<Option<T>, FieldError> {
+fn choice_parameter<T: FromStr + VariantNames>(source: &InputSource<'_>, name: &str) -> Result<Option<T>, FieldError> {
     let Some(sent) = source.query.get(name).filter(|sent| !sent.is_empty()) else { return Ok(None) };
     sent.parse().map(Some).map_err(|_| {
         let (last, others) = T::VARIANTS.split_last().unwrap_or((&"", &[]));

@@ -82,7 +82,7 @@ impl<'a> CookieJar<'a> {
 /// Returns the name of the site token's cookie. Over HTTPS it has a prefix: `__Host-` if only usher's own host gets the
 /// cookie, so that no other host can set it; else `__Secure-`, which browsers accept only from HTTPS sites.
 fn site_token_name(config: &Config) -> &'static str {
-    match (config.entry_by_https(), &config.cookie_domain) {
+    match (config.site_cookie_is_secure(), &config.cookie_domain) {
         (false, _) => "usher_entry",
         (true, None) => "__Host-usher_entry",
         (true, Some(_)) => "__Secure-usher_entry",
@@ -93,7 +93,7 @@ fn site_token_name(config: &Config) -> &'static str {
 pub fn set_site_token(config: &Config, value: &str, seconds: u64) -> String {
     let name = site_token_name(config);
     let domain = config.cookie_domain.as_ref().map(|domain| format!("; Domain={domain}")).unwrap_or_default();
-    let secure = if config.entry_by_https() { "; Secure" } else { "" };
+    let secure = if config.site_cookie_is_secure() { "; Secure" } else { "" };
     format!("{name}={value}{domain}; Max-Age={seconds}; Path=/; SameSite=Lax; HttpOnly{secure}")
 }
 

@@ -19,8 +19,8 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::error::response::ErrorBody;
 use crate::http::pipeline::generation::Generation;
+use crate::http::pipeline::method::Method;
 use crate::http::pipeline::validation::ValidationErrorBody;
-use crate::http::pipeline::verb::Verb;
 
 const JSON: &str = "application/json";
 
@@ -62,7 +62,7 @@ const SECURITY: [&str; 3] = ["OAuth2PasswordBearer", "ApiKeyQuery", "ApiKeyHeade
 /// The description of one route, filled in by its table entry and by the types of its handler.
 pub struct Operation {
     pub generation: &'static Generation,
-    pub verb: Verb,
+    pub method: Method,
     pub path: &'static str,
     pub needs_credentials: bool,
     inner: Inner,
@@ -71,9 +71,9 @@ pub struct Operation {
 
 impl Operation {
     /// An operation without parameters and responses.
-    pub fn new(generation: &'static Generation, verb: Verb, path: &'static str) -> Self {
+    pub fn new(generation: &'static Generation, method: Method, path: &'static str) -> Self {
         let (inner, schemas) = (Inner::default(), Vec::new());
-        Self { generation, verb, path, needs_credentials: false, inner, schemas }
+        Self { generation, method, path, needs_credentials: false, inner, schemas }
     }
 
     /// Sets the group, the id and the one-line summary.
@@ -252,7 +252,7 @@ impl Operation {
         if !self.inner.responses.responses.keys().any(|status| status.starts_with('4')) {
             self.respond(400, Ref::from_response_name(SHARED[0].1));
         }
-        (PathItem::new(self.verb.described(), self.inner), self.schemas)
+        (PathItem::new(self.method.described(), self.inner), self.schemas)
     }
 }
 

@@ -15,12 +15,12 @@ use crate::http::pipeline::client::Client;
 use crate::http::pipeline::denied_log;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::generation::Generation;
+use crate::http::pipeline::method::Method;
 use crate::http::pipeline::metrics::RequestTimer;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, Request};
 use crate::http::pipeline::response::{self, Response};
 use crate::http::pipeline::throttle;
-use crate::http::pipeline::verb::Verb;
 
 type Describe = Box<dyn Fn(&mut Operation) + Send + Sync>;
 
@@ -29,7 +29,7 @@ type HandlerFuture = Pin<Box<dyn Future<Output = Result<Response, ApiError>>>>;
 
 /// One line of the route table.
 pub struct Route {
-    verb: Verb,
+    method: Method,
     /// The path's pattern.
     pub path: &'static str,
     /// Whether the route is part of the API and so of its description.
@@ -48,7 +48,7 @@ impl Route {
         I: Input + 'static,
         F: Future<Output = Result<Response, ApiError>> + 'static,
     {
-        Self::new(Verb::Get, path, handler)
+        Self::new(Method::Get, path, handler)
     }
 
     /// Routes `POST path` to `handler`.
@@ -58,7 +58,7 @@ impl Route {
         I: Input + 'static,
         F: Future<Output = Result<Response, ApiError>> + 'static,
     {
-        Self::new(Verb::Post, path, handler)
+        Self::new(Method::Post, path, handler)
     }
 
     /// Routes `PATCH path` to `handler`.
@@ -68,7 +68,7 @@ impl Route {
         I: Input + 'static,
         F: Future<Output = Result<Response, ApiError>> + 'static,
     {
-        Self::new(Verb::Patch, path, handler)
+        Self::new(Method::Patch, path, handler)
     }
 
     /// Routes `DELETE path` to `handler`.
@@ -78,16 +78,16 @@ impl Route {
         I: Input + 'static,
         F: Future<Output = Result<Response, ApiError>> + 'static,
     {
-        Self::new(Verb::Delete, path, handler)
+        Self::new(Method::Delete, path, handler)
     }
 
-    fn new<W, I, F>(verb: Verb, path: &'static str, handler: fn(Request<W, I>) -> F) -> Self
+    fn new<W, I, F>(method: Method, path: &'static str, handler: fn(Request<W, I>) -> F) -> Self
     where
         W: Authenticate + 'static,
         I: Input + 'static,
         F: Future<Output = Result<Response, ApiError>> + 'static,
     {
-        let safe = verb == Verb::Get;
+        let safe = method == Method::Get;
         let describe: Describe = Box::new(move |operation: &mut Operation| {
             operation.needs_credentials = W::NEEDS_CREDENTIALS;
             I::describe(operation);
@@ -102,7 +102,7 @@ impl Route {
                     async move { handler(Request::<W, I>::receive(&request, path, payload, app, now).await?).await },
                 )
             });
-        Self { verb, path, listed: true, describe: vec![describe], handle }
+        Self { method, path, listed: true, describe: vec![describe], handle }
     }
 
     /// Checks a request, calls the handler, and logs and counts the outcome.
@@ -120,13 +120,13 @@ impl Route {
         }
         throttle::delay_rejection(&outcome).await;
         let response = response::send(&request, &app.config, outcome);
-        timer.stop(&app.metrics, (self.path, self.verb.as_str()), response.status());
+        timer.stop(&app.metrics, (self.path, self.method.as_str()), response.status());
         response
     }
 
     /// The method's name.
     pub fn method(&self) -> &'static str {
-        self.verb.as_str()
+        self.method.as_str()
     }
 
     /// Describes what depends on the generation.
@@ -182,7 +182,7 @@ impl Route {
 
     /// The route's part of the API's description.
     pub fn operation(&self, generation: &'static Generation) -> Operation {
-        let mut operation = Operation::new(generation, self.verb, self.path);
+        let mut operation = Operation::new(generation, self.method, self.path);
         self.describe.iter().for_each(|describe| describe(&mut operation));
         operation
     }

@@ -103,7 +103,7 @@ pub fn may_set_own_password(
     (user_id, session): (Uuid, Option<Uuid>),
     now: Timestamp,
 ) -> Result<(), ApiError> {
-    if second_factor::is_asked_of(connection, app, user_id)? && !used_passkey_lately(connection, session, now)? {
+    if second_factor::is_needed(connection, app, user_id)? && !used_passkey_lately(connection, session, now)? {
         return Err(ApiError::CurrentPasswordNeeded);
     }
     Ok(())

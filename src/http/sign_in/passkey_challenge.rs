@@ -16,9 +16,9 @@ use crate::http::sign_in::second_factor;
 /// The longest challenge token that is looked at, in characters.
 pub const MAX_CHALLENGE_CHARS: usize = 4096;
 
-/// What a token holds.
+/// The content of a token.
 #[derive(Serialize, Deserialize)]
-struct Sealed {
+struct TokenPayload {
     state: String,
     network: String,
     expires_at: i64,
@@ -39,12 +39,12 @@ pub struct PasskeyChallenge {
 /// When passkeys can't be used at this server's address.
 pub fn issue(app: &App, client: &Client, now: Timestamp) -> Result<(String, Value), ApiError> {
     let ceremony = second_factor::relying_party(app)?.start_authentication(&[])?;
-    let sealed = Sealed {
+    let payload = TokenPayload {
         state: ceremony.state,
         network: challenge::network(client),
         expires_at: (now + CHALLENGE_LIFETIME).timestamp(),
     };
-    let text = serde_json::to_string(&sealed).expect("texts and numbers are JSON");
+    let text = serde_json::to_string(&payload).expect("texts and numbers are JSON");
     Ok((app.challenges.encrypt(&text, now)?, ceremony.options))
 }
 
@@ -55,8 +55,8 @@ pub fn issue(app: &App, client: &Client, now: Timestamp) -> Result<(String, Valu
 pub fn open(app: &App, client: &Client, token: &Secret, now: Timestamp) -> Result<PasskeyChallenge, ApiError> {
     let opened = app.challenges.decrypt(token.expose());
     opened
-        .and_then(|text| serde_json::from_str::<Sealed>(text.expose()).ok())
-        .filter(|sealed| sealed.network == challenge::network(client) && now.timestamp() < sealed.expires_at)
-        .map(|sealed| PasskeyChallenge { sha256: sha256(token.expose()), state: sealed.state })
+        .and_then(|text| serde_json::from_str::<TokenPayload>(text.expose()).ok())
+        .filter(|payload| payload.network == challenge::network(client) && now.timestamp() < payload.expires_at)
+        .map(|payload| PasskeyChallenge { sha256: sha256(token.expose()), state: payload.state })
         .ok_or(ApiError::ChallengeEnded)
 }

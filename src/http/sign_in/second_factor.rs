@@ -146,7 +146,7 @@ fn find_totp(
 }
 
 /// Whether a sign-in of this user needs a second factor.
-pub fn is_asked_of(connection: &Connection, app: &App, user_id: Uuid) -> Result<bool, StoreError> {
+pub fn is_needed(connection: &Connection, app: &App, user_id: Uuid) -> Result<bool, StoreError> {
     Ok(app.config.second_factor.is_on() && factors::is_enrolled(connection, user_id)?)
 }
 

@@ -42,7 +42,7 @@ pub fn make(
     if !file::check_header(database)? {
         return Err(OpenError::Missing(database.to_owned()).into());
     }
-    let source = opened(database, target, scratch)?;
+    let source = open_source(database, target, scratch)?;
     let copy = TemporaryDatabase::create(&scratch.join(COPY_NAME)).map_err(|cause| io_error(target, cause))?;
     let step_error = |fault| match fault {
         StepError::Stopped => BackupError::Stopped,
@@ -72,7 +72,7 @@ impl Source {
 }
 
 /// Opens the database as the server does. If this user can't write beside it, opens it like another program's database.
-fn opened(database: &Path, target: &Path, scratch: &Path) -> Result<Source, BackupError> {
+fn open_source(database: &Path, target: &Path, scratch: &Path) -> Result<Source, BackupError> {
     let error = match (SqliteOpener { path: database.to_owned(), kind: ConnectionKind::Reader, setup: "" }).open() {
         // One snapshot for all steps. Without it every write of the server would restart the copy.
         Ok(connection) => match connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema") {

@@ -12,12 +12,12 @@ pub enum Cause {
     #[error(transparent)]
     Sqlite(Arc<rusqlite::Error>),
     /// An error of PostgreSQL, or of the connection to it.
-    #[error("{}", sentence(.0))]
+    #[error("{}", message(.0))]
     Postgres(Arc<tokio_postgres::Error>),
 }
 
 /// PostgreSQL's own sentence; the driver's only names the kind of error.
-fn sentence(error: &tokio_postgres::Error) -> String {
+fn message(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(
         || match std::error::Error::source(error) {
             Some(cause) => format!("{error}: {cause}"),

@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
-use crate::store::transfer::import::ImportedAccount;
+use crate::store::transfer::import::AccountRecord;
 use crate::store::{api_keys, factors, users};
 
 /// Returns all accounts, in order of creation.
-pub fn all(connection: &Connection) -> Result<Vec<ImportedAccount>, StoreError> {
+pub fn all(connection: &Connection) -> Result<Vec<AccountRecord>, StoreError> {
     let (people, keys, enrolled) = connection.snapshot(|| {
         let (people, keys) = (users::all_with_hashes(connection)?, api_keys::all_with_hashes(connection)?);
         Ok::<_, StoreError>((people, keys, factors::enrolled_users(connection)?))
@@ -22,7 +22,7 @@ pub fn all(connection: &Connection) -> Result<Vec<ImportedAccount>, StoreError> 
     let account = |(user, hash): (crate::domain::user::User, _)| {
         let keys = of_user.remove(&user.id).unwrap_or_default();
         let had_second_factor = enrolled.contains(&user.id);
-        ImportedAccount { user, hash, keys, had_second_factor }
+        AccountRecord { user, hash, keys, had_second_factor }
     };
     Ok(people.into_iter().map(account).collect())
 }

@@ -22,9 +22,9 @@ use crate::store::{api_keys, audit, reserved_names, secret_key, users};
 /// most pages would be written many times.
 const CACHE_KIB: i64 = 256 << 10;
 
-/// An account to import.
+/// An account with its password hash and API keys, as it is exported and imported.
 #[derive(Clone, Debug)]
-pub struct ImportedAccount {
+pub struct AccountRecord {
     /// The account.
     pub user: User,
     /// The password's hash.
@@ -37,7 +37,7 @@ pub struct ImportedAccount {
 
 /// What an import adds to an account of an earlier import.
 #[derive(Clone, Debug)]
-pub struct Completion {
+pub struct AccountCompletion {
     /// The account.
     pub user: User,
     /// The encrypted store key.
@@ -77,7 +77,7 @@ pub fn unreadable_parts(connection: &Connection, user_id: Uuid) -> Result<Vec<St
 /// Adds what was missing. Returns false on a conflict.
 pub fn complete_account(
     connection: &Connection,
-    completion: &Completion,
+    completion: &AccountCompletion,
     event: &Event,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
@@ -177,7 +177,7 @@ pub fn in_bulk_transaction<T, E: From<StoreError>>(
 /// thousand accounts.
 pub fn insert_account(
     connection: &Connection,
-    account: &ImportedAccount,
+    account: &AccountRecord,
     event: &Event,
     now: Timestamp,
 ) -> Result<bool, StoreError> {

@@ -44,8 +44,8 @@ impl From<rusqlite::Error> for ReadonlyOpenError {
 }
 
 /// Opens the database at `path` and starts a read transaction, so that all reads see one moment. The path must not
-/// contain links. `spare` is a directory for a copy, if one is needed.
-pub fn open(path: &Path, spare: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
+/// contain links. `scratch` is a directory for a copy, if one is needed.
+pub fn open(path: &Path, scratch: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
     let uses_log = uses_log(path)?;
     let log = with_suffix(path, "-wal");
     let has = |suffix: &str| with_suffix(path, suffix).exists();
@@ -53,11 +53,11 @@ pub fn open(path: &Path, spare: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenE
     // A program that has a WAL database open keeps the `-shm` file beside it. Without that file no program has it open:
     // if there is no log, the file is complete; if there is one, the last program crashed.
     if uses_log && !has("-shm") {
-        return if logged { copied(path, spare) } else { immutable(path) };
+        return if logged { open_copy(path, scratch) } else { open_immutable(path) };
     }
-    shared(path).or_else(|error| match error {
+    open_shared(path).or_else(|error| match error {
         // A hot journal must be rolled back first.
-        ReadonlyOpenError::Sqlite(cause) if may_be_copied(&cause) && has("-journal") => copied(path, spare),
+        ReadonlyOpenError::Sqlite(cause) if may_be_copied(&cause) && has("-journal") => open_copy(path, scratch),
         other => Err(other),
     })
 }
@@ -74,24 +74,24 @@ fn uses_log(path: &Path) -> io::Result<bool> {
 }
 
 /// Opens the file with SQLite's locks, beside the program that has it open.
-fn shared(path: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
+fn open_shared(path: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
     let connection = open::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    begun(connection, None)
+    begin_read(connection, None)
 }
 
 /// Opens a file that no program writes.
-fn immutable(path: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
+fn open_immutable(path: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
     let unusual = || io::Error::new(io::ErrorKind::InvalidInput, "the path can't be written as a URL");
     let mut url = Url::from_file_path(std::path::absolute(path)?).map_err(|()| unusual())?;
     url.set_query(Some("immutable=1"));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    begun(open::open(Path::new(url.as_str()), flags)?, None)
+    begin_read(open::open(Path::new(url.as_str()), flags)?, None)
 }
 
 /// Copies the file with its log or journal, and lets SQLite recover the copy.
-fn copied(path: &Path, spare: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
-    let copy = TemporaryDatabase::create(&spare.join("copy"))?;
+fn open_copy(path: &Path, scratch: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenError> {
+    let copy = TemporaryDatabase::create(&scratch.join("copy"))?;
     io::copy(&mut files::open_regular(path)?, &mut copy.file())?;
     for suffix in ["-wal", "-journal"] {
         let from = with_suffix(path, suffix);
@@ -100,10 +100,10 @@ fn copied(path: &Path, spare: &Path) -> Result<ReadonlyDatabase, ReadonlyOpenErr
         }
     }
     let connection = open::open(copy.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    begun(connection, Some(copy))
+    begin_read(connection, Some(copy))
 }
 
-fn begun(
+fn begin_read(
     connection: rusqlite::Connection,
     copy: Option<TemporaryDatabase>,
 ) -> Result<ReadonlyDatabase, ReadonlyOpenError> {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use crate::store::engine::error::StoreError;
 
 /// Rows between two progress reports.
-const WATCHED: u64 = 1024;
+const PROGRESS_INTERVAL: u64 = 1024;
 /// The columns that the tables have in every version.
 const TABLES: [(&str, &[&str]); 2] = [
     ("user", &["id", "username", "password", "is_active", "is_superuser", "create_at", "updated_at"]),
@@ -75,17 +75,17 @@ pub enum LangflowError {
 }
 
 /// Counts the rows that are read.
-struct Watch<'a> {
+struct ProgressCounter<'a> {
     done: u64,
     whole: u64,
     on_progress: &'a mut dyn FnMut(u64, u64) -> bool,
 }
 
-impl Watch<'_> {
+impl ProgressCounter<'_> {
     /// Counts a row. Returns false if the import was cancelled.
     fn row(&mut self) -> bool {
         self.done += 1;
-        !self.done.is_multiple_of(WATCHED) || (self.on_progress)(self.done, self.whole)
+        !self.done.is_multiple_of(PROGRESS_INTERVAL) || (self.on_progress)(self.done, self.whole)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::postgres::server::PostgresServer;
 use crate::store::engine::value::bind;
 use crate::store::transfer::langflow::rows::{BrokenRow, LangflowAccounts, PostgresColumn, RowFields, key, user};
-use crate::store::transfer::langflow::{LangflowError, TABLES, Watch, missing_column};
+use crate::store::transfer::langflow::{LangflowError, ProgressCounter, TABLES, missing_column};
 
 /// The names and types of a table's columns.
 const COLUMNS: &str = "SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute \
@@ -60,7 +60,7 @@ fn read_tables(
         found.push(found_table(table, &there));
     }
     let [users, keys] = &found[..] else { return Ok(Err(LangflowError::Stopped)) };
-    let mut watch = Watch { done: 0, whole, on_progress };
+    let mut watch = ProgressCounter { done: 0, whole, on_progress };
     let users = rows(connection, users, user, &mut watch)?;
     let keys = rows(connection, keys, key, &mut watch)?;
     Ok(users.zip(keys).map(|(users, keys)| LangflowAccounts { users, keys }).ok_or(LangflowError::Stopped))
@@ -91,7 +91,7 @@ fn rows<T>(
     connection: &Connection,
     table: &FoundTable,
     read: fn(&RowFields<'_>) -> Result<T, String>,
-    watch: &mut Watch<'_>,
+    watch: &mut ProgressCounter<'_>,
 ) -> Result<Option<Vec<Result<T, BrokenRow>>>, StoreError> {
     let (mut all, mut is_cancelled) = (Vec::new(), false);
     let outcome = connection.each(&table.query, &[], |row| {

@@ -6,17 +6,17 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::store::engine::sqlite::readonly_open::{self, ReadonlyOpenError};
 use crate::store::transfer::langflow::rows::{BrokenRow, LangflowAccounts, RowFields, key, user};
-use crate::store::transfer::langflow::{LangflowError, TABLES, Watch, missing_column};
+use crate::store::transfer::langflow::{LangflowError, ProgressCounter, TABLES, missing_column};
 
-/// Reads the file, also while Langflow runs. `spare` is a directory for a copy, if one is needed. `on_progress`
+/// Reads the file, also while Langflow runs. `scratch` is a directory for a copy, if one is needed. `on_progress`
 /// receives the rows done and the total, and returns false to cancel.
 pub fn read(
     path: &Path,
-    spare: &Path,
+    scratch: &Path,
     mut on_progress: impl FnMut(u64, u64) -> bool,
 ) -> Result<LangflowAccounts, LangflowError> {
     let unreadable = |error: rusqlite::Error| failed(path, error);
-    let file = readonly_open::open(path, spare).map_err(|error| match error {
+    let file = readonly_open::open(path, scratch).map_err(|error| match error {
         ReadonlyOpenError::Io(cause) => LangflowError::Io { path: path.to_owned(), cause },
         ReadonlyOpenError::Sqlite(error) => unreadable(error),
     })?;
@@ -30,7 +30,7 @@ pub fn read(
         let count = connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
         whole += u64::try_from(count.map_err(unreadable)?).unwrap_or(0);
     }
-    let mut watch = Watch { done: 0, whole, on_progress: &mut on_progress };
+    let mut watch = ProgressCounter { done: 0, whole, on_progress: &mut on_progress };
     let users =
         rows(connection, "SELECT * FROM user ORDER BY create_at, rowid", user, &mut watch).map_err(unreadable)?;
     let keys = rows(connection, "SELECT * FROM apikey ORDER BY rowid", key, &mut watch).map_err(unreadable)?;
@@ -59,7 +59,7 @@ fn rows<T>(
     connection: &Connection,
     sql: &str,
     read: fn(&RowFields<'_>) -> Result<T, String>,
-    watch: &mut Watch<'_>,
+    watch: &mut ProgressCounter<'_>,
 ) -> rusqlite::Result<Option<Vec<Result<T, BrokenRow>>>> {
     let mut statement = connection.prepare(sql)?;
     let mut found = statement.query([])?;

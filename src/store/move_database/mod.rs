@@ -25,7 +25,7 @@ use crate::store::engine::sqlite::schema::{self, VERSION};
 use crate::store::engine::sqlite::temporary_database::TemporaryDatabase;
 use crate::store::engine::value::{Value, bind};
 use error::{MoveError, MoveProgress, MoveStage};
-use rows::{Cell, TableSum};
+use rows::{Cell, TableChecksum};
 use tables::MovedTable;
 
 /// The rows that are written with one statement.
@@ -33,7 +33,7 @@ const BATCH: usize = 1000;
 /// The invalid values that are looked for.
 const MAX_FAULTS: usize = 1000;
 /// Other programs of usher that are connected to the database, and from where.
-const OTHERS: &str = "SELECT string_agg(DISTINCT coalesce(host(client_addr), 'this machine'), ', ') \
+const OTHER_SERVERS: &str = "SELECT string_agg(DISTINCT coalesce(host(client_addr), 'this machine'), ', ') \
      FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'usher' \
      AND pid <> pg_backend_pid()";
 
@@ -44,7 +44,7 @@ pub fn to_postgres(
     event: &Event,
     now: Timestamp,
     progress: &mut MoveProgress<'_>,
-) -> Result<Vec<TableSum>, MoveError> {
+) -> Result<Vec<TableChecksum>, MoveError> {
     let source = open_file(path)?;
     let target = server.connect_for_bulk()?;
     // The tables are created in the same transaction. If it fails, none is there.
@@ -87,7 +87,7 @@ pub fn to_file(
     event: &Event,
     now: Timestamp,
     progress: &mut MoveProgress<'_>,
-) -> Result<Vec<TableSum>, MoveError> {
+) -> Result<Vec<TableChecksum>, MoveError> {
     for file in [path.to_owned(), with_suffix(path, "-wal"), with_suffix(path, "-journal")] {
         if file.symlink_metadata().is_ok() {
             return Err(MoveError::Exists(file));
@@ -101,7 +101,7 @@ pub fn to_file(
     }
     // Nothing is written until this transaction ends.
     source.batch("SELECT id FROM writer FOR UPDATE")?;
-    if let Some(addresses) = others(&source)? {
+    if let Some(addresses) = other_servers(&source)? {
         return Err(MoveError::InUse(addresses));
     }
     let tables = tables::tables(&source)?;
@@ -125,12 +125,12 @@ pub fn to_file(
 }
 
 /// Returns from where other programs of usher are connected. One that has just ended gets a moment.
-fn others(connection: &Connection) -> Result<Option<String>, StoreError> {
+fn other_servers(connection: &Connection) -> Result<Option<String>, StoreError> {
     let mut tries = 20;
     loop {
         // Within a transaction, PostgreSQL shows the same state again.
         connection.batch("SELECT pg_stat_clear_snapshot()")?;
-        let found = connection.one(OTHERS, &[], |row| row.get::<Option<String>>(0))?;
+        let found = connection.one(OTHER_SERVERS, &[], |row| row.get::<Option<String>>(0))?;
         tries -= 1;
         if found.is_none() || tries == 0 {
             return Ok(found);
@@ -181,7 +181,7 @@ fn check(
     source: &Connection,
     tables: &[MovedTable],
     progress: &mut MoveProgress<'_>,
-) -> Result<Vec<TableSum>, MoveError> {
+) -> Result<Vec<TableChecksum>, MoveError> {
     let mut total = 0;
     for MovedTable { name, .. } in tables {
         let rows: i64 = source.one(&format!("SELECT count(*) FROM {name}"), &[], |row| row.get(0))?;
@@ -190,7 +190,7 @@ fn check(
     progress.begin(MoveStage::Checking, total);
     let (mut sums, mut faults) = (Vec::new(), Vec::new());
     for table in tables {
-        sums.push(rows::sum(source, table, progress, &mut faults)?);
+        sums.push(rows::checksum(source, table, progress, &mut faults)?);
         if faults.len() > MAX_FAULTS {
             break;
         }
@@ -202,7 +202,7 @@ fn copy(
     source: &Connection,
     target: &Connection,
     tables: &[MovedTable],
-    sums: &[TableSum],
+    sums: &[TableChecksum],
     progress: &mut MoveProgress<'_>,
 ) -> Result<(), MoveError> {
     progress.begin(MoveStage::Copying, sums.iter().map(|sum| sum.rows).sum());
@@ -238,13 +238,13 @@ fn copy(
 fn compare(
     target: &Connection,
     tables: &[MovedTable],
-    sums: &[TableSum],
+    sums: &[TableChecksum],
     progress: &mut MoveProgress<'_>,
 ) -> Result<(), MoveError> {
     progress.begin(MoveStage::Comparing, sums.iter().map(|sum| sum.rows).sum());
     for (table, expected) in tables.iter().zip(sums) {
         let mut faults = Vec::new();
-        let found = rows::sum(target, table, progress, &mut faults)?;
+        let found = rows::checksum(target, table, progress, &mut faults)?;
         if found != *expected || !faults.is_empty() {
             return Err(MoveError::Differs(table.name.clone()));
         }

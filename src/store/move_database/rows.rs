@@ -10,11 +10,11 @@ use crate::domain::clock::Timestamp;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::value::{Column, Row, Value};
-use crate::store::moving::error::{MoveError, MoveProgress};
-use crate::store::moving::tables::{ColumnKind, MovedTable};
+use crate::store::move_database::error::{MoveError, MoveProgress};
+use crate::store::move_database::tables::{ColumnKind, MovedTable};
 
 /// The number of rows between two checks for an interrupt.
-const WATCHED: u64 = 256;
+const PROGRESS_INTERVAL: u64 = 256;
 
 /// A value of a row.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl Cell {
 
 /// The number of a table's rows and their checksum.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TableSum {
+pub struct TableChecksum {
     /// The table.
     pub table: String,
     /// The number of rows.
@@ -123,7 +123,7 @@ pub fn each(
     let (mut failed, mut count) = (None, 0);
     let outcome = connection.each(&table.select(), &[], |row| {
         count += 1;
-        let outcome = if count % WATCHED == 0 && !progress.advance(WATCHED) {
+        let outcome = if count % PROGRESS_INTERVAL == 0 && !progress.advance(PROGRESS_INTERVAL) {
             Err(MoveError::Stopped)
         } else {
             work(cells(row, table))
@@ -160,12 +160,12 @@ fn label(row: &Row<'_>, table: &MovedTable) -> String {
 }
 
 /// Computes a table's checksum. Adds its invalid values to `faults`.
-pub fn sum(
+pub fn checksum(
     connection: &Connection,
     table: &MovedTable,
     progress: &mut MoveProgress<'_>,
     faults: &mut Vec<String>,
-) -> Result<TableSum, MoveError> {
+) -> Result<TableChecksum, MoveError> {
     let (mut sum, mut rows) = (Sha256::new(), 0);
     each(connection, table, progress, |row| {
         rows += 1;
@@ -175,5 +175,5 @@ pub fn sum(
         }
         Ok(())
     })?;
-    Ok(TableSum { table: table.name.clone(), rows, sha256: sum.finalize().into() })
+    Ok(TableChecksum { table: table.name.clone(), rows, sha256: sum.finalize().into() })
 }

@@ -1,11 +1,11 @@
-//! Settings that are one of a few words.
+//! Settings with a fixed set of choices.
 
 use crate::domain::second_factor::SecondFactorPolicy;
 
-/// An enum that is written as one of a few words.
+/// A setting with a fixed set of choices.
 pub(super) trait SettingEnum: Sized + 'static {
-    /// Every word with its value.
-    const WORDS: &'static [(&'static str, Self)];
+    /// Each choice with its value.
+    const CHOICES: &'static [(&'static str, Self)];
 }
 
 /// Who can add users.
@@ -20,14 +20,14 @@ pub enum Signup {
 }
 
 impl Signup {
-    /// The setting's word.
+    /// The name in the settings.
     pub fn as_str(self) -> &'static str {
-        word(&self)
+        choice_name(&self)
     }
 }
 
 impl SettingEnum for Signup {
-    const WORDS: &'static [(&'static str, Self)] =
+    const CHOICES: &'static [(&'static str, Self)] =
         &[("approval", Self::Approval), ("open", Self::Open), ("closed", Self::Closed)];
 }
 
@@ -41,11 +41,11 @@ pub enum LangflowApi {
 }
 
 impl SettingEnum for LangflowApi {
-    const WORDS: &'static [(&'static str, Self)] = &[("1.3", Self::V1_3), ("1.13", Self::V1_13)];
+    const CHOICES: &'static [(&'static str, Self)] = &[("1.3", Self::V1_3), ("1.13", Self::V1_13)];
 }
 
 impl SettingEnum for SecondFactorPolicy {
-    const WORDS: &'static [(&'static str, Self)] = &[
+    const CHOICES: &'static [(&'static str, Self)] = &[
         ("optional", Self::Optional),
         ("superusers", Self::Superusers),
         ("everybody", Self::Everybody),
@@ -65,21 +65,21 @@ pub enum CookieSecure {
 }
 
 impl SettingEnum for CookieSecure {
-    const WORDS: &'static [(&'static str, Self)] =
+    const CHOICES: &'static [(&'static str, Self)] =
         &[("auto", Self::Auto), ("true", Self::Always), ("false", Self::Never)];
 }
 
-/// The word for a value.
-pub(super) fn word<T: SettingEnum + PartialEq>(value: &T) -> &'static str {
-    T::WORDS.iter().find(|(_, known)| known == value).map_or("", |(word, _)| word)
+/// The name of a choice.
+pub(super) fn choice_name<T: SettingEnum + PartialEq>(value: &T) -> &'static str {
+    T::CHOICES.iter().find(|(_, known)| known == value).map_or("", |(name, _)| name)
 }
 
-/// The value of a word.
+/// Parses the name of a choice.
 pub(super) fn choice<T: SettingEnum + Clone>(text: &str) -> Result<T, String> {
     let text = text.trim();
-    let found = T::WORDS.iter().find(|(word, _)| text.eq_ignore_ascii_case(word));
+    let found = T::CHOICES.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
     found.map(|(_, value)| value.clone()).ok_or_else(|| {
-        let words: Vec<String> = T::WORDS.iter().map(|(word, _)| format!("`{word}`")).collect();
-        format!("one of {}", words.join(", "))
+        let names: Vec<String> = T::CHOICES.iter().map(|(name, _)| format!("`{name}`")).collect();
+        format!("one of {}", names.join(", "))
     })
 }

@@ -22,9 +22,9 @@ use crate::domain::secret::{Fingerprint, Secret};
 use crate::platform::{self, DirLock, files};
 use crate::server::{database, secret_key};
 use crate::store::inspection::Inspection;
-use crate::store::moving::error::{MoveError, MoveProgress, MoveStage};
-use crate::store::moving::rows::TableSum;
-use crate::store::{DATABASE_FILE, PostgresServer, moving};
+use crate::store::move_database::error::{MoveError, MoveProgress, MoveStage};
+use crate::store::move_database::rows::TableChecksum;
+use crate::store::{DATABASE_FILE, PostgresServer, move_database};
 
 /// Where to.
 #[derive(Debug, Args)]
@@ -80,7 +80,7 @@ impl MoveArguments {
 struct Moved {
     from: String,
     to: String,
-    sums: Vec<TableSum>,
+    sums: Vec<TableChecksum>,
     /// What to do next, line by line.
     next: Vec<String>,
 }
@@ -121,7 +121,7 @@ fn to_postgres(config: &Config, address: &str, server: PostgresServer) -> Result
     let from = path.display().to_string();
     let sums = moved("SQLite", {
         let path = path.clone();
-        move |event, progress| moving::to_postgres(&path, &server, event, Clock::system().now(), progress)
+        move |event, progress| move_database::to_postgres(&path, &server, event, Clock::system().now(), progress)
     })?;
     let settings = settings_name(config);
     let key = match &config.secret_key {
@@ -161,7 +161,7 @@ fn to_dir(config: &Config, dir: &Path) -> Result<Moved, Failure> {
     let path = dir.join(DATABASE_FILE);
     let sums = moved("PostgreSQL", {
         let path = path.clone();
-        move |event, progress| moving::to_file(&server, &path, event, Clock::system().now(), progress)
+        move |event, progress| move_database::to_file(&server, &path, event, Clock::system().now(), progress)
     })?;
     let mut next = Vec::new();
     if let Some(from) = key_file {
@@ -193,9 +193,9 @@ fn announce(from: &str, to: &str) {
 }
 
 /// Copies the tables on a thread of its own, with a progress bar, until it is done or interrupted.
-fn moved<F>(source: &'static str, work: F) -> Result<Vec<TableSum>, Failure>
+fn moved<F>(source: &'static str, work: F) -> Result<Vec<TableChecksum>, Failure>
 where
-    F: FnOnce(&Event, &mut MoveProgress<'_>) -> Result<Vec<TableSum>, MoveError> + Send + 'static,
+    F: FnOnce(&Event, &mut MoveProgress<'_>) -> Result<Vec<TableChecksum>, MoveError> + Send + 'static,
 {
     let event = Event { detail: Some(format!("from {source}")), ..audit_event(Action::Moved) };
     let outcome = run_interruptible(async |cancel| {

@@ -4,14 +4,14 @@ use utoipa::openapi::path::HttpMethod;
 
 /// A route's method. HEAD is answered wherever GET is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub enum Method {
     Get,
     Post,
     Patch,
     Delete,
 }
 
-impl Verb {
+impl Method {
     /// The method for the API description.
     pub fn described(self) -> HttpMethod {
         match self {

@@ -10,7 +10,7 @@ use crate::store::engine::sqlite::file::OpenError;
 use crate::store::engine::sqlite::schema::VERSION;
 
 /// The faults that an error lists.
-const LISTED: usize = 10;
+const MAX_LISTED: usize = 10;
 
 /// Why nothing was moved.
 #[derive(Debug, thiserror::Error)]
@@ -76,8 +76,8 @@ fn listed(faults: &[String]) -> String {
         1 => "a value can't be moved".to_owned(),
         count => format!("{count} values can't be moved"),
     };
-    let shown = faults.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join("; ");
-    let rest = if faults.len() > LISTED { "; …" } else { "" };
+    let shown = faults.iter().take(MAX_LISTED).map(String::as_str).collect::<Vec<_>>().join("; ");
+    let rest = if faults.len() > MAX_LISTED { "; …" } else { "" };
     format!("{count}: {shown}{rest}")
 }
 
