@@ -1,5 +1,5 @@
-//! Layers import downward only, and files are short. To check the imports, the tests read every path in `src` that
-//! starts with `crate`, `super` or `usher`.
+//! Layers import downward only, files are short, and comments are no wider than code. To check the imports, the tests
+//! read every path in `src` that starts with `crate`, `super` or `usher`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,6 +91,9 @@ const NO_CIRCLES: [&str; 10] = [
 
 /// The longest file in `src`.
 const MAX_LINES: usize = 350;
+
+/// The longest line of a comment: the width that rustfmt gives code.
+const MAX_COLUMNS: usize = 120;
 
 /// A path in a source file.
 #[derive(Clone, Debug)]
@@ -262,8 +265,12 @@ fn way_back(edges: &BTreeSet<(String, String)>, way: &mut Vec<String>, seen: &mu
 
 /// The Rust files in `src`: path and text.
 fn sources() -> Vec<(String, String)> {
+    rust_files("src")
+}
+
+fn rust_files(folder: &str) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("src")];
+    let mut folders = vec![root.join(folder)];
     let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -302,6 +309,20 @@ fn no_file_in_src_is_too_long() {
         (lines > MAX_LINES).then(|| format!("{file} has {lines} lines; split it by topic"))
     };
     assert_eq!(sources().iter().filter_map(long).collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
+fn no_comment_is_too_wide() {
+    let mut wide = String::new();
+    for (file, source) in ["src", "tests"].into_iter().flat_map(rust_files) {
+        for (line, number) in source.lines().zip(1..) {
+            let is_comment = line.trim_start().starts_with("//") && !line.contains("://");
+            if is_comment && line.chars().count() > MAX_COLUMNS {
+                writeln!(wide, "{file}:{number}").unwrap();
+            }
+        }
+    }
+    assert!(wide.is_empty(), "\n{wide}");
 }
 
 #[test]

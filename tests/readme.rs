@@ -112,6 +112,23 @@ fn pages() -> Vec<(PathBuf, String)> {
     pages.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 
+/// Tables, code blocks and lines with a URL can be wider.
+#[test]
+fn no_paragraph_is_wider_than_120_columns() {
+    let mut wide = Vec::new();
+    for (path, page) in pages().into_iter().filter(|(path, _)| !path.ends_with("docs/performance.md")) {
+        let mut is_code = false;
+        for (line, number) in page.lines().zip(1..) {
+            is_code ^= line.trim_start().starts_with("```");
+            let is_text = !is_code && !line.starts_with('|') && !line.starts_with("    ") && !line.contains("://");
+            if is_text && line.chars().count() > 120 {
+                wide.push(format!("{}:{number}", path.display()));
+            }
+        }
+    }
+    assert_eq!(wide, [""; 0]);
+}
+
 /// The links of a page that lead to files, without the places in them.
 fn links(page: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let links = page.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);

@@ -42,8 +42,8 @@ impl Fernet {
         Self::of_key(key)
     }
 
-    /// Derives keys for one purpose of usher's own. Users choose what is encrypted as a store key and see the result, so
-    /// what must not be forged needs other keys.
+    /// Derives keys for one purpose of usher's own. Users choose what is encrypted as a store key and see the result,
+    /// so what must not be forged needs other keys.
     pub fn for_purpose(secret_key: &Secret, purpose: &str) -> Self {
         let mac = Hmac::<Sha256>::new_from_slice(secret_key.expose().as_bytes());
         let mac = mac.expect("HMAC takes keys of any length").chain_update(purpose);
@@ -111,8 +111,8 @@ mod tests {
         assert_eq!(fernet.decrypt(TOKEN).unwrap().expose(), "hello");
     }
 
-    /// Tokens of Python's `cryptography` 50.0.2, made with keys derived as the original derives them: from a secret of 43
-    /// characters, and from one that is shorter than 32.
+    /// Tokens of Python's `cryptography` 50.0.2, made with keys derived as the original derives them: from a secret of
+    /// 43 characters, and from one that is shorter than 32.
     const BY_PYTHON: [(&str, &str); 2] = [
         (
             "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4",

@@ -148,7 +148,8 @@ impl RelyingParty {
         Ok(StoredCredential { id: credential.cred_id.clone(), json: to_text(&credential)? })
     }
 
-    /// Begins to sign in: with one of `credentials`, or without any with whatever passkey the browser has for this site.
+    /// Begins to sign in: with one of `credentials`, or without any with whatever passkey the browser has for this
+    /// site.
     ///
     /// # Errors
     /// [`PasskeyError::Failed`].
@@ -218,8 +219,8 @@ impl Assertion {
     }
 }
 
-/// Refuses an answer that was given inside another site's page. usher's pages don't expect to be there (WebAuthn Level 3,
-/// sections 7.1 and 7.2). The library checks `crossOrigin` of registrations only, and `topOrigin` never.
+/// Refuses an answer that was given inside another site's page. usher's pages don't expect to be there (WebAuthn Level
+/// 3, sections 7.1 and 7.2). The library checks `crossOrigin` of registrations only, and `topOrigin` never.
 fn refuse_foreign_frame(client_data: &[u8]) -> Result<(), PasskeyError> {
     let data: CollectedClientData = serde_json::from_slice(client_data).map_err(|_| PasskeyError::Invalid)?;
     let is_foreign = data.cross_origin == Some(true) || data.unknown_keys.contains_key("topOrigin");

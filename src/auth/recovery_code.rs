@@ -6,8 +6,8 @@ use crate::domain::secret::Secret;
 
 /// How many codes a set has.
 pub const COUNT: usize = 10;
-/// The number of characters of a code, hyphens aside: 120 bits, so that a fast hash without salt is enough (OWASP ASVS 5,
-/// 6.5.2: at least 112 bits).
+/// The number of characters of a code, hyphens aside: 120 bits, so that a fast hash without salt is enough (OWASP ASVS
+/// 5, 6.5.2: at least 112 bits).
 const CHARS: usize = 24;
 /// The number of characters between two hyphens.
 const GROUP: usize = 4;

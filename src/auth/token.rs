@@ -16,8 +16,8 @@ use uuid::Uuid;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::Secret;
 
-/// `{"typ":"JWT","alg":"HS256"}` in base64, the header of every token. Any other header is refused unread, so no token can
-/// choose its algorithm (RFC 8725, section 3.1).
+/// `{"typ":"JWT","alg":"HS256"}` in base64, the header of every token. Any other header is refused unread, so no token
+/// can choose its algorithm (RFC 8725, section 3.1).
 const HEADER: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9";
 /// The most bytes of the claims. usher's have about 200.
 const MAX_CLAIMS_BYTES: usize = 512;
@@ -25,7 +25,8 @@ const MAX_CLAIMS_BYTES: usize = 512;
 const SIGNATURE_BYTES: usize = 32;
 /// How many verified tokens each thread remembers. Each takes about 350 bytes.
 const REMEMBERED_TOKENS: usize = 256;
-/// How many bytes at a token's end are hashed to find its slot. They are a part of the signature, so tokens differ there.
+/// How many bytes at a token's end are hashed to find its slot. They are a part of the signature, so tokens differ
+/// there.
 const HASHED_BYTES: usize = 16;
 
 thread_local! {
@@ -257,7 +258,8 @@ mod tests {
             let index = at_index % bytes.len();
             let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
             if let Some(old) = alphabet.iter().position(|&b| b == bytes[index]) {
-                // The last character of a part carries bits that decoders may ignore; changing only those is no forgery.
+                // The last character of a part carries bits that decoders may ignore; changing only those is no
+                // forgery.
                 let replaced = alphabet[(old + usize::from(by)) % 64];
                 bytes[index] = replaced;
                 let changed = String::from_utf8(bytes).unwrap();

@@ -1,4 +1,5 @@
-//! Time-based one-time passwords (RFC 6238) as authenticator apps show them: HMAC-SHA-1, six digits, steps of 30 seconds.
+//! Time-based one-time passwords (RFC 6238) as authenticator apps show them: HMAC-SHA-1, six digits, steps of 30
+//! seconds.
 
 use subtle::ConstantTimeEq;
 use totp_rs::{Algorithm, Builder, Totp};

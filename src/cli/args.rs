@@ -283,8 +283,8 @@ impl Command {
     }
 }
 
-/// The command line. Every command takes the flags of all settings, as the configuration file can depend on them. Only the
-/// help of `serve` lists them all.
+/// The command line. Every command takes the flags of all settings, as the configuration file can depend on them. Only
+/// the help of `serve` lists them all.
 pub(super) fn command() -> clap::Command {
     let everywhere = ["config", "data_dir"];
     let quiet = config::flags().into_iter().map(|flag| {

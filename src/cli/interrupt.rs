@@ -1,5 +1,5 @@
-//! How long commands end early. The first Ctrl-C or SIGTERM cancels the work, which leaves nothing half done. The second
-//! ends the process, which is as safe for the database as a power cut.
+//! How long commands end early. The first Ctrl-C or SIGTERM cancels the work, which leaves nothing half done. The
+//! second ends the process, which is as safe for the database as a power cut.
 
 use std::thread;
 

@@ -83,8 +83,8 @@ pub(super) fn validate(config: &Config, sources: &Sources<'_>) -> Result<(), Con
 }
 
 impl Config {
-    /// Whether the cookie for guarded sites is sent over HTTPS only. It is set by usher and sent to other sites, so this
-    /// depends on the settings and not on one request.
+    /// Whether the cookie for guarded sites is sent over HTTPS only. It is set by usher and sent to other sites, so
+    /// this depends on the settings and not on one request.
     pub fn site_cookie_is_secure(&self) -> bool {
         match self.cookie_secure {
             CookieSecure::Auto => self.public_url.as_ref().is_some_and(|url| url.starts_with("https:")),

@@ -192,10 +192,10 @@ settings! {
         /// Access rules for sites behind the proxy, such as `*.example.org = signed-in`. See docs/forward-auth.md.
         ///
         /// Each rule is "HOST = AUDIENCE". HOST can be a pattern ("*.example.org") and can name a port (":8443", or
-        /// ":*" for any port). AUDIENCE is "signed-in", "superusers" or "users: ann; bob" (names or ids), after "basic" if
-        /// programs can send a user name and an API key as Basic credentials. The most
-        /// specific host decides; hosts without a rule are refused. Needs public_url and trusted_proxies. While
-        /// there are rules, users can't rename themselves, and the name of a former user can't be taken.
+        /// ":*" for any port). AUDIENCE is "signed-in", "superusers" or "users: ann; bob" (names or ids), after "basic"
+        /// if programs can send a user name and an API key as Basic credentials. The most specific host decides; hosts
+        /// without a rule are refused. Needs public_url and trusted_proxies. While there are rules, users can't rename
+        /// themselves, and the name of a former user can't be taken.
         forward_auth: AccessRules = "" ("off"), List, get(forward_auth::access_rules);
 
         /// The domain that contains usher and those sites, such as `example.org`.
@@ -223,8 +223,8 @@ settings! {
     "Events" {
         /// A program or a URL that gets events: sign-ups, sign-ins from new places, new passwords and ended sessions.
         ///
-        /// A path that begins with "/" is a program, which gets JSON on standard input. An http or https URL gets JSON by
-        /// POST, signed with on_event_secret. See docs/events.md.
+        /// A path that begins with "/" is a program, which gets JSON on standard input. An http or https URL gets JSON
+        /// by POST, signed with on_event_secret. See docs/events.md.
         on_event: Option<EventTarget> = "" ("nobody"), Text("PATH|URL"), optional(values::event_target);
 
         /// The key that signs events for a URL: at least 32 characters.

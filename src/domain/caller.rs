@@ -19,7 +19,8 @@ pub enum Credential {
     },
 }
 
-/// What a user must do before a session can do anything else. API keys go on working, and automatic sign-in has no duties.
+/// What a user must do before a session can do anything else. API keys go on working, and automatic sign-in has no
+/// duties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Duty {
     /// A superuser asked for a new password. Comes first.

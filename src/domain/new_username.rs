@@ -12,8 +12,8 @@ use icu_properties::{CodePointMapData, CodePointSetData};
 use crate::domain::actor_names;
 use crate::domain::username::Username;
 
-/// Blank characters that Unicode counts as visible: the empty Braille cell, a half fill space, the place of an object, two
-/// empty hieroglyphs, a filler, and a note head without a head.
+/// Blank characters that Unicode counts as visible: the empty Braille cell, a half fill space, the place of an object,
+/// two empty hieroglyphs, a filler, and a note head without a head.
 const BLANK: [char; 7] = ['\u{2800}', '\u{303f}', '\u{fffc}', '\u{13441}', '\u{13442}', '\u{16fe4}', '\u{1d159}'];
 /// The most combining marks on one letter. Burmese words have five.
 const MAX_MARKS: usize = 6;
@@ -87,8 +87,8 @@ fn is_unassigned(c: char) -> bool {
         && !CodePointSetData::new::<ExtendedPictographic>().contains(c)
 }
 
-/// Whether a letter has a mark twice, more marks than any language needs, or a dot over the dot that it has (UTS 39, section
-/// 5.4).
+/// Whether a letter has a mark twice, more marks than any language needs, or a dot over the dot that it has (UTS 39,
+/// section 5.4).
 fn piles_up_marks(text: &str) -> bool {
     let (mut base, mut marks) = (' ', Vec::new());
     for c in DecomposingNormalizer::new_nfd().normalize_iter(text.chars()) {

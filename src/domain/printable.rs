@@ -19,8 +19,8 @@ pub fn is_printable(c: char) -> bool {
     !c.is_control() && !hides
 }
 
-/// Whether a text can break the line or reverse the text beside it: it has control characters, line separators or marks of
-/// direction. Joiners, which are parts of words and emoji, are none of these.
+/// Whether a text can break the line or reverse the text beside it: it has control characters, line separators or marks
+/// of direction. Joiners, which are parts of words and emoji, are none of these.
 pub fn has_controls(text: &str) -> bool {
     let moves =
         |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

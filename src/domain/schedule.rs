@@ -194,7 +194,8 @@ mod tests {
         }
     }
 
-    /// A zone whose clocks go from 02:00 to 03:00 on the 29th of March 2026 and back on the 25th of October, as in Berlin.
+    /// A zone whose clocks go from 02:00 to 03:00 on the 29th of March 2026 and back on the 25th of October, as in
+    /// Berlin.
     #[derive(Clone, Copy, Debug)]
     struct Berlin {
         /// Whether the later of two times is reported first.

@@ -1,6 +1,6 @@
-//! The rules that slow down failed attempts (OWASP ASVS 5, 6.3.1). The first few failures are free; then waits double up to
-//! 15 minutes. A count drops by one every 15 minutes, so at most four more attempts an hour are possible. Failures count
-//! for the pair of account and network, and with higher limits for the account and the network alone.
+//! The rules that slow down failed attempts (OWASP ASVS 5, 6.3.1). The first few failures are free; then waits double
+//! up to 15 minutes. A count drops by one every 15 minutes, so at most four more attempts an hour are possible.
+//! Failures count for the pair of account and network, and with higher limits for the account and the network alone.
 
 use chrono::TimeDelta;
 
@@ -38,8 +38,8 @@ pub enum ThrottleRule {
     Network,
     /// Sign-ups from one network.
     SignUp,
-    /// Wrong API keys from one network, sent to sites as `Basic` credentials. They count for nothing else: a script with
-    /// an old key must not keep its owner from signing in.
+    /// Wrong API keys from one network, sent to sites as `Basic` credentials. They count for nothing else: a script
+    /// with an old key must not keep its owner from signing in.
     SiteKey,
 }
 

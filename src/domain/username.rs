@@ -81,15 +81,15 @@ impl fmt::Display for Username {
     }
 }
 
-/// Trims and folds a typed name. Returns `None` if no name has these characters: PostgreSQL takes no U+0000. Nor if it is
-/// longer than any name; folding it could take a thousand times as long as reading it.
+/// Trims and folds a typed name. Returns `None` if no name has these characters: PostgreSQL takes no U+0000. Nor if it
+/// is longer than any name; folding it could take a thousand times as long as reading it.
 pub fn fold_input(typed: &str) -> Option<String> {
     let typed = typed.trim();
     if is_too_long(typed) || typed.contains('\0') { None } else { Some(fold(typed)) }
 }
 
-/// Returns what a folded name is sorted and searched by: the name without accents. Letters that Unicode doesn't decompose
-/// become the plain ones that people type instead.
+/// Returns what a folded name is sorted and searched by: the name without accents. Letters that Unicode doesn't
+/// decompose become the plain ones that people type instead.
 pub fn sort_key(folded: &str) -> String {
     if folded.is_ascii() {
         return folded.to_owned();

@@ -147,7 +147,8 @@ impl Input for FilePath {
 async fn file(request: Request<Anyone, (FilePath, Encoding)>) -> Result<Response, ApiError> {
     let (wanted, encoding) = request.input;
     let reply = named(&wanted.name, encoding)?;
-    // During an update, a page of the previous version gets the new file. Browsers must not cache it under the old path.
+    // During an update, a page of the previous version gets the new file. Browsers must not cache it under the old
+    // path.
     Ok(if wanted.current { reply.replace_header(CACHE_CONTROL, IMMUTABLE) } else { reply })
 }
 

@@ -1,5 +1,5 @@
-//! The list of all routes, and the answers to requests that match none: 404, 405, and the redirect to the other spelling
-//! of a path.
+//! The list of all routes, and the answers to requests that match none: 404, 405, and the redirect to the other
+//! spelling of a path.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;

@@ -1,7 +1,8 @@
 //! Tells the setting `on_event` of sign-ups, sign-ins from new places, changed passwords and ended sessions.
 //!
 //! The queue is the audit log: requests only write their entry, and the database remembers how far the job has come. So
-//! a slow or missing receiver slows nothing, and a restart loses nothing. A crash can lose the event that is being sent.
+//! a slow or missing receiver slows nothing, and a restart loses nothing. A crash can lose the event that is being
+//! sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,8 +1,8 @@
 //! Deletes expired sessions, reset links, invitations, attempt counts and audit entries.
 //!
-//! A clock can be far off: a home server with an empty battery may start in 2099 until its clock is set. So the database
-//! stores until when the clock was trusted. A clock that is far from that time is trusted again only after it has run for
-//! hours without being set. Expired rows are refused anyway.
+//! A clock can be far off: a home server with an empty battery may start in 2099 until its clock is set. So the
+//! database stores until when the clock was trusted. A clock that is far from that time is trusted again only after it
+//! has run for hours without being set. Expired rows are refused anyway.
 
 use std::time::{Duration, Instant};
 
@@ -66,8 +66,8 @@ fn swept_recently(connection: &Connection, now: Timestamp) -> Result<bool, Store
     Ok(heartbeat::trusted_until(connection)?.is_some_and(|last| last <= now && now - last < recently))
 }
 
-/// Stores the trusted time in a database that has none: the time of the newest audit entry, or else now. Must run before
-/// anything is written.
+/// Stores the trusted time in a database that has none: the time of the newest audit entry, or else now. Must run
+/// before anything is written.
 pub async fn init_trusted_time(job: &JobContext) -> Result<(), StoreError> {
     if job.db.read(heartbeat::trusted_until).await?.is_some() {
         return Ok(());

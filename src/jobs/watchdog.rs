@@ -1,6 +1,6 @@
-//! Reports to the service manager that the server is alive, so that a hanging server is restarted. Checks that each worker
-//! runs and that the database's threads answer. An error (a full disk, a lock) counts as an answer: a restart wouldn't
-//! help.
+//! Reports to the service manager that the server is alive, so that a hanging server is restarted. Checks that each
+//! worker runs and that the database's threads answer. An error (a full disk, a lock) counts as an answer: a restart
+//! wouldn't help.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -52,7 +52,8 @@ pub fn shut_down(stream: &TcpStream) {
     }
 }
 
-/// Ends the connection when the peer acknowledges no data, or takes none, for this long. Linux only (`TCP_USER_TIMEOUT`).
+/// Ends the connection when the peer acknowledges no data, or takes none, for this long. Linux only
+/// (`TCP_USER_TIMEOUT`).
 pub fn set_user_timeout(stream: &TcpStream, timeout: Duration) {
     #[cfg(target_os = "linux")]
     {
@@ -65,7 +66,8 @@ pub fn set_user_timeout(stream: &TcpStream, timeout: Duration) {
     let _ = (stream, timeout);
 }
 
-/// Sets the size of the receive buffer of the connections that `listener` will accept. Linux doubles it for its own data.
+/// Sets the size of the receive buffer of the connections that `listener` will accept. Linux doubles it for its own
+/// data.
 pub fn set_receive_buffer(listener: &TcpListener, bytes: usize) {
     #[cfg(unix)]
     if let Err(error) = rustix::net::sockopt::set_socket_recv_buffer_size(listener, bytes) {

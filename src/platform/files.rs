@@ -188,8 +188,8 @@ impl NewFile {
         &self.temporary
     }
 
-    /// Moves the file to its path without waiting for the disk. Replaces an existing file. For what matters only as long as
-    /// the machine runs.
+    /// Moves the file to its path without waiting for the disk. Replaces an existing file. For what matters only as
+    /// long as the machine runs.
     pub fn publish_unsynced(mut self) -> io::Result<()> {
         fs::rename(&self.temporary, &self.target)?;
         self.published = true;

@@ -14,8 +14,8 @@ pub mod parent;
 pub mod privileges;
 pub mod service;
 
-/// The platform's data directory for the current user: `$XDG_DATA_HOME/usher` or `~/.local/share/usher` on
-/// Linux, `~/Library/Application Support/usher` on macOS, `%APPDATA%\usher` on Windows. `None` without a home directory.
+/// The platform's data directory for the current user: `$XDG_DATA_HOME/usher` or `~/.local/share/usher` on Linux,
+/// `~/Library/Application Support/usher` on macOS, `%APPDATA%\usher` on Windows. `None` without a home directory.
 pub fn data_dir() -> Option<PathBuf> {
     etcetera::base_strategy::choose_native_strategy().ok().map(|strategy| strategy.data_dir().join("usher"))
 }
@@ -107,7 +107,8 @@ pub struct StopSignals {
     hangup: Option<tokio::signal::unix::Signal>,
 }
 
-/// Whether SIGHUP is ignored, as `nohup` arranges. Listening would undo that. Systems that don't tell count as ignoring it.
+/// Whether SIGHUP is ignored, as `nohup` arranges. Listening would undo that. Systems that don't tell count as ignoring
+/// it.
 #[cfg(unix)]
 fn ignores_hangup() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -1,9 +1,9 @@
 //! Notices when another process exits, usually the parent.
 //!
-//! On Linux it opens a file descriptor of that process (`pidfd_open(2)`, since Linux 5.3), which becomes readable when the
-//! process exits. The parent-death signal (`PR_SET_PDEATHSIG`) isn't enough: it comes when the *thread* that started this
-//! program ends, and desktop programs start others from short-lived threads. Other systems watch for the end of standard
-//! input.
+//! On Linux it opens a file descriptor of that process (`pidfd_open(2)`, since Linux 5.3), which becomes readable when
+//! the process exits. The parent-death signal (`PR_SET_PDEATHSIG`) isn't enough: it comes when the *thread* that
+//! started this program ends, and desktop programs start others from short-lived threads. Other systems watch for the
+//! end of standard input.
 
 use std::io;
 
@@ -26,8 +26,8 @@ pub enum ParentError {
 pub struct ParentWatch(oneshot::Receiver<()>);
 
 impl ParentWatch {
-    /// Watches the process `id`, or else the parent. Systems other than Linux read standard input, which the parent keeps
-    /// open.
+    /// Watches the process `id`, or else the parent. Systems other than Linux read standard input, which the parent
+    /// keeps open.
     ///
     /// # Errors
     /// When the process has already exited or can't be watched.

@@ -1,5 +1,5 @@
-//! Communication with the service manager: systemd, or one with the same protocol. Without one, these functions do nothing.
-//! See sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3).
+//! Communication with the service manager: systemd, or one with the same protocol. Without one, these functions do
+//! nothing. See sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3).
 
 use std::io;
 use std::net::TcpListener;

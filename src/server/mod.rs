@@ -1,5 +1,5 @@
-//! Builds a server from the settings, runs it and stops it. If the settings are wrong, it doesn't start, and the error says
-//! what to do.
+//! Builds a server from the settings, runs it and stops it. If the settings are wrong, it doesn't start, and the error
+//! says what to do.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -204,7 +204,8 @@ pub fn bind(config: &Config) -> Result<TcpListener, StartError> {
     })
 }
 
-/// Locks the data directory. Tries again, because a command that checks for a running server holds the lock for a moment.
+/// Locks the data directory. Tries again, because a command that checks for a running server holds the lock for a
+/// moment.
 async fn lock(dir: &Path) -> io::Result<Option<DirLock>> {
     for _ in 0..LOCK_TRIES {
         if let Some(lock) = platform::lock_dir(dir)? {
@@ -255,7 +256,8 @@ impl Server {
         &self.app
     }
 
-    /// Serves requests until it is stopped. Then finishes open requests, writes the API-key use counts and closes the database.
+    /// Serves requests until it is stopped. Then finishes open requests, writes the API-key use counts and closes the
+    /// database.
     ///
     /// # Errors
     /// When the server fails as a whole.

@@ -1,5 +1,5 @@
-//! The port file, which tells the parent program where the server listens. It exists while the server is ready, is written
-//! atomically, and never replaces a file that isn't a port file.
+//! The port file, which tells the parent program where the server listens. It exists while the server is ready, is
+//! written atomically, and never replaces a file that isn't a port file.
 
 use std::fs;
 use std::io::{self, Write};

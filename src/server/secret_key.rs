@@ -1,5 +1,5 @@
-//! The current secret key, and whether the database was written with it. Joins the key in `auth` with the fingerprint in
-//! `store`, for the server and the command line.
+//! The current secret key, and whether the database was written with it. Joins the key in `auth` with the fingerprint
+//! in `store`, for the server and the command line.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -29,9 +29,9 @@ pub enum SecretKeyStartError {
     Other,
 }
 
-/// Loads the secret key from the settings, or else from the data directory, where it is created if it is missing. Stores
-/// its fingerprint in a new database. If the database has another fingerprint, logs what can't be read. Servers that share
-/// a database must have its key.
+/// Loads the secret key from the settings, or else from the data directory, where it is created if it is missing.
+/// Stores its fingerprint in a new database. If the database has another fingerprint, logs what can't be read. Servers
+/// that share a database must have its key.
 pub async fn load(config: &Config, db: &Db, now: Timestamp) -> Result<Secret, SecretKeyStartError> {
     let known = db.read::<_, StoreError, _>(stored::fingerprint).await?;
     let key = if let Some(key) = &config.secret_key {

@@ -21,7 +21,8 @@ use crate::store::engine::value::{Row, Value, bind};
 /// therefore only displace failures.
 const MAX_DONE: i64 = 400_000;
 const MAX_FAILED: i64 = 100_000;
-/// Repeats of an entry within this time are counted instead of written, if no more than [`COMPARED`] others came between.
+/// Repeats of an entry within this time are counted instead of written, if no more than [`COMPARED`] others came
+/// between.
 const REPEAT_WINDOW: TimeDelta = TimeDelta::minutes(1);
 const COMPARED: i64 = 100;
 /// Excess entries are deleted every this many entries.
@@ -61,8 +62,8 @@ pub fn log_only(event: &Event) {
     log::info!(target: "usher::audit", "{}", line(event));
 }
 
-/// Writes an entry without a log line. If the newest entry about the same user, or from the same address about nobody, is the
-/// same and less than a minute old, it is counted there.
+/// Writes an entry without a log line. If the newest entry about the same user, or from the same address about nobody,
+/// is the same and less than a minute old, it is counted there.
 pub fn record_without_log(connection: &Connection, event: &Event, now: Timestamp) -> Result<(), StoreError> {
     const REPEAT: &str = "UPDATE audit SET count = count + 1, last_at = ?1 WHERE id = (SELECT max(id) FROM audit \
          WHERE id > (SELECT coalesce(max(id), 0) FROM audit) - ?10 AND coalesce(target, actor) IS NOT DISTINCT FROM ?12 \
@@ -146,8 +147,8 @@ fn trim_actor(connection: &Connection, actor: Uuid) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Deletes the oldest entries beyond the limits. Frequent actions yield first: their entries are deleted as long as there are
-/// any, whoever acted.
+/// Deletes the oldest entries beyond the limits. Frequent actions yield first: their entries are deleted as long as
+/// there are any, whoever acted.
 pub fn trim(connection: &Connection) -> Result<(), StoreError> {
     const EXCESS: &str = "SELECT count(*) FROM audit WHERE success = ?";
     // The condition is that of the index `audit_of_frequent`.

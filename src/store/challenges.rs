@@ -1,5 +1,5 @@
-//! Challenges: what a client was asked and hasn't answered yet. They are in the database, so that any server can take the
-//! answer. Only the hash of a challenge's token is kept.
+//! Challenges: what a client was asked and hasn't answered yet. They are in the database, so that any server can take
+//! the answer. Only the hash of a challenge's token is kept.
 
 use uuid::Uuid;
 

@@ -34,8 +34,8 @@ pub struct BackupHistory {
 }
 
 impl Inspection {
-    /// Opens the database at `path` without changing it. `scratch` is a directory for a copy, which is only needed after
-    /// a crash.
+    /// Opens the database at `path` without changing it. `scratch` is a directory for a copy, which is only needed
+    /// after a crash.
     pub fn open(path: &Path, scratch: &Path) -> Result<Self, OpenError> {
         if !file::check_header(path)? {
             return Err(OpenError::Missing(path.to_owned()));
@@ -142,8 +142,8 @@ impl Inspection {
         EncryptedTexts::read(self.connection())
     }
 
-    /// Returns the time of the newest audit entry by order of writing, or else of the heartbeat. Older entries with later
-    /// times were written while the clock was wrong.
+    /// Returns the time of the newest audit entry by order of writing, or else of the heartbeat. Older entries with
+    /// later times were written while the clock was wrong.
     pub fn latest_timestamp(&self) -> Result<Option<Timestamp>, StoreError> {
         let sql = "SELECT coalesce((SELECT at FROM audit ORDER BY id DESC LIMIT 1), (SELECT at FROM heartbeat))";
         self.connection().one(sql, &[], |row| row.get(0))

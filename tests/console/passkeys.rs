@@ -8,7 +8,8 @@ use crate::support::server::{ADMIN, PASSWORD};
 use needs::needs;
 use serde_json::json;
 
-/// A browser that doesn't suggest passkeys in the field for the user name. A virtual authenticator would accept at once.
+/// A browser that doesn't suggest passkeys in the field for the user name. A virtual authenticator would accept at
+/// once.
 pub fn without_suggestions(server: &Server) -> Browser {
     let browser = Browser::open("about:blank");
     let none =

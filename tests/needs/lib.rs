@@ -38,7 +38,8 @@ fn error(message: &str) -> TokenStream {
     format!("compile_error!({message:?});").parse().unwrap_or_default()
 }
 
-/// `#[test]` for a program whose tests all need PostgreSQL. `#[macro_use] extern crate needs` puts it in place of Rust's.
+/// `#[test]` for a program whose tests all need PostgreSQL. `#[macro_use] extern crate needs` puts it in place of
+/// Rust's.
 #[proc_macro_attribute]
 pub fn test(_: TokenStream, test: TokenStream) -> TokenStream {
     let missing = MISSING.iter().find(|(name, reason)| *name == "postgres" && !reason.is_empty());

@@ -14,8 +14,8 @@ use crate::support::Server;
 use crate::support::postgres::{connect, free_port, programs, shell};
 use crate::support::server::PASSWORD;
 
-/// Runs PostgreSQL in a directory at port `$1` with the options `$2` until standard input ends. As a service manager does, it
-/// starts it again when it fails.
+/// Runs PostgreSQL in a directory at port `$1` with the options `$2` until standard input ends. As a service manager
+/// does, it starts it again when it fails.
 const RUN: &str = r#"
 set -e
 dir=${3:-$(mktemp -d -p /dev/shm 2> /dev/null || mktemp -d)}

@@ -143,7 +143,8 @@ fn every_statement_in_the_sources_can_be_prepared_on_both_engines() {
     }
 }
 
-/// What is inserted into a statement is known only when it runs. The functions run on both engines, with the same results.
+/// What is inserted into a statement is known only when it runs. The functions run on both engines, with the same
+/// results.
 #[test]
 fn every_statement_that_is_assembled_runs_in_the_tests_of_the_repository() {
     let (_dir, [_, postgres]) = both();

@@ -1,5 +1,5 @@
-//! Routes that need no credentials are for usher's own pages and for programs, not for pages of other origins. Over plain
-//! HTTP, browsers send `Origin` but no `Sec-Fetch-Site`.
+//! Routes that need no credentials are for usher's own pages and for programs, not for pages of other origins. Over
+//! plain HTTP, browsers send `Origin` but no `Sec-Fetch-Site`.
 
 use serde_json::json;
 

@@ -104,7 +104,8 @@ pub fn connect(address: &str) -> postgres::Client {
     postgres::Client::connect(address, postgres::NoTls).unwrap()
 }
 
-/// The address of the database that belongs to a directory, with usher's tables. Drops those whose directories are gone.
+/// The address of the database that belongs to a directory, with usher's tables. Drops those whose directories are
+/// gone.
 pub fn address_for(dir: &Path) -> String {
     let cluster = cluster();
     let mut databases = cluster.databases.lock().unwrap();

@@ -4,8 +4,8 @@
 //!
 //! The bound is a time: a job that would wait longer than [`MAX_WAIT`] is refused.
 //!
-//! The threads have normal priority. With a lower one, a program that keeps every core busy makes a sign-in take many times
-//! as long, and requests aren't faster (docs/performance.md).
+//! The threads have normal priority. With a lower one, a program that keeps every core busy makes a sign-in take many
+//! times as long, and requests aren't faster (docs/performance.md).
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;

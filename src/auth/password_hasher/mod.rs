@@ -66,8 +66,8 @@ impl PasswordHasher {
     /// Hashes a new password for a requester.
     ///
     /// # Errors
-    /// Returns [`HashError::Busy`] at once if the queue is full, [`HashError::Unhashable`] for a password that bcrypt would
-    /// truncate.
+    /// Returns [`HashError::Busy`] at once if the queue is full, [`HashError::Unhashable`] for a password that bcrypt
+    /// would truncate.
     pub async fn hash(&self, password: &Secret, from: impl Into<Requester>) -> Result<PasswordHash, HashError> {
         if !is_hashable(password) {
             return Err(HashError::Unhashable);

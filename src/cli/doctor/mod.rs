@@ -1,5 +1,5 @@
-//! `usher doctor`: checks the installation and prints a remedy for each finding. Changes nothing. A check that can't run
-//! is a finding, too.
+//! `usher doctor`: checks the installation and prints a remedy for each finding. Changes nothing. A check that can't
+//! run is a finding, too.
 
 mod backups;
 mod data;

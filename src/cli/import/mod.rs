@@ -41,8 +41,8 @@ use secrets::Secrets;
 /// The source of an import.
 #[derive(Debug, Subcommand)]
 pub enum ImportSource {
-    /// Import from the database of Langflow 1.3 to 1.13, in SQLite or PostgreSQL. Langflow can be running; its database isn't
-    /// changed.
+    /// Import from the database of Langflow 1.3 to 1.13, in SQLite or PostgreSQL. Langflow can be running; its database
+    /// isn't changed.
     #[command(after_long_help = "\
 Of two names that are equal for usher, a superuser's is imported, else the older one. Users that exist already, by id,
 stay unchanged. Invalid rows are listed and skipped. The rest is imported in one transaction. You can repeat an import.
@@ -114,7 +114,8 @@ Examples:
     Usher {
         /// The file.
         file: PathBuf,
-        /// The file with the secret key of the server that wrote FILE, which encrypts store keys [default: this server's]
+        /// The file with the secret key of the server that wrote FILE, which encrypts store keys [default: this
+        /// server's]
         #[arg(
             id = "secret_key",
             long = "secret-key-file",

@@ -144,7 +144,8 @@ impl HostPattern {
         if self.subdomains { is_subdomain_of(&site.host, &self.name) } else { site.host == self.name }
     }
 
-    /// Reports whether it includes this site's host on another port. Browsers send the cookies of a host to all of its ports.
+    /// Reports whether it includes this site's host on another port. Browsers send the cookies of a host to all of its
+    /// ports.
     pub fn includes_another_port(&self, site: &Site) -> bool {
         let is_other = match self.port {
             PortPattern::Any => true,

@@ -66,8 +66,8 @@ fn action() -> ObjectBuilder {
     choice_schema::<Action>().description(Some("Only entries about this action."))
 }
 
-/// Reads an optional query parameter. An empty one counts as absent. An invalid one is added to `errors`, which makes the
-/// whole request invalid.
+/// Reads an optional query parameter. An empty one counts as absent. An invalid one is added to `errors`, which makes
+/// the whole request invalid.
 fn optional<T>(
     name: &'static str,
     source: &InputSource<'_>,

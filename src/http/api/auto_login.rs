@@ -1,5 +1,5 @@
-//! Automatic sign-in: without a password, for one user on one machine. Requests must come directly from that machine and,
-//! if configured, carry the launch secret.
+//! Automatic sign-in: without a password, for one user on one machine. Requests must come directly from that machine
+//! and, if configured, carry the launch secret.
 
 use crate::auth::random;
 use crate::domain::audit::{Action, Event};

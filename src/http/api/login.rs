@@ -65,8 +65,8 @@ async fn login(request: Request<Anyone, LoginForm>) -> Result<Response, ApiError
 
 async fn log_in(request: Request<Anyone, LoginForm>) -> Result<Response, ApiError> {
     let attempt = Attempt::begin(&request.app, &request.input.username, request.client.address).await;
-    // The hash may be replaced while it is verified: by a new password, or by a parallel sign-in that renews the hash. Or the
-    // account gets its first second factor. Then verify once more.
+    // The hash may be replaced while it is verified: by a new password, or by a parallel sign-in that renews the hash.
+    // Or the account gets its first second factor. Then verify once more.
     for _ in 0..2 {
         if let Some(response) = try_login(&request, attempt.as_ref()).await? {
             return Ok(response);
@@ -215,8 +215,8 @@ async fn refresh(request: Request<AnyoneOnOwnSite, RefreshCookies>) -> Result<Re
     Ok(session_tokens::response(&app, &session, Some(&user), jar, now))
 }
 
-/// Chooses among several refresh tokens. Another site of the same domain can add cookies of the same name, so those that
-/// don't work are ignored if one does.
+/// Chooses among several refresh tokens. Another site of the same domain can add cookies of the same name, so those
+/// that don't work are ignored if one does.
 ///
 /// # Errors
 /// [`ApiError::AmbiguousCookies`] if tokens of two users work.

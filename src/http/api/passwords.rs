@@ -58,7 +58,8 @@ async fn reset(request: Request<Recent<PasswordChanger>, (UserId, ResetPassword)
     let right = Attempt::verify(attempt.as_ref(), refuse_wrong_or_same(&request, &old, from)).await;
     match (&right, keys) {
         (Err(ApiError::WrongCurrentPassword), Some(keys)) => record_failure(&request, keys).await?,
-        // Whether the new password is refused as the current one tells whether it is the current one: that is a guess, too.
+        // Whether the new password is refused as the current one tells whether it is the current one: that is a guess,
+        // too.
         (Ok(()), Some(keys)) if request.input.1.current.is_none() => {
             request.app.db.write(move |connection| keys.failed(connection, Some(id), now)).await?;
         }

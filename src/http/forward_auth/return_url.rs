@@ -1,5 +1,5 @@
-//! Validates the URL that a browser is sent back to. Only URLs that every program reads in the same way are accepted; the
-//! rules decide about their sites.
+//! Validates the URL that a browser is sent back to. Only URLs that every program reads in the same way are accepted;
+//! the rules decide about their sites.
 
 use url::Url;
 

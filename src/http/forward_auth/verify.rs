@@ -171,8 +171,8 @@ fn renew_after(config: &Config) -> TimeDelta {
     RENEW_AFTER.min(TimeDelta::seconds(i64::from(config.refresh_token_seconds) / 2))
 }
 
-/// Returns the user of the site tokens, or else of the API key. Any site below `cookie_domain` can add a token: those that
-/// don't verify are ignored, and if those of two users do, the request counts as not signed in.
+/// Returns the user of the site tokens, or else of the API key. Any site below `cookie_domain` can add a token: those
+/// that don't verify are ignored, and if those of two users do, the request counts as not signed in.
 async fn authenticate(
     app: &App,
     tokens: Vec<[u8; 32]>,

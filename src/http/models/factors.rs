@@ -24,14 +24,14 @@ pub struct FactorRead<'a> {
     #[schema(required)]
     #[serde(serialize_with = "maybe_time")]
     last_used_at: Option<DateTime<Utc>>,
-    /// False for a passkey that was made at another address of this server, and for an authenticator app that was added under
-    /// another secret key.
+    /// False for a passkey that was made at another address of this server, and for an authenticator app that was added
+    /// under another secret key.
     usable_here: bool,
 }
 
 impl<'a> FactorRead<'a> {
-    /// `rp_id` is the domain that passkeys must belong to, and `unreadable` are the authenticator apps that the secret key
-    /// can't read.
+    /// `rp_id` is the domain that passkeys must belong to, and `unreadable` are the authenticator apps that the secret
+    /// key can't read.
     pub fn new(factor: &'a Factor, rp_id: Option<&str>, unreadable: &[Uuid]) -> Self {
         Self {
             id: factor.id,

@@ -7,16 +7,16 @@ use crate::http::pipeline::client::Client;
 
 /// Langflow's access token cookie.
 pub const ACCESS: &str = "access_token_lf";
-/// The access token once more, out of reach for scripts, if `access_cookie_readable` is on. Clients of Langflow 1.3 read
-/// the other cookie; those of 1.13 delete a readable one when they sign in.
+/// The access token once more, out of reach for scripts, if `access_cookie_readable` is on. Clients of Langflow 1.3
+/// read the other cookie; those of 1.13 delete a readable one when they sign in.
 pub const ACCESS_HTTP_ONLY: &str = "access_token_usher";
 /// Langflow's refresh token cookie.
 pub const REFRESH: &str = "refresh_token_lf";
 /// The encrypted store key.
 pub const STORE_KEY: &str = "apikey_tkn_lflw";
 
-/// The most cookies of one name that are read. A request with more of them counts as without: one of those left out could
-/// be the right one.
+/// The most cookies of one name that are read. A request with more of them counts as without: one of those left out
+/// could be the right one.
 const MAX_OF_ONE_NAME: usize = 8;
 /// The longest value that is read. Browsers store no more than 4096 bytes (RFC 6265, section 6.1).
 const MAX_VALUE_BYTES: usize = 4096;
@@ -27,8 +27,8 @@ pub struct CookieJar<'a> {
     secure: bool,
     access_readable: bool,
     path: &'a str,
-    /// Whether the console sent the request. It keeps its access token in memory, so its only cookie is a refresh token.
-    /// Langflow's clients have other cookies, so that no two cookies share one refresh token.
+    /// Whether the console sent the request. It keeps its access token in memory, so its only cookie is a refresh
+    /// token. Langflow's clients have other cookies, so that no two cookies share one refresh token.
     pub is_console: bool,
 }
 
@@ -50,8 +50,9 @@ impl<'a> CookieJar<'a> {
         if self.is_console { self.console_name() } else { REFRESH }
     }
 
-    /// Returns the name of the console's cookie. Over HTTPS it has a prefix, so that no other host can set it (RFC 6265bis,
-    /// section 4.1.3). `__Host-` requires the path `/`, which below another site would send the cookie to that site.
+    /// Returns the name of the console's cookie. Over HTTPS it has a prefix, so that no other host can set it (RFC
+    /// 6265bis, section 4.1.3). `__Host-` requires the path `/`, which below another site would send the cookie to that
+    /// site.
     pub fn console_name(self) -> &'static str {
         match (self.secure, self.path) {
             (false, _) => "usher_refresh",

@@ -1,6 +1,6 @@
-//! The log of denied requests (OWASP ASVS 5, 16.3.2 and 16.3.3). A denial of an authenticated user goes into the audit log,
-//! any other only into the log, because anybody can cause any number of those. At most one per minute is kept for each
-//! user and each network.
+//! The log of denied requests (OWASP ASVS 5, 16.3.2 and 16.3.3). A denial of an authenticated user goes into the audit
+//! log, any other only into the log, because anybody can cause any number of those. At most one per minute is kept for
+//! each user and each network.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -30,8 +30,8 @@ const MAX_PATH_CHARS: usize = 200;
 /// How long the response waits for the audit entry.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// When the last denial of each source was logged. Networks are separate from users: an attacker with many networks must
-/// not hide denials of users.
+/// When the last denial of each source was logged. Networks are separate from users: an attacker with many networks
+/// must not hide denials of users.
 pub struct DeniedLog {
     generation: &'static Generation,
     users: Mutex<HashMap<DeniedSource, Timestamp>>,
@@ -116,8 +116,8 @@ impl DeniedLog {
                 | ApiError::InvalidSetupToken
         );
         if is_attempt {
-            // fail2ban matches failed sign-ins, and a throttled sign-in counts as one. A cross-site request doesn't: its
-            // sender isn't the browser's user.
+            // fail2ban matches failed sign-ins, and a throttled sign-in counts as one. A cross-site request doesn't:
+            // its sender isn't the browser's user.
             let is_throttled = matches!(error, ApiError::TooManyRequests(_));
             let action = if is_throttled && path == "/api/v1/login" { Action::LoggedIn } else { Action::Refused };
             let path: String = path.chars().take(MAX_PATH_CHARS).collect();

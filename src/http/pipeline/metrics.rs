@@ -1,5 +1,5 @@
-//! Counters of the HTTP layer: requests by route and status, and sign-ins. Labels come from the route table and from fixed
-//! lists, never from a request, so their number is bounded. No label holds a user name or an address.
+//! Counters of the HTTP layer: requests by route and status, and sign-ins. Labels come from the route table and from
+//! fixed lists, never from a request, so their number is bounded. No label holds a user name or an address.
 
 use std::time::Instant;
 

@@ -19,8 +19,8 @@ pub fn of(request: &HttpRequest) -> RequestId {
     id
 }
 
-/// Returns the next id. Ids count up from a random number, so they are unique in this process and rarely repeat in another's
-/// log.
+/// Returns the next id. Ids count up from a random number, so they are unique in this process and rarely repeat in
+/// another's log.
 pub fn next() -> RequestId {
     static FIRST: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(random::bytes().map_or(0, u64::from_ne_bytes)));
     RequestId(FIRST.fetch_add(1, Ordering::Relaxed))

@@ -18,15 +18,16 @@ use crate::store::{Connection, StoreError, throttle};
 
 /// How long an attempt waits for others at the same account from the same network.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(7);
-/// The password checks of one account from one network that run at once; further ones wait. Less than may fail without a
-/// delay, so that none is rejected because of the others.
+/// The password checks of one account from one network that run at once; further ones wait. Less than may fail without
+/// a delay, so that none is rejected because of the others.
 const MAX_PARALLEL: u32 = 5;
 /// The most attempts from one network that wait.
 const MAX_QUEUED: u32 = 40;
 /// How long the rejection of an attempt is delayed.
 const REJECTION_DELAY: Duration = Duration::from_millis(100);
 
-/// Delays the rejection of an attempt. A client that retries at once would otherwise take the CPU from password hashing.
+/// Delays the rejection of an attempt. A client that retries at once would otherwise take the CPU from password
+/// hashing.
 pub async fn delay_rejection<T>(outcome: &Result<T, ApiError>) {
     if matches!(outcome, Err(ApiError::TooManyRequests(_) | ApiError::Hash(HashError::Busy))) {
         tokio::time::sleep(REJECTION_DELAY).await;

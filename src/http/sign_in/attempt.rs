@@ -85,8 +85,8 @@ impl AttemptKeys {
         pair.max(network).max(account).map_or(Ok(is_known), |seconds| Err(ApiError::TooManyRequests(seconds)))
     }
 
-    /// Rejects an attempt if others, perhaps on other servers, have failed since [`Self::check`] and left none for this one.
-    /// For the transaction that the outcome is written in: a client learns only outcomes that the limits allow.
+    /// Rejects an attempt if others, perhaps on other servers, have failed since [`Self::check`] and left none for this
+    /// one. For the transaction that the outcome is written in: a client learns only outcomes that the limits allow.
     pub fn confirm(&self, connection: &Connection, user: Option<Uuid>, now: Timestamp) -> Result<(), ApiError> {
         let Self { pair, account, network } = *self;
         Self { pair: pair.alone(), account: account.alone(), network: network.alone() }
@@ -105,8 +105,8 @@ impl AttemptKeys {
         counters.into_iter().try_for_each(|counter| counter.record_failure(connection, now))
     }
 
-    /// After [`Self::confirm`], clears the count of the account from this network, and remembers the network. The account's
-    /// and the network's own counts stay. Reports whether the network is new, and not the user's first.
+    /// After [`Self::confirm`], clears the count of the account from this network, and remembers the network. The
+    /// account's and the network's own counts stay. Reports whether the network is new, and not the user's first.
     pub fn succeeded(&self, connection: &Connection, user: Uuid, now: Timestamp) -> Result<bool, ApiError> {
         self.confirm(connection, Some(user), now)?;
         let is_new = !throttle::is_known_network(connection, user, &self.network.key)?

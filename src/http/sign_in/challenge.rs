@@ -38,8 +38,8 @@ pub enum FirstProof {
     ResetLink(PendingPassword),
 }
 
-/// Opens a challenge for a user. The right answer signs in. `None` if the password that was proved isn't the present one
-/// any more.
+/// Opens a challenge for a user. The right answer signs in. `None` if the password that was proved isn't the present
+/// one any more.
 ///
 /// # Errors
 /// When the database can't be written.

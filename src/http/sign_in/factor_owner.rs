@@ -92,8 +92,8 @@ pub async fn prove_owner<I>(
     if used_passkey.await? { Ok(()) } else { Err(ApiError::CurrentPasswordNeeded) }
 }
 
-/// Refuses a new password from a session of an account with a second factor, unless a passkey was used lately. The thief
-/// of a session could otherwise set a password, and remove the factor with it.
+/// Refuses a new password from a session of an account with a second factor, unless a passkey was used lately. The
+/// thief of a session could otherwise set a password, and remove the factor with it.
 ///
 /// # Errors
 /// [`ApiError::CurrentPasswordNeeded`], if the account has a factor and used no passkey within the last ten minutes.

@@ -1,5 +1,5 @@
-//! Challenges for a passkey alone. Anybody can ask for one, so it isn't kept: its encrypted state goes to the client and
-//! comes back with the answer. An answered one is kept until it would have ended, so that it works once.
+//! Challenges for a passkey alone. Anybody can ask for one, so it isn't kept: its encrypted state goes to the client
+//! and comes back with the answer. An answered one is kept until it would have ended, so that it works once.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -75,8 +75,8 @@ impl TypedPassword {
     }
 }
 
-/// Takes a password field apart. A code counts only if it is a right one of this account, so a password that merely ends
-/// in six digits is hashed whole.
+/// Takes a password field apart. A code counts only if it is a right one of this account, so a password that merely
+/// ends in six digits is hashed whole.
 pub fn read_typed_password(
     connection: &Connection,
     app: &App,

@@ -73,9 +73,9 @@ pub fn leeway(app: &App) -> TimeDelta {
     TimeDelta::seconds(app.config.refresh_leeway_seconds.into())
 }
 
-/// Returns the response to a sign-in or refresh: both tokens as JSON, and the client's cookies. Langflow's clients get both
-/// tokens and the user's store key as cookies, the console only its refresh token. The refresh token is made from the
-/// session's row alone, so it is the same each time.
+/// Returns the response to a sign-in or refresh: both tokens as JSON, and the client's cookies. Langflow's clients get
+/// both tokens and the user's store key as cookies, the console only its refresh token. The refresh token is made from
+/// the session's row alone, so it is the same each time.
 pub fn response(app: &App, session: &Session, user: Option<&User>, jar: CookieJar<'_>, now: Timestamp) -> Response {
     let (access, access_seconds) = access_token(app, session, now);
     let refresh = app.tokens.sign(&Claims {

@@ -129,8 +129,8 @@ fn renamed(error: OpenError, backup: &Path) -> BackupError {
     }
 }
 
-/// Gives the replaced database a second name. Its log is checkpointed or, if that fails or it is another database's, kept
-/// beside it.
+/// Gives the replaced database a second name. Its log is checkpointed or, if that fails or it is another database's,
+/// kept beside it.
 fn keep(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let kept = with_suffix(path, &format!(".before-restore-{}", now.format("%Y%m%dT%H%M%S%6f")));
     let is_folded = file::check_header(path).is_ok()

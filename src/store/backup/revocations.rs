@@ -68,8 +68,9 @@ fn compare(connection: &Connection) -> Result<Option<usize>, StoreError> {
     Ok(Some(revoked))
 }
 
-/// Removes the second factors and recovery codes that the replaced database doesn't have any more, marks codes that were
-/// used in it, and takes over the newest accepted steps. Only accounts that the replaced database has are compared.
+/// Removes the second factors and recovery codes that the replaced database doesn't have any more, marks codes that
+/// were used in it, and takes over the newest accepted steps. Only accounts that the replaced database has are
+/// compared.
 fn carry_over_factors(connection: &Connection) -> Result<(), StoreError> {
     connection.batch(
         "DELETE FROM main.factors WHERE uuid NOT IN (SELECT uuid FROM revoking.factors)

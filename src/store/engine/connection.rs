@@ -204,8 +204,8 @@ impl Connection {
         }
     }
 
-    /// Begins to add many users in the open transaction. PostgreSQL would count each of them in the same row, which takes
-    /// longer with every user.
+    /// Begins to add many users in the open transaction. PostgreSQL would count each of them in the same row, which
+    /// takes longer with every user.
     pub fn begin_bulk(&self) -> Result<(), StoreError> {
         match &self.0 {
             Sqlite(_) => Ok(()),

@@ -87,8 +87,8 @@ impl Lease {
     }
 }
 
-/// Closes the connection on this thread, where it may wait. Back in the pool it would be closed by whichever thread drops the pool last,
-/// possibly after [`crate::store::Db::close`] returned.
+/// Closes the connection on this thread, where it may wait. Back in the pool it would be closed by whichever thread
+/// drops the pool last, possibly after [`crate::store::Db::close`] returned.
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(connection) = &mut self.connection

@@ -1,5 +1,5 @@
-//! Moves all data from SQLite to PostgreSQL or back: all tables with their ids, in one transaction, compared by counts and
-//! checksums before it is committed.
+//! Moves all data from SQLite to PostgreSQL or back: all tables with their ids, in one transaction, compared by counts
+//! and checksums before it is committed.
 
 pub mod error;
 pub mod rows;
@@ -37,7 +37,8 @@ const OTHER_SERVERS: &str = "SELECT string_agg(DISTINCT coalesce(host(client_add
      FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'usher' \
      AND pid <> pg_backend_pid()";
 
-/// Copies the database at `path` to an empty PostgreSQL database. `event` is recorded there. No server may use the file.
+/// Copies the database at `path` to an empty PostgreSQL database. `event` is recorded there. No server may use the
+/// file.
 pub fn to_postgres(
     path: &Path,
     server: &PostgresServer,

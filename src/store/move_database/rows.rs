@@ -112,8 +112,8 @@ pub struct TableChecksum {
     pub sha256: [u8; 32],
 }
 
-/// Calls `work` with each row of a table. It gets what is wrong with the row's first invalid value instead, with the row's
-/// key and the column.
+/// Calls `work` with each row of a table. It gets what is wrong with the row's first invalid value instead, with the
+/// row's key and the column.
 pub fn each(
     connection: &Connection,
     table: &MovedTable,

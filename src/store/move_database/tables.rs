@@ -1,5 +1,5 @@
-//! The tables and columns to move, in the order of their references. They are read from PostgreSQL's catalog, so that a new
-//! table can't be forgotten; a test compares it with SQLite's schema.
+//! The tables and columns to move, in the order of their references. They are read from PostgreSQL's catalog, so that a
+//! new table can't be forgotten; a test compares it with SQLite's schema.
 
 use std::fmt::Write as _;
 

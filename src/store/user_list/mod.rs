@@ -145,7 +145,8 @@ pub fn with_deletion_request(
     Ok((total, connection.all(&sql, bind![&needle, &name, page.limit, page.skip], from_row)?))
 }
 
-/// Filters, counts and pages few users, who are in the order of the page. With each goes whether they have a second factor.
+/// Filters, counts and pages few users, who are in the order of the page. With each goes whether they have a second
+/// factor.
 fn filter(users: impl IntoIterator<Item = (User, bool)>, page: &UserQuery) -> (i64, Vec<User>) {
     let needle = needle(page).unwrap_or_default();
     let is_in_state = |user: &User, has_factor| page.state.is_none_or(|state| is_in(user, has_factor, state));

@@ -52,8 +52,8 @@ pub enum Body {
 /// Reads a body of the kind that the route takes.
 ///
 /// # Errors
-/// 413 if it is too large, 408 after the timeout, 400 if it isn't UTF-8, is a malformed form or is nested too deeply, 422
-/// if it isn't JSON.
+/// 413 if it is too large, 408 after the timeout, 400 if it isn't UTF-8, is a malformed form or is nested too deeply,
+/// 422 if it isn't JSON.
 pub async fn read(kind: BodyKind, request: &HttpRequest, payload: Payload) -> Result<Body, ApiError> {
     if kind == BodyKind::None {
         drain(request, payload).await;

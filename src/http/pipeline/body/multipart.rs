@@ -1,5 +1,5 @@
-//! `multipart/form-data` (RFC 7578). Like python-multipart, which Langflow uses, except that an incomplete body is refused
-//! as a whole.
+//! `multipart/form-data` (RFC 7578). Like python-multipart, which Langflow uses, except that an incomplete body is
+//! refused as a whole.
 
 use memchr::memmem;
 

@@ -229,8 +229,8 @@ fn by_session(
     Ok(Authenticated { caller, now, duty, authenticated_at })
 }
 
-/// Returns what a user must do before a session can do anything else. An `automatic` session began without a password and
-/// has no duties.
+/// Returns what a user must do before a session can do anything else. An `automatic` session began without a password
+/// and has no duties.
 pub fn duty_of(
     connection: &Connection,
     policy: SecondFactorPolicy,

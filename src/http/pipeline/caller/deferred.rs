@@ -14,8 +14,8 @@ use crate::http::pipeline::error::ApiError;
 use crate::store::{Connection, StoreError, WriteError};
 
 /// A caller whose access token has a valid signature. The rest is checked by [`Deferred::read`] or [`Deferred::write`],
-/// before the handler's work. A caller with another credential is complete already: nobody without a signature gets as far
-/// as the writer.
+/// before the handler's work. A caller with another credential is complete already: nobody without a signature gets as
+/// far as the writer.
 pub struct Deferred<C> {
     state: State<C>,
     request: HttpRequest,

@@ -1,5 +1,5 @@
-//! Detects requests that come directly from this machine. Any sign of a proxy or another site rules it out. Only the launch
-//! secret keeps out what leaves no sign, such as a tunnel.
+//! Detects requests that come directly from this machine. Any sign of a proxy or another site rules it out. Only the
+//! launch secret keeps out what leaves no sign, such as a tunnel.
 
 use actix_web::HttpRequest;
 use actix_web::http::Version;
@@ -19,8 +19,8 @@ const FORWARDING: [&str; 8] = [
 ];
 
 /// Whether the request comes from a loopback address, without a proxy, to a loopback name (other names may be DNS
-/// rebinding), and not from a page of another origin, except those in `origins`. Another port of this machine is another
-/// origin: any user's server may listen there.
+/// rebinding), and not from a page of another origin, except those in `origins`. Another port of this machine is
+/// another origin: any user's server may listen there.
 pub fn is_local_request(request: &HttpRequest, origins: &[String]) -> bool {
     let headers = request.headers();
     let by_loopback = request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
@@ -52,8 +52,8 @@ fn is_loopback_name(host: &str) -> bool {
         || v6().is_some_and(|address| address.to_canonical().is_loopback())
 }
 
-/// Whether the request comes from no page, from a page of this server, or from a configured origin. Same-origin requests
-/// have no `Origin` or this one; older browsers don't send `Sec-Fetch-Site`.
+/// Whether the request comes from no page, from a page of this server, or from a configured origin. Same-origin
+/// requests have no `Origin` or this one; older browsers don't send `Sec-Fetch-Site`.
 fn is_same_origin(headers: &HeaderMap, origins: &[String]) -> bool {
     let all = |name: HeaderName, accepts: &dyn Fn(&str) -> bool| {
         headers.get_all(name).all(|value| accepts(value.to_str().unwrap_or_default()))

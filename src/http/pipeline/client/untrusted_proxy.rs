@@ -1,5 +1,5 @@
-//! Reports a proxy that sends forwarding headers but isn't trusted: all its clients share one address, and throttle each
-//! other.
+//! Reports a proxy that sends forwarding headers but isn't trusted: all its clients share one address, and throttle
+//! each other.
 
 use std::net::IpAddr;
 use std::path::PathBuf;

@@ -209,7 +209,8 @@ impl PostgresSession {
         self.batch(sql)
     }
 
-    /// Commits the transaction. A warning is an error: a commit that was cancelled while it waited for a standby has one.
+    /// Commits the transaction. A warning is an error: a commit that was cancelled while it waited for a standby has
+    /// one.
     pub fn commit(&self) -> Result<(), StoreError> {
         self.has_warned.store(false, Ordering::Relaxed);
         self.end("COMMIT")?;

@@ -160,7 +160,8 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Restricts the database and its log to their owner, and makes sure that the database can be written. They may have been copied here with another mode.
+/// Restricts the database and its log to their owner, and makes sure that the database can be written. They may have
+/// been copied here with another mode.
 pub fn make_private(path: &Path) -> Result<(), OpenError> {
     for file in [path.to_owned(), with_suffix(path, "-wal"), with_suffix(path, "-shm")] {
         match files::make_private(&file) {

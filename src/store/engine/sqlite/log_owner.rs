@@ -1,9 +1,9 @@
-//! Records which database a write-ahead log was written for. SQLite applies a log to whatever file lies beside it: an older
-//! copy that was put in the database's place after a crash would be mixed with the newer log.
+//! Records which database a write-ahead log was written for. SQLite applies a log to whatever file lies beside it: an
+//! older copy that was put in the database's place after a crash would be mixed with the newer log.
 //!
-//! When the server opens a database without a log, it puts a random mark into the header, where SQLite counts changes of
-//! the schema, and the same mark into a file beside it. Checkpoints don't change the mark, and a copy from an earlier run has
-//! another one. The orderly end removes the log, and the file with it.
+//! When the server opens a database without a log, it puts a random mark into the header, where SQLite counts changes
+//! of the schema, and the same mark into a file beside it. Checkpoints don't change the mark, and a copy from an
+//! earlier run has another one. The orderly end removes the log, and the file with it.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -66,7 +66,8 @@ pub fn mark(path: &Path, writer: &Connection) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the record if it isn't of the database at `path`, which has no log: somebody deleted the log with its database.
+/// Removes the record if it isn't of the database at `path`, which has no log: somebody deleted the log with its
+/// database.
 pub fn forget_former(path: &Path) -> io::Result<()> {
     let mut header = Vec::with_capacity(100);
     files::open_regular(path)?.take(100).read_to_end(&mut header)?;

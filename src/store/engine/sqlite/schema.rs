@@ -46,9 +46,9 @@ const STEPS: &[&str] = &[
     // To 6: an index to trim the audit log by outcome, and the last trusted time.
     "CREATE INDEX audit_by_success ON audit (success);
     ALTER TABLE heartbeat ADD COLUMN believed_at TEXT;",
-    // To 7: second factors, and when a session's owner last proved who they are; accounts that wait for approval, and the
-    // names of accounts that were never used; what clients remember about a user; invitations;
-    // requests to delete an account; how far `on_event` has come; who must choose a new password.
+    // To 7: second factors, and when a session's owner last proved who they are; accounts that wait for approval, and
+    // the names of accounts that were never used; what clients remember about a user; invitations; requests to delete
+    // an account; how far `on_event` has come; who must choose a new password.
     concat!(
         "ALTER TABLE sessions ADD COLUMN authenticated_at TEXT NOT NULL DEFAULT '1970-01-01 00:00:00+00:00';
         UPDATE sessions SET authenticated_at = created_at;

@@ -1,5 +1,5 @@
-//! Reads Langflow's database without writing to it: the tables `user` and `apikey` as versions 1.3 to 1.13 write them, in
-//! SQLite or PostgreSQL. Keys are returned as stored.
+//! Reads Langflow's database without writing to it: the tables `user` and `apikey` as versions 1.3 to 1.13 write them,
+//! in SQLite or PostgreSQL. Keys are returned as stored.
 
 pub mod postgres;
 pub mod rows;

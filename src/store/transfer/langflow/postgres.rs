@@ -18,8 +18,8 @@ struct FoundTable {
     query: String,
 }
 
-/// Reads the database in one read-only transaction, also while Langflow runs. `on_progress` receives the rows done and the
-/// total, and returns false to cancel. Errors name the database by `address`.
+/// Reads the database in one read-only transaction, also while Langflow runs. `on_progress` receives the rows done and
+/// the total, and returns false to cancel. Errors name the database by `address`.
 pub fn read(
     server: &PostgresServer,
     address: &str,
