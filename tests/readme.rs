@@ -112,6 +112,40 @@ fn pages() -> Vec<(PathBuf, String)> {
     pages.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 
+/// Adds the paths and the text of the Rust files below a directory.
+fn read_sources(directory: &Path, sources: &mut String) {
+    for path in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            read_sources(&path, sources);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let module = path.to_str().unwrap().trim_end_matches(".rs").trim_end_matches("/mod");
+            sources.extend([module, "\n", &fs::read_to_string(&path).unwrap()]);
+        }
+    }
+}
+
+/// After a rename, a command would run no test and still succeed.
+#[test]
+fn every_test_that_a_page_runs_by_name_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let command = regex::Regex::new(r"cargo test (?:--release )?--(?:test (\w+)|lib)((?: --| [a-z0-9_:]+)+)").unwrap();
+    let mut count = 0;
+    for (path, page) in pages() {
+        for found in command.captures_iter(&page) {
+            let folder = found.get(1).map_or("src".to_owned(), |target| format!("tests/{}", target.as_str()));
+            let mut sources = String::new();
+            read_sources(&root.join(folder), &mut sources);
+            for name in found[2].split_whitespace().filter(|name| *name != "--") {
+                let module = name.trim_end_matches("::");
+                let exists = regex::Regex::new(&format!(r"(fn \w*{module}\w*\(|/\w*{module}\w*\n)")).unwrap();
+                assert!(exists.is_match(&sources), "{}: {}", path.display(), &found[0]);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 15, "{count}");
+}
+
 /// Tables, code blocks and lines with a URL can be wider.
 #[test]
 fn no_paragraph_is_wider_than_120_columns() {
