@@ -17,31 +17,30 @@ use crate::cli::users::UserCommand;
 use crate::config;
 use crate::domain::clock::Timestamp;
 
-/// User accounts for self-hosted software: one binary, one SQLite file, Langflow's Users API.
-///
-/// Without a command, usher runs the server. The other commands use the database in the data directory, whether or not
-/// a server is running. Their changes apply to the running server at once. Each command prints on standard error which
-/// database it uses. Only the server creates a database.
+/// The place of options that every command has, after its own.
+const LAST: usize = 100;
+
+/// User accounts for self-hosted software, with Langflow's Users API.
 #[derive(Debug, Parser)]
-#[command(name = "usher", version, after_help = "`usher COMMAND --help` prints details and examples.")]
-#[command(after_long_help = "\
+#[command(
+    name = "usher",
+    version,
+    after_help = "\
+Without a command, usher runs the server. Changes that other commands make apply
+to a running server at once. Every command takes the flags of all settings.
+`usher COMMAND --help` prints details and examples, `usher serve --help` all
+settings.
+
 Examples:
-  usher                                     run the server on http://127.0.0.1:7860
-  usher user set-password admin             reset the password of admin
-  usher --data-dir /srv/usher user list     use another data directory
-  usher config                              print the settings and their sources
+  usher                                  run the server on http://127.0.0.1:7860
+  usher user set-password admin          reset the password of admin
+  usher --data-dir /srv/usher user list  use another data directory
 
-Exit status:
-  0    success
-  1    failure: nothing was changed, and standard error says why
-  2    invalid command line
-  130  interrupted by Ctrl-C or SIGTERM: nothing was changed
-
-Flags override USHER_* variables, which override config.toml, which overrides the defaults. `usher serve --help` lists
-them all.")]
+Exit status: 0 success, 1 failure, 2 invalid command line, 130 interrupted."
+)]
 pub(super) struct Cli {
     /// Print JSON.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = LAST)]
     pub json: bool,
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -56,81 +55,53 @@ Examples:
   usher serve --signup closed --data-dir /srv/usher")]
     Serve,
     /// Manage users.
-    #[command(after_long_help = "\
-Examples:
-  usher user add alice                      ask for the password
-  usher user add ci --superuser < password  read the password from a file's first line
-  usher user list --search ali --json
-  usher user set-password admin             also ends the sessions of admin
-  usher user reset-link alice               print a link that works once, for a day
-  usher user delete alice --yes             don't ask for confirmation")]
     User {
         #[command(subcommand)]
         command: UserCommand,
     },
-    /// Invite people to create an account, and list and revoke invitations.
-    #[command(after_long_help = "\
-Examples:
-  usher invitation add
-  usher invitation add --username alice
-  usher invitation add --uses 20 --days 1
-  usher invitation revoke 0190b8a4-5b7c-4d0e-9f5a-1c2d3e4f5a6b")]
+    /// Invite people to create an account.
     Invitation {
         #[command(subcommand)]
         command: InvitationCommand,
     },
     /// List and end sessions.
-    #[command(after_long_help = "\
-Examples:
-  usher session list alice
-  usher session end alice 0190b8a4-5b7c-4d0e-9f5a-1c2d3e4f5a6b
-  usher session end alice --all --yes")]
     Session {
         #[command(subcommand)]
         command: SessionCommand,
     },
     /// Add, list and delete API keys.
-    #[command(after_long_help = "\
-Examples:
-  usher key add alice --name deploy
-  usher key list alice
-  usher key delete alice 0190b8a4-5b7c-4d0e-9f5a-1c2d3e4f5a6b")]
     Key {
         #[command(subcommand)]
         command: KeyCommand,
     },
-    /// List and release the names of former users, which forward auth reserves.
-    #[command(after_long_help = "\
-Examples:
-  usher names list
-  usher names release bob")]
+    /// List and release the reserved names of former users.
     Names {
         #[command(subcommand)]
         command: NamesCommand,
     },
     /// Print the audit log, newest entries first.
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Examples:
   usher audit --limit 10
   usher audit --user alice --json
   usher audit --failed --action login --since 2026-01-31")]
     Audit {
-        /// Print only entries with this user as actor or target.
+        /// Only entries with this user as actor or target.
         #[arg(long, value_name = "NAME")]
         user: Option<String>,
-        /// Print only entries with this action, such as `login`.
+        /// Only entries with this action, such as `login`.
         #[arg(long)]
         action: Option<String>,
-        /// Print only entries from this address.
+        /// Only entries from this address.
         #[arg(long)]
         address: Option<String>,
-        /// Print only entries since this time, such as 2026-01-31 or 2026-01-31T12:00:00Z.
+        /// Only entries since this time, 2026-01-31 or 2026-01-31T12:00:00Z.
         #[arg(long, value_name = "TIME", value_parser = audit::parse_time)]
         since: Option<Timestamp>,
-        /// Print only entries before this time.
+        /// Only entries before this time.
         #[arg(long, value_name = "TIME", value_parser = audit::parse_time)]
         until: Option<Timestamp>,
-        /// Print only what failed.
+        /// Only what failed.
         #[arg(long)]
         failed: bool,
         /// The maximum number of entries.
@@ -143,12 +114,11 @@ Examples:
         /// The directory.
         dir: PathBuf,
     },
-    /// Check the installation, and print a remedy for each finding. Changes nothing.
-    #[command(long_about = "\
-Check the installation, and print a remedy for each finding: settings, permissions, free space, the database's \
-integrity, the secret key, superusers, backups, the clock, and the running server. Changes nothing, and also works on a \
-damaged database.")]
-    #[command(after_long_help = "\
+    /// Check the installation, and print a remedy for each finding.
+    #[command(after_help = "\
+Checks the settings, permissions, free space, the database's integrity, the secret key, superusers, backups, the clock, \
+and the running server. Changes nothing, and also works on a damaged database.
+
 Exit status:
   0    no problems; there can be warnings
   1    problems
@@ -157,10 +127,10 @@ Examples:
   usher doctor
   usher doctor --json | jq '.findings[] | select(.status != \"ok\")'")]
     Doctor,
-    /// Back up the database to a new compressed file. The server can be running.
-    #[command(after_long_help = "\
+    /// Back up the database to a new compressed file.
+    #[command(after_help = "\
+The server can be running. With the settings `backup_schedule` and `backup_keep`, it backs up by itself.
 The backup doesn't contain the secret key. Copy `secret_key` from the data directory to another place.
-The settings `backup_schedule` and `backup_keep` make the server back up by itself.
 
 Examples:
   usher backup /mnt/usb/usher-monday.db.gz
@@ -169,9 +139,9 @@ Examples:
         /// The new file, such as usher.db.gz, or - for standard output.
         file: PathBuf,
     },
-    /// Replace the database with a backup and end all sessions. Stop the server first.
-    #[command(after_long_help = "\
-The backup is checked first, and upgraded if it is older. The replaced database is kept.
+    /// Replace the database with a backup and end all sessions.
+    #[command(after_help = "\
+Stop the server first. The backup is checked, and upgraded if it is older. The replaced database is kept.
 
 Examples:
   usher restore /mnt/usb/usher-monday.db.gz
@@ -182,17 +152,15 @@ Examples:
         #[command(flatten)]
         options: RestoreOptions,
     },
-    /// Import users from Langflow or another usher.
-    #[command(after_long_help = "\
-Examples:
-  usher import langflow ~/langflow/langflow.db --dry-run
-  usher import usher users.jsonl")]
+    /// Import users from Langflow, a CSV file or another usher.
     Import {
         #[command(subcommand)]
         source: ImportSource,
     },
-    /// Export all users to a new file, with the hashes of their passwords and API keys.
-    #[command(after_long_help = "\
+    /// Export all users to a new file.
+    #[command(after_help = "\
+The file has the hashes of passwords and API keys.
+
 Examples:
   usher export users.jsonl
   usher --data-dir /srv/other import usher users.jsonl")]
@@ -200,45 +168,47 @@ Examples:
         /// The new file, with one JSON object per line, or - for standard output.
         file: PathBuf,
     },
-    /// Move all data from SQLite to PostgreSQL or back. Stop the server first.
-    #[command(after_long_help = "\
-With the address of an empty PostgreSQL database, the database of the data directory is copied there. With a directory, the
-database in the settings is copied to a new SQLite file there. All tables are copied in one transaction, with sessions, keys
-and audit log, and compared before it is committed. The source stays as it is. Afterwards, change the setting `database`, as
-the command says.
+    /// Move all data from SQLite to PostgreSQL or back.
+    #[command(after_help = "\
+Stop the server first. URL is the address of an empty PostgreSQL database; DIR gets a new SQLite file. All tables are \
+copied in one transaction, with sessions, keys and audit log, and compared before it is committed. The source stays as \
+it is. Afterwards, change the setting `database`, as the command says.
 
 Examples:
-  usher move --to postgres://usher@db.example.org/usher --database-password-file /etc/usher/database_password
+  usher move --to postgres://usher@db.example.org/usher \\
+    --database-password-file /etc/usher/database_password
   usher move --to /var/lib/usher-sqlite")]
     Move(MoveArguments),
-    /// Replace the secret key and end all sessions. Stop the server first.
-    #[command(after_long_help = "\
-If `secret_key` isn't set, the key is in the data directory. The command creates a new one there and keeps the old one
-beside it, because older backups need it.
+    /// Replace the secret key and end all sessions.
+    #[command(after_help = "\
+Stop the server first. A key in the data directory is replaced, and the old one is kept beside it, because older \
+backups need it.
 
-If `secret_key` or `secret_key_file` is set, save the old key to a file and change the setting first. The command then
-re-encrypts the stored store keys and authenticator apps. If the old key is lost, leave out --old-secret-key-file:
-those that can't be decrypted are listed and stay unchanged.
+If `secret_key` or `secret_key_file` is set, save the old key to a file and change the setting first. The command \
+then re-encrypts the stored store keys and authenticator apps. Without the old key, those that can't be decrypted are \
+listed and stay unchanged.
 
 Examples:
   usher rotate-secret
-  USHER_SECRET_KEY_FILE=/run/secrets/new usher rotate-secret --old-secret-key-file /run/secrets/old --yes")]
+  usher rotate-secret --old-secret-key-file /run/secrets/old --yes")]
     RotateSecret {
-        /// A file with the old key, if it isn't in the data directory.
+        /// A file with the old key.
         #[arg(long, value_name = "PATH")]
         old_secret_key_file: Option<PathBuf>,
         /// Don't ask for confirmation.
         #[arg(long)]
         yes: bool,
     },
-    /// Print the settings and their sources, with secrets hidden.
-    #[command(after_long_help = "\
+    /// Print the settings and their sources.
+    #[command(after_help = "\
+Secrets are hidden.
+
 Examples:
   usher config
   usher --config /etc/usher/config.toml config --json")]
     Config,
     /// Ask a server whether it can use its database.
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Exit status:
   0    the server can read and write its database
   1    it can't, or nothing answers
@@ -259,7 +229,7 @@ Examples:
         target: PathBuf,
     },
     /// Print the completion script of a shell.
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Examples:
   usher completions bash > /etc/bash_completion.d/usher
   usher completions zsh > \"${fpath[1]}/_usher\"
@@ -286,10 +256,26 @@ impl Command {
 /// The command line. Every command takes the flags of all settings, as the configuration file can depend on them. Only
 /// the help of `serve` lists them all.
 pub(super) fn command() -> clap::Command {
-    let everywhere = ["config", "data_dir"];
-    let quiet = config::flags().into_iter().map(|flag| {
-        let hide = !everywhere.contains(&flag.get_id().as_str());
-        flag.hide(hide)
+    let global = config::flags().into_iter().map(|flag| {
+        let flag = flag.help_heading(None::<&str>).hide_short_help(false).display_order(LAST);
+        match flag.get_id().as_str() {
+            "config" => flag.help("The configuration file"),
+            "data_dir" => flag.help("The data directory"),
+            _ => flag.hide(true),
+        }
     });
-    Cli::command().args(quiet).mut_subcommand("serve", |serve| serve.args(config::flags()))
+    Cli::command()
+        .args(global)
+        .mut_subcommand("serve", |serve| serve.args(config::flags()))
+        .mut_subcommands(|command| if command.has_subcommands() { with_group_help(command) } else { command })
+}
+
+/// Gives a group of commands a help without options, which the help of each command lists.
+fn with_group_help(group: clap::Command) -> clap::Command {
+    let name = format!("usher {}", group.get_name());
+    let after = format!("`{name} COMMAND --help` prints options and examples.");
+    group
+        .override_usage(format!("{name} <COMMAND>"))
+        .help_template("{about-with-newline}\n{usage-heading} {usage}\n\nCommands:\n{subcommands}{after-help}\n")
+        .after_help(after)
 }

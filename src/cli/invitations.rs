@@ -21,13 +21,13 @@ use crate::store::{Connection, StoreError, audit, invitations, users};
 #[derive(Debug, Subcommand)]
 pub enum InvitationCommand {
     /// Make a link with which people create active accounts, and print it.
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Examples:
   usher invitation add
   usher invitation add --username alice
   usher invitation add --uses 20 --days 1 --json | jq -r .link")]
     Add {
-        /// The user name that the account gets. Without it, the invited person chooses.
+        /// The account's user name. Without it, the invited person chooses.
         #[arg(long, value_name = "NAME", conflicts_with = "uses")]
         username: Option<String>,
         /// How many accounts can be created with the link.
@@ -39,13 +39,15 @@ Examples:
             value_parser = clap::value_parser!(i64).range(1..=MAX_LIFETIME.num_days()))]
         days: i64,
     },
-    /// List the open invitations, newest first. Their links aren't stored.
-    #[command(after_long_help = "\
+    /// List the open invitations, newest first.
+    #[command(after_help = "\
+Their links aren't stored.
+
 Examples:
   usher invitation list")]
     List,
     /// Make an invitation invalid.
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Examples:
   usher invitation revoke 0190b8a4-5b7c-4d0e-9f5a-1c2d3e4f5a6b")]
     Revoke {

@@ -19,16 +19,20 @@ use crate::store::api_keys;
 /// Commands on API keys.
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
-    /// List a user's API keys, oldest first. The keys themselves aren't stored.
-    #[command(after_long_help = "\
+    /// List a user's API keys, oldest first.
+    #[command(after_help = "\
+The keys themselves aren't stored.
+
 Examples:
   usher key list alice")]
     List {
         /// The user's name or id.
         user: String,
     },
-    /// Make an API key for a user and print it. The key isn't shown again.
-    #[command(after_long_help = "\
+    /// Make an API key for a user and print it.
+    #[command(after_help = "\
+The key isn't shown again.
+
 Examples:
   usher key add alice
   usher key add ci --name deploy --json | jq -r .api_key")]
@@ -40,7 +44,7 @@ Examples:
         name: Option<String>,
     },
     /// Delete all API keys of a user.
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Examples:
   usher key delete-all alice")]
     DeleteAll {
@@ -51,7 +55,7 @@ Examples:
         yes: bool,
     },
     /// Delete an API key of a user.
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Examples:
   usher key delete alice 0190b8a4-5b7c-4d0e-9f5a-1c2d3e4f5a6b")]
     Delete {

@@ -29,7 +29,7 @@ use crate::store::{DATABASE_FILE, PostgresServer, move_database};
 /// Where to.
 #[derive(Debug, Args)]
 pub struct MoveArguments {
-    /// The address of an empty PostgreSQL database, or a directory for a SQLite file.
+    /// A PostgreSQL database, or a directory.
     #[arg(long, value_name = "URL|DIR", value_hint = ValueHint::DirPath)]
     to: String,
     /// The file with the password for URL.

@@ -13,17 +13,18 @@ use crate::store::{audit, reserved_names};
 /// Commands on reserved user names.
 #[derive(Debug, Subcommand)]
 pub enum NamesCommand {
-    /// List the names of former users that no other user can take, with the ids of these users.
-    #[command(after_long_help = "\
+    /// List the names of former users that no other user can take.
+    #[command(after_help = "\
 Examples:
   usher names list")]
     List,
     /// Let other users take the name of a former user.
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Examples:
   usher names release bob
 
-Sites behind the proxy identify users by name. The next user of the name gets the former user's data there.")]
+Sites behind the proxy identify users by name. The next user of the name gets \
+the former user's data there.")]
     Release {
         /// The name.
         name: String,

@@ -21,6 +21,10 @@ pub(super) struct AlreadyPrinted(pub String);
 /// The columns of tables whose words have a color.
 const COLORED_COLUMNS: [&str; 2] = ["STATE", "OUTCOME"];
 const BOLD: &str = "1";
+/// What is between two columns of a table.
+const GAP: &str = "  ";
+/// The width to which a column of a table is cut at most.
+const NARROWEST_CUT: usize = 12;
 
 /// The color of a word that says how something is, or that begins a message.
 fn color_of(word: &str) -> Option<&'static str> {
@@ -101,18 +105,28 @@ pub(super) fn notice(text: Arguments<'_>) {
 
 /// Formats rows below a header, in aligned columns. Cells contain names and other text from outside.
 pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
-    let header = header.iter().map(|cell| (*cell).to_owned()).collect();
-    let rows: Vec<Vec<String>> = std::iter::once(&header)
-        .chain(rows)
-        .map(|row: &Vec<String>| row.iter().map(|cell| printable(cell)).collect())
-        .collect();
+    table_within(usize::MAX, header, rows)
+}
+
+/// Formats a table for a terminal of this width. Cuts the cells of its widest columns, so that a long name doesn't hide
+/// the columns beside it.
+fn table_within(columns: usize, header: &[&str], rows: &[Vec<String>]) -> String {
+    let header: Vec<String> = header.iter().map(|cell| (*cell).to_owned()).collect();
+    let rows: Vec<Vec<String>> =
+        std::iter::once(&header).chain(rows).map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max();
     let widths: Vec<usize> = (0..header.len()).map(|column| width(column).unwrap_or(0)).collect();
+    let fits = |limit: usize| {
+        let cut_widths = widths.iter().map(|width| (*width).min(limit));
+        cut_widths.sum::<usize>() + GAP.len() * widths.len().saturating_sub(1) <= columns
+    };
+    let widest = widths.iter().copied().max().unwrap_or(0);
+    let limit = (NARROWEST_CUT..=widest).rev().find(|limit| fits(*limit)).unwrap_or(NARROWEST_CUT);
     let mut text = String::new();
     for row in &rows {
-        let pad = |cell: &String, width: usize| cell.clone() + &" ".repeat(width.saturating_sub(cell.width()));
-        let cells = row.iter().zip(&widths).map(|(cell, &width)| pad(cell, width));
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        let pad = |cell: String, width: usize| cell.clone() + &" ".repeat(width.saturating_sub(cell.width()));
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| pad(cut(cell, limit), width.min(limit)));
+        text.push_str(cells.collect::<Vec<_>>().join(GAP).trim_end());
         text.push('\n');
     }
     text
@@ -125,12 +139,13 @@ pub(super) fn print_table(
     header: &[&str],
     rows: &[Vec<String>],
 ) -> Result<(), Failure> {
-    let text = || table(header, rows);
-    let Some(columns) = terminal_columns().filter(|_| !json) else { return print_result(json, value, text) };
+    let Some(columns) = terminal_columns().filter(|_| !json) else {
+        return print_result(json, value, || table(header, rows));
+    };
     let is_colored = has_colors(&io::stdout());
     let mut colored_at = None;
     let mut shown = String::new();
-    for (index, line) in text().lines().enumerate() {
+    for (index, line) in table_within(columns, header, rows).lines().enumerate() {
         let cut = cut(line, columns);
         if index == 0 {
             colored_at = COLORED_COLUMNS.iter().find_map(|name| column_of(line, name));
@@ -202,6 +217,19 @@ mod tests {
         let text = table(&["NAME", "ID"], &rows);
         let columns: Vec<usize> = text.lines().skip(1).map(|line| line.trim_end_matches('x').width()).collect();
         assert_eq!(columns, [6, 6, 6, 6], "{text}");
+    }
+
+    #[test]
+    fn a_long_name_does_not_hide_the_columns_beside_it() {
+        let row = |name: &str, state: &str| vec![name.to_owned(), state.to_owned(), "6f07d434-4954".to_owned()];
+        let rows = [row("ann", "active"), row(&"名".repeat(90), "waiting")];
+        let text = table_within(40, &["NAME", "STATE", "ID"], &rows);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[1], "ann               active   6f07d434-4954");
+        assert_eq!(lines[2], "名名名名名名名…   waiting  6f07d434-4954");
+        assert!(lines.iter().all(|line| line.width() <= 40), "{text}");
+        let narrow = table_within(20, &["NAME", "STATE", "ID"], &rows);
+        assert_eq!(narrow.lines().nth(1), Some("ann           active   6f07d434-49…"));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct RestoreOptions {
     /// Don't ask for confirmation.
     #[arg(long)]
     yes: bool,
-    /// Keep the backup's API keys if there is no database that says which were revoked.
+    /// Keep API keys without a database that says which were revoked.
     #[arg(long)]
     keep_keys: bool,
     /// Restore a backup without users.

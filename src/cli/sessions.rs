@@ -16,7 +16,7 @@ use crate::store::sessions;
 #[derive(Debug, Subcommand)]
 pub enum SessionCommand {
     /// List a user's sessions, newest first.
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Examples:
   usher session list alice")]
     List {
@@ -25,7 +25,7 @@ Examples:
     },
     /// End one or all sessions of a user.
     #[command(override_usage = "usher session end [OPTIONS] <USER> (<ID> | --all)")]
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Examples:
   usher session end alice 0190b8a4-5b7c-4d0e-9f5a-1c2d3e4f5a6b
   usher session end alice --all --yes")]

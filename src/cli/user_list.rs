@@ -19,10 +19,10 @@ use crate::store::user_list::{self, UserQuery, UserSort, UserState};
 /// The options of `usher user list`.
 #[derive(Debug, Args)]
 pub struct ListOptions {
-    /// List only users whose name contains this text.
+    /// Only users whose name contains this text.
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
-    /// List only users in this state.
+    /// Only users in this state.
     #[arg(long, value_parser = choice_parser::<UserState>())]
     state: Option<UserState>,
     /// The order.

@@ -20,14 +20,18 @@ use crate::store::{Connection, StoreError, sessions, users};
 /// Commands on users.
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
-    /// Make a link with which the user can set a new password once, within 24 hours.
-    #[command(after_long_help = "\
+    /// Make a link for setting a new password.
+    #[command(after_help = "\
+The link works once, within 24 hours.
+
 Examples:
   usher user reset-link alice
   usher user reset-link alice --json | jq -r .link")]
     ResetLink(UserArgument),
-    /// Add an active user. Asks for the password, or reads it from standard input.
-    #[command(after_long_help = "\
+    /// Add an active user.
+    #[command(after_help = "\
+Asks for the password, or reads it from standard input.
+
 Examples:
   usher user add alice
   usher user add ci --superuser < password    read the first line of a file
@@ -40,7 +44,7 @@ Examples:
         superuser: bool,
     },
     /// List the users, oldest first.
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Examples:
   usher user list
   usher user list --search ali --json
@@ -48,13 +52,13 @@ Examples:
   usher user list --csv > users.csv")]
     List(ListOptions),
     /// Show one user.
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Examples:
   usher user show alice
   usher user show 0190b8a4-5b7c-4d0e-9f5a-1c2d3e4f5a6b --json")]
     Show(UserArgument),
     /// Rename a user.
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Examples:
   usher user rename alice 'Alice Liddell'")]
     Rename {
@@ -63,12 +67,14 @@ Examples:
         /// The new name.
         new_name: String,
     },
-    /// Set a user's password and end the user's sessions. Asks for it, or reads it from standard input.
-    #[command(after_long_help = "\
+    /// Set a user's password, and end the user's sessions.
+    #[command(after_help = "\
+Asks for the password, or reads it from standard input.
+
 Examples:
   usher user set-password admin
   usher user set-password admin < password    read the first line of a file
-  usher user set-password alice --must-change alice chooses another one after the next sign-in")]
+  usher user set-password alice --must-change")]
     SetPassword {
         /// The user's name or id.
         name: String,
@@ -76,8 +82,10 @@ Examples:
         #[arg(long)]
         must_change: bool,
     },
-    /// Make a user choose a new password. Until then, the user's sessions can do nothing else.
-    #[command(after_long_help = "\
+    /// Make a user choose a new password.
+    #[command(after_help = "\
+Until then, the user's sessions can do nothing else.
+
 Examples:
   usher user require-password alice
   usher user require-password alice --cancel  no longer ask for it")]
@@ -88,33 +96,35 @@ Examples:
         #[arg(long)]
         cancel: bool,
     },
-    /// Let a user sign in. Also approves a user who waits for approval.
-    #[command(after_long_help = "\
+    /// Let a user sign in. Also approves a waiting user.
+    #[command(after_help = "\
 Examples:
   usher user activate alice")]
     Activate(UserArgument),
     /// Keep a user from signing in, and end the user's sessions.
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Examples:
   usher user deactivate alice")]
     Deactivate(UserArgument),
     /// Let a user administer the others.
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Examples:
   usher user promote alice")]
     Promote(UserArgument),
     /// Remove a user's superuser rights.
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Examples:
   usher user demote alice")]
     Demote(UserArgument),
     /// List a user's second factors.
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Examples:
   usher user factors alice")]
     Factors(UserArgument),
-    /// Remove all second factors of a user who lost them. The password alone then signs in.
-    #[command(after_long_help = "\
+    /// Remove all second factors of a user who lost them.
+    #[command(after_help = "\
+The password alone then signs in.
+
 Examples:
   usher user reset-factors alice
   usher user reset-factors alice --yes        don't ask for confirmation")]
@@ -126,7 +136,7 @@ Examples:
         yes: bool,
     },
     /// Delete a user, with all API keys and sessions.
-    #[command(after_long_help = "\
+    #[command(after_help = "\
 Examples:
   usher user delete alice
   usher user delete alice --yes               don't ask for confirmation")]

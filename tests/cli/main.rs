@@ -10,6 +10,7 @@ mod commands;
 mod doctor;
 mod escaping;
 mod full_disk;
+mod help;
 mod helpers;
 mod import;
 mod import_csv;

@@ -41,29 +41,23 @@ use secrets::Secrets;
 /// The source of an import.
 #[derive(Debug, Subcommand)]
 pub enum ImportSource {
-    /// Import from the database of Langflow 1.3 to 1.13, in SQLite or PostgreSQL. Langflow can be running; its database
-    /// isn't changed.
-    #[command(after_long_help = "\
-Of two names that are equal for usher, a superuser's is imported, else the older one. Users that exist already, by id,
-stay unchanged. Invalid rows are listed and skipped. The rest is imported in one transaction. You can repeat an import.
-
-Exit status:
-  0    at least one user was imported, or would be without --dry-run
-  1    no user was imported
+    /// Import from the database of Langflow 1.3 to 1.13.
+    #[command(after_help = "\
+Langflow can be running. Its secret key is found beside FILE. Users with known ids stay unchanged. Of two \
+names that are equal for usher, a superuser's is imported, else the older one. Invalid rows are listed and \
+skipped.
 
 Examples:
   usher import langflow ~/langflow/langflow.db --dry-run
-  usher import langflow langflow.db --secret-key-file langflow-secret_key
-  usher import langflow postgres://langflow@db.example.org/langflow --source-password-file langflow-password")]
+  usher import langflow postgres://langflow@db.example.org/langflow")]
     Langflow {
-        /// The database: langflow.db, or the address of a PostgreSQL database without the password.
+        /// langflow.db, or the address of a PostgreSQL database.
         #[arg(value_name = "FILE|URL", value_hint = ValueHint::FilePath)]
         from: OsString,
         /// The file with the password for URL.
         #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
         source_password_file: Option<PathBuf>,
-        /// The file with Langflow's secret key, which encrypts store keys and the API keys of Langflow 1.8
-        /// [default: `secret_key` beside FILE, if it exists]
+        /// The file with Langflow's secret key.
         #[arg(
             id = "secret_key",
             long = "secret-key-file",
@@ -75,38 +69,25 @@ Examples:
         #[command(flatten)]
         options: ImportOptions,
     },
-    /// Import from a table: a CSV file whose first line names the columns.
-    #[command(after_long_help = "\
-Columns, in any order:
-  username       the name; required
-  password       the password. Delete the file afterwards.
-  password_hash  or a bcrypt hash of it. If both are empty, the report has a reset link, valid for 24 hours.
-  is_active      whether the user can sign in [default: true]
-  is_superuser   whether the user is a superuser [default: false]
-
-Cells are separated by commas, semicolons or tabs. If a row is invalid, nothing is imported; each fault is listed with its
-line and column. A file can have 10,000 users.
-
-Exit status:
-  0    all users were imported, or would be without --dry-run
-  1    no user was imported
+    /// Import from a CSV file whose first line names the columns.
+    #[command(after_help = "\
+Columns, separated by commas, semicolons or tabs:
+  username                  required
+  password                  delete the file afterwards
+  password_hash             or its bcrypt hash; without both: a reset link
+  is_active, is_superuser   true or false [default: true and false]
+If a row is invalid, nothing is imported. Each fault is listed with its line.
 
 Examples:
-  usher import csv users.csv --dry-run
-  usher import csv users.csv --json | jq -r '.links[] | [.username, .link] | @csv'")]
+  usher import csv users.csv --json | jq .links")]
     Csv {
-        /// The file.
         file: PathBuf,
         #[command(flatten)]
         options: ImportOptions,
     },
     /// Import from a file that `usher export` wrote.
-    #[command(after_long_help = "\
-Invalid lines are listed and skipped. The rest is imported in one transaction.
-
-Exit status:
-  0    at least one user was imported, or would be without --dry-run
-  1    no user was imported
+    #[command(after_help = "\
+Invalid lines are listed and skipped. The exit status is 1 if no user is imported.
 
 Examples:
   usher import usher users.jsonl --dry-run
@@ -114,8 +95,7 @@ Examples:
     Usher {
         /// The file.
         file: PathBuf,
-        /// The file with the secret key of the server that wrote FILE, which encrypts store keys [default: this
-        /// server's]
+        /// The other server's secret key.
         #[arg(
             id = "secret_key",
             long = "secret-key-file",
@@ -149,7 +129,7 @@ impl ImportSource {
 /// The options of an import.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct ImportOptions {
-    /// Print what would be imported, and import nothing.
+    /// Only print what would be imported.
     #[arg(long)]
     dry_run: bool,
 }
