@@ -4,7 +4,7 @@ import { useCallback, useEffect, useRef, useState } from './vendor/hooks.js';
 import { on, ApiError, NetworkError } from './api.js';
 import { errors } from './texts.js';
 
-const idle = { busy: false, error: null, fields: {}, wait: 0, until: 0 };
+const idle = { busy: false, error: null, status: undefined, fields: {}, wait: 0, until: 0 };
 
 /** Runs `action`, one call at a time, and keeps its error. */
 export function useAction(action) {
@@ -23,7 +23,7 @@ export function useAction(action) {
       const wait = error.retryAfter ?? 0;
       const until = wait && Date.now() + wait * 1000;
       const text = expected ? error.message : errors.unexpected;
-      set({ busy: false, error: text, fields: error.fields ?? {}, wait, until });
+      set({ busy: false, error: text, status: error.status, fields: error.fields ?? {}, wait, until });
       if (!expected) throw error;
       return undefined;
     } finally {

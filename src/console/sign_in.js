@@ -115,10 +115,10 @@ function useLinkCheck(path, token, missing) {
   return { ...check, retry: check.error?.status === 403 || !token ? undefined : run };
 }
 
-/** Why a link doesn't work, with the way to sign-in. */
-function LinkProblem({ check }) {
+/** Why a link doesn't work, with the way to sign-in, also if the link was used elsewhere while its form was open. */
+function LinkProblem({ check, action }) {
   return html`<${Problem} text=${check.error?.message} retry=${check.retry} />
-    ${check.error && html`<p><a href=${base}>${reset.signIn}</a></p>`}`;
+    ${(check.error || action.status === 403) && html`<p><a href=${base}>${reset.signIn}</a></p>`}`;
 }
 
 /** Shown instead of sign-in while there is no superuser. */
@@ -139,7 +139,7 @@ export function Setup({ token, onDone, onComplete }) {
   });
   return html`<${CardPage} title=${setup.title}>
     <p>${setup.intro}</p>
-    <${Problem} text=${check.error?.message} retry=${check.retry} />
+    <${LinkProblem} check=${check} action=${action} />
     ${check.result && html`<${Form} action=${action} submit=${setup.submit} label=${setup.form} onDone=${onDone}>
       <${UserName} error=${action.fields.username} />
       <${NewPassword} action=${action} />
@@ -163,7 +163,7 @@ export function Invitation({ token, onDone }) {
   const found = check.result;
   return html`<${CardPage} title=${invitation.title}>
     ${found && html`<p>${invitation.intro(html`<${Time} at=${found.expires_at} absolute />`)}</p>`}
-    <${LinkProblem} check=${check} />
+    <${LinkProblem} check=${check} action=${action} />
     ${found && html`<${Form} action=${action} submit=${invitation.submit} label=${invitation.form} onDone=${({ notice }) => onDone(notice)}>
       ${found.username ? html`<${Field} label=${common.userName} name="username" value=${found.username} readonly autocomplete="username"
         error=${action.fields.username} />` : html`<${UserName} error=${action.fields.username} />`}
@@ -186,7 +186,7 @@ export function Reset({ token, onDone }) {
   return html`<${CardPage} title=${reset.title}>
     <p>${reset.intro}</p>
     ${ended && html`<p class="note" role="status">${reset.ended}</p>`}
-    <${LinkProblem} check=${check} />
+    <${LinkProblem} check=${check} action=${action} />
     ${name && html`<${Form} action=${action} submit=${reset.submit} label=${reset.form} onDone=${({ notice }) => onDone(notice)}>
       <${Field} label=${reset.account} name="username" value=${name} readonly autocomplete="username" />
       <${NewPassword} action=${action} focus />

@@ -1,8 +1,9 @@
-//! One-time reset links, created in the browser and by the API.
+//! Links for setup, invitations and new passwords.
 
 use chrono::TimeDelta;
 use needs::needs;
 use serde_json::json;
+use usher::server::FirstSuperuser;
 
 use crate::driver::Browser;
 use crate::support::Server;
@@ -80,4 +81,58 @@ fn a_reset_link_works_for_24_hours() {
     set_password(&browser, &in_time, "a fresh start 9");
     browser.is_at("My account");
     server.login("erika", "a fresh start 9");
+}
+
+/// Fills in the form of a link that is used elsewhere meanwhile, and follows the way to sign-in.
+fn is_led_to_sign_in(browser: &Browser, submit: &str, reason: &str) {
+    browser.fill("New password", PASSWORD);
+    browser.fill("Repeat password", PASSWORD);
+    browser.click(submit);
+    browser.sees(reason);
+    browser.click("Go to sign-in");
+    browser.is_at("Sign in");
+}
+
+#[needs(browser)]
+#[test]
+fn a_setup_link_used_in_another_tab_leads_to_sign_in() {
+    let server = Server::with().without_superuser().start();
+    let FirstSuperuser::Link(link) = &server.first_superuser else { panic!("{:?}", server.first_superuser) };
+    let browser = Browser::open(link.expose());
+    browser.is_at("Welcome");
+    browser.fill("User name", "second");
+    let token = link.expose().split_once("#token=").unwrap().1;
+    let body = json!({ "token": token, "username": "first", "password": PASSWORD });
+    server.post("/api/v1/setup").json(&body).send().expect(201);
+    is_led_to_sign_in(&browser, "Create account", "Setup is complete");
+}
+
+#[needs(browser)]
+#[test]
+fn a_link_used_by_another_person_meanwhile_leads_to_sign_in() {
+    let server = Server::start();
+    let admin = server.admin();
+    let id = server.add_active(&admin, "erika");
+    let made = server.post("/api/v1/invitations").bearer(&admin).json(&json!({})).send().expect(201);
+    let invitation = made.field("link");
+    let browser = Browser::open(&invitation);
+    browser.is_at("Create your account");
+    browser.fill("User name", "second");
+    let token = invitation.split_once("#token=").unwrap().1;
+    let body = json!({ "token": token, "username": "first", "password": PASSWORD });
+    server.post("/api/v1/invitations/accept").json(&body).send().expect(201);
+    is_led_to_sign_in(&browser, "Create account", "The invitation is no longer valid");
+
+    let make = || {
+        server
+            .post(format!("/api/v1/users/{id}/reset-link"))
+            .bearer(&admin)
+            .json(&json!({}))
+            .send()
+            .expect(201)
+            .field("link")
+    };
+    open(&browser, &make());
+    make();
+    is_led_to_sign_in(&browser, "Set password", VOID);
 }
