@@ -1,4 +1,4 @@
-//! One command in, one exit code out.
+//! Runs a command and returns its exit code.
 
 use std::process::ExitCode;
 

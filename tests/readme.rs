@@ -74,7 +74,7 @@ fn the_walk_through_in_the_readme_works_as_typed() {
 }
 
 #[test]
-fn the_documents_name_the_present_schema_version() {
+fn the_documents_name_the_current_schema_version() {
     let version = usher::store::SCHEMA_VERSION.to_string();
     let doctor = include_str!("../docs/command-line.md").split_once("integrity_check passed, schema ").unwrap().1;
     assert!(doctor.starts_with(&format!("{version},")));

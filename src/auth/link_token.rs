@@ -19,7 +19,7 @@ impl NewLink {
         Ok(Self { token, hash })
     }
 
-    /// Returns the address of a page of the console. The token stands behind `#`, so that browsers don't send it.
+    /// Returns the address of a page of the console. The token comes after `#`, so that browsers don't send it.
     pub fn url(&self, server: &str, page: LinkPage) -> String {
         let page = match page {
             LinkPage::Reset => "reset",

@@ -1,6 +1,6 @@
 //! Passkeys and security keys: the relying party's part of WebAuthn Level 3.
 //!
-//! What happens between the two halves of a ceremony, and the credential itself, are JSON texts that the store keeps.
+//! The state between the two halves of a ceremony, and the credential itself, are JSON that the store keeps.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub enum PasskeysUnavailable {
 /// Why a ceremony failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasskeyError {
-    /// The answer isn't right: of another site or inside its page, of another challenge, another key, or damaged.
+    /// The answer isn't valid: from another site or inside its page, for another challenge, by another key, or damaged.
     #[error("the passkey's answer isn't valid here")]
     Invalid,
     /// The person wasn't verified, now or when the passkey was added. Signing in with a passkey alone requires both.
@@ -44,7 +44,7 @@ pub enum PasskeyError {
     /// The signature counter went back: there may be a copy of the key (WebAuthn Level 3, section 6.1.1).
     #[error("the passkey's counter went back, so there may be a copy of it")]
     Cloned,
-    /// The ceremony can't be made or read; a fault of ours.
+    /// The ceremony can't be created or read, which is a bug.
     #[error("the passkey ceremony failed")]
     Failed,
 }
@@ -72,7 +72,7 @@ pub enum PasskeyUse {
 pub struct PasskeyCeremony {
     /// What the browser's script passes to `navigator.credentials`.
     pub options: Value,
-    /// What is kept until the browser answers.
+    /// The state to keep until the browser answers.
     pub state: String,
 }
 
@@ -113,7 +113,7 @@ impl RelyingParty {
         &self.id
     }
 
-    /// Begins to register a passkey of a user; `known` are the ids of those that the account has.
+    /// Begins to register a passkey of a user; `known` are the ids of the account's passkeys.
     ///
     /// # Errors
     /// [`PasskeyError::Failed`].
@@ -139,7 +139,7 @@ impl RelyingParty {
     /// Finishes a registration with the browser's answer.
     ///
     /// # Errors
-    /// [`PasskeyError::Invalid`] for an answer that isn't right.
+    /// [`PasskeyError::Invalid`] for an invalid answer.
     pub fn finish_registration(&self, answer: &Value, state: &str) -> Result<StoredCredential, PasskeyError> {
         let answer: RegisterPublicKeyCredential = from_answer(answer)?;
         refuse_foreign_frame(&answer.response.client_data_json)?;
@@ -148,8 +148,8 @@ impl RelyingParty {
         Ok(StoredCredential { id: credential.cred_id.clone(), json: to_text(&credential)? })
     }
 
-    /// Begins to sign in: with one of `credentials`, or without any with whatever passkey the browser has for this
-    /// site.
+    /// Begins to sign in with one of `credentials` or, if there are none, with any passkey that the browser has for
+    /// this site.
     ///
     /// # Errors
     /// [`PasskeyError::Failed`].
@@ -167,8 +167,7 @@ impl RelyingParty {
         Ok(PasskeyCeremony { options: to_value(&options)?, state: to_text(&state)? })
     }
 
-    /// Checks the browser's answer against the credential that it names. Returns the credential as it is kept from now
-    /// on: with its new counter.
+    /// Checks the browser's answer against the credential that it names. Returns the credential with its new counter.
     ///
     /// Only a credential that verified its user when it was added counts alone. What was recorded then never changes:
     /// an answer that verifies its user doesn't show that the PIN or the fingerprint is the owner's. WebAuthn Level 3

@@ -11,7 +11,7 @@ pub const COUNT: usize = 10;
 const CHARS: usize = 24;
 /// The number of characters between two hyphens.
 const GROUP: usize = 4;
-/// Crockford's base 32 in lower case: without letters that are taken for one another.
+/// Crockford's base 32 in lower case, without letters that are easily confused.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// Makes a set of new codes, such as `3x9k-7m2p-q4tw-8h6z-a2bc-d3ef`.
@@ -28,7 +28,7 @@ pub fn generate() -> Result<[Secret; COUNT], RandomnessError> {
     Ok(std::array::from_fn(|_| codes.next().expect("there are bytes for every code")))
 }
 
-/// What is kept of a code.
+/// The hash that is stored of a code; `None` if the text can't be a code.
 pub fn hash(code: &str) -> Option<[u8; 32]> {
     normalized(code).map(|code| sha256(&code))
 }
@@ -44,8 +44,8 @@ fn normalized(code: &str) -> Option<String> {
     (code.len() == CHARS && code.bytes().all(|byte| ALPHABET.contains(&byte))).then_some(code)
 }
 
-/// The password and the hash of the code in a text that is a password followed by `-` and a recovery code. Every such
-/// split is tried, as hyphens inside of a code are optional; `None` if the text doesn't end in a code.
+/// Splits a text into a password and the hash of the recovery code after it and a `-`; `None` if the text doesn't end
+/// in a code. Hyphens inside of a code are optional.
 pub fn split(text: &str) -> Option<(&str, [u8; 32])> {
     // From the end, back over the characters of one code.
     let mut chars = 0;

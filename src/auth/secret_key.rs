@@ -111,14 +111,14 @@ pub fn read(path: &Path) -> Result<Option<Secret>, SecretKeyError> {
     }
 }
 
-/// Generates the next key and syncs it to disk beside the present one.
+/// Generates the next key and syncs it to disk beside the current one.
 pub fn make_next(data_dir: &Path) -> Result<Secret, SecretKeyError> {
     let (key, path) = (new_key()?, data_dir.join(NEXT_FILE));
     write(&path, &key).map_err(|cause| SecretKeyError::Io { path, cause })?;
     Ok(key)
 }
 
-/// Replaces the present key by the next one. The old key, which older backups need, is kept under the returned name.
+/// Replaces the current key with the next one. The old key, which older backups need, is kept under the returned name.
 pub fn promote_next(data_dir: &Path, now: Timestamp) -> Result<Option<PathBuf>, SecretKeyError> {
     let (path, next) = (data_dir.join(SECRET_KEY_FILE), data_dir.join(NEXT_FILE));
     let failed = |cause| SecretKeyError::Io { path: path.clone(), cause };

@@ -54,17 +54,17 @@ impl TotpSecret {
         Secret::new(String::from(url).replace('+', "%20"))
     }
 
-    /// The step whose code this is: the present one, the one before or the one after. A step up to `last_step` was
-    /// accepted before and isn't accepted again (RFC 6238, section 5.2).
+    /// Returns the step whose code this is: the current one, the one before or the one after. Steps up to `last_step`
+    /// aren't accepted again (RFC 6238, section 5.2).
     pub fn step_of(&self, code: &str, last_step: Option<i64>, now: Timestamp) -> Option<i64> {
         if code.len() != DIGITS || !code.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
         let totp = self.totp();
-        let present = now.timestamp().div_euclid(STEP_SECONDS);
+        let current = now.timestamp().div_euclid(STEP_SECONDS);
         // All three are compared, so that the time says nothing about which one matched.
         let mut matched = None;
-        for step in present - 1..=present + 1 {
+        for step in current - 1..=current + 1 {
             let Ok(seconds) = u64::try_from(step * STEP_SECONDS) else { continue };
             let expected = totp.generate(seconds).to_string();
             let is_equal: bool = expected.as_bytes().ct_eq(code.as_bytes()).into();

@@ -1,4 +1,4 @@
-//! What the commands share: the open database, the audit entries, the user that an argument names.
+//! What the commands share: the open database, audit entries, and finding the user that an argument names.
 
 use uuid::Uuid;
 

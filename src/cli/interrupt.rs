@@ -1,4 +1,4 @@
-//! How long commands end early. The first Ctrl-C or SIGTERM cancels the work, which leaves nothing half done. The
+//! Interrupts of long commands. The first Ctrl-C or SIGTERM cancels the work, which leaves nothing half done. The
 //! second ends the process, which is as safe for the database as a power cut.
 
 use std::thread;

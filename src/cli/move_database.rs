@@ -26,7 +26,7 @@ use crate::store::move_database::error::{MoveError, MoveProgress, MoveStage};
 use crate::store::move_database::rows::TableChecksum;
 use crate::store::{DATABASE_FILE, PostgresServer, move_database};
 
-/// Where to.
+/// The target of `usher move`.
 #[derive(Debug, Args)]
 pub struct MoveArguments {
     /// A PostgreSQL database, or a directory.
@@ -64,7 +64,7 @@ impl MoveArguments {
         let password = self.password_file.as_ref().map(|path| read_password(Path::new(path))).transpose()?;
         match &config.database {
             None => Ok(PostgresServer::parse(&self.to, password.as_ref()).map_err(|error| format!("--to is {error}"))?),
-            // The settings are those for afterwards already.
+            // The settings already name the target.
             Some(database) if *database == self.to => {
                 let password = password.as_ref().or(config.database_password.as_ref());
                 Ok(PostgresServer::parse(&self.to, password).map_err(|error| format!("--to is {error}"))?)
@@ -76,16 +76,15 @@ impl MoveArguments {
     }
 }
 
-/// What was moved, and what to say about it.
+/// What was moved, and the next steps.
 struct Moved {
     from: String,
     to: String,
     sums: Vec<TableChecksum>,
-    /// What to do next, line by line.
+    /// The next steps, a line each.
     next: Vec<String>,
 }
 
-/// Runs the command.
 pub fn run(config: &Config, arguments: &MoveArguments, json: bool) -> Result<(), Failure> {
     let moved = if arguments.is_to_postgres() {
         to_postgres(config, &arguments.to, arguments.server(config)?)?
@@ -182,7 +181,7 @@ fn to_dir(config: &Config, dir: &Path) -> Result<Moved, Failure> {
     Ok(Moved { from, to: path.display().to_string(), sums, next })
 }
 
-/// Where the settings are changed.
+/// The name of the place where the settings are changed.
 fn settings_name(config: &Config) -> String {
     config.file.as_ref().map_or_else(|| "the settings".to_owned(), |file| file.display().to_string())
 }

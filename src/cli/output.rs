@@ -26,7 +26,7 @@ const GAP: &str = "  ";
 /// The width to which a column of a table is cut at most.
 const NARROWEST_CUT: usize = 12;
 
-/// The color of a word that says how something is, or that begins a message.
+/// The color of a word for a state or an outcome, or at the beginning of a message.
 fn color_of(word: &str) -> Option<&'static str> {
     match word {
         "active" | "ok" => Some("32"),
@@ -36,7 +36,7 @@ fn color_of(word: &str) -> Option<&'static str> {
     }
 }
 
-/// Adds a terminal's code to the text.
+/// Adds the terminal's escape code for a style.
 fn styled(text: &str, code: &str) -> String {
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
@@ -181,7 +181,7 @@ fn with_color_at(line: &str, column: usize) -> String {
     before.to_owned() + &with_colored_word(rest)
 }
 
-/// Cuts a line to so many columns of the terminal. Letters keep their combining marks.
+/// Cuts a line to this number of terminal columns. Letters keep their combining marks.
 fn cut(line: &str, columns: usize) -> String {
     if line.width() <= columns {
         return line.to_owned();

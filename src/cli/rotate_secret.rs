@@ -1,8 +1,9 @@
 //! `usher rotate-secret`: replaces the secret key.
 //!
 //! A power cut at any moment leaves a key and a database that belong together. The new key is written beside the old
-//! one, then one transaction re-encrypts the database, then the new key is renamed over the old one. If the rename is
-//! missing, [`secret_key::load_or_create`] finds the right key by its fingerprint and completes it.
+//! one, then one transaction re-encrypts the database, then the new key is renamed over the old one. If a power cut
+//! prevents the rename, [`secret_key::load_or_create`] finds the right key by its fingerprint and completes the
+//! rotation.
 
 use std::path::{Path, PathBuf};
 
@@ -32,7 +33,6 @@ struct Rotation {
     lost_apps: Vec<String>,
 }
 
-/// Runs the command.
 pub fn run(config: &Config, old: Option<&Path>, yes: bool, json: bool) -> Result<(), Failure> {
     with_context(config, json, async |context| {
         let _lock = require_stopped_server(config)?;

@@ -32,7 +32,6 @@ pub(super) enum ServerLocation {
     NotFound,
 }
 
-/// The path of the database.
 pub(super) fn database_path(config: &Config) -> PathBuf {
     config.data_dir.join(DATABASE_FILE)
 }

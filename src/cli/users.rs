@@ -253,7 +253,7 @@ async fn rename(context: &Context<'_>, name: String, new_name: &str) -> Result<(
     change(context, name, patch, &text).await
 }
 
-/// Applies a patch. If the user is `outcome` already, fails.
+/// Applies a patch. Fails if the user already is `outcome`.
 async fn change(context: &Context<'_>, name: String, patch: UserPatch, outcome: &str) -> Result<(), Failure> {
     let (now, state, shows_duty) = (context.now, outcome.to_owned(), patch.must_change_password.is_some());
     let changed = context.write(Action::UserChanged, move |connection| {

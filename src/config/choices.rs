@@ -69,7 +69,6 @@ impl SettingEnum for CookieSecure {
         &[("auto", Self::Auto), ("true", Self::Always), ("false", Self::Never)];
 }
 
-/// The name of a choice.
 pub(super) fn choice_name<T: SettingEnum + PartialEq>(value: &T) -> &'static str {
     T::CHOICES.iter().find(|(_, known)| known == value).map_or("", |(name, _)| name)
 }

@@ -135,7 +135,7 @@ pub(super) fn shown_path(path: &Path) -> String {
     printable(&path.to_string_lossy())
 }
 
-/// An I/O error, in words for the person who wrote the path.
+/// An I/O error in plain words, for the person who wrote the path.
 pub(super) fn io_fault(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "it doesn't exist".to_owned(),

@@ -12,8 +12,7 @@ pub const SERVER_RECORD_FILE: &str = "server.json";
 /// More than a record has. Bounds the reading of a wrong file.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// The record of the last server that ran on a data directory. Whether it is still running is up to the directory's
-/// lock.
+/// The record of the last server that ran on a data directory. The directory's lock tells whether it is still running.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerRecord {
     /// The process id.

@@ -1,4 +1,4 @@
-//! What a declaration of a setting consists of, and the macro that turns declarations into [`Config`](super::Config).
+//! The parts of a setting's declaration, and the macro that turns declarations into [`Config`](super::Config).
 
 /// How a setting's value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub enum ValueType {
     Bool,
     /// True, false or a process id.
     BoolOrNumber,
-    /// One of these words, which are separated by `|`.
+    /// One of these choices, separated by `|`.
     Choice(&'static str),
     /// A whole number.
     Number,
@@ -28,7 +28,7 @@ pub struct Setting {
     pub section: &'static str,
     /// The default in the form of an environment variable; empty for none.
     pub default: &'static str,
-    /// What the default stands for, if the value doesn't say it.
+    /// What the default means, if the value doesn't say it.
     pub note: &'static str,
     /// How its values are written.
     pub value_type: ValueType,

@@ -41,8 +41,8 @@ function changes(before, now) {
 }
 
 /**
- * Saves changes of an account unless someone else changed it since it was shown. `conflict` then holds the present
- * account; `overwrite` saves anyway and `discard` shows the present account.
+ * Saves changes of an account unless someone else changed it since it was shown. `conflict` then holds the current
+ * account; `overwrite` saves anyway and `discard` shows the current account.
  */
 export function useSave(user, put) {
   const [conflict, setConflict] = useState(null);

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::domain::clock::Timestamp;
 use crate::domain::user::User;
 
-/// What a caller proved the account with.
+/// The credential that a request was authenticated with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// An access token of this session. Sessions start with a password or with automatic sign-in.

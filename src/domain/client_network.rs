@@ -1,4 +1,4 @@
-//! Client networks, the unit in which attempts are counted.
+//! Client networks, for which attempts are counted.
 
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
 
-/// What became of a request, in Langflow's words.
+/// The state of a request, in Langflow's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum DeletionState {

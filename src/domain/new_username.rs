@@ -1,4 +1,5 @@
-//! Stricter rules for new user names: no name may look like another one or like none. Existing accounts keep theirs.
+//! Stricter rules for new user names: no name may look like another one, or be invisible. Existing accounts keep their
+//! names.
 
 use std::collections::BTreeSet;
 
@@ -80,8 +81,8 @@ fn is_invisible(c: char, before: char) -> bool {
         || !selects_emoji && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
-/// Whether no font has this character. Later versions of Unicode may also fold it like another one. Room for new emoji
-/// doesn't count.
+/// Whether Unicode doesn't assign this character yet, so that no font shows it and a later version may fold it like
+/// another one. Code points that are reserved for emoji don't count.
 fn is_unassigned(c: char) -> bool {
     CodePointMapData::<GeneralCategory>::new().get(c) == GeneralCategory::Unassigned
         && !CodePointSetData::new::<ExtendedPictographic>().contains(c)
@@ -133,7 +134,7 @@ fn mixes_scripts(text: &str) -> bool {
     !with_latin.iter().any(|system| others.contains(system))
 }
 
-/// What all sets have in common; `None` if there are none.
+/// The intersection of all sets; `None` if there are no sets.
 fn common<'a>(mut sets: impl Iterator<Item = &'a BTreeSet<WritingSystem>>) -> Option<BTreeSet<WritingSystem>> {
     let first = sets.next()?.clone();
     Some(sets.fold(first, |common, set| &common & set))

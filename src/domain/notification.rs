@@ -1,4 +1,4 @@
-//! What the setting `on_event` is told: four kinds of audit entries.
+//! The events for the setting `on_event`: four kinds of audit entries.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use url::Url;
 /// Marks the audit entry of a sign-in from a network that the user hasn't signed in from before.
 pub const NEW_PLACE: &str = "new place";
 
-/// Who is told.
+/// The receiver of events.
 #[derive(Clone, PartialEq, Eq)]
 pub enum EventTarget {
     /// A program, which reads JSON from standard input.
@@ -50,7 +50,7 @@ pub enum NotificationKind {
 }
 
 impl NotificationKind {
-    /// Returns the kind of an audit entry, or `None` for entries that nobody is told of.
+    /// Returns the kind of an audit entry, or `None` for entries that aren't sent.
     pub fn of(action: &str, success: bool, actor_name: Option<&str>, detail: Option<&str>) -> Option<Self> {
         match action {
             "user.add" if success && actor_name.is_none() => Some(Self::SignUp),

@@ -43,7 +43,7 @@ pub enum Denied {
     LastSuperuserLeaves,
     /// An API key can't manage second factors.
     FactorsByApiKey,
-    /// An API key has nothing to sign in again with.
+    /// An API key can't sign in again.
     AgainByApiKey,
     /// Users manage their own second factors only. A superuser can remove those of others.
     AnothersFactors,
@@ -82,7 +82,7 @@ pub fn may_patch(caller: &Caller, target: Uuid, patch: &UserPatch) -> Result<(),
     if elevates { Err(Denied::Permission) } else { Ok(()) }
 }
 
-/// Whether a patch takes over an account or makes a superuser, and so needs a recent sign-in.
+/// Whether a patch sets a password or makes a superuser, and so needs a recent sign-in.
 pub fn is_sensitive(patch: &UserPatch) -> bool {
     patch.password.is_some() || patch.is_superuser == Some(true)
 }
@@ -131,7 +131,7 @@ pub fn may_enter_sites(caller: &Caller) -> Result<Uuid, Denied> {
 }
 
 /// Whether `caller` may rename the user `target`. `names_are_fixed` says that sites behind the proxy identify users by
-/// name: with somebody else's name, a user could open that person's data. Sending the present name changes nothing.
+/// name: with somebody else's name, a user could open that person's data. Sending the current name is allowed.
 pub fn may_rename(caller: &Caller, target: Uuid, patch: &UserPatch, names_are_fixed: bool) -> Result<(), Denied> {
     let renames_self = caller.is(target)
         && patch.username.as_ref().is_some_and(|wanted| wanted.as_str() != caller.user.username.as_str());

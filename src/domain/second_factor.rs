@@ -29,7 +29,7 @@ impl FactorKind {
         }
     }
 
-    /// The name of a factor that got none.
+    /// The name of a factor without a name of its own.
     pub fn default_name(self) -> &'static str {
         match self {
             Self::Totp => "Authenticator app",
@@ -57,7 +57,7 @@ pub struct Factor {
     pub kind: FactorKind,
     /// The name that its owner gave it.
     pub name: String,
-    /// Whether it counts: an authenticator app is confirmed by its first code.
+    /// Whether it is in use: an authenticator app is confirmed by its first code.
     pub is_confirmed: bool,
     /// The relying party that a passkey belongs to.
     pub rp_id: Option<String>,
@@ -67,7 +67,7 @@ pub struct Factor {
     pub last_used_at: Option<Timestamp>,
 }
 
-/// A passkey's credential as it is kept.
+/// A passkey's credential as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredCredential {
     /// Its id, which is unique among all accounts.
@@ -129,7 +129,7 @@ pub struct AvailableFactors {
 }
 
 impl AvailableFactors {
-    /// Whether the account has a second factor. Recovery codes alone are none: they only stand in for one.
+    /// Whether the account has a second factor. Recovery codes alone don't count, because they only replace one.
     pub fn is_enrolled(self) -> bool {
         self.totp || self.passkey
     }

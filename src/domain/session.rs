@@ -1,4 +1,4 @@
-//! Sessions, and what a refresh token may do.
+//! Sessions, and what happens when a refresh token is used.
 
 use chrono::TimeDelta;
 use uuid::Uuid;
@@ -35,7 +35,7 @@ pub struct Session {
     pub passkey_at: Option<Timestamp>,
 }
 
-/// What a request needs to know of the live session that it was sent in.
+/// What a request needs to know about its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionState {
     /// Whether it began without a password.

@@ -1,4 +1,4 @@
-//! User names: which are valid, and when two are the same.
+//! User names: which are valid, and when two are equal.
 
 use std::fmt;
 

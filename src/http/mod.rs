@@ -1,5 +1,5 @@
-//! The HTTP layer: routes, what every request passes through, and how responses look. Joins `auth` and `store`, which
-//! don't know each other. Contains no SQL.
+//! The HTTP layer: the routes, the checks that every request passes, and the responses. Uses `auth` and `store`
+//! together, which don't know each other. Contains no SQL.
 
 pub(crate) mod api;
 mod forward_auth;

@@ -24,7 +24,6 @@ use crate::store::users;
 /// A file's path changes whenever a file changes.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// The lines of the route table.
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/", app).unlisted(),

@@ -1,4 +1,4 @@
-//! Tells a program or an address of one event, on a thread of its own.
+//! Delivers events to a program or a URL, on a separate thread.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::domain::notification::EventTarget;
 use crate::domain::secret::Secret;
 use crate::platform::http_client::{HttpRequest, send};
 
-/// How long an address can take to answer.
+/// How long a URL can take to answer.
 const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a program can run.
 const PROGRAM_TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,10 +28,10 @@ const STATUS_BYTES: usize = 12;
 /// Why an event wasn't delivered.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
-    /// It can work later.
+    /// Another try can succeed.
     #[error("{0}")]
     Temporary(String),
-    /// The address refuses this event.
+    /// The receiver refuses this event.
     #[error("the address answered with status {0}")]
     Refused(u16),
 }
@@ -76,7 +76,7 @@ fn run(target: &EventTarget, secret: Option<&Secret>, deliveries: &Receiver<Deli
     }
 }
 
-/// Sends the event to an address. The signature covers time and body, so that nobody can send an old event again.
+/// Sends the event to a URL. The signature covers time and body, so that nobody can send an old event again.
 fn post(url: &Url, secret: Option<&Secret>, body: &str, timestamp: i64) -> Result<(), DeliveryError> {
     let mut headers = vec![
         ("Content-Type", "application/json".to_owned()),
@@ -113,7 +113,7 @@ fn run_program(path: &Path, body: &str) -> Result<(), DeliveryError> {
     command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     let mut child = command.spawn().map_err(temporary)?;
     if let Some(mut input) = child.stdin.take() {
-        // A program that doesn't read its input is no error.
+        // A program doesn't have to read its input.
         let _ = writeln!(input, "{body}");
     }
     wait(&mut child)

@@ -1,4 +1,5 @@
-//! Tells the setting `on_event` of sign-ups, sign-ins from new places, changed passwords and ended sessions.
+//! Sends events to the receiver in `on_event`: sign-ups, sign-ins from new places, changed passwords and ended
+//! sessions.
 //!
 //! The queue is the audit log: requests only write their entry, and the database remembers how far the job has come. So
 //! a slow or missing receiver slows nothing, and a restart loses nothing. A crash can lose the event that is being
@@ -34,7 +35,7 @@ const MAX_AGE: TimeDelta = TimeDelta::hours(24);
 pub struct SendingEvent(Arc<AtomicI64>);
 
 impl SendingEvent {
-    /// Lets the next start send the event that wasn't sent when this one stopped.
+    /// Lets the next start send the event that was being sent when the server stopped.
     pub async fn requeue(&self, job: &JobContext) {
         let id = self.0.swap(0, Ordering::Relaxed);
         if id == 0 {

@@ -1,6 +1,6 @@
 //! Scheduled backups. A backup has its own thread at the lowest priority and its own connection, so readers and the
-//! writer don't wait for it. The files tell when the last one was made, so a backup that was missed while the server
-//! was down is made at startup.
+//! writer don't wait for it. The files' names contain the time of the last backup, so a backup that was missed while
+//! the server was down is made at startup.
 
 use std::io;
 use std::thread;

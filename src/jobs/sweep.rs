@@ -1,8 +1,8 @@
 //! Deletes expired sessions, reset links, invitations, attempt counts and audit entries.
 //!
 //! A clock can be far off: a home server with an empty battery may start in 2099 until its clock is set. So the
-//! database stores until when the clock was trusted. A clock that is far from that time is trusted again only after it
-//! has run for hours without being set. Expired rows are refused anyway.
+//! database stores the last time at which the clock was trusted. A clock that is far from that time is trusted again
+//! only after it has run for hours without being set. Until then, expired rows aren't deleted, but still don't work.
 
 use std::time::{Duration, Instant};
 
@@ -80,7 +80,7 @@ pub async fn init_trusted_time(job: &JobContext) -> Result<(), StoreError> {
     job.db.write(init).await
 }
 
-/// Since when the clock has run without being set.
+/// Tracks how long the clock has run without being set.
 struct ClockStability {
     seen: (Timestamp, Instant),
     since: Instant,

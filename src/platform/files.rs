@@ -41,7 +41,7 @@ pub fn create_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Takes the permissions on a regular file from all users but its owner.
+/// Removes all permissions on a regular file except the owner's.
 pub fn make_private(path: &Path) -> io::Result<()> {
     restrict(&open_regular(path)?, 0o600)
 }
@@ -165,8 +165,8 @@ impl NewFile {
         Ok(Self { file, temporary, target: target.to_owned(), helper: None, published: false })
     }
 
-    /// Lets a process with the present privileges rename or remove the file, so that this process can drop them.
-    /// `program` must call [`finish_for`] with its two arguments.
+    /// Starts a process with the current privileges that renames or removes the file, so that this process can drop
+    /// them. `program` must call [`finish_for`] with its two arguments.
     pub fn spawn_helper(&mut self, mut program: Command) -> io::Result<()> {
         let dir = self.target.parent().filter(|dir| !dir.as_os_str().is_empty());
         program.args([&self.temporary, &self.target].map(|path| path.file_name().unwrap_or_default()));

@@ -140,8 +140,8 @@ pub struct OtherServer {
     pub data_dir: PathBuf,
 }
 
-/// Other processes of this program that have a directory with a file called `database` open, as only a server has for
-/// long. Only root sees those of other users.
+/// Finds other processes of this program that keep a directory with a file called `database` open, as only servers do.
+/// Only root sees those of other users.
 pub fn other_servers(database: &str) -> Vec<OtherServer> {
     #[cfg(target_os = "linux")]
     {

@@ -1,5 +1,5 @@
-//! Root becomes the owner of the data directory before it touches a file there. The owner could plant links that root
-//! would follow.
+//! Dropping root's privileges: root becomes the owner of the data directory before it touches a file there, because the
+//! owner could plant links that root would follow.
 
 use std::io;
 use std::path::Path;
@@ -27,7 +27,7 @@ pub fn owner_to_become(dir: &Path) -> io::Result<Option<DirOwner>> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        // The group of root has rights of its own.
+        // Root's group has rights of its own.
         let gid = if found.gid() == 0 { found.uid() } else { found.gid() };
         Ok((found.uid() != 0).then_some(DirOwner { uid: found.uid(), gid }))
     }
@@ -69,7 +69,7 @@ impl DirOwner {
             let kept = if is_reachable { CapabilitySet::empty() } else { CapabilitySet::DAC_READ_SEARCH };
             let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
             set_capabilities(None, sets)?;
-            // What must not be possible any more is tried.
+            // Make sure that root's rights can't be regained.
             if set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT).is_ok() {
                 return Err(io::Error::other("the system let this process become root again"));
             }

@@ -57,7 +57,7 @@ impl LimitPolicy {
     }
 }
 
-/// Where a connection comes from, as far as the limits care.
+/// The origin of a connection, for the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     /// This machine or a trusted proxy, which connect on behalf of others.

@@ -35,7 +35,7 @@ pub enum FirstSuperuserError {
     /// The name is invalid.
     #[error("`superuser` is not a valid user name: {0}")]
     Name(UsernameError),
-    /// No new account can have the name.
+    /// The rules for new names refuse the name.
     #[error("`superuser` can't be given to an account: {0}")]
     NewName(NewUsernameError),
     /// The password breaks a rule.

@@ -56,7 +56,7 @@ use port_file::PortFile;
 const LOCK_TRIES: u32 = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
-/// A server that listens, but doesn't answer before it runs.
+/// A server that listens, but doesn't answer until it runs.
 pub struct Server {
     /// Where it listens. If the port in the settings is 0, this has the port that the system chose.
     pub address: SocketAddr,
@@ -66,7 +66,7 @@ pub struct Server {
     pub first_superuser: FirstSuperuser,
     app: web::Data<App>,
     job: JobContext,
-    /// How far `on_event` has been told.
+    /// The last audit entry that was sent to `on_event`.
     event_position: i64,
     server: actix_web::dev::Server,
     limits: Arc<ConnectionLimits>,

@@ -1,5 +1,5 @@
-//! The current secret key, and whether the database was written with it. Joins the key in `auth` with the fingerprint
-//! in `store`, for the server and the command line.
+//! The current secret key, and whether the database was written with it. Compares the key in `auth` with the
+//! fingerprint in `store`, for the server and the command line.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -71,8 +71,8 @@ pub fn read_existing(config: &Config) -> Result<Option<Secret>, SecretKeyError> 
     }
 }
 
-/// What in the data directory's database its secret key can't decrypt; `None` if the two match. No process may have the
-/// database open.
+/// Counts what the secret key can't decrypt in the data directory's database; `None` if the two match. No process may
+/// have the database open.
 pub fn count_undecryptable(config: &Config) -> Result<Option<UndecryptableSecrets>, SecretKeyStartError> {
     let (known, texts) = stored::read_from_file(&config.data_dir.join(DATABASE_FILE))?;
     let key = read_existing(config)?;

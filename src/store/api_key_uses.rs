@@ -19,7 +19,7 @@ pub struct ApiKeyUses(Mutex<Unwritten>);
 #[derive(Debug, Default)]
 struct Unwritten {
     counted: UsesByKey,
-    /// Those that are being written.
+    /// The uses that are being written.
     writing: UsesByKey,
 }
 

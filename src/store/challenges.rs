@@ -1,5 +1,5 @@
-//! Challenges: what a client was asked and hasn't answered yet. They are in the database, so that any server can take
-//! the answer. Only the hash of a challenge's token is kept.
+//! The `challenges` table: second factors and passkeys that clients were asked for. They are in the database, so that
+//! any server can check the answer. Only the hash of a challenge's token is stored.
 
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ const MAX_OPEN: u32 = 10;
 pub enum ChallengePurpose {
     /// Finish a sign-in whose password was right.
     SecondFactor,
-    /// Sign in with a passkey alone. Kept only once it was answered.
+    /// Sign in with a passkey alone. Stored only once it was answered.
     PasskeySignIn,
     /// Register a passkey.
     PasskeyRegistration,
@@ -134,7 +134,7 @@ pub fn end_all_of_user(connection: &Connection, user_id: Uuid) -> Result<(), Sto
     Ok(())
 }
 
-/// Keeps an answered challenge until it would have ended; false if it was answered before.
+/// Stores an answered challenge until it expires; false if it was answered before.
 pub fn spend(
     connection: &Connection,
     sha256: &[u8; 32],

@@ -1,4 +1,4 @@
-//! The `event_position` table: the newest audit entry that `on_event` was told of, in its only row.
+//! The `event_position` table: its only row has the newest audit entry that was sent to `on_event`.
 
 use crate::store::audit::{self, AuditEntry};
 use crate::store::engine::connection::Connection;
@@ -22,7 +22,7 @@ pub fn forget(connection: &Connection) -> Result<(), StoreError> {
     connection.run("DELETE FROM event_position", &[]).map(drop)
 }
 
-/// Returns entries after `position`, oldest first. Ids begin anew when all entries were deleted; then the position is
+/// Returns entries after `position`, oldest first. Ids start over after all entries were deleted; then the position is
 /// moved before the first entry.
 pub fn next(connection: &Connection, position: i64, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
     let after = if audit::newest_id(connection)? < position { 0 } else { position };

@@ -31,7 +31,7 @@ fn from_row(row: &Row<'_>) -> Result<Factor, StoreError> {
     })
 }
 
-/// An authenticator app, with what checks its codes.
+/// An authenticator app, with the data that checks its codes.
 #[derive(Clone, Debug)]
 pub struct TotpFactor {
     /// The factor's id.
@@ -44,7 +44,7 @@ pub struct TotpFactor {
     pub is_confirmed: bool,
 }
 
-/// A passkey, with what checks its answers.
+/// A passkey, with the data that checks its answers.
 #[derive(Clone, Debug)]
 pub struct PasskeyFactor {
     /// The factor's id.
@@ -137,7 +137,7 @@ fn passkey_from_row(row: &Row<'_>) -> Result<PasskeyFactor, StoreError> {
     Ok(PasskeyFactor { id: row.get(0)?, user_id: row.get(1)?, credential })
 }
 
-/// What a new factor is checked by.
+/// The data that a new factor is checked with.
 pub enum NewFactor<'a> {
     /// An authenticator app that isn't confirmed yet, and its encrypted secret.
     Totp(&'a str),
@@ -194,7 +194,7 @@ pub fn rename(connection: &Connection, user_id: Uuid, id: Uuid, name: &str) -> R
     Ok(connection.run(sql, bind![name, id, user_id])? == 1)
 }
 
-/// Removes a factor of this user and returns it. With the last factor go the recovery codes.
+/// Removes a factor of this user and returns it. Removing the last factor also removes the recovery codes.
 pub fn remove(connection: &Connection, user_id: Uuid, id: Uuid) -> Result<Option<Factor>, StoreError> {
     let Some(factor) = of_user(connection, user_id)?.into_iter().find(|factor| factor.id == id) else {
         return Ok(None);

@@ -1,5 +1,5 @@
-//! The `heartbeat` table. The health check writes it to learn that writing works; the sweep stores the last trusted
-//! time in it.
+//! The `heartbeat` table. The health check writes it to test that writing works; the sweep stores the last trusted time
+//! in it.
 
 use crate::domain::clock::Timestamp;
 use crate::store::engine::connection::Connection;

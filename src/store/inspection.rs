@@ -24,7 +24,7 @@ pub struct Inspection {
     _copy: Option<TemporaryDatabase>,
 }
 
-/// BackupHistory as recorded in the audit log.
+/// The backups, as recorded in the audit log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BackupHistory {
     /// The time of the last successful backup.
@@ -84,7 +84,7 @@ impl Inspection {
         Ok(faults)
     }
 
-    /// Compares the number of users with the one that is kept.
+    /// Compares the number of users with the stored count.
     pub fn count_error(&self) -> Result<Option<String>, StoreError> {
         let sql = "SELECT n, (SELECT count(*) FROM users) FROM user_count";
         let (counted, there): (i64, i64) = self.connection().one(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -1,5 +1,5 @@
 //! The database: [`Db`], the schema and every SQL statement. Its functions take a connection and plain values. They
-//! don't know HTTP, and they don't decide who may do what.
+//! know nothing about HTTP, and don't check permissions.
 
 pub mod api_key_uses;
 pub mod api_keys;

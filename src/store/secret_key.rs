@@ -14,7 +14,7 @@ use crate::store::engine::value::{Row, bind};
 /// A text that is encrypted under the secret key, and its owner.
 #[derive(Clone, Debug)]
 pub struct EncryptedText {
-    /// Of a store key the owner's id, of an authenticator app the factor's.
+    /// The owner's id for a store key, the factor's id for an authenticator app.
     pub id: Uuid,
     /// The owner's name.
     pub username: String,

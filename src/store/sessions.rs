@@ -116,7 +116,7 @@ pub fn rotate(connection: &Connection, session: &Session) -> Result<(), StoreErr
 }
 
 /// Replaces the id, times and address of a session whose owner proved again who they are. Tokens with the old id stop
-/// working, and those of sites too: the next visit gets another one without asking.
+/// working, including site tokens: the next visit to a site gets a new one without a sign-in.
 pub fn renew(connection: &Connection, old: Uuid, session: &Session) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE sessions SET uuid = ?2, refreshed_at = ?3, expires_at = ?4, generation = ?5, address = ?6, \
          authenticated_at = ?7, passkey_at = ?8 WHERE uuid = ?1";

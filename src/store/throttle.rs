@@ -9,8 +9,8 @@ use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::value::bind;
 
-/// The most counts. Beyond it the smallest are deleted first, then the oldest: failing under many names from many
-/// networks doesn't remove a count that makes someone wait.
+/// The most counts. Beyond it, the smallest are deleted first, then the oldest: an attacker with many names and
+/// networks can't remove a count that makes someone wait.
 const MAX_COUNTS: i64 = 50_000;
 /// The most networks per user. Beyond it the one seen longest ago is deleted.
 const MAX_NETWORKS: i64 = 20;

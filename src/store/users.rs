@@ -158,7 +158,7 @@ fn name_error(done: Result<usize, StoreError>) -> Result<(), StoreError> {
 }
 
 /// Sets the password's hash, and clears the duty to choose a new one. Ends the reset link, site tokens and open
-/// challenges, which somebody who knew the old password may hold.
+/// challenges, because somebody who knew the old password may have them.
 pub fn set_password(connection: &Connection, id: Uuid, hash: &PasswordHash, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE users SET password_hash = ?, updated_at = ?, must_change_password = 0 WHERE uuid = ?";
     connection.run(sql, bind![hash.expose(), now, id])?;

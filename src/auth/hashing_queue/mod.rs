@@ -1,6 +1,6 @@
-//! The queue for password hashing, which takes a core for a quarter of a second by design. It has a thread per core and
-//! bounds the queue. One client network may fill half of it, and a quarter is kept for known requesters, who wait
-//! for every second turn at most: a flood of sign-ins from many networks doesn't keep them out.
+//! The queue for password hashing, which by design takes a core for a quarter of a second. One thread per core takes
+//! jobs from a bounded queue. One client network can fill half of it. A quarter is reserved for known requesters, and
+//! at least every second job is one of theirs: a flood of sign-ins from many networks doesn't keep them out.
 //!
 //! The bound is a time: a job that would wait longer than [`MAX_WAIT`] is refused.
 //!
@@ -22,7 +22,7 @@ use crate::domain::client_network::client_network;
 
 /// The longest estimated wait of an accepted job.
 const MAX_WAIT: Duration = Duration::from_secs(7);
-/// The part of the queue that is kept for known requesters: one of this many.
+/// One in this many places of the queue is reserved for known requesters.
 const RESERVED_SHARE: usize = 4;
 /// The most jobs in the queue, however fast the machine is.
 const MAX_QUEUED: usize = 1024;
@@ -32,7 +32,7 @@ const MAX_QUEUED: usize = 1024;
 pub struct Requester {
     /// The client's address.
     pub address: IpAddr,
-    /// Whether the account is known from this address, or the client has proved to be a superuser.
+    /// Whether the account has signed in from this address before, or the client is a signed-in superuser.
     pub is_known: bool,
 }
 
@@ -82,7 +82,7 @@ struct Shared {
 
 struct Queue {
     known: VecDeque<Waiting>,
-    /// Those of others, and of known requesters when `known` is full.
+    /// The jobs of others, and of known requesters when `known` is full.
     others: VecDeque<Waiting>,
     /// Whether the next job is one of `known`, if both have some.
     known_is_next: bool,

@@ -31,7 +31,7 @@ pub enum HashError {
 pub enum PasswordCheck {
     /// The password is correct.
     Correct,
-    /// The password is correct, but its hash is weaker than the settings ask or in an old notation: hash it again.
+    /// The password is correct, but its hash is weaker than the settings require or in an old notation: hash it again.
     CorrectNeedsRehash,
     /// The password is wrong.
     Wrong,

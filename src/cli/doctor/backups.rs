@@ -12,7 +12,6 @@ const CHECK: &str = "backups";
 /// How late a backup can be without a warning.
 const LEEWAY: chrono::TimeDelta = chrono::TimeDelta::hours(1);
 
-/// Runs the check.
 pub(super) fn check(
     config: &Config,
     now: Timestamp,

@@ -99,7 +99,7 @@ fn check_integrity(config: &Config, inspection: &Inspection, report: &mut Report
     );
 }
 
-/// The number of users, for people.
+/// The number of users as a text.
 pub(super) fn users(inspection: &Inspection) -> String {
     inspection.user_count().map_or_else(|_| "some".to_owned(), |users| users.to_string())
 }
@@ -202,7 +202,7 @@ fn check_store_keys(
     report.warning(SECRET, found, remedy);
 }
 
-/// The owners of texts, but not too many.
+/// The names of the owners, at most [`MAX_NAMES`].
 fn some_owners(texts: &[&EncryptedText]) -> String {
     let mut names = owners(texts);
     if names.len() > MAX_NAMES {

@@ -19,7 +19,6 @@ const MIN_SPACE: u64 = 16 << 20;
 /// Below this, space is low.
 const LOW_SPACE: u64 = 256 << 20;
 
-/// Runs the checks.
 pub(super) fn check(config: &Config, report: &mut Report) {
     let dir = &config.data_dir;
     let listed = match fs::read_dir(dir) {
@@ -113,7 +112,7 @@ fn check_space(dir: &Path, report: &mut Report) {
     }
 }
 
-/// Copies that were kept on purpose, and temporary files of interrupted commands.
+/// Lists copies that were kept on purpose, and temporary files of interrupted commands.
 fn check_leftovers(dir: &Path, listed: &[PathBuf], report: &mut Report) {
     let named = |path: &PathBuf, test: &dyn Fn(&str) -> bool| {
         path.file_name().and_then(std::ffi::OsStr::to_str).is_some_and(test)

@@ -128,7 +128,6 @@ fn format_size(bytes: u64) -> String {
     format!("{}.{} {name}", tenths / 10, tenths % 10)
 }
 
-/// Formats an age.
 fn format_age(age: chrono::TimeDelta) -> String {
     match (age.num_days(), age.num_hours(), age.num_minutes()) {
         (0, 0, minutes) => format!("{minutes} minutes"),

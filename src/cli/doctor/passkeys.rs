@@ -8,7 +8,6 @@ use crate::store::inspection::Inspection;
 
 const CHECK: &str = "passkeys";
 
-/// Runs the check.
 pub(super) fn check(config: &Config, inspection: Option<&Inspection>, report: &mut Report) {
     let address = || config.bind.resolve().ok().and_then(|found| found.into_iter().next());
     let Some(url) = config.public_url.clone().or_else(|| address().map(local_url)) else { return };

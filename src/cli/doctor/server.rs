@@ -8,7 +8,6 @@ use crate::server::local_url;
 
 const CHECK: &str = "server";
 
-/// Runs the check.
 pub(super) fn check(config: &Config, server: &ServerLocation, report: &mut Report) {
     if let Some(found) = mismatch_warning(server) {
         report.warning(CHECK, found, "choose the data directory that you mean");

@@ -9,7 +9,6 @@ use crate::platform::inspect;
 
 const CHECK: &str = "settings";
 
-/// Runs the check.
 pub(super) fn check(config: &Config, report: &mut Report) {
     let local = match config.bind.resolve() {
         Ok(addresses) => addresses.iter().all(|address| address.ip().is_loopback()),

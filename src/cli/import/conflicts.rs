@@ -75,7 +75,6 @@ pub struct ImportedResetLink {
     pub user_id: Uuid,
     /// Its name.
     pub username: String,
-    /// The link.
     pub link: NewLink,
 }
 

@@ -24,7 +24,6 @@ use crate::http::sign_in::factor_owner::{
 use crate::http::sign_in::second_factor;
 use crate::store::{audit, factors, users};
 
-/// The routes of this file.
 pub fn routes() -> Vec<Route> {
     const FACTORS: &str = "/api/v1/users/{user_id}/factors";
     const FACTOR: &str = "/api/v1/users/{user_id}/factors/{factor_id}";

@@ -35,7 +35,7 @@ async fn check(request: Request<Anyone, NoInput>) -> Result<Response, ApiError> 
     let read: Result<(), StoreError> = request.app.db.read(heartbeat::read).await;
     let written: Result<(), StoreError> =
         request.app.db.write(move |connection| heartbeat::write(connection, now)).await;
-    // The write's error says more: a reader may still have all it needs, or stumble over what the writer understands.
+    // The write's error says more: a read may still succeed from the cache, or fail with a less specific error.
     let Err(error) = written.and(read) else {
         return Ok(Response::json(&HealthResponse { status: HealthStatus::Ok, chat: "ok", db: "ok" }));
     };
@@ -45,7 +45,7 @@ async fn check(request: Request<Anyone, NoInput>) -> Result<Response, ApiError> 
         StorageCondition::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
-    // `chat` has no part of its own here; clients of the original read it as "does the server work".
+    // usher has no chat; Langflow's clients read `chat` as "does the server work".
     let answer = HealthResponse { status: HealthStatus::Nok, chat: messages::CHECK_THE_LOG, db: message(condition) };
     Ok(Response::json(&answer).status(status))
 }

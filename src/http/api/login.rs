@@ -39,7 +39,7 @@ pub fn routes() -> Vec<Route> {
             .about(
                 "Starts a session with a user name and password, and sets the session's cookies. If the account has a second \
                  factor, a right password alone is a 401 with a `challenge` for `POST /api/v1/login/second-factor`. A password \
-                 followed by a code signs in at once: six digits directly behind it, or `-` and a recovery code.",
+                 followed by a code signs in at once: six digits directly after it, or `-` and a recovery code.",
             )
             .responds_with::<Token<'_>>(200)
             .responds_with::<SignInRefused<'_>>(401)

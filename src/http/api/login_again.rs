@@ -1,4 +1,4 @@
-//! Proving again, in a session, who you are.
+//! Signing in again within a session (reauthentication).
 
 use actix_web::web::Data;
 use serde_json::Value;
@@ -32,7 +32,6 @@ use crate::http::sign_in::second_factor::{self, UsedFactor};
 use crate::http::sign_in::session_tokens::{self, Token};
 use crate::store::{Connection, audit, challenges, factors, sessions, users};
 
-/// The routes of this file.
 pub fn routes() -> Vec<Route> {
     vec![
         Route::post("/api/v1/login/again", again)
@@ -49,9 +48,9 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// What proves who is calling: the password, a code, or a passkey's answer to a challenge.
+/// A proof of identity: the password, a code, or a passkey's answer to a challenge.
 #[derive(ToSchema)]
-#[schema(title = "ReauthenticationProof of the present user")]
+#[schema(title = "Proof of identity")]
 #[expect(dead_code, reason = "the fields describe the body; `ReauthenticationProof` is what is read from it")]
 struct ProofBody {
     password: Option<String>,
@@ -171,7 +170,7 @@ async fn is_right_password(
     Ok(Attempt::verify(attempt, verification).await? != PasswordCheck::Wrong)
 }
 
-/// A right factor, and the challenge that its passkey answered.
+/// A factor whose answer was right, and the challenge that its passkey answered.
 type Used = Option<(UsedFactor, Option<PasskeyChallenge>)>;
 
 fn check_passkey(
@@ -191,7 +190,7 @@ fn check_passkey(
     Ok((factor, Some(challenge)))
 }
 
-/// Uses up what proved who is calling, and names it.
+/// Uses up the proof of identity, and returns its name for the audit log.
 fn use_up(connection: &Connection, id: Uuid, used: Used, now: Timestamp) -> Result<&'static str, ApiError> {
     let Some((factor, challenge)) = used else { return Ok("password") };
     if let Some(challenge) = challenge

@@ -14,7 +14,6 @@ use crate::http::pipeline::route::Route;
 use crate::store::StoreError;
 use crate::store::database_counts;
 
-/// Its line in the route table.
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/metrics", metrics)

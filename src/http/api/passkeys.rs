@@ -31,7 +31,6 @@ use crate::store::audit;
 use crate::store::challenges::{self, Challenge, ChallengePurpose};
 use crate::store::factors::{self, NewFactor};
 
-/// The routes of this file.
 pub fn routes() -> Vec<Route> {
     vec![
         Route::post("/api/v1/users/{user_id}/factors/passkey/options", passkey_options)

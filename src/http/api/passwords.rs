@@ -87,7 +87,7 @@ async fn reset(request: Request<Recent<PasswordChanger>, (UserId, ResetPassword)
     Ok(Response::json(&UserRead::from(&changed.await?)))
 }
 
-/// Counts a wrong current password as what it is: an attempt at the account's password.
+/// Counts a wrong current password as an attempt at the account's password.
 async fn record_failure(
     request: &Request<Recent<PasswordChanger>, (UserId, ResetPassword)>,
     keys: AttemptKeys,

@@ -15,7 +15,6 @@ use crate::http::pipeline::route::Route;
 use crate::http::sign_in::factor_owner::{CurrentPassword, TAG, may_add_to, prove_owner};
 use crate::store::{audit, factors};
 
-/// The routes of this file.
 pub fn routes() -> Vec<Route> {
     vec![
         Route::post("/api/v1/users/{user_id}/factors/recovery-codes", make_recovery_codes)

@@ -39,7 +39,6 @@ use crate::store::{audit, reset_links, users};
 pub const VALID_FOR: TimeDelta = TimeDelta::hours(24);
 const TAG: &str = "Reset links";
 
-/// The lines of the route table.
 pub fn routes() -> Vec<Route> {
     vec![
         Route::post("/api/v1/users/{user_id}/reset-link", make)
@@ -158,7 +157,8 @@ async fn set(request: Request<Anyone, NewPassword>) -> Result<Response, ApiError
     Err(offer.map_or(ApiError::InvalidResetToken, |offer| ApiError::SecondFactorRequired(Box::new(offer))))
 }
 
-/// Refuses the present password. The answer tells whether it is the present one, so that it counts as an attempt.
+/// Refuses the current password. The response reveals whether a password is the current one, so each try counts as an
+/// attempt.
 async fn refuse_same(
     app: &Data<App>,
     client: &Client,
@@ -168,11 +168,11 @@ async fn refuse_same(
 ) -> Result<(), ApiError> {
     let attempt = Attempt::begin(app, user.username.as_str(), client.address).await;
     let (keys, id) = (attempt.as_ref().and_then(Attempt::keys), user.id);
-    let present = app.db.read(move |connection| {
+    let current = app.db.read(move |connection| {
         keys.map_or(Ok(false), |keys| keys.check(connection, Some(id), now))?;
         Ok::<_, ApiError>(users::password_hash(connection, id)?)
     });
-    let verification = app.hasher.verify(password, present.await?, client.address);
+    let verification = app.hasher.verify(password, current.await?, client.address);
     let check = Attempt::verify(attempt.as_ref(), verification).await?;
     if let Some(keys) = keys {
         app.db.write(move |connection| keys.failed(connection, Some(id), now)).await?;

@@ -33,7 +33,6 @@ use crate::store::{Connection, audit, factors, users};
 
 const TAG: &str = "Login";
 
-/// The routes of this file.
 pub fn routes() -> Vec<Route> {
     vec![
         Route::post("/api/v1/login/second-factor", finish)
@@ -74,7 +73,6 @@ struct ChallengeAnswerBody {
     credential: Option<Value>,
 }
 
-/// A challenge and its answer.
 pub struct ChallengeAnswer {
     challenge: Secret,
     answer: Answer,

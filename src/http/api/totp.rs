@@ -33,7 +33,6 @@ use crate::store::factors::{self, NewFactor};
 /// The issuer that authenticator apps show.
 const ISSUER: &str = "usher";
 
-/// The routes of this file.
 pub fn routes() -> Vec<Route> {
     vec![
         Route::post("/api/v1/users/{user_id}/factors/totp", add_totp)
@@ -65,7 +64,7 @@ async fn add_totp(
     let encrypted = app.fernet.encrypt(secret.to_base32().expose(), now)?;
     let (id, name) = (Uuid::new_v4(), FactorKind::Totp.name_or_default(input.name));
     let added = caller.write(&app, move |connection| {
-        // One that was begun and never confirmed is of no use any more.
+        // An app that was added before but never confirmed is useless now.
         factors::remove_unconfirmed(connection, user_id)?;
         refuse_too_many(connection, user_id)?;
         Ok(factors::insert(connection, user_id, id, &name, &NewFactor::Totp(&encrypted), now)?)

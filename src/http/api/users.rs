@@ -36,7 +36,7 @@ const ALL: &str = "/api/v1/users/";
 const WHOAMI: &str = "/api/v1/users/whoami";
 const ONE: &str = "/api/v1/users/{user_id}";
 const TAG: &str = "Users";
-/// One network can have this part of `signup_max_waiting`: a quarter.
+/// One network can use one in this many places of `signup_max_waiting`.
 const NETWORK_SHARE: u32 = 4;
 
 pub fn routes() -> Vec<Route> {
@@ -163,7 +163,7 @@ async fn read(request: Request<Deferred<SignedIn>, (UserId, UserInclude)>) -> Re
     Ok(tagged(&found.await?, must_change_password))
 }
 
-/// What a change reads.
+/// The input of [`change`].
 type Change = ((UserId, CheckedUserPatch), IfMatch);
 
 async fn change(request: Request<Deferred<Recent<SignedIn>>, Change>) -> Result<Response, ApiError> {

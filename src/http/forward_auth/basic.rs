@@ -1,5 +1,5 @@
 //! `Basic` credentials for sites whose rule accepts them: a user name with one of that user's API keys as the password.
-//! They are for apps and scripts that know nothing else.
+//! For apps and scripts that support nothing else.
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use actix_web::web::Data;

@@ -31,7 +31,6 @@ const METHOD: &str = "x-forwarded-method";
 /// The request that a proxy asks about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardedRequest {
-    /// The site that it is for.
     pub site: Site,
     /// Whether a browser navigates to a page, as opposed to a program or a part of a page.
     pub is_navigation: bool,

@@ -11,7 +11,6 @@ const MAX_BYTES: usize = 8000;
 /// An address of a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnUrl {
-    /// The site.
     pub site: Site,
     /// The whole address, as browsers write it.
     pub url: String,

@@ -1,5 +1,5 @@
 //! The cookies that a site behind the proxy gets: the request's without usher's. Proxies can't parse cookies reliably,
-//! so usher tells them what remains.
+//! so usher returns the cookies that remain.
 
 use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue};
 use memchr::memmem;

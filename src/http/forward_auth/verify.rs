@@ -41,12 +41,12 @@ const REMOTE_USER_ID: HeaderName = HeaderName::from_static("remote-user-id");
 const REMOTE_GROUPS: HeaderName = HeaderName::from_static("remote-groups");
 /// Characters that those headers contain unescaped: none that a site could take for a separator or an escape.
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
-/// The age at which a browser is redirected to get a new token, without its user noticing.
+/// The age at which a browser is redirected to get a new token. Its user doesn't notice.
 const RENEW_AFTER: TimeDelta = TimeDelta::days(1);
 
 /// Asks for a user name and an API key.
 const BASIC: &str = "Basic realm=\"usher\", charset=\"UTF-8\"";
-/// What browsers send and simple programs don't.
+/// Headers that browsers send and simple programs don't.
 const BROWSER_HEADERS: [&str; 3] = ["sec-fetch-mode", "x-requested-with", "cookie"];
 
 pub fn routes() -> Vec<Route> {
@@ -74,9 +74,9 @@ struct VerifyRequest {
     tokens: Vec<[u8; 32]>,
     key: Option<String>,
     basic: Option<BasicCredentials>,
-    /// What the site gets of the cookies.
+    /// The `Cookie` header for the site.
     cookies: Option<HeaderValue>,
-    /// What the site gets as `Authorization`, by whether its rule accepts `Basic` credentials.
+    /// The `Authorization` header for the site: if its rule doesn't accept `Basic` credentials, and if it does.
     authorization: [Option<HeaderValue>; 2],
     /// Whether it comes from a program that a challenge for `Basic` credentials is for. A browser would show a dialog.
     is_program: bool,
@@ -158,7 +158,7 @@ async fn verify(request: Request<Anyone, VerifyRequest>) -> Result<Response, Api
         return Ok(deny(&app, &original, &user));
     }
     let is_old = since.is_some_and(|since| now - since >= renew_after(&app.config));
-    // Only who can be sent back to the same place is sent away.
+    // Only a request that the browser can repeat is redirected.
     if is_old && original.is_navigation && original.is_safe {
         return Ok(redirect_to_sign_in(&app, &original, messages::SIGN_IN_TO_ENTER, false));
     }
@@ -232,7 +232,7 @@ fn allow(user: &User, cookies: Option<HeaderValue>, authorization: Option<Header
     response
 }
 
-/// A browser is led to where one signs in and from there back; a program is told that it must be known.
+/// Redirects a browser to the sign-in page, which sends it back. A program gets a 401.
 fn redirect_to_sign_in(app: &App, original: &ForwardedRequest, why: &'static str, offers_basic: bool) -> Response {
     let unknown = Response::json(&Detail { detail: why })
         .status(StatusCode::UNAUTHORIZED)

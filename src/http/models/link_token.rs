@@ -1,4 +1,4 @@
-//! What routes read that are used by a link.
+//! The input of routes that a link leads to.
 
 use utoipa::ToSchema;
 

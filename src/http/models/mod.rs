@@ -1,4 +1,4 @@
-//! The JSON that clients send and receive. Field names, order and forms are the original's.
+//! The JSON that clients send and receive. The names, order and formats of fields are Langflow's.
 
 mod activity;
 pub mod factors;

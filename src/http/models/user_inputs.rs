@@ -1,4 +1,4 @@
-//! What the routes of user accounts read: the fields, their checks, and their description.
+//! The input of the routes of user accounts: the fields, their checks, and their description.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;

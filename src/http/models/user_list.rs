@@ -1,4 +1,4 @@
-//! What the list of users reads: the page, the order and the filters.
+//! The query of the list of users: the page, the order and the filters.
 
 use std::str::FromStr;
 
@@ -163,7 +163,7 @@ impl UserListQuery {
         let search = errors.collect(Location::Query("search"), search_text(source.query.get("search")));
         let username = errors.collect(Location::Query("username"), search_text(source.query.get("username")));
         if source.query.get("role_name").is_some() {
-            // A list that ignores a filter of Langflow's would be taken for the filtered one.
+            // A client would take a list that ignores one of Langflow's filters for the filtered list.
             errors.collect::<()>(Location::Query("role_name"), Err(FieldError::value(field::NO_ROLES)));
         }
         let sort = errors.collect(Location::Query("sort"), choice_parameter(source, "sort"));

@@ -1,6 +1,6 @@
 //! The log of denied requests (OWASP ASVS 5, 16.3.2 and 16.3.3). A denial of an authenticated user goes into the audit
-//! log, any other only into the log, because anybody can cause any number of those. At most one per minute is kept for
-//! each user and each network.
+//! log. Any other denial goes only into the server's log, because anybody can cause any number of them. At most one per
+//! minute is kept for each user and each network.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -93,7 +93,7 @@ pub fn remembered_caller(request: &HttpRequest) -> Option<KnownCaller> {
 }
 
 impl DeniedLog {
-    /// Logs that `method path` was denied, if the error may be an attempt to get at something.
+    /// Logs that `method path` was denied, if the error can mean an attack.
     pub async fn record_request(
         &self,
         db: &Db,

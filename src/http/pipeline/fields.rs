@@ -122,7 +122,7 @@ pub fn text(value: &Value, max: usize) -> Result<String, FieldError> {
     if text.contains('\0') { Err(FieldError::value(field::NUL)) } else { Ok(text.to_owned()) }
 }
 
-/// Reads what the user calls a thing of theirs, such as an API key. Other people read it in lists and in the audit log.
+/// Reads a name that a user gives to something, such as an API key. Other people read it in lists and in the audit log.
 pub fn name(value: &Value, max: usize) -> Result<String, FieldError> {
     let name = text(value, max)?;
     if has_controls(&name) { Err(FieldError::value(field::CONTROLS)) } else { Ok(name) }

@@ -15,7 +15,6 @@ const BLOCK: usize = 64 << 10;
 /// How many blocks are read ahead of the client.
 const BLOCKS_AHEAD: usize = 4;
 
-/// The body.
 pub struct FileBody {
     length: u64,
     blocks: Receiver<io::Result<Bytes>>,

@@ -1,4 +1,4 @@
-//! What differs between the generations of Langflow's clients, as a table with a column for each. The setting
+//! The differences between the generations of Langflow's clients, as a table with a column for each. The setting
 //! `langflow_api` selects the column. Nothing else in usher depends on the generation.
 
 use actix_web::http::StatusCode;

@@ -31,7 +31,7 @@ impl Input for IfMatch {
     const BODY: BodyKind = BodyKind::None;
 
     fn read(source: &InputSource<'_>, _: &mut FieldErrors) -> Option<Self> {
-        // Tags hold times, and so no commas. One that cannot be read fits nothing.
+        // Tags hold times, and so no commas. A tag that can't be read matches nothing.
         let sent = source.request.headers().get_all(header::IF_MATCH);
         let tags: Vec<String> = sent
             .flat_map(|value| value.to_str().unwrap_or_default().split(','))

@@ -39,9 +39,7 @@ pub struct InputSource<'a> {
     pub request: &'a HttpRequest,
     /// The route's path, with parameters in braces.
     pub route: &'static str,
-    /// The query.
     pub query: &'a FormPairs<'a>,
-    /// The body.
     pub body: &'a Body,
     /// The client that sent it.
     pub client: &'a Client,
@@ -117,7 +115,6 @@ impl<C: Authenticate, I: Input> Request<C, I> {
     }
 }
 
-/// No input.
 pub struct NoInput;
 
 impl Input for NoInput {

@@ -21,8 +21,8 @@ use crate::http::pipeline::request_id;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// Headers of every response (OWASP ASVS 5, 3.4): no sniffing, framing, referrer or caching. A response shown as a page
-/// can load nothing.
+/// Headers of every response (OWASP ASVS 5, 3.4): no sniffing, framing, referrer or caching. A response that a browser
+/// shows as a page can load nothing.
 const ALWAYS: [(HeaderName, HeaderValue); 6] = [
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff")),
@@ -36,7 +36,6 @@ const ALWAYS: [(HeaderName, HeaderValue); 6] = [
     ),
 ];
 
-/// The body of a response.
 enum ResponseBody {
     Bytes(Bytes),
     File(FileBody),
@@ -98,7 +97,6 @@ impl Response {
         Ok(Self { status: StatusCode::OK, body, content_type, headers: Vec::new(), replaced: Vec::new() })
     }
 
-    /// Sets the status.
     pub fn status(self, status: StatusCode) -> Self {
         Self { status, ..self }
     }

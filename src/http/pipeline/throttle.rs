@@ -18,7 +18,7 @@ use crate::store::{Connection, StoreError, throttle};
 
 /// How long an attempt waits for others at the same account from the same network.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(7);
-/// The password checks of one account from one network that run at once; further ones wait. Less than may fail without
+/// The password checks of one account from one network that run at once; further ones wait. Fewer than can fail without
 /// a delay, so that none is rejected because of the others.
 const MAX_PARALLEL: u32 = 5;
 /// The most attempts from one network that wait.
@@ -51,7 +51,7 @@ impl Throttle {
         self.in_flight.attempts.lock().len()
     }
 
-    /// Counts an attempt as in flight, however many others are.
+    /// Counts an attempt as in flight, without a limit.
     pub fn start<const N: usize>(&self, rules: [ThrottleRule; N], name: &str, address: IpAddr) -> InFlightGuard<N> {
         let keys = rules.map(|rule| (rule, self.keys.key(rule, name, address)));
         InFlightGuard::new(&self.in_flight, &mut self.in_flight.attempts.lock(), keys)
@@ -130,7 +130,7 @@ pub struct AttemptCounter {
 }
 
 impl AttemptCounter {
-    /// Returns after how many seconds the attempt may be made, as if the others in flight fail.
+    /// Returns how many seconds the attempt must wait. The others in flight count as failures.
     pub fn retry_after(&self, connection: &Connection, now: Timestamp) -> Result<Option<u64>, StoreError> {
         Ok(retry_after(self.rule, throttle::count(connection, &self.key)?, self.others, now))
     }

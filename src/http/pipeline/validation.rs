@@ -27,7 +27,7 @@ impl FieldError {
 }
 
 /// Why usher's own rules refuse a name or password: one sentence. Langflow's clients expect one, and not a list as for
-/// other fields, so it is a 400 that the handler sends when it has checked permissions.
+/// other fields, so the handler sends it as a 400 after it has checked permissions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected(pub String);
 

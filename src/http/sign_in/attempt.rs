@@ -73,7 +73,8 @@ pub struct AttemptKeys {
 
 impl AttemptKeys {
     /// Rejects an attempt that comes too soon. On a network that the user has signed in from before, the account's own
-    /// count doesn't apply, so attackers elsewhere can't lock the user out. Returns whether the network is such a one.
+    /// count doesn't apply, so attackers elsewhere can't lock the user out. Returns whether the network is known in
+    /// this way.
     pub fn check(&self, connection: &Connection, user: Option<Uuid>, now: Timestamp) -> Result<bool, ApiError> {
         let is_known = match user {
             Some(user) => throttle::is_known_network(connection, user, &self.network.key)?,
@@ -86,7 +87,7 @@ impl AttemptKeys {
     }
 
     /// Rejects an attempt if others, perhaps on other servers, have failed since [`Self::check`] and left none for this
-    /// one. For the transaction that the outcome is written in: a client learns only outcomes that the limits allow.
+    /// one. Call it in the transaction that writes the outcome: a client learns only outcomes that the limits allow.
     pub fn confirm(&self, connection: &Connection, user: Option<Uuid>, now: Timestamp) -> Result<(), ApiError> {
         let Self { pair, account, network } = *self;
         Self { pair: pair.alone(), account: account.alone(), network: network.alone() }
@@ -132,7 +133,6 @@ pub async fn count_wrong_key(app: &App, address: IpAddr, now: Timestamp) -> Resu
     Ok(app.db.write(move |connection| counter.record_failure(connection, now)).await?)
 }
 
-/// A sign-up.
 pub struct SignUp(InFlightGuard<1>);
 
 impl SignUp {

@@ -30,7 +30,7 @@ pub const CHALLENGE_LIFETIME: TimeDelta = TimeDelta::minutes(5);
 /// How many wrong answers end a challenge.
 pub const MAX_TRIES: u32 = 5;
 
-/// What a client proved before it is asked for a second factor.
+/// The proof that comes before the second factor.
 pub enum FirstProof {
     /// The password, whose hash this is.
     Password(PasswordHash),
@@ -38,8 +38,7 @@ pub enum FirstProof {
     ResetLink(PendingPassword),
 }
 
-/// Opens a challenge for a user. The right answer signs in. `None` if the password that was proved isn't the present
-/// one any more.
+/// Opens a challenge for a user. The right answer signs in. `None` if the password's hash was replaced meanwhile.
 ///
 /// # Errors
 /// When the database can't be written.

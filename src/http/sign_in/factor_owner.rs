@@ -32,8 +32,8 @@ pub const TAG: &str = "Second factors";
 /// How long the use of a passkey stands in for the current password.
 const PASSKEY_COUNTS_FOR: TimeDelta = TimeDelta::minutes(10);
 
-/// What proves that the person at the keyboard is the account's owner: the current password, unless a passkey was used
-/// within the last ten minutes.
+/// The proof that the account's owner is at the keyboard: the current password, unless a passkey was used within the
+/// last ten minutes.
 #[derive(ToSchema)]
 #[schema(title = "Current password")]
 pub struct CurrentPassword {
@@ -92,8 +92,8 @@ pub async fn prove_owner<I>(
     if used_passkey.await? { Ok(()) } else { Err(ApiError::CurrentPasswordNeeded) }
 }
 
-/// Refuses a new password from a session of an account with a second factor, unless a passkey was used lately. The
-/// thief of a session could otherwise set a password, and remove the factor with it.
+/// Refuses a new password from a session of an account with a second factor, unless a passkey was used recently. The
+/// thief of a session could otherwise set a password, and use it to remove the factor.
 ///
 /// # Errors
 /// [`ApiError::CurrentPasswordNeeded`], if the account has a factor and used no passkey within the last ten minutes.
@@ -161,12 +161,11 @@ pub async fn check_password<I>(
     Err(ApiError::WrongCurrentPassword)
 }
 
-/// Refuses a further factor if the account has as many as it can have.
+/// Refuses another factor if the account has [`MAX_FACTORS`].
 pub fn refuse_too_many(connection: &Connection, user_id: Uuid) -> Result<(), ApiError> {
     if factors::of_user(connection, user_id)?.len() < MAX_FACTORS { Ok(()) } else { Err(ApiError::TooManyFactors) }
 }
 
-/// Returns a factor of a user.
 pub fn find_factor(connection: &Connection, user_id: Uuid, id: Uuid) -> Result<Factor, ApiError> {
     let found = factors::of_user(connection, user_id)?.into_iter().find(|factor| factor.id == id);
     found.ok_or(ApiError::FactorNotFound)

@@ -1,5 +1,5 @@
-//! Challenges for a passkey alone. Anybody can ask for one, so it isn't kept: its encrypted state goes to the client
-//! and comes back with the answer. An answered one is kept until it would have ended, so that it works once.
+//! Challenges for a passkey alone. Anybody can ask for one, so it isn't stored: its encrypted state goes to the client
+//! and comes back with the answer. An answered challenge is stored until it expires, so that it works only once.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,8 +32,8 @@ pub struct PasskeyChallenge {
     pub state: String,
 }
 
-/// Makes a challenge for any passkey that the browser has for this site. Returns its token, and what the browser's
-/// script
+/// Makes a challenge for any passkey that the browser has for this site. Returns its token, and the options for the
+/// browser's script.
 ///
 /// # Errors
 /// When passkeys can't be used at this server's address.

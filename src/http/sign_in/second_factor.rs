@@ -1,4 +1,4 @@
-//! The second factors of an account: codes typed behind the password or alone, and what an accepted factor changes.
+//! Checking second factors: codes, alone or after the password, and using them up.
 
 use uuid::Uuid;
 
@@ -29,7 +29,6 @@ pub enum UsedFactor {
     },
     /// A recovery code, by its hash.
     Recovery([u8; 32]),
-    /// A passkey.
     Passkey {
         /// The factor's id.
         id: Uuid,
@@ -60,11 +59,11 @@ impl UsedFactor {
     }
 }
 
-/// What was typed into a password field: a password, and perhaps a code behind it.
+/// The content of a password field: a password, and perhaps a code after it.
 pub struct TypedPassword {
     /// The part that is hashed.
     pub password: Secret,
-    /// The right code behind it.
+    /// The right code after it.
     pub factor: Option<UsedFactor>,
 }
 
@@ -75,8 +74,8 @@ impl TypedPassword {
     }
 }
 
-/// Takes a password field apart. A code counts only if it is a right one of this account, so a password that merely
-/// ends in six digits is hashed whole.
+/// Splits a password field. A code counts only if it is right for this account, so a password that merely ends in six
+/// digits is hashed whole.
 pub fn read_typed_password(
     connection: &Connection,
     app: &App,
@@ -172,7 +171,7 @@ pub fn totp_secret(app: &App, factor: &TotpFactor) -> Option<TotpSecret> {
     app.fernet.decrypt(&factor.encrypted_secret).and_then(|text| TotpSecret::from_base32(&text))
 }
 
-/// Refuses what has to do with second factors if the settings don't offer them.
+/// Refuses requests about second factors if they are off in the settings.
 ///
 /// # Errors
 /// [`ApiError::NotFound`], as if the route didn't exist.

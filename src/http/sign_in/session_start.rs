@@ -23,7 +23,7 @@ use crate::store::{Connection, audit, challenges, factors, reset_links, sessions
 pub struct Proof {
     /// The hash that the password was verified against.
     pub verified: Option<PasswordHash>,
-    /// The same password hashed with the present settings, if its hash was weaker.
+    /// The same password hashed with the current settings, if its hash was weaker.
     pub renewed: Option<PasswordHash>,
     /// The second factor, or the passkey alone.
     pub factor: Option<UsedFactor>,
@@ -37,7 +37,7 @@ pub struct Proof {
 
 /// Why no session was started.
 pub enum NotStarted {
-    /// Another hash took the place of the one that was verified.
+    /// The password's hash was replaced after it was verified.
     PasswordChanged,
     /// The code, the passkey's answer or the challenge was used meanwhile.
     FactorUsed,
@@ -89,7 +89,7 @@ impl SessionStart {
         Self { session, actor: client.actor_for(user), keys, asks_factor: app.config.second_factor.is_on(), now }
     }
 
-    /// Starts the session. Everything that was proved is checked again here, inside of a transaction, and used up.
+    /// Starts the session. Checks everything that was proved again, inside of a transaction, and uses it up.
     ///
     /// # Errors
     /// When the account was deleted or deactivated meanwhile, or the database can't be written.

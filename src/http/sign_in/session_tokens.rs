@@ -1,4 +1,4 @@
-//! Sessions as tokens and cookies, and back.
+//! Conversion of sessions to tokens and cookies, and back.
 
 use actix_web::http::header::HeaderMap;
 use chrono::TimeDelta;
@@ -123,7 +123,6 @@ pub fn check_refresh(app: &App, token: &str, now: Timestamp) -> Result<(Uuid, i6
 pub struct RequestTokens {
     access: Vec<String>,
     refresh: Vec<String>,
-    /// Whether it has the console's cookie.
     pub has_console_cookie: bool,
     /// The SHA-256 of each site token.
     pub site_tokens: Vec<[u8; 32]>,

@@ -28,8 +28,8 @@ const CHECK_STEPS: i32 = 100_000;
 /// The name of the uncompressed copy, before its random part.
 pub(crate) const COPY_NAME: &str = "copy";
 
-/// Copies the database at `database` as it is at this moment, checks and compresses the copy, writes it to `output`,
-/// and returns its size in bytes. A server may be writing the database, and it may have an older schema. Errors name
+/// Copies the current state of the database at `database`, checks and compresses the copy, writes it to `output`, and
+/// returns its size in bytes. A server may be writing the database, and it may have an older schema. Errors name
 /// `target`; `scratch` is a directory for the uncompressed copy.
 pub fn make(
     database: &Path,

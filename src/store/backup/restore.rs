@@ -1,4 +1,4 @@
-//! Replaces the database by a backup. The backup is checked and migrated first, and the replaced database is kept.
+//! Replaces the database with a backup. The backup is checked and migrated first, and the replaced database is kept.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -26,7 +26,7 @@ use crate::store::{audit, invitations, reserved_names, reset_links, sessions};
 /// Bytes between two progress reports.
 const CHUNK: usize = 1 << 20;
 
-/// A checked backup of the present schema, in the data directory.
+/// A checked backup with the current schema, in the data directory.
 pub struct PreparedBackup {
     unpacked: TemporaryDatabase,
     connection: Connection,
@@ -41,7 +41,7 @@ pub struct PreparedBackup {
 pub struct RestoreOutcome {
     /// The path of the database that was replaced.
     pub kept: Option<PathBuf>,
-    /// What became of the API keys.
+    /// What happened to the API keys.
     pub keys: KeyRevocation,
 }
 
@@ -129,8 +129,8 @@ fn renamed(error: OpenError, backup: &Path) -> BackupError {
     }
 }
 
-/// Gives the replaced database a second name. Its log is checkpointed or, if that fails or it is another database's,
-/// kept beside it.
+/// Gives the replaced database a second name. Checkpoints its log; if that fails, or the log belongs to another
+/// database, keeps the log beside it.
 fn keep(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let kept = with_suffix(path, &format!(".before-restore-{}", now.format("%Y%m%dT%H%M%S%6f")));
     let is_folded = file::check_header(path).is_ok()

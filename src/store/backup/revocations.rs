@@ -1,4 +1,4 @@
-//! What was revoked since a backup was made stays revoked after its restore.
+//! Keeps everything revoked after a restore that was revoked since the backup.
 
 use std::path::Path;
 

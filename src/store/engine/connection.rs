@@ -1,6 +1,6 @@
-//! The connection that the tables' queries use, with one of two engines behind it.
+//! The connection that the tables' queries use, to SQLite or PostgreSQL.
 //!
-//! Statements are written once, with parameters `?` or `?1`. Where the engines need another word, [`Dialect`] has it.
+//! Statements are written once, with parameters `?` or `?1`. [`Dialect`] has the parts that differ between the engines.
 
 use rusqlite::params_from_iter;
 
@@ -25,7 +25,7 @@ const RECOUNT: &str = "ALTER TABLE users ENABLE TRIGGER users_counted;
             count(*) FILTER (WHERE is_active = 1), count(*) FILTER (WHERE is_superuser = 1)
         FROM users)";
 
-/// The words that differ between the engines.
+/// The SQL that differs between the engines.
 #[derive(Debug)]
 pub struct Dialect {
     /// The function that finds a text in another.
@@ -55,7 +55,7 @@ impl Dialect {
 }
 
 impl Connection {
-    /// Returns the engine's words.
+    /// Returns the engine's SQL.
     pub fn dialect(&self) -> &'static Dialect {
         match &self.0 {
             Sqlite(_) => &SQLITE,
@@ -213,7 +213,7 @@ impl Connection {
         }
     }
 
-    /// Ends what [`Connection::begin_bulk`] began.
+    /// Ends the phase that [`Connection::begin_bulk`] began.
     pub fn end_bulk(&self) -> Result<(), StoreError> {
         match &self.0 {
             Sqlite(_) => Ok(()),

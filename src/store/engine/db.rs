@@ -1,5 +1,5 @@
 //! The open database. [`Db::read`] and [`Db::write`] run a synchronous closure over a pooled connection on one of the
-//! store's own threads, so that no server worker waits for the disk.
+//! store's own threads, so that the server's workers never wait for the disk.
 //!
 //! A few dedicated threads are faster than `web::block`: a call costs one queue and one wake-up, and connections keep
 //! their prepared statements. The queues are bounded, so overload is refused instead of queued.

@@ -16,7 +16,7 @@ pub enum Cause {
     Postgres(Arc<tokio_postgres::Error>),
 }
 
-/// PostgreSQL's own sentence; the driver's only names the kind of error.
+/// PostgreSQL's own message; the driver's names only the kind of error.
 fn message(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(
         || match std::error::Error::source(error) {
@@ -63,7 +63,7 @@ pub enum StoreError {
     /// A connection pool couldn't open its connections.
     #[error("the connections to the database couldn't be opened")]
     Pool(#[source] Arc<r2d2::Error>),
-    /// PostgreSQL didn't answer in time. Whether it did what it was told isn't known.
+    /// PostgreSQL didn't answer in time. It may or may not have run the statement.
     #[error("PostgreSQL didn't answer in time")]
     NoAnswer,
     /// PostgreSQL committed, but warned that a standby may lack it.

@@ -1,4 +1,4 @@
-//! Connection pools for both engines, and the connection that a thread of the store holds.
+//! Connection pools for both engines, and the connections that the store's threads hold.
 
 use std::sync::Arc;
 use std::time::Duration;

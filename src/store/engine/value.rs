@@ -15,15 +15,11 @@ use crate::store::engine::sqlite::time;
 /// A value that is bound to a parameter.
 #[derive(Clone, Copy, Debug)]
 pub enum Value<'a> {
-    /// NULL.
     Null,
     /// A boolean, stored as 0 or 1.
     Bool(bool),
-    /// An integer.
     Integer(i64),
-    /// A text.
     Text(&'a str),
-    /// Bytes.
     Bytes(&'a [u8]),
     /// A UUID. SQLite stores it as 16 bytes.
     Id(Uuid),

@@ -1,4 +1,4 @@
-//! Why a move fails, and how it tells of its progress.
+//! The errors of a move, and its progress reports.
 
 use std::io;
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ pub enum MoveError {
     /// The move was cancelled.
     #[error("interrupted; nothing was moved")]
     Stopped,
-    /// The answer to the commit is missing.
+    /// There was no answer to the commit.
     #[error("{}; whether the target has the data isn't known: if its table `users` exists, it has all of it", .0.described())]
     Uncertain(StoreError),
     /// An engine failed.

@@ -30,7 +30,7 @@ use tables::MovedTable;
 
 /// The rows that are written with one statement.
 const BATCH: usize = 1000;
-/// The invalid values that are looked for.
+/// The most invalid values that are reported.
 const MAX_FAULTS: usize = 1000;
 /// Other programs of usher that are connected to the database, and from where.
 const OTHER_SERVERS: &str = "SELECT string_agg(DISTINCT coalesce(host(client_addr), 'this machine'), ', ') \
@@ -48,7 +48,7 @@ pub fn to_postgres(
 ) -> Result<Vec<TableChecksum>, MoveError> {
     let source = open_file(path)?;
     let target = server.connect_for_bulk()?;
-    // The tables are created in the same transaction. If it fails, none is there.
+    // The tables are created in the same transaction. If it fails, none of them exists.
     postgres_schema::begin(&target, true)?;
     target.batch("SELECT id FROM writer FOR UPDATE")?;
     let tables = tables::tables(&target)?;
@@ -73,7 +73,7 @@ pub fn to_postgres(
         if error.loses_connection() { MoveError::Uncertain(error) } else { MoveError::Store(error) }
     })?;
     for MovedTable { name, .. } in &tables {
-        // Without statistics the first queries would be slow. PostgreSQL collects them later by itself.
+        // Without statistics the first queries would be slow. PostgreSQL collects them later on its own.
         if let Err(error) = target.batch(&format!("ANALYZE {name}")) {
             log::warn!("PostgreSQL couldn't analyze `{name}`: {}", error.described());
         }
@@ -125,7 +125,7 @@ pub fn to_file(
     Ok(sums)
 }
 
-/// Returns from where other programs of usher are connected. One that has just ended gets a moment.
+/// Returns the addresses of other usher processes that are connected. Waits a moment for one that is just ending.
 fn other_servers(connection: &Connection) -> Result<Option<String>, StoreError> {
     let mut tries = 20;
     loop {
@@ -140,7 +140,7 @@ fn other_servers(connection: &Connection) -> Result<Option<String>, StoreError> 
     }
 }
 
-/// Opens a file of the present version, and locks it for other programs that write.
+/// Opens a file of the current version, and locks it against other writers.
 fn open_file(path: &Path) -> Result<Connection, MoveError> {
     if !file::check_header(path)? {
         return Err(OpenError::Missing(path.to_owned()).into());

@@ -1,4 +1,4 @@
-//! Rows on their way from one engine to the other, and their checksums.
+//! Rows that are copied from one engine to the other, and their checksums.
 
 use std::fmt::Write as _;
 
@@ -112,8 +112,8 @@ pub struct TableChecksum {
     pub sha256: [u8; 32],
 }
 
-/// Calls `work` with each row of a table. It gets what is wrong with the row's first invalid value instead, with the
-/// row's key and the column.
+/// Calls `work` with each row of a table. For a row with an invalid value, `work` gets an error that names the row's
+/// key and the column.
 pub fn each(
     connection: &Connection,
     table: &MovedTable,

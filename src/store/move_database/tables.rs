@@ -39,7 +39,7 @@ pub struct MovedTable {
     pub columns: Vec<MovedColumn>,
     /// The indexes of the columns of its primary key.
     pub key: Vec<usize>,
-    /// The column whose values a sequence makes.
+    /// The column that gets its values from a sequence.
     pub sequence: Option<String>,
 }
 
@@ -50,7 +50,7 @@ const COLUMNS: &str = "SELECT t.relname::text, a.attname::text, format_type(a.at
      JOIN pg_index i ON i.indrelid = t.oid AND i.indisprimary \
      WHERE t.relnamespace = current_schema()::text::regnamespace AND t.relkind = 'r' \
      AND t.relname NOT IN ('schema_version', 'writer') ORDER BY t.relname, a.attnum";
-/// Which table refers to which.
+/// The foreign keys between tables.
 const REFERENCES: &str = "SELECT t.relname::text, o.relname::text FROM pg_constraint c \
      JOIN pg_class t ON t.oid = c.conrelid JOIN pg_class o ON o.oid = c.confrelid \
      WHERE c.contype = 'f' AND c.connamespace = current_schema()::text::regnamespace AND c.conrelid <> c.confrelid";

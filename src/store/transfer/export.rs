@@ -11,9 +11,9 @@ use crate::store::{api_keys, factors, users};
 
 /// Returns all accounts, in order of creation.
 pub fn all(connection: &Connection) -> Result<Vec<AccountRecord>, StoreError> {
-    let (people, keys, enrolled) = connection.snapshot(|| {
-        let (people, keys) = (users::all_with_hashes(connection)?, api_keys::all_with_hashes(connection)?);
-        Ok::<_, StoreError>((people, keys, factors::enrolled_users(connection)?))
+    let (users, keys, enrolled) = connection.snapshot(|| {
+        let (users, keys) = (users::all_with_hashes(connection)?, api_keys::all_with_hashes(connection)?);
+        Ok::<_, StoreError>((users, keys, factors::enrolled_users(connection)?))
     })?;
     let mut of_user: HashMap<Uuid, Vec<_>> = HashMap::new();
     for (key, sha256) in keys {
@@ -24,5 +24,5 @@ pub fn all(connection: &Connection) -> Result<Vec<AccountRecord>, StoreError> {
         let had_second_factor = enrolled.contains(&user.id);
         AccountRecord { user, hash, keys, had_second_factor }
     };
-    Ok(people.into_iter().map(account).collect())
+    Ok(users.into_iter().map(account).collect())
 }

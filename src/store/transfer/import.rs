@@ -35,7 +35,7 @@ pub struct AccountRecord {
     pub had_second_factor: bool,
 }
 
-/// What an import adds to an account of an earlier import.
+/// The parts that a later import adds to an imported account.
 #[derive(Clone, Debug)]
 pub struct AccountCompletion {
     /// The account.

@@ -1,4 +1,4 @@
-//! Some thousand users in order of creation, laid out to be scanned at memory speed.
+//! A few thousand users in order of creation, laid out to be scanned at memory speed.
 
 use memchr::{memchr, memmem};
 
@@ -16,10 +16,9 @@ const SUPERUSER: u8 = 2;
 const SEEN: u8 = 4;
 const FACTOR: u8 = 8;
 
-/// An indexed user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IndexedUser<'a> {
-    /// What the name is sorted by.
+    /// The sort key of the name.
     pub name: &'a str,
     pub is_active: bool,
     pub is_superuser: bool,
@@ -111,12 +110,12 @@ impl Chunk {
     }
 
     /// Adds a row whose id is larger than all others.
-    pub fn push(&mut self, id: i64, person: IndexedUser<'_>) {
+    pub fn push(&mut self, id: i64, user: IndexedUser<'_>) {
         self.ids.push(id);
-        self.flags.push(person.flags());
-        self.logins.push(person.last_login);
+        self.flags.push(user.flags());
+        self.logins.push(user.last_login);
         self.starts.push(position(self.text.len()));
-        self.text.extend_from_slice(person.name.as_bytes());
+        self.text.extend_from_slice(user.name.as_bytes());
         self.text.push(END);
     }
 
@@ -130,15 +129,15 @@ impl Chunk {
     }
 
     /// Updates a row and reports whether its name changed.
-    pub fn change(&mut self, row: usize, person: IndexedUser<'_>) -> bool {
-        self.flags[row] = person.flags();
-        self.logins[row] = person.last_login;
-        if self.name(row) == person.name.as_bytes() {
+    pub fn change(&mut self, row: usize, user: IndexedUser<'_>) -> bool {
+        self.flags[row] = user.flags();
+        self.logins[row] = user.last_login;
+        if self.name(row) == user.name.as_bytes() {
             return false;
         }
         let (from, to) = (self.starts[row] as usize, self.end(row));
-        self.text.splice(from..to, person.name.bytes());
-        self.shift(row + 1, to - from, person.name.len());
+        self.text.splice(from..to, user.name.bytes());
+        self.shift(row + 1, to - from, user.name.len());
         true
     }
 

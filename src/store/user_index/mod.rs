@@ -13,7 +13,6 @@ mod tests;
 use chunk::{Chunk, ChunkFilter};
 pub(crate) use chunk::{IndexedUser, NEVER};
 
-/// A query of the index.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct IndexQuery<'a> {
     /// Part of what the name is sorted by.
@@ -49,29 +48,29 @@ impl UserIndex {
     }
 
     /// Adds a user whose id is larger than all others.
-    pub(crate) fn push(&mut self, id: i64, person: IndexedUser<'_>) {
+    pub(crate) fn push(&mut self, id: i64, user: IndexedUser<'_>) {
         if self.chunks.last().is_none_or(Chunk::is_full) {
             self.chunks.push(Chunk::default());
         }
         if let Some(chunk) = self.chunks.last_mut() {
-            chunk.push(id, person);
+            chunk.push(id, user);
         }
         self.added_names.push(id);
     }
 
-    /// Updates a user, or removes it if `person` is `None`. Unknown ids are ignored.
-    pub(crate) fn change(&mut self, id: i64, person: Option<IndexedUser<'_>>) {
+    /// Updates a user, or removes it if `user` is `None`. Unknown ids are ignored.
+    pub(crate) fn change(&mut self, id: i64, user: Option<IndexedUser<'_>>) {
         let at = self.chunk_of(id);
         let Some(chunk) = self.chunks.get_mut(at) else { return };
         let Some(row) = chunk.row(id) else { return };
-        let Some(person) = person else {
+        let Some(user) = user else {
             chunk.remove(row);
             if chunk.is_empty() {
                 self.chunks.remove(at);
             }
             return self.removed_names.push(id);
         };
-        if chunk.change(row, person) {
+        if chunk.change(row, user) {
             self.removed_names.push(id);
             self.added_names.push(id);
         }

@@ -15,8 +15,8 @@ use crate::store::user_list::{self, UserQuery, UserSort, UserState};
 use crate::store::user_rows::{from_row, user_columns};
 use crate::store::users;
 
-/// The id and the columns that [`person`] reads.
-macro_rules! person_columns {
+/// The id and the columns that [`indexed_user`] reads.
+macro_rules! index_columns {
     () => {
         "id, username_sort, is_active, is_superuser, last_login_at, \
          EXISTS (SELECT 1 FROM factors WHERE factors.user_id = users.id AND factors.is_confirmed = 1)"
@@ -36,8 +36,8 @@ pub struct SharedUserIndex(Arc<RwLock<IndexState>>);
 
 #[derive(Debug, Default)]
 struct IndexState {
-    people: UserIndex,
-    /// The last row of `user_changes` that `people` contains; `None` if nothing was loaded.
+    index: UserIndex,
+    /// The last row of `user_changes` that `index` contains; `None` if nothing was loaded.
     seen: Option<i64>,
 }
 
@@ -83,7 +83,7 @@ fn list_many(
     };
     index.query(
         connection,
-        |people| people.select(&wanted),
+        |index| index.select(&wanted),
         |(total, ids)| Ok((i64::try_from(total).unwrap_or(i64::MAX), user_list::by_rowids(connection, &ids)?)),
     )
 }
@@ -116,7 +116,7 @@ fn list_all(
     }
     index.query(
         connection,
-        |people| people.id_at(size(page.skip)),
+        |index| index.id_at(size(page.skip)),
         |first| {
             let users = first.map_or_else(|| Ok(Vec::new()), |first| forward(first, 0))?;
             Ok((users::count(connection)?, users))
@@ -147,7 +147,7 @@ impl SharedUserIndex {
         self.query(connection, |_| (), |()| Ok(()))
     }
 
-    /// Queries the index at its present state, and reads the result's rows in the same snapshot.
+    /// Queries the current index, and reads the result's rows in the same snapshot.
     ///
     /// The snapshot is opened while the index is locked: it is never older than the index, and the index is updated to
     /// it. The next list therefore sees every commit, of any process.
@@ -162,7 +162,7 @@ impl SharedUserIndex {
             if !state.is_current(connection)? {
                 return Ok(None);
             }
-            let found = look(&state.people);
+            let found = look(&state.index);
             drop(state);
             read(found).map(Some)
         })?;
@@ -172,7 +172,7 @@ impl SharedUserIndex {
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
         connection.snapshot(|| {
             state.catch_up(connection)?;
-            let found = look(&state.people);
+            let found = look(&state.index);
             drop(state);
             read(found)
         })
@@ -181,7 +181,7 @@ impl SharedUserIndex {
 
 impl IndexState {
     fn is_current(&self, connection: &Connection) -> Result<bool, StoreError> {
-        Ok(self.seen == Some(last_change(connection)?) && self.people.last() == last_id(connection)?)
+        Ok(self.seen == Some(last_change(connection)?) && self.index.last() == last_id(connection)?)
     }
 
     /// Applies the changes since the last update, or loads everything if there were too many.
@@ -194,13 +194,13 @@ impl IndexState {
             Some(seen) if seen + 1 >= first && seen <= last => {
                 self.change(connection, seen)?;
                 self.append(connection)?;
-                if self.people.unsorted_count() > MAX_RESORTED {
-                    self.people.set_order(ids_by_name(connection)?);
+                if self.index.unsorted_count() > MAX_RESORTED {
+                    self.index.set_order(ids_by_name(connection)?);
                 } else {
-                    self.people.reorder();
+                    self.index.reorder();
                 }
             }
-            _ => self.people = read_all(connection)?,
+            _ => self.index = read_all(connection)?,
         }
         self.seen = Some(last);
         Ok(())
@@ -208,24 +208,24 @@ impl IndexState {
 
     fn change(&mut self, connection: &Connection, seen: i64) -> Result<(), StoreError> {
         const SQL: &str = "SELECT DISTINCT user_id FROM user_changes WHERE seq > ?";
-        const ONE: &str = concat!("SELECT ", person_columns!(), " FROM users WHERE id = ?");
+        const ONE: &str = concat!("SELECT ", index_columns!(), " FROM users WHERE id = ?");
         let ids = connection.all(SQL, bind![seen], |row| row.get(0))?;
         connection.lookup(ONE, &ids, |id, row| {
-            self.people.change(id, row.map(person).transpose()?);
+            self.index.change(id, row.map(indexed_user).transpose()?);
             Ok(())
         })
     }
 
     fn append(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        const SQL: &str = concat!("SELECT ", person_columns!(), " FROM users WHERE id > ? ORDER BY id");
-        connection.each(SQL, bind![self.people.last()], |row| {
-            self.people.push(row.get(0)?, person(row)?);
+        const SQL: &str = concat!("SELECT ", index_columns!(), " FROM users WHERE id > ? ORDER BY id");
+        connection.each(SQL, bind![self.index.last()], |row| {
+            self.index.push(row.get(0)?, indexed_user(row)?);
             Ok(())
         })
     }
 }
 
-fn person<'a>(row: &'a Row<'_>) -> Result<IndexedUser<'a>, StoreError> {
+fn indexed_user<'a>(row: &'a Row<'_>) -> Result<IndexedUser<'a>, StoreError> {
     let name = row.text(1)?;
     let (is_active, is_superuser, last_login) = (row.get(2)?, row.get(3)?, last_login(row, 4)?);
     Ok(IndexedUser { name, is_active, is_superuser, has_factor: row.get(5)?, last_login })
@@ -258,22 +258,22 @@ fn read_all(connection: &Connection) -> Result<UserIndex, StoreError> {
     })?;
     names.sort_unstable();
     states.sort_unstable();
-    let mut people = UserIndex::default();
+    let mut index = UserIndex::default();
     // Both come from one snapshot and have the same ids.
     for ((id, start, end), (_, is_active, last_login)) in names.into_iter().zip(states) {
         let name = &text[start..end];
-        people.push(id, IndexedUser { name, is_active, is_superuser: false, has_factor: false, last_login });
+        index.push(id, IndexedUser { name, is_active, is_superuser: false, has_factor: false, last_login });
     }
     connection.each(&superusers_sql, &[], |row| {
-        people.set_superuser(row.get(0)?);
+        index.set_superuser(row.get(0)?);
         Ok(())
     })?;
     connection.each(ENROLLED, &[], |row| {
-        people.set_factor(row.get(0)?);
+        index.set_factor(row.get(0)?);
         Ok(())
     })?;
-    people.set_order(order);
-    Ok(people)
+    index.set_order(order);
+    Ok(index)
 }
 
 fn ids_by_name(connection: &Connection) -> Result<Vec<i64>, StoreError> {

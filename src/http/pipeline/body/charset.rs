@@ -23,7 +23,7 @@ pub fn latin_1(bytes: &[u8]) -> Cow<'_, str> {
     encoding_rs::mem::decode_latin1(bytes)
 }
 
-/// Browsers take the names of Latin-1 for windows-1252. Python, and so Langflow, doesn't.
+/// Browsers treat the names of Latin-1 as windows-1252. Python, and so Langflow, doesn't.
 fn is_windows(charset: &str) -> bool {
     ["windows-1252", "cp1252"].iter().any(|name| charset.trim().eq_ignore_ascii_case(name))
 }

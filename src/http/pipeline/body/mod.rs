@@ -30,7 +30,6 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub enum BodyKind {
     /// None; a body is discarded.
     None,
-    /// JSON.
     Json,
     /// A form, urlencoded or multipart.
     Form,
@@ -85,7 +84,7 @@ pub async fn drain(request: &HttpRequest, mut payload: Payload) {
             left = rest;
         }
     };
-    // What does not come in time is cut off with the connection.
+    // The rest of a body that is too slow is cut off with the connection.
     let _ = tokio::time::timeout(TIMEOUT, all).await;
 }
 

@@ -1,5 +1,5 @@
-//! Detects requests that come directly from this machine. Any sign of a proxy or another site rules it out. Only the
-//! launch secret keeps out what leaves no sign, such as a tunnel.
+//! Detects requests that come directly from this machine. Any sign of a proxy or another site rules it out. A tunnel
+//! leaves no such sign; only the launch secret keeps it out.
 
 use actix_web::HttpRequest;
 use actix_web::http::Version;

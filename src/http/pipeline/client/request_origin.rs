@@ -15,7 +15,7 @@ use crate::http::pipeline::request_id;
 /// The most characters of a header that are logged.
 const MAX_LOGGED_CHARS: usize = 100;
 
-/// What `Sec-Fetch-Site` says, from usher's own pages to other sites.
+/// The values of `Sec-Fetch-Site`, from usher's own pages to other sites.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum FetchSite {
     SameOrigin,

@@ -1,4 +1,4 @@
-//! What a client is sent when its password was right and a second factor is needed.
+//! The response to a right password when a second factor is needed.
 
 use serde::Serialize;
 use serde_json::{Value, json};

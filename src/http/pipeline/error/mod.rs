@@ -114,7 +114,7 @@ pub enum ApiError {
     PasskeysUnavailable(PasskeysUnavailable),
     FactorNotFound,
     TooManyFactors,
-    /// Neither the current password nor a recent passkey.
+    /// The request has neither the current password nor a recent passkey.
     CurrentPasswordNeeded,
     /// The request needs a recent sign-in.
     SignInTooOld,

@@ -1,5 +1,5 @@
-//! How errors are answered: one exhaustive match gives each its status and message. Causes go to the log, never to the
-//! client.
+//! The responses to errors: one exhaustive match gives each error its status and message. Causes go to the log, never
+//! to the client.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};

@@ -17,7 +17,7 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::postgres::session::PostgresSession;
 use crate::store::engine::sqlite::open::ConnectionKind;
 
-/// By this name, PostgreSQL and other servers of usher know the connections.
+/// The name of usher's connections in PostgreSQL.
 pub(super) const APPLICATION: &str = "usher";
 /// How long sent data may stay without an acknowledgement, before the connection counts as lost.
 const TCP_TIMEOUT: Duration = Duration::from_secs(10);

@@ -34,7 +34,7 @@ const LONG_ANSWER_TIMEOUT: Duration = Duration::from_mins(10);
 /// How long an orderly end may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What moves the connection's data, whenever something waits for it.
+/// The runtime and the task that move the connection's data whenever something waits for it.
 struct Link {
     runtime: Runtime,
     client: Client,
@@ -97,7 +97,7 @@ impl PostgresSession {
         self.answer_timeout.set(LONG_ANSWER_TIMEOUT);
     }
 
-    /// Waits for an answer, and for that to the deferred statements, which are sent before.
+    /// Sends the deferred statements, and waits for their answer and for this one.
     pub(super) fn wait<T>(
         &self,
         answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
@@ -175,7 +175,7 @@ impl PostgresSession {
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
-    /// Runs a statement in a savepoint of its own, to which it is undone if it fails.
+    /// Runs a statement in its own savepoint, and rolls back to it if the statement fails.
     pub fn execute_in_savepoint(&self, sql: &str, values: &[Value<'_>]) -> Result<usize, StoreError> {
         if !self.in_transaction() {
             return self.execute(sql, values);
@@ -270,7 +270,7 @@ async fn connect(
     while let Some(tried) = tries.join_next().await {
         match tried {
             Ok(Ok(connected)) => return Ok(connected),
-            // What a host says is worth more than that another can't be reached.
+            // A host's own error says more than that another can't be reached.
             Ok(Err(error)) if error.as_db_error().is_some() || matches!(failed, StoreError::NoAnswer) => {
                 failed = error.into();
             }

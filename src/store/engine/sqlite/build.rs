@@ -13,9 +13,9 @@ const FLAGS: &str =
 pub fn missing_options() -> Result<Vec<&'static str>, StoreError> {
     let connection = Connection::open_in_memory()?;
     let mut statement = connection.prepare("SELECT compile_options FROM pragma_compile_options")?;
-    let present = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+    let compiled = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
     let is_missing = |flag: &&str| {
-        let has = |option: &str| present.iter().any(|present| present == option);
+        let has = |option: &str| compiled.iter().any(|compiled| compiled == option);
         match (flag.strip_prefix("-DSQLITE_"), flag.strip_prefix("-USQLITE_")) {
             (Some(defined), _) => !has(defined),
             (_, Some(undefined)) => has(undefined),

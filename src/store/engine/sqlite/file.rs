@@ -182,7 +182,7 @@ pub fn schema_version(path: &Path) -> Result<u32, StoreError> {
     schema::version(&open::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
 }
 
-/// Migrates the open database at `path` to the present schema. A copy of an older file is kept beside it, named after
+/// Migrates the open database at `path` to the current schema. A copy of an older file is kept beside it, named after
 /// its version.
 pub fn migrate(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     let failed = |cause: StoreError| OpenError::Store { path: path.to_owned(), cause };

@@ -3,7 +3,7 @@
 //!
 //! When the server opens a database without a log, it puts a random mark into the header, where SQLite counts changes
 //! of the schema, and the same mark into a file beside it. Checkpoints don't change the mark, and a copy from an
-//! earlier run has another one. The orderly end removes the log, and the file with it.
+//! earlier run has another one. An orderly stop removes the log and the file.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -18,7 +18,7 @@ pub const SUFFIX: &str = "-log-owner";
 /// The bits that changes of the schema count in, such as those of a migration or VACUUM.
 const COUNTED_BITS: u32 = 12;
 
-/// What is known about a log and the database beside it.
+/// Whether a log belongs to the database beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogOwner {
     /// There is no record.

@@ -1,4 +1,4 @@
-//! SQLite: the database file, its connections, its schema and its form of times.
+//! SQLite: the database file, its connections, its schema and its format of times.
 
 pub mod build;
 pub mod file;

@@ -48,7 +48,7 @@ const STEPS: &[&str] = &[
     ALTER TABLE heartbeat ADD COLUMN believed_at TEXT;",
     // To 7: second factors, and when a session's owner last proved who they are; accounts that wait for approval, and
     // the names of accounts that were never used; what clients remember about a user; invitations; requests to delete
-    // an account; how far `on_event` has come; who must choose a new password.
+    // an account; the last entry that was sent to `on_event`; who must choose a new password.
     concat!(
         "ALTER TABLE sessions ADD COLUMN authenticated_at TEXT NOT NULL DEFAULT '1970-01-01 00:00:00+00:00';
         UPDATE sessions SET authenticated_at = created_at;
@@ -104,7 +104,7 @@ fn apply(connection: &Connection, found: u32) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Writes what other names than those in ASCII are sorted by.
+/// Writes the sort keys of names that aren't ASCII.
 fn sort_names(connection: &Connection) -> Result<(), StoreError> {
     let mut names =
         connection.prepare("SELECT id, username_folded FROM users WHERE username_folded GLOB '*[^ -~]*'")?;

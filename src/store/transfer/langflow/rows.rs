@@ -16,7 +16,7 @@ pub struct BrokenRow {
     pub why: String,
 }
 
-/// A user of Langflow. Times and ids are parsed, the rest is as stored.
+/// A user of Langflow. Times and ids are parsed; the rest is as stored.
 #[derive(Clone, Debug)]
 pub struct LangflowUser {
     /// Its id in Langflow.
@@ -48,9 +48,9 @@ pub struct LangflowUser {
 pub struct LangflowKey {
     /// Its id in Langflow.
     pub id: Uuid,
-    /// Whose it is.
+    /// Its owner's id.
     pub user_id: Uuid,
-    /// What its owner calls it.
+    /// The name that its owner gave it.
     pub name: Option<String>,
     /// In plain text, or Fernet-encrypted since 1.8. If absent, the hash is present.
     pub api_key: Option<String>,
