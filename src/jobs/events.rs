@@ -117,15 +117,19 @@ async fn send(job: &JobContext, sender: &EventSender, kind: NotificationKind, en
             return log::warn!("the event {name} of {} is too old to be sent", rfc3339(&entry.at));
         }
         match sender.deliver(body.clone(), now.timestamp()).await {
-            Ok(()) => return log::debug!("`on_event` was told of {name}, entry {}", entry.id),
+            Ok(()) => return log::debug!("`on_event` was told about {name}, entry {}", entry.id),
             Err(DeliveryError::Temporary(why)) if tried < MAX_TRIES => {
                 // The first failure matters; the others follow from it.
                 let level = if tried == 1 { log::Level::Warn } else { log::Level::Debug };
-                log::log!(level, "`on_event` wasn't told of {name}: {why}; the next try is in {} s", pause.as_secs());
+                log::log!(
+                    level,
+                    "`on_event` could not be told about {name}: {why}; the next try is in {} s",
+                    pause.as_secs()
+                );
                 time::sleep(pause).await;
                 pause = (pause * 2).min(MAX_PAUSE);
             }
-            Err(error) => return log::error!("`on_event` is not told of {name}, entry {}: {error}", entry.id),
+            Err(error) => return log::error!("`on_event` will not be told about {name}, entry {}: {error}", entry.id),
         }
     }
 }

@@ -37,11 +37,18 @@ pub struct HttpResponse {
 /// If no HTTP server answers within `timeout`, or its certificate isn't valid.
 pub fn send(request: &HttpRequest<'_>, max_bytes: usize, timeout: Duration) -> io::Result<HttpResponse> {
     let deadline = Instant::now() + timeout;
-    let stream = connect(request.url, deadline)?;
-    match request.url.scheme() {
+    let response = connect(request.url, deadline).and_then(|stream| match request.url.scheme() {
         "https" => exchange(request, max_bytes, encrypted(stream, request.url)?),
         _ => exchange(request, max_bytes, stream),
-    }
+    });
+    response.map_err(|error| match error.kind() {
+        // A socket whose time is over says "Resource temporarily unavailable".
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            let reason = format!("no answer within {} s", timeout.as_secs());
+            io::Error::new(io::ErrorKind::TimedOut, reason)
+        }
+        _ => error,
+    })
 }
 
 /// A connection whose reads and writes fail after the deadline.
@@ -136,4 +143,20 @@ fn exchange(request: &HttpRequest<'_>, max_bytes: usize, mut stream: impl Read +
     let status = status.and_then(|line| std::str::from_utf8(&line[9..]).ok()).and_then(|code| code.parse().ok());
     let status = status.ok_or_else(|| io::Error::other("the response is not HTTP"))?;
     Ok(HttpResponse { status, bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_accepts_and_says_nothing_is_named_as_silent() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        let request = HttpRequest { method: "GET", url: &url, headers: &[], body: b"" };
+        let error = send(&request, 12, Duration::from_secs(1)).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (io::ErrorKind::TimedOut, "no answer within 1 s"));
+    }
 }

@@ -53,7 +53,7 @@ fn each_row_of_a_table_has_a_password_a_hash_or_a_reset_link() {
 fn one_invalid_row_stops_the_import_and_each_error_has_line_and_column() {
     let server = server();
     let text = format!(
-        "username,password,password_hash,is_active\nada,{PASSWORD},,\nADMIN,{PASSWORD},,\nADA,{PASSWORD},,\nx,short,,\n\
+        "username,password,password_hash,is_active\nada,{PASSWORD},,\nADMIN,{PASSWORD},,\nADA,{PASSWORD},,\nx,short,,maybe\n\
          \"two\nlines\",,,\ny,{PASSWORD},{HASH},\nz,,md5,\nv,,,maybe\nw,{PASSWORD}\n"
     );
     write(&server, &text);
@@ -63,14 +63,15 @@ fn one_invalid_row_stops_the_import_and_each_error_has_line_and_column() {
     let found: Vec<&str> =
         report["findings"].as_array().unwrap().iter().map(|one| one["who"].as_str().unwrap()).collect();
     let expected = [
+        "line 3, column username",
         "line 4, column username",
         "line 5, column password",
+        "line 5, column is_active",
         "line 6, column username",
         "line 8, column password_hash",
         "line 9, column password_hash",
         "line 10, column is_active",
         "line 11",
-        "line 3, column username",
     ];
     assert_eq!(found, expected, "{report}");
     assert_eq!((&report["imported"], names(&server)), (&json!([]), vec!["admin".to_owned()]));

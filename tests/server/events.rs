@@ -199,7 +199,7 @@ fn a_program_gets_events_on_standard_input_but_no_settings() {
     assert_eq!((&event["event"], &event["target_name"]), (&json!("sign_up"), &json!("erika")));
     assert!(!environment.contains("USHER_") && environment.contains("PATH="), "{environment}");
     let log = server.stop().stderr;
-    assert!(log.contains("wasn't told of sign_up: the program ended with exit status: 1"), "{log}");
+    assert!(log.contains("could not be told about sign_up: the program ended with exit status: 1"), "{log}");
 }
 
 /// Creates a certificate authority and a certificate for 127.0.0.1. Returns the paths of the authority's certificate,
@@ -261,7 +261,7 @@ fn an_https_address_must_have_a_valid_certificate() {
     // The first failure is logged before the retry.
     assert!(receive().is_err());
     let log = server.stop().stderr;
-    assert!(log.contains("wasn't told of sign_up: invalid peer certificate"), "{log}");
+    assert!(log.contains("could not be told about sign_up: invalid peer certificate"), "{log}");
     assert!(!log.contains(SECRET), "{log}");
     let server = start(&ca);
     assert_eq!(receive().unwrap()["target_name"], "erika");

@@ -78,6 +78,8 @@ pub async fn plan(
     });
     notices.extend(taken.await?);
     if !notices.is_empty() {
+        notices.sort_by_key(|(line, _)| *line);
+        let notices = notices.into_iter().map(|(_, notice)| notice).collect();
         return Ok(ImportPlan { notices, ..ImportPlan::default() });
     }
     let hashes = if options.dry_run { HashMap::new() } else { hash_passwords(context, &rows, cancel).await? };
@@ -114,12 +116,15 @@ fn read(file: &Path) -> Result<String, Failure> {
     Ok(text.trim_start_matches('\u{feff}').to_owned())
 }
 
-fn notice(line: u64, column: &str, what: &str) -> ImportNotice {
-    ImportNotice::new(format!("line {line}, column {column}"), what)
+/// A fault and its line.
+type LineNotice = (u64, ImportNotice);
+
+fn notice(line: u64, column: &str, what: &str) -> LineNotice {
+    (line, ImportNotice::new(format!("line {line}, column {column}"), what))
 }
 
 /// Parses all rows. Every fault becomes a notice with its line and column.
-fn parse(text: &str, context: &Context<'_>) -> Result<(Vec<Row>, Vec<ImportNotice>), Failure> {
+fn parse(text: &str, context: &Context<'_>) -> Result<(Vec<Row>, Vec<LineNotice>), Failure> {
     // Spreadsheets write semicolons or tabs where the comma separates decimals.
     let first = text.lines().next().unwrap_or_default();
     let delimiter = [b',', b';', b'\t'].into_iter().find(|byte| first.as_bytes().contains(byte)).unwrap_or(b',');
@@ -138,7 +143,7 @@ fn parse(text: &str, context: &Context<'_>) -> Result<(Vec<Row>, Vec<ImportNotic
                     }
                     _ => "it can't be read".to_owned(),
                 };
-                notices.push(ImportNotice::new(format!("line {line}"), text));
+                notices.push((line, ImportNotice::new(format!("line {line}"), text)));
                 continue;
             }
         };
@@ -147,7 +152,7 @@ fn parse(text: &str, context: &Context<'_>) -> Result<(Vec<Row>, Vec<ImportNotic
         }
         let line = record.position().map_or(0, csv::Position::line);
         match parse_row(&record, &columns, context) {
-            Err((column, what)) => notices.push(notice(line, column, &what)),
+            Err(errors) => notices.extend(errors.iter().map(|(column, what)| notice(line, column, what))),
             Ok((user, credential)) => {
                 if let Some(before) = lines.insert(user.username.folded().to_owned(), line) {
                     notices.push(notice(line, "username", &format!("it is the name of line {before}, too")));
@@ -181,33 +186,53 @@ fn columns(header: &StringRecord) -> Result<[Option<usize>; 5], Failure> {
 
 type CellError = (&'static str, String);
 
+/// Parses a row, or returns the errors of all its cells.
 fn parse_row(
     record: &StringRecord,
     columns: &[Option<usize>; 5],
     context: &Context<'_>,
-) -> Result<(User, Credential), CellError> {
+) -> Result<(User, Credential), Vec<CellError>> {
     let [name, password, hash, active, superuser] =
         columns.map(|column| column.and_then(|at| record.get(at)).unwrap_or_default());
-    let invalid = |error: &dyn std::fmt::Display| ("username", error.to_string());
-    let username = Username::parse(name).map_err(|error| invalid(&error))?;
-    check_new(&username).map_err(|error| invalid(&error))?;
-    let credential = match (password, hash.trim()) {
-        ("", "") => Credential::Link,
-        ("", hash) if password_hasher::is_hash(hash) => Credential::Hash(PasswordHash::new(hash.to_owned())),
-        ("", _) => return Err(("password_hash", "it is not a bcrypt hash".to_owned())),
+    let invalid_name = |error: &dyn std::fmt::Display| ("username", error.to_string());
+    let username = Username::parse(name).map_err(|error| invalid_name(&error));
+    let username = username.and_then(|name| check_new(&name).map(|()| name).map_err(|error| invalid_name(&error)));
+    let credential = credential(password, hash.trim(), username.as_ref().ok(), context);
+    let is_active = boolean(active, true).map_err(|what| ("is_active", what));
+    let is_superuser = boolean(superuser, false).map_err(|what| ("is_superuser", what));
+    match (username, credential, is_active, is_superuser) {
+        (Ok(username), Ok(credential), Ok(is_active), Ok(is_superuser)) => {
+            Ok((User::new(username, is_active, is_superuser, context.now), credential))
+        }
+        (username, credential, is_active, is_superuser) => {
+            Err([username.err(), credential.err(), is_active.err(), is_superuser.err()].into_iter().flatten().collect())
+        }
+    }
+}
+
+/// What the cells `password` and `password_hash` say. A password isn't checked for a user whose name is invalid.
+fn credential(
+    password: &str,
+    hash: &str,
+    username: Option<&Username>,
+    context: &Context<'_>,
+) -> Result<Credential, CellError> {
+    match (password, hash) {
+        ("", "") => Ok(Credential::Link),
+        ("", hash) if password_hasher::is_hash(hash) => Ok(Credential::Hash(PasswordHash::new(hash.to_owned()))),
+        ("", _) => Err(("password_hash", "it is not a bcrypt hash".to_owned())),
         (_, hash) if !hash.is_empty() => {
-            return Err(("password_hash", "the row has a password, too; leave one of them empty".to_owned()));
+            Err(("password_hash", "the row has a password, too; leave one of them empty".to_owned()))
         }
         (password, _) => {
             let password = Secret::new(password);
-            password_policy::check_for(&password, context.config.password_min_length, &username)
-                .map_err(|error| ("password", error.to_string()))?;
-            Credential::Password(password)
+            if let Some(username) = username {
+                password_policy::check_for(&password, context.config.password_min_length, username)
+                    .map_err(|error| ("password", error.to_string()))?;
+            }
+            Ok(Credential::Password(password))
         }
-    };
-    let is_active = boolean(active, true).map_err(|what| ("is_active", what))?;
-    let is_superuser = boolean(superuser, false).map_err(|what| ("is_superuser", what))?;
-    Ok((User::new(username, is_active, is_superuser, context.now), credential))
+    }
 }
 
 fn boolean(text: &str, default: bool) -> Result<bool, String> {
