@@ -32,5 +32,6 @@ export function RecentActivity({ user }) {
     <${Problem} text=${log.error} retry=${log.reload} />
     <ul class="rows">${entries.map((entry) => html`<li key=${entry.id}><div><${EntryText} entry=${entry} />
       <p class="muted small"><${Time} at=${entry.at} />${entry.address && ` · ${entry.address}`}${entry.actor_name && entry.actor !== user.id
-        && html` · ${activity.by(html`<${Name} text=${entry.actor_name} />`)}`}</p></div></li>`)}</ul></section>`;
+        && html` · ${activity.by(html`<${Name} text=${entry.actor_name} />`)}`}${entry.target_name && entry.target !== user.id
+        && html` · ${activity.to(html`<${Name} text=${entry.target_name} />`)}`}</p></div></li>`)}</ul></section>`;
 }

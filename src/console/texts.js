@@ -534,6 +534,7 @@ export const keys = {
 export const activity = {
   section: 'Recent activity',
   by: (name) => ['by ', name],
+  to: (name) => ['to ', name],
 };
 
 export const lists = {

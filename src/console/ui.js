@@ -78,7 +78,9 @@ export function Field({ label, hint, error, type = 'text', options, field, descr
   const common = { id, ref: input, 'aria-describedby': described || undefined, 'aria-invalid': error ? 'true' : undefined, ...rest };
   let control;
   if (options) {
-    control = html`<select ...${common}>${entriesOf(options).map(([value, text]) => html`<option value=${value}>${text}</option>`)}</select>`;
+    // A select has no default value of its own.
+    const option = ([value, text]) => html`<option value=${value} selected=${'value' in rest ? undefined : value === rest.defaultValue}>${text}</option>`;
+    control = html`<select ...${common}>${entriesOf(options).map(option)}</select>`;
   } else if (type === 'password') {
     control = html`<div class="secret"><input type=${open ? 'text' : 'password'} autocapitalize="none" spellcheck=${false} ...${common} />
       <button type="button" onClick=${() => setOpen(!open)} aria-label=${open ? fieldTexts.hidePassword(label) : fieldTexts.showPassword(label)}>${open ? fieldTexts.hide : fieldTexts.show}</button></div>`;

@@ -1,6 +1,7 @@
 //! The user's own account: password and API keys.
 
 use needs::needs;
+use serde_json::json;
 
 use crate::driver::Browser;
 use crate::support::Server;
@@ -92,5 +93,20 @@ fn all_keys_are_deleted_at_once_and_when_a_password_is_reset() {
     browser.click_at("//dialog//button[@class=\"primary\"]");
     browser.announces("The password of erika was set.");
     assert!(!second.iter().any(works));
+    assert_eq!(browser.console_errors(), [""; 0]);
+}
+
+#[needs(browser)]
+#[test]
+fn the_recent_activity_names_whom_an_administrator_changed() {
+    let server = Server::start();
+    let admin = server.admin();
+    let (id, _) = server.member(&admin, "erika");
+    server.call("PATCH", &format!("/api/v1/users/{id}"), &admin, &json!({ "is_active": false })).expect(200);
+    let browser = Browser::open(&server.url);
+    browser.sign_in(ADMIN.0, ADMIN.1);
+    browser.is_at("Users");
+    browser.click("My account");
+    browser.finds("//section//li[contains(., \"User deactivated\") and contains(., \"to erika\")]");
     assert_eq!(browser.console_errors(), [""; 0]);
 }

@@ -25,6 +25,7 @@ fn an_invitation_creates_an_account_and_signs_in() {
     browser.is_at("Invitations");
     browser.sees("No open invitations.");
     browser.click("New invitation");
+    assert_eq!(browser.value("Valid for"), "7");
     browser.fill("Number of accounts", "2");
     browser.fill("User name (optional)", "erika");
     browser.click("Create link");
