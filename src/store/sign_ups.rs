@@ -16,6 +16,13 @@ pub fn add(connection: &Connection, user_id: Uuid, network: &AttemptKey, now: Ti
     connection.run(sql, bind![user_id, network, now]).map(drop)
 }
 
+/// Reports whether at least `limit` accounts wait for approval. Other inactive accounts that never signed in, such as
+/// imported ones, don't count.
+pub fn queue_is_full(connection: &Connection, limit: u32) -> Result<bool, StoreError> {
+    let sql = "SELECT count(*) >= ?1 FROM (SELECT 1 FROM sign_ups LIMIT ?1) AS waiting";
+    connection.one(sql, bind![limit], |row| row.get(0))
+}
+
 /// Reports whether at least `limit` accounts of this network wait for approval.
 pub fn network_is_full(connection: &Connection, network: &AttemptKey, limit: u32) -> Result<bool, StoreError> {
     let sql = "SELECT count(*) >= ?2 FROM sign_ups WHERE network = ?1";

@@ -59,12 +59,6 @@ pub fn superuser_exists(connection: &Connection) -> Result<bool, StoreError> {
     connection.one(sql, &[], |row| row.get(0))
 }
 
-/// Reports whether at least `limit` accounts wait for approval.
-pub fn approval_queue_is_full(connection: &Connection, limit: u32) -> Result<bool, StoreError> {
-    let sql = "SELECT waiting >= ? FROM user_count";
-    connection.one(sql, bind![limit], |row| row.get(0))
-}
-
 /// Returns the oldest active superuser.
 pub fn first_superuser(connection: &Connection) -> Result<Option<User>, StoreError> {
     const SQL: &str =

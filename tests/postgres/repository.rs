@@ -66,7 +66,7 @@ fn accounts(log: &mut Log, c: &Connection) {
     log.add("rename", users::update(c, &ann, &renamed));
     let taken = User { username: Username::parse("ROOT").unwrap(), ..ann.clone() };
     log.add("rename to a taken name", users::update(c, &ann, &taken));
-    log.add("waiting", users::approval_queue_is_full(c, 1));
+    log.add("waiting", sign_ups::queue_is_full(c, 1));
     log.add("replace hash", users::replace_hash(c, id(1), &hash, &PasswordHash::new("new")));
     log.add("last login", users::set_last_login(c, id(1), at(7)));
     log.add("password", users::set_password(c, id(1), &hash, at(8)));
@@ -176,6 +176,7 @@ fn waiting(log: &mut Log, c: &Connection) {
     log.add("insert", users::insert(c, &waiting, &PasswordHash::new("hash")));
     log.add("sign-up", sign_ups::add(c, id(60), &[9; 16], at(1)));
     log.add("full", sign_ups::network_is_full(c, &[9; 16], 1));
+    log.add("queue", sign_ups::queue_is_full(c, 1));
     log.add("since", sign_ups::waiting_since_before(c, at(2), 5));
     log.add("approve", users::update(c, &waiting, &User { is_active: true, ..waiting.clone() }));
     log.add("approved", sign_ups::waiting_since_before(c, at(2), 5));

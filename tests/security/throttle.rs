@@ -126,6 +126,19 @@ fn sign_ups_are_limited_per_network_and_by_waiting_accounts() {
 }
 
 #[test]
+fn accounts_that_superusers_made_inactive_do_not_close_sign_up() {
+    let server = start(&[("signup", "approval"), ("signup_max_waiting", "4")]);
+    let admin = server.login(ADMIN.0, ADMIN.1).access;
+    for name in ["a", "b", "c", "d", "e"] {
+        let body = json!({"username": name, "password": "quiet-otter-7"});
+        let added = server.call("POST", "/api/v1/users/", &admin, &body);
+        assert_eq!(added.expect(201).json()["is_active"], false);
+    }
+    let body = json!({"username": "stranger", "password": "quiet-otter-7"});
+    server.from("192.0.2.1", "POST", "/api/v1/users/").json(&body).send().expect(201);
+}
+
+#[test]
 fn signing_up_with_taken_names_counts_too() {
     let server = start(&[]);
     let body = json!({"username": ADMIN.0, "password": "quiet-otter-7"});

@@ -93,7 +93,7 @@ async fn add(request: Request<MaybeSignedIn, CheckedUserCreate>) -> Result<Respo
     let may_sign_up = move |connection: &Connection, key: Option<SignUpKey>| match key {
         // Nobody could approve the account yet.
         _ if !is_superuser && !users::superuser_exists(connection)? => Err(ApiError::SignupClosed),
-        Some(_) if users::approval_queue_is_full(connection, max_waiting)? => Err(SignUpKey::full()),
+        Some(_) if sign_ups::queue_is_full(connection, max_waiting)? => Err(SignUpKey::full()),
         // One network must not keep all others from signing up.
         Some(key) if sign_ups::network_is_full(connection, &key.network(), max_waiting.div_ceil(NETWORK_SHARE))? => {
             Err(SignUpKey::full())
