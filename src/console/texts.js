@@ -225,7 +225,6 @@ export const reset = {
   form: 'New password',
   submit: 'Set password',
   account: 'Account',
-  checking: 'Checking the link…',
   signIn: 'Go to sign-in',
   done: 'Your password was set.',
   ended: 'It took too long, or too many codes were wrong. Your password is not set yet. Try again.',

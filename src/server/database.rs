@@ -2,7 +2,9 @@
 
 use crate::config::Config;
 use crate::store::transfer::import::BulkTarget;
-use crate::store::{AddressError, DATABASE_FILE, Db, OpenError, Options, PostgresOpenError, PostgresServer, postgres};
+use crate::store::{
+    AddressError, DATABASE_FILE, Db, OpenError, Options, PostgresOpenError, PostgresServer, postgres_schema,
+};
 
 /// Why the database can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +30,7 @@ pub fn open(config: &Config, readers: usize, create: bool) -> Result<Db, Databas
 
 /// Warns if a failover could lose acknowledged writes.
 pub async fn warn_without_standby(db: &Db) -> Result<(), DatabaseError> {
-    if db.is_shared() && !db.read(postgres::has_synchronous_standby).await.map_err(PostgresOpenError::Store)? {
+    if db.is_shared() && !db.read(postgres_schema::has_synchronous_standby).await.map_err(PostgresOpenError::Store)? {
         log::warn!("{NO_STANDBY}: a failover can lose acknowledged writes; see docs/several-servers.md");
     }
     Ok(())

@@ -33,7 +33,7 @@ use crate::domain::secret::Secret;
 use crate::server::secret_key;
 use crate::store::transfer::import::AccountRecord;
 use crate::store::transfer::langflow as langflow_db;
-use crate::store::{PostgresServer, secret_key as store_key};
+use crate::store::{self, PostgresServer};
 use conflicts::{ImportNotice, ImportPlan};
 use insert::ImportRecord;
 use secrets::Secrets;
@@ -159,7 +159,7 @@ async fn import(
     cancel: CancelFlag,
 ) -> Result<(ImportPlan, ImportOptions), Failure> {
     // The database's key can differ from the current key, which encrypts the imported store keys.
-    let recorded = context.db.read(store_key::fingerprint).await.map_err(describe)?;
+    let recorded = context.db.read(store::secret_key::fingerprint).await.map_err(describe)?;
     let (from, options, key, read) = match source {
         ImportSource::Csv { file, options } => {
             let key = own_key(context, options).await?;
@@ -280,7 +280,7 @@ fn read_lines(file: &Path, secrets: &Secrets, now: Timestamp) -> Result<ReadAcco
     jsonl::accounts(&bytes, secrets, now).map_err(|error| error.to_string())
 }
 
-fn describe(error: crate::store::StoreError) -> String {
+fn describe(error: store::StoreError) -> String {
     error.described()
 }
 

@@ -13,7 +13,6 @@ use crate::domain::secret::Secret;
 use crate::http::models::factors::{FactorRead, PasskeyOptions};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::SignedInFactorPending;
-use crate::http::pipeline::caller::recent_sign_in::Recent;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
@@ -23,7 +22,7 @@ use crate::http::pipeline::route::Route;
 use crate::http::pipeline::validation::FieldErrors;
 use crate::http::sign_in::challenge::{self, CHALLENGE_LIFETIME};
 use crate::http::sign_in::factor_owner::{
-    CurrentPassword, TAG, end_sessions_before_first_factor, factor_name, find_factor, may_add_to, prove_owner,
+    AddFactorRequest, TAG, end_sessions_before_first_factor, factor_name, find_factor, may_add_to, prove_owner_may_add,
     refuse_too_many, rp_id,
 };
 use crate::http::sign_in::second_factor::{self};
@@ -44,13 +43,8 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn passkey_options(
-    request: Request<Recent<SignedInFactorPending>, (UserId, CurrentPassword)>,
-) -> Result<Response, ApiError> {
-    let (UserId(user_id), input) = &request.input;
-    let user_id = *user_id;
-    may_add_to(&request.app, &request.caller, user_id)?;
-    prove_owner(&request, user_id, input.current_password.as_ref()).await?;
+async fn passkey_options(request: AddFactorRequest) -> Result<Response, ApiError> {
+    let user_id = prove_owner_may_add(&request).await?;
     let Request { app, now, client, caller, .. } = request;
     second_factor::relying_party(&app)?;
     let token = random::url_safe_text()?;

@@ -6,13 +6,11 @@ use crate::auth::recovery_code;
 use crate::domain::audit::{Action, Event};
 use crate::domain::secret::Secret;
 use crate::http::models::factors::RecoveryCodes;
-use crate::http::pipeline::caller::SignedInFactorPending;
-use crate::http::pipeline::caller::recent_sign_in::Recent;
 use crate::http::pipeline::error::ApiError;
-use crate::http::pipeline::request::{Request, UserId};
+use crate::http::pipeline::request::Request;
 use crate::http::pipeline::response::Response;
 use crate::http::pipeline::route::Route;
-use crate::http::sign_in::factor_owner::{CurrentPassword, TAG, may_add_to, prove_owner};
+use crate::http::sign_in::factor_owner::{AddFactorRequest, TAG, prove_owner_may_add};
 use crate::store::{audit, factors};
 
 pub fn routes() -> Vec<Route> {
@@ -24,13 +22,8 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn make_recovery_codes(
-    request: Request<Recent<SignedInFactorPending>, (UserId, CurrentPassword)>,
-) -> Result<Response, ApiError> {
-    let (UserId(user_id), input) = &request.input;
-    let user_id = *user_id;
-    may_add_to(&request.app, &request.caller, user_id)?;
-    prove_owner(&request, user_id, input.current_password.as_ref()).await?;
+async fn make_recovery_codes(request: AddFactorRequest) -> Result<Response, ApiError> {
+    let user_id = prove_owner_may_add(&request).await?;
     let Request { app, now, client, caller, .. } = request;
     let codes = recovery_code::generate()?;
     let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| recovery_code::hash(code.expose())).collect();

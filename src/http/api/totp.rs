@@ -13,7 +13,6 @@ use crate::domain::secret::Secret;
 use crate::http::models::factors::{FactorRead, NewTotp};
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::SignedInFactorPending;
-use crate::http::pipeline::caller::recent_sign_in::Recent;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
@@ -23,8 +22,8 @@ use crate::http::pipeline::route::Route;
 use crate::http::pipeline::validation::FieldErrors;
 use crate::http::sign_in::attempt::Attempt;
 use crate::http::sign_in::factor_owner::{
-    CurrentPassword, TAG, end_sessions_before_first_factor, find_factor, may_add_to, prove_owner, refuse_too_many,
-    rp_id,
+    AddFactorRequest, TAG, end_sessions_before_first_factor, find_factor, may_add_to, prove_owner_may_add,
+    refuse_too_many, rp_id,
 };
 use crate::http::sign_in::second_factor;
 use crate::store::audit;
@@ -52,13 +51,8 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn add_totp(
-    request: Request<Recent<SignedInFactorPending>, (UserId, CurrentPassword)>,
-) -> Result<Response, ApiError> {
-    let (UserId(user_id), input) = &request.input;
-    let user_id = *user_id;
-    may_add_to(&request.app, &request.caller, user_id)?;
-    prove_owner(&request, user_id, input.current_password.as_ref()).await?;
+async fn add_totp(request: AddFactorRequest) -> Result<Response, ApiError> {
+    let user_id = prove_owner_may_add(&request).await?;
     let Request { app, now, caller, input: (_, input), .. } = request;
     let secret = TotpSecret::generate()?;
     let encrypted = app.fernet.encrypt(secret.to_base32().expose(), now)?;

@@ -5,7 +5,6 @@ pub mod factors;
 pub mod invitations;
 pub mod link_token;
 pub mod login_form;
-pub mod metrics;
 pub mod own_data;
 pub mod server;
 pub mod user_inputs;

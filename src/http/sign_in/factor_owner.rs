@@ -21,7 +21,7 @@ use crate::http::pipeline::caller::recent_sign_in::Recent;
 use crate::http::pipeline::error::ApiError;
 use crate::http::pipeline::fields::{self, Fields};
 use crate::http::pipeline::openapi::Operation;
-use crate::http::pipeline::request::{Input, InputSource, Request};
+use crate::http::pipeline::request::{Input, InputSource, Request, UserId};
 use crate::http::pipeline::validation::{FieldError, FieldErrors};
 use crate::http::sign_in::attempt::Attempt;
 use crate::http::sign_in::second_factor;
@@ -123,6 +123,20 @@ fn used_passkey_lately(connection: &Connection, session: Option<Uuid>, now: Time
 pub fn may_add_to(app: &App, caller: &Authenticated, user_id: Uuid) -> Result<Uuid, ApiError> {
     let session = policy::may_manage_factors(caller, user_id)?;
     second_factor::require_offered(app).map(|()| session)
+}
+
+/// A request that adds a factor or recovery codes to an account.
+pub type AddFactorRequest = Request<Recent<SignedInFactorPending>, (UserId, CurrentPassword)>;
+
+/// Makes sure that the caller owns the account and may add factors to it. Returns the account's id.
+///
+/// # Errors
+/// As [`may_add_to`] and [`prove_owner`].
+pub async fn prove_owner_may_add(request: &AddFactorRequest) -> Result<Uuid, ApiError> {
+    let (UserId(user_id), input) = &request.input;
+    may_add_to(&request.app, &request.caller, *user_id)?;
+    prove_owner(request, *user_id, input.current_password.as_ref()).await?;
+    Ok(*user_id)
 }
 
 /// Checks the caller's password, if it was sent, and counts a wrong one like a failed sign-in.
