@@ -37,6 +37,7 @@ fn main() {
         ("libfaketime", Path::new(FAKETIME).is_file(), "libfaketime is not installed"),
         ("root", can_mount(&[]), "only root can run this, on Linux"),
         ("network", has_network(), "this machine has no address but loopback"),
+        ("network_namespaces", can_divide_network(), "only root with iproute2 can divide the network"),
         ("namespaces", can_mount(&["--map-root-user"]), "this system has no user namespaces"),
     ] {
         needs.push((name, is_there, otherwise.to_owned()));
@@ -54,6 +55,15 @@ fn main() {
 fn can_mount(options: &[&str]) -> bool {
     let mut unshare = Command::new("unshare");
     unshare.args(options).args(["--mount", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]);
+    unshare.output().is_ok_and(|ended| ended.status.success())
+}
+
+/// Whether this user can connect network namespaces by a switch that isolates its ports.
+fn can_divide_network() -> bool {
+    let switch = "ip link add name switch type bridge && ip link add name port type veth peer name other && \
+        ip link set port master switch && ip link set dev port type bridge_slave isolated on";
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--net", "sh", "-c", switch]);
     unshare.output().is_ok_and(|ended| ended.status.success())
 }
 

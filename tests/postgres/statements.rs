@@ -10,8 +10,9 @@ use usher::store::{Connection, StoreError};
 use crate::both::{block_on, both};
 use crate::repository::{all_lists, everything};
 
-/// Where statements are for one engine, or for another program's tables. `moving` has tests of its own.
-const LEFT_OUT: [&str; 4] = ["src/store/engine", "src/store/backup", "src/store/moving", "src/store/transfer/langflow"];
+/// Where statements are for one engine, or for another program's tables. `move_database` has tests of its own.
+const LEFT_OUT: [&str; 4] =
+    ["src/store/engine", "src/store/backup", "src/store/move_database", "src/store/transfer/langflow"];
 /// What only statements for one engine contain. `replaced` is a file that is being restored.
 const OF_ONE_ENGINE: [&str; 4] = ["sqlite_", "pragma_", "pg_", "replaced."];
 /// Stands for a part that is inserted.

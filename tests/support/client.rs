@@ -317,6 +317,8 @@ impl Connection {
                 self.rest.extend(&buffer[..count]);
                 true
             }
+            // Even with SA_RESTART, a signal ends a read that has a timeout.
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 panic!("the server was silent for {:?}", self.stream.read_timeout())
             }

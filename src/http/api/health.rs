@@ -1,6 +1,7 @@
 //! Health checks: `/health` and `/health_check`.
 
 use actix_web::http::StatusCode;
+use futures_util::future::join;
 
 use crate::http::models::{Alive, HealthResponse, HealthStatus};
 use crate::http::pipeline::caller::Anyone;
@@ -32,9 +33,12 @@ async fn alive(_: Request<Anyone, NoInput>) -> Result<Response, ApiError> {
 
 async fn check(request: Request<Anyone, NoInput>) -> Result<Response, ApiError> {
     let now = request.now;
-    let read: Result<(), StoreError> = request.app.db.read(heartbeat::read).await;
-    let written: Result<(), StoreError> =
-        request.app.db.write(move |connection| heartbeat::write(connection, now)).await;
+    // At once, because both wait for a database that doesn't answer.
+    let (read, written): (Result<(), StoreError>, Result<(), StoreError>) = join(
+        request.app.db.read(heartbeat::read),
+        request.app.db.write(move |connection| heartbeat::write(connection, now)),
+    )
+    .await;
     // The write's error says more: a read may still succeed from the cache, or fail with a less specific error.
     let Err(error) = written.and(read) else {
         return Ok(Response::json(&HealthResponse { status: HealthStatus::Ok, chat: "ok", db: "ok" }));

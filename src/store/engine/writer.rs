@@ -18,6 +18,9 @@ use crate::store::engine::thread_liveness::ThreadActivity;
 /// How long the last checkpoint waits for other programs.
 const LAST_CHECKPOINT: Duration = Duration::from_millis(200);
 
+/// After a failure that took longer, what was queued meanwhile fails, too. Otherwise it would wait for the next one.
+const SLOW: Duration = Duration::from_secs(5);
+
 /// A queued write.
 pub trait WriteJob: Send {
     /// Runs inside a savepoint and says whether to keep its changes.
@@ -131,10 +134,14 @@ fn write_and_answer(
     files: Option<&mut OpenFiles>,
     group: &mut Vec<Box<dyn WriteJob>>,
     stats: &WriterStats,
-    queued: impl FnMut() -> Option<Box<dyn WriteJob>>,
+    mut queued: impl FnMut() -> Option<Box<dyn WriteJob>>,
 ) {
     let began = Instant::now();
-    let outcome = write(connection, files, group, queued);
+    let outcome = write(connection, files, group, &mut queued);
+    if outcome.is_err() && began.elapsed() > SLOW {
+        // The others have waited as long for an answer.
+        group.extend(std::iter::from_fn(queued));
+    }
     stats.group_seconds.observe(began.elapsed().as_secs_f64());
     // At most a few hundred, which is exact as a float.
     #[expect(clippy::cast_precision_loss, reason = "see above")]

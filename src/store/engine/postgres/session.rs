@@ -6,40 +6,32 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use futures_util::future::join;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::runtime::{Builder, Runtime};
-use tokio::task::{JoinHandle, JoinSet, yield_now};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Row, Statement};
+use tokio_postgres::{Client, Row, Statement};
 
 use crate::store::engine::error::StoreError;
+use crate::store::engine::postgres::link::Link;
 use crate::store::engine::postgres::server::PostgresServer;
 use crate::store::engine::value::Value;
 
-/// How long opening a connection may take, whatever the number of hosts.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long PostgreSQL may take to answer. Longer than `lock_timeout` in [`super::server`].
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the waits for the lock and for the COMMIT may take together. Other servers and a slow standby could use up
+/// [`ANSWER_TIMEOUT`] twice.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long PostgreSQL may take to answer in a long transaction, whose commit and checks take longer.
 const LONG_ANSWER_TIMEOUT: Duration = Duration::from_mins(10);
 /// How long an orderly end may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The runtime and the task that move the connection's data whenever something waits for it.
-struct Link {
-    runtime: Runtime,
-    client: Client,
-    transport: JoinHandle<()>,
-}
 
 /// An open connection.
 pub struct PostgresSession {
@@ -49,10 +41,17 @@ pub struct PostgresSession {
     statements: RefCell<HashMap<String, Statement>>,
     in_transaction: Cell<bool>,
     answer_timeout: Cell<Duration>,
+    /// How long the open transaction waited for its lock.
+    lock_wait: Cell<Duration>,
     /// Statements that are sent with the next one, which saves a round trip for each.
     deferred: RefCell<String>,
     /// Whether PostgreSQL didn't answer in time, or doesn't accept writes any more.
     is_lost: Cell<bool>,
+    /// How many connections of the server were lost, and how many of them before this one was opened. What broke one,
+    /// such as a failover or a silent network, has most likely broken all that are older. Each would otherwise make a
+    /// request wait until it is found out.
+    losses: Arc<AtomicUsize>,
+    losses_before: usize,
     /// Whether PostgreSQL has sent a warning.
     has_warned: Arc<AtomicBool>,
 }
@@ -60,25 +59,19 @@ pub struct PostgresSession {
 impl PostgresSession {
     /// Connects to the host that accepts writes. All hosts are asked at once, because one of them may be frozen.
     pub fn open(server: &PostgresServer) -> Result<Self, StoreError> {
-        // It looks at the connection at every turn, so that `is_broken` notices its end.
-        let runtime = Builder::new_current_thread().enable_all().event_interval(1).build();
-        let runtime = runtime.map_err(|error| StoreError::System(Arc::new(error)))?;
         let has_warned = Arc::new(AtomicBool::new(false));
-        let connected = runtime.block_on(async { timeout(CONNECT_TIMEOUT, connect(server, &has_warned)).await });
-        let (client, transport) = match connected {
-            Ok(Ok(connected)) => connected,
-            failed => {
-                runtime.shutdown_background();
-                return Err(failed.map_or(StoreError::NoAnswer, |failed| failed.err().unwrap_or(StoreError::NoAnswer)));
-            }
-        };
+        let losses = Arc::clone(server.losses());
+        let losses_before = losses.load(Ordering::Relaxed);
         Ok(Self {
-            link: Some(Link { runtime, client, transport }),
+            link: Some(Link::open(server, &has_warned)?),
             statements: RefCell::new(HashMap::new()),
             in_transaction: Cell::new(false),
             answer_timeout: Cell::new(ANSWER_TIMEOUT),
+            lock_wait: Cell::default(),
             deferred: RefCell::default(),
             is_lost: Cell::new(false),
+            losses,
+            losses_before,
             has_warned,
         })
     }
@@ -116,6 +109,7 @@ impl PostgresSession {
         let outcome = answered.map_or(Err(StoreError::NoAnswer), |answer| answer.map_err(StoreError::from));
         if outcome.as_ref().is_err_and(StoreError::loses_connection) {
             self.is_lost.set(true);
+            self.losses.fetch_add(1, Ordering::Relaxed);
         }
         outcome
     }
@@ -195,7 +189,9 @@ impl PostgresSession {
     pub fn begin(&self, sql: &str) -> Result<(), StoreError> {
         self.in_transaction.set(true);
         self.deferred.take();
+        let began = Instant::now();
         let outcome = self.batch(sql);
+        self.lock_wait.set(began.elapsed());
         if outcome.is_err() && !self.is_broken() {
             // BEGIN may have succeeded, and the statement after it failed.
             let _ = self.end("ROLLBACK");
@@ -206,7 +202,13 @@ impl PostgresSession {
     /// Ends the transaction.
     pub fn end(&self, sql: &str) -> Result<(), StoreError> {
         self.in_transaction.set(false);
-        self.batch(sql)
+        let usual = self.answer_timeout.get();
+        if usual == ANSWER_TIMEOUT {
+            self.answer_timeout.set(usual.min(TRANSACTION_TIMEOUT.saturating_sub(self.lock_wait.take())));
+        }
+        let outcome = self.batch(sql);
+        self.answer_timeout.set(usual);
+        outcome
     }
 
     /// Commits the transaction. A warning is an error: a commit that was cancelled while it waited for a standby has
@@ -222,9 +224,10 @@ impl PostgresSession {
         self.in_transaction.get() && !self.is_lost.get() && !self.link().client.is_closed()
     }
 
-    /// Reports whether the connection is lost. Looks for what has arrived, without waiting.
+    /// Reports whether the connection must be replaced. Looks for what has arrived, without waiting.
     pub fn is_broken(&self) -> bool {
-        if self.is_lost.get() || self.link().client.is_closed() {
+        let is_older = self.losses.load(Ordering::Relaxed) != self.losses_before;
+        if is_older || self.is_lost.get() || self.link().client.is_closed() {
             return true;
         }
         self.link().runtime.block_on(async {
@@ -249,55 +252,6 @@ impl Drop for PostgresSession {
         }
         runtime.shutdown_background();
     }
-}
-
-/// Returns the first connection that works.
-async fn connect(
-    server: &PostgresServer,
-    has_warned: &Arc<AtomicBool>,
-) -> Result<(Client, JoinHandle<()>), StoreError> {
-    let mut tries = JoinSet::new();
-    for (config, tls) in server.hosts() {
-        let has_warned = Arc::clone(has_warned);
-        tries.spawn(async move {
-            Ok::<_, tokio_postgres::Error>(match tls {
-                None => spawned(config.connect(NoTls).await?, has_warned),
-                Some(tls) => spawned(config.connect(tls).await?, has_warned),
-            })
-        });
-    }
-    let mut failed = StoreError::NoAnswer;
-    while let Some(tried) = tries.join_next().await {
-        match tried {
-            Ok(Ok(connected)) => return Ok(connected),
-            // A host's own error says more than that another can't be reached.
-            Ok(Err(error)) if error.as_db_error().is_some() || matches!(failed, StoreError::NoAnswer) => {
-                failed = error.into();
-            }
-            Ok(Err(_)) | Err(_) => {}
-        }
-    }
-    Err(failed)
-}
-
-/// Moves the connection's data in the background, whenever the runtime runs.
-fn spawned<S, T>(
-    (client, mut connection): (Client, Connection<S, T>),
-    has_warned: Arc<AtomicBool>,
-) -> (Client, JoinHandle<()>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let transport = tokio::spawn(async move {
-        while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-            if let AsyncMessage::Notice(notice) = message {
-                log::warn!("PostgreSQL says: {}: {}", notice.severity(), notice.message());
-                has_warned.store(true, Ordering::Relaxed);
-            }
-        }
-    });
-    (client, transport)
 }
 
 fn parameters<'a>(values: &'a [Value<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
