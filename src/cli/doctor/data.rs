@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::auth::secret_key::{self, NEXT_FILE, SECRET_KEY_FILE, fingerprint};
-use crate::cli::doctor::{Report, format_age, postgres};
+use crate::cli::doctor::{DATABASE, Report, format_age, postgres, users};
 use crate::config::Config;
 use crate::domain::clock::Timestamp;
 use crate::domain::new_username::check_new;
@@ -15,7 +15,6 @@ use crate::store::inspection::Inspection;
 use crate::store::secret_key::EncryptedText;
 use crate::store::{OpenError, SCHEMA_VERSION};
 
-pub(super) const DATABASE: &str = "database";
 const SECRET: &str = "secret key";
 const APPS: &str = "authenticators";
 const CLOCK: &str = "clock";
@@ -97,11 +96,6 @@ fn check_integrity(config: &Config, inspection: &Inspection, report: &mut Report
         DATABASE,
         format!("integrity_check passed, schema {SCHEMA_VERSION}, users: {}", users(inspection)),
     );
-}
-
-/// The number of users as a text.
-pub(super) fn users(inspection: &Inspection) -> String {
-    inspection.user_count().map_or_else(|_| "some".to_owned(), |users| users.to_string())
 }
 
 fn check_accounts(inspection: &Inspection, report: &mut Report) {

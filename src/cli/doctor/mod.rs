@@ -20,6 +20,10 @@ use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::domain::printable::printable;
 use crate::server::database;
+use crate::store::inspection::Inspection;
+
+/// The check of the database, of either engine.
+const DATABASE: &str = "database";
 
 /// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -116,6 +120,11 @@ fn print_report(report: &Report, database: Option<&str>, json: bool) -> Result<(
         0 => Ok(()),
         _ => Err(AlreadyPrinted(format!("problems: {problems}, warnings: {warnings}")).into()),
     }
+}
+
+/// The number of users as a text.
+fn users(inspection: &Inspection) -> String {
+    inspection.user_count().map_or_else(|_| "some".to_owned(), |users| users.to_string())
 }
 
 /// Formats a number of bytes.

@@ -1,7 +1,6 @@
 //! Checks a PostgreSQL database: whether it can be used, and whether a standby has every commit.
 
-use crate::cli::doctor::Report;
-use crate::cli::doctor::data::{DATABASE, users};
+use crate::cli::doctor::{DATABASE, Report, users};
 use crate::server::database::NO_STANDBY;
 use crate::store::inspection::Inspection;
 use crate::store::{PostgresSchemaError, PostgresServer, SCHEMA_VERSION};
