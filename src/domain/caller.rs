@@ -38,6 +38,20 @@ pub struct Caller {
     pub credential: Credential,
 }
 
+/// What a lookup of a credential found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundCaller {
+    /// The account and the credential.
+    pub caller: Caller,
+    /// What the user must do before the session can do anything else. `None` for API keys.
+    pub duty: Option<Duty>,
+    /// When the session's owner last proved who they are. `None` if there is nothing that could prove it again: for API
+    /// keys and automatic sign-in.
+    pub authenticated_at: Option<Timestamp>,
+    /// When the session or the API key expires; `None` is never.
+    pub expires_at: Option<Timestamp>,
+}
+
 impl Caller {
     /// Returns the session's id, or `None` for an API key.
     pub fn session(&self) -> Option<Uuid> {

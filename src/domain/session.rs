@@ -42,6 +42,8 @@ pub struct SessionState {
     pub automatic: bool,
     /// When its owner last proved who they are.
     pub authenticated_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
 }
 
 /// What to do with a refresh token of a live session.

@@ -29,6 +29,7 @@ use crate::http::pipeline::denied_log::DeniedLog;
 use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::metrics::Metrics;
 use crate::http::pipeline::openapi::ApiDescription;
+use crate::http::pipeline::remembered_callers::RememberedCallers;
 use crate::http::pipeline::throttle::Throttle;
 use crate::jobs::watchdog::WorkerTicks;
 use crate::jobs::{JobContext, api_key_uses, events, scheduled_backups, sweep, watchdog};
@@ -134,6 +135,7 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
         url: url.clone(),
         clock,
         db,
+        callers: RememberedCallers::default(),
         user_index: SharedUserIndex::default(),
         hasher: PasswordHasher::start(config.bcrypt_cost, cores).map_err(StartError::Threads)?,
         tokens: TokenSigner::new(&secret),

@@ -54,8 +54,8 @@ pub fn authenticate(
         const NEXT: usize = user_rows::COLUMN_COUNT;
         let end: Option<Timestamp> = row.get(NEXT)?;
         let session = match end {
-            Some(end) if now < end => {
-                Some(SessionState { automatic: row.get(NEXT + 1)?, authenticated_at: row.get(NEXT + 2)? })
+            Some(expires_at) if now < expires_at => {
+                Some(SessionState { automatic: row.get(NEXT + 1)?, authenticated_at: row.get(NEXT + 2)?, expires_at })
             }
             _ => None,
         };

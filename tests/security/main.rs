@@ -11,6 +11,7 @@ mod http;
 mod limits;
 mod logs;
 mod origins;
+mod remembered_callers;
 mod required_factor;
 mod required_password;
 mod revoked_meanwhile;

@@ -15,6 +15,7 @@ use crate::http::pipeline::client::untrusted_proxy::UntrustedProxy;
 use crate::http::pipeline::denied_log::DeniedLog;
 use crate::http::pipeline::metrics::Metrics;
 use crate::http::pipeline::openapi::ApiDescription;
+use crate::http::pipeline::remembered_callers::RememberedCallers;
 use crate::http::pipeline::throttle::Throttle;
 use crate::store::Db;
 use crate::store::api_key_uses::ApiKeyUses;
@@ -30,6 +31,8 @@ pub struct App {
     pub clock: Clock,
     /// The database.
     pub db: Db,
+    /// Callers who were looked up since the last commit.
+    pub callers: RememberedCallers,
     /// The in-memory index for lists of many users.
     pub user_index: SharedUserIndex,
     /// Hashes passwords in a bounded queue.

@@ -17,6 +17,7 @@ pub mod messages;
 pub mod method;
 pub mod metrics;
 pub mod openapi;
+pub mod remembered_callers;
 pub mod request;
 pub mod request_id;
 pub mod response;

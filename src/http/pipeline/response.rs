@@ -54,10 +54,14 @@ pub struct Response {
 impl Response {
     /// 200 with a JSON body.
     pub fn json(value: &impl Serialize) -> Self {
-        let body = serde_json::to_vec(value).expect("replies are plain data with string keys");
+        Self::json_text(serde_json::to_vec(value).expect("replies are plain data with string keys"))
+    }
+
+    /// 200 with this JSON.
+    pub fn json_text(json: Vec<u8>) -> Self {
         Self {
             status: StatusCode::OK,
-            body: ResponseBody::Bytes(body.into()),
+            body: ResponseBody::Bytes(json.into()),
             content_type: JSON,
             headers: Vec::new(),
             replaced: Vec::new(),

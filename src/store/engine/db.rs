@@ -20,6 +20,7 @@ use crate::store::engine::error::{StoreError, WriteError};
 use crate::store::engine::pool::{Lease, Opener, pool};
 use crate::store::engine::postgres::schema::{self, SchemaError};
 use crate::store::engine::postgres::server::PostgresServer;
+use crate::store::engine::sqlite::commit_watch::CommitWatch;
 use crate::store::engine::sqlite::file::{self, DATABASE_FILE, OpenError};
 use crate::store::engine::sqlite::log_owner;
 use crate::store::engine::sqlite::open::{ConnectionKind, SqliteOpener};
@@ -74,6 +75,8 @@ struct Inner {
     stats: WriterStats,
     /// SQLite's file.
     path: Option<PathBuf>,
+    /// Watches SQLite's file.
+    commits: Option<CommitWatch>,
 }
 
 impl Db {
@@ -115,7 +118,8 @@ impl Db {
         let (writer, readers) = (pool(ConnectionKind::Writer, 1)?, pool(ConnectionKind::Reader, options.readers)?);
         drop(first);
         let files = OpenFiles::of(&path);
-        Self::start(&writer, &readers, Some(files)).map_err(|cause| OpenError::Io { path, cause })
+        let commits = CommitWatch::new(opener(ConnectionKind::Reader));
+        Self::start(&writer, &readers, Some((files, commits))).map_err(|cause| OpenError::Io { path, cause })
     }
 
     /// Connects to a PostgreSQL server, creates the schema in an empty database if `create` is set, and checks its
@@ -136,8 +140,20 @@ impl Db {
         self.0.path.is_none()
     }
 
-    fn start(writer: &Pool<Opener>, readers: &Pool<Opener>, mut files: Option<OpenFiles>) -> io::Result<Self> {
-        let path = files.as_ref().map(|files| files.database().to_owned());
+    /// Returns a number that changes with each commit of any process, before that commit is acknowledged, or `None` if
+    /// it can't be told at once, as with PostgreSQL. What was read after a number was returned is true for as long as
+    /// the number stays the same. Doesn't wait: a worker can ask.
+    pub fn version(&self) -> Option<i64> {
+        self.0.commits.as_ref()?.version()
+    }
+
+    fn start(
+        writer: &Pool<Opener>,
+        readers: &Pool<Opener>,
+        sqlite: Option<(OpenFiles, CommitWatch)>,
+    ) -> io::Result<Self> {
+        let (mut files, commits) = sqlite.unzip();
+        let path = files.as_ref().map(|files: &OpenFiles| files.database().to_owned());
         let (writes, jobs) = bounded::<Option<Box<dyn WriteJob>>>(QUEUE);
         let activity = ThreadActivity::default();
         let mut activities = vec![activity.clone()];
@@ -157,7 +173,7 @@ impl Db {
             })
             .collect::<Result<_, _>>()?;
         let (readers, writer) = (Mutex::new(readers), Mutex::new(Some(writer)));
-        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, activities, stats, path })))
+        Ok(Self(Arc::new(Inner { reads, writes, readers, writer, activities, stats, path, commits })))
     }
 
     /// Runs `work` on a read-only connection.
@@ -232,6 +248,9 @@ impl Db {
             let _ = self.0.reads.send(None);
         }
         join(readers);
+        if let Some(commits) = &self.0.commits {
+            commits.close();
+        }
         // The writer closes last and alone: SQLite removes the log when the last connection closes, and of two that
         // close at the same time neither is the last.
         let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -4,14 +4,14 @@
 use std::ops::Deref;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::auth::api_key;
 use crate::auth::token::{Claims, TokenKind};
 use crate::domain::audit::Actor;
-use crate::domain::caller::{Caller, Credential, Duty};
+use crate::domain::caller::{Caller, Credential, Duty, FoundCaller};
 use crate::domain::clock::Timestamp;
 use crate::domain::second_factor::SecondFactorPolicy;
 use crate::domain::user::User;
@@ -21,6 +21,7 @@ use crate::http::pipeline::client::Client;
 use crate::http::pipeline::client::request_origin::require_own_site;
 use crate::http::pipeline::cookies;
 use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::remembered_callers::{CredentialKey, Lookup};
 use crate::store::{Connection, StoreError, api_keys, factors, sessions, users};
 
 /// What credentials are read from.
@@ -36,42 +37,42 @@ pub struct Credentials<'a> {
 
 /// A caller with valid credentials. Dereferences to [`Caller`].
 pub struct Authenticated {
-    caller: Caller,
+    found: FoundCaller,
     now: Timestamp,
-    /// What the user must do before the session can do anything else. `None` for API keys.
-    duty: Option<Duty>,
-    /// When the session's owner last proved who they are. `None` if there is nothing that could prove it again: for API
-    /// keys and automatic sign-in.
-    authenticated_at: Option<Timestamp>,
 }
 
 impl Deref for Authenticated {
     type Target = Caller;
 
     fn deref(&self) -> &Caller {
-        &self.caller
+        &self.found.caller
     }
 }
 
 impl Authenticated {
+    /// Who was found, for a request that arrived at `now`.
+    pub fn new(found: FoundCaller, now: Timestamp) -> Self {
+        Self { found, now }
+    }
+
     /// Returns the account.
     pub fn into_user(self) -> User {
-        self.caller.user
+        self.found.caller.user
     }
 
     /// Returns the actor for the audit log.
     pub fn actor(&self, client: &Client) -> Actor {
-        client.actor_for(&self.caller.user)
+        client.actor_for(&self.user)
     }
 
     /// Returns what the user must do before the session can do anything else.
     pub fn duty(&self) -> Option<Duty> {
-        self.duty
+        self.found.duty
     }
 
     /// Refuses a caller who must still set up a second factor, unless it is about their own account.
     pub fn may_act_on(&self, user_id: Uuid) -> Result<(), ApiError> {
-        match self.duty {
+        match self.found.duty {
             Some(duty) if !self.is(user_id) => Err(duty.into()),
             _ => Ok(()),
         }
@@ -79,7 +80,7 @@ impl Authenticated {
 
     /// Whether the session's owner proved within this time who they are. True for what can't prove it again.
     pub fn signed_in_within(&self, time: TimeDelta) -> bool {
-        self.authenticated_at.is_none_or(|at| self.now - at < time)
+        self.found.authenticated_at.is_none_or(|at| self.now - at < time)
     }
 
     /// Writes to the database on behalf of the caller. Inside the transaction it first checks that the caller may still
@@ -95,8 +96,9 @@ impl Authenticated {
 
     /// Returns a check that the caller may still act, for inside a transaction.
     pub fn still_acts(&self) -> impl FnOnce(&Connection) -> Result<(), ApiError> + Send + 'static {
-        let Self { caller: Caller { user, credential }, now, duty, .. } = self;
-        let (user_id, was_superuser, credential, now, duty) = (user.id, user.is_superuser, *credential, *now, *duty);
+        let FoundCaller { caller: Caller { user, credential }, duty, .. } = &self.found;
+        let (user_id, was_superuser, credential, duty, now) =
+            (user.id, user.is_superuser, *credential, *duty, self.now);
         move |connection| {
             let user = match credential {
                 Credential::Session(id) => match sessions::authenticate(connection, user_id, id, now)? {
@@ -122,17 +124,23 @@ impl Authenticated {
 
 /// Returns the `Bearer` token. The scheme's case is ignored (RFC 9110, section 11.1).
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let (scheme, token) = ascii(headers.get(AUTHORIZATION)?)?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 /// Returns the API key in the `x-api-key` header.
 pub fn api_key_header(headers: &HeaderMap) -> Option<&str> {
-    headers.get("x-api-key")?.to_str().ok().filter(|key| !key.is_empty())
+    ascii(headers.get("x-api-key")?).filter(|key| !key.is_empty())
+}
+
+/// Returns a header's text if it is ASCII, like `to_str`, which takes 3,000 instructions for a token.
+fn ascii(value: &HeaderValue) -> Option<&str> {
+    value.as_bytes().is_ascii().then(|| std::str::from_utf8(value.as_bytes()).ok())?
 }
 
 /// A request's credential before it is looked up in the database. Tokens have passed the check of their signature.
+#[derive(Clone)]
 pub enum UncheckedCredential {
     /// An access token's claims.
     Token(Claims),
@@ -186,14 +194,32 @@ impl UncheckedCredential {
         Ok(Self::ApiKey(api_key::sha256(key)))
     }
 
-    /// Finds the caller in the database.
+    /// Finds the caller, in the database unless nothing was committed since the last time.
     pub async fn look_up(self, app: &App, now: Timestamp) -> Result<Authenticated, ApiError> {
         let policy = app.config.second_factor;
-        let caller = app.db.read(move |connection| self.find(connection, policy, now)).await?;
-        if let Credential::ApiKey { id, .. } = caller.credential {
+        let lookup = self.begin_lookup(app);
+        let found = match app.callers.find(lookup, now) {
+            Some(found) => found,
+            None => {
+                let found = app.db.read(move |connection| self.find(connection, policy, now)).await?;
+                app.callers.remember(lookup, &found);
+                found
+            }
+        };
+        if let Credential::ApiKey { id, .. } = found.caller.credential {
             app.key_uses.count(id, now);
         }
-        Ok(caller)
+        Ok(Authenticated::new(found, now))
+    }
+
+    /// Begins a lookup whose result can be remembered.
+    pub fn begin_lookup(&self, app: &App) -> Option<Lookup> {
+        let key = match self {
+            Self::Token(claims) => CredentialKey::Session { user: claims.sub, session: claims.sid },
+            Self::ApiKey(sha256) => CredentialKey::ApiKey(*sha256),
+            Self::Cookies(_) => return None,
+        };
+        Lookup::begin(&app.db, key)
     }
 
     /// Finds the caller on this connection.
@@ -205,7 +231,7 @@ impl UncheckedCredential {
         connection: &Connection,
         policy: SecondFactorPolicy,
         now: Timestamp,
-    ) -> Result<Authenticated, ApiError> {
+    ) -> Result<FoundCaller, ApiError> {
         match self {
             Self::Token(claims) => by_session(connection, &claims, policy, now),
             Self::Cookies(cookies) => by_cookies(connection, &cookies, policy, now),
@@ -219,14 +245,14 @@ fn by_session(
     claims: &Claims,
     policy: SecondFactorPolicy,
     now: Timestamp,
-) -> Result<Authenticated, ApiError> {
+) -> Result<FoundCaller, ApiError> {
     let found = sessions::authenticate(connection, claims.sub, claims.sid, now)?;
     let (user, session) = found.filter(|(user, _)| user.is_active).ok_or(ApiError::UserMissingOrInactive)?;
     let session = session.ok_or(ApiError::SessionEnded)?;
     let duty = duty_of(connection, policy, &user, session.automatic)?;
     let authenticated_at = (!session.automatic).then_some(session.authenticated_at);
     let caller = Caller { user, credential: Credential::Session(claims.sid) };
-    Ok(Authenticated { caller, now, duty, authenticated_at })
+    Ok(FoundCaller { caller, duty, authenticated_at, expires_at: Some(session.expires_at) })
 }
 
 /// Returns what a user must do before a session can do anything else. An `automatic` session began without a password
@@ -248,11 +274,11 @@ fn by_cookies(
     cookies: &[Claims],
     policy: SecondFactorPolicy,
     now: Timestamp,
-) -> Result<Authenticated, ApiError> {
-    let (mut found, mut failure): (Option<Authenticated>, _) = (None, ApiError::MissingCredentials);
+) -> Result<FoundCaller, ApiError> {
+    let (mut found, mut failure): (Option<FoundCaller>, _) = (None, ApiError::MissingCredentials);
     for claims in cookies {
         match by_session(connection, claims, policy, now) {
-            Ok(caller) if found.as_ref().is_some_and(|other| other.user.id != caller.user.id) => {
+            Ok(other) if found.as_ref().is_some_and(|found| !found.caller.is(other.caller.user.id)) => {
                 return Err(ApiError::AmbiguousCookies);
             }
             Ok(caller) => found = Some(caller),
@@ -263,14 +289,15 @@ fn by_cookies(
     found.ok_or(failure)
 }
 
-fn by_key_hash(connection: &Connection, sha256: &[u8; 32], now: Timestamp) -> Result<Authenticated, ApiError> {
+fn by_key_hash(connection: &Connection, sha256: &[u8; 32], now: Timestamp) -> Result<FoundCaller, ApiError> {
     let found = api_keys::find(connection, sha256)?;
     let (user, key) = found.filter(|(_, key)| key.works_at(now)).ok_or(ApiError::InvalidApiKey)?;
     if !user.is_active {
         return Err(ApiError::InactiveKeyOwner);
     }
-    let credential = Credential::ApiKey { id: key.id, expires_at: key.expires_at };
-    Ok(Authenticated { caller: Caller { user, credential }, now, duty: None, authenticated_at: None })
+    let expires_at = key.expires_at;
+    let credential = Credential::ApiKey { id: key.id, expires_at };
+    Ok(FoundCaller { caller: Caller { user, credential }, duty: None, authenticated_at: None, expires_at })
 }
 
 /// Authenticates by API key.

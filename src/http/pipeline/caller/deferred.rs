@@ -3,14 +3,14 @@
 use actix_web::HttpRequest;
 use actix_web::web::Data;
 
-use crate::auth::token::Claims;
 use crate::config::Config;
 use crate::domain::clock::Timestamp;
 use crate::http::pipeline::app::App;
-use crate::http::pipeline::caller::credentials::{Credentials, UncheckedCredential};
+use crate::http::pipeline::caller::credentials::{Authenticated, Credentials, UncheckedCredential};
 use crate::http::pipeline::caller::{self, Admit, Authenticate};
 use crate::http::pipeline::denied_log::{self, KnownCaller};
 use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::remembered_callers::Lookup;
 use crate::store::{Connection, StoreError, WriteError};
 
 /// A caller whose access token has a valid signature. The rest is checked by [`Deferred::read`] or [`Deferred::write`],
@@ -23,7 +23,8 @@ pub struct Deferred<C> {
 }
 
 enum State<C> {
-    Token(Claims),
+    /// Always [`UncheckedCredential::Token`].
+    Token(UncheckedCredential),
     Complete(C),
 }
 
@@ -51,16 +52,15 @@ impl<C: Admit> Authenticate for Deferred<C> {
 
     async fn authenticate(app: &App, credentials: Credentials<'_>) -> Result<Self, ApiError> {
         let state = match UncheckedCredential::of(app, credentials)? {
-            UncheckedCredential::Token(claims) => State::Token(claims),
+            token @ UncheckedCredential::Token(_) => State::Token(token),
             other => State::Complete(caller::admit(other, app, credentials.request, credentials.now).await?),
         };
         Ok(Self { state, request: credentials.request.clone(), now: credentials.now })
     }
 
     async fn complete(&mut self, app: &App) -> Result<(), ApiError> {
-        if let State::Token(claims) = &self.state {
-            let token = UncheckedCredential::Token(claims.clone());
-            self.state = State::Complete(caller::admit(token, app, &self.request, self.now).await?);
+        if let State::Token(token) = &self.state {
+            self.state = State::Complete(caller::admit(token.clone(), app, &self.request, self.now).await?);
         }
         Ok(())
     }
@@ -91,10 +91,20 @@ impl<C: Admit> Deferred<C> {
         F: FnOnce(&Connection, C) -> Result<T, ApiError> + Send + 'static,
     {
         let Self { state, request, now } = self;
+        let (state, lookup) = match state {
+            State::Token(token) => {
+                let lookup = token.begin_lookup(app);
+                match app.callers.find(lookup, now).map(|found| Authenticated::new(found, now)) {
+                    Some(caller) => (State::Complete(caller::admit_found(caller, app, &request)?), lookup),
+                    None => (State::Token(token), lookup),
+                }
+            }
+            complete @ State::Complete(_) => (complete, None),
+        };
         let shared = app.clone();
         let done = app.db.read(move |connection| match state {
             State::Complete(caller) => work(connection, caller).map_err(DeferredRefusal::from),
-            State::Token(claims) => admitted(connection, claims, &shared, now, work),
+            State::Token(token) => admitted(connection, token, lookup, &shared, now, work),
         });
         done.await.map_err(|refusal| refusal.remembered_with(&request))
     }
@@ -112,7 +122,7 @@ impl<C: Admit> Deferred<C> {
                 let still_acts = caller.still_acts();
                 still_acts(connection).and_then(|()| work(connection, caller)).map_err(DeferredRefusal::from)
             }
-            State::Token(claims) => admitted(connection, claims, &shared, now, work),
+            State::Token(token) => admitted(connection, token, None, &shared, now, work),
         });
         done.await.map_err(|refusal| refusal.remembered_with(&request))
     }
@@ -121,14 +131,16 @@ impl<C: Admit> Deferred<C> {
 /// Looks the session up and does the work for its user.
 fn admitted<C: Admit, T>(
     connection: &Connection,
-    claims: Claims,
+    token: UncheckedCredential,
+    lookup: Option<Lookup>,
     app: &App,
     now: Timestamp,
     work: impl FnOnce(&Connection, C) -> Result<T, ApiError>,
 ) -> Result<T, DeferredRefusal> {
-    let caller = UncheckedCredential::Token(claims).find(connection, app.config.second_factor, now)?;
-    let known = KnownCaller::from(&caller.user);
-    let done = C::admit(caller, &app.config).and_then(|caller| work(connection, caller));
+    let found = token.find(connection, app.config.second_factor, now)?;
+    app.callers.remember(lookup, &found);
+    let known = KnownCaller::from(&found.caller.user);
+    let done = C::admit(Authenticated::new(found, now), &app.config).and_then(|caller| work(connection, caller));
     done.map_err(|error| DeferredRefusal { error, caller: Some(known) })
 }
 

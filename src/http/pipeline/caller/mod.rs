@@ -164,7 +164,11 @@ pub async fn admit<C: Admit>(
     request: &HttpRequest,
     now: Timestamp,
 ) -> Result<C, ApiError> {
-    let caller = credential.look_up(app, now).await?;
+    admit_found(credential.look_up(app, now).await?, app, request)
+}
+
+/// Checks that a caller may call the route.
+pub fn admit_found<C: Admit>(caller: Authenticated, app: &App, request: &HttpRequest) -> Result<C, ApiError> {
     denied_log::remember_caller(request, (&caller.user).into());
     C::admit(caller, &app.config)
 }

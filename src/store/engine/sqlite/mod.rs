@@ -1,6 +1,7 @@
 //! SQLite: the database file, its connections, its schema and its format of times.
 
 pub mod build;
+pub mod commit_watch;
 pub mod file;
 pub mod log_owner;
 pub mod open;
