@@ -26,6 +26,12 @@ impl OptIns {
         Self::new(serde_json::from_str(json).ok()?)
     }
 
+    /// Takes what [`OptIns::to_json`] returned when it was stored. Returns `None` if it is no JSON object any more.
+    pub fn from_stored(json: String) -> Option<Self> {
+        let json = RawValue::from_string(json).ok()?;
+        json.get().starts_with('{').then_some(Self(json))
+    }
+
     /// Returns the object as JSON.
     pub fn to_json(&self) -> &str {
         self.0.get()

@@ -31,7 +31,7 @@ pub fn from_row(row: &Row<'_>) -> Result<User, StoreError> {
         create_at: row.get(7)?,
         updated_at: row.get(8)?,
         last_login_at: row.get(9)?,
-        optins: row.get::<Option<String>>(10)?.as_deref().and_then(OptIns::parse),
+        optins: row.get::<Option<String>>(10)?.and_then(OptIns::from_stored),
         must_change_password: row.get(11)?,
     })
 }

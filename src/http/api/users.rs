@@ -147,7 +147,7 @@ async fn list(request: Request<Deferred<Superuser>, UserFilter>) -> Result<Respo
     let (total_count, users, has_factor, deletion_requests) = found.await?;
     let read = |(user, has_factor)| UserRead::from(user).with_factor(has_factor);
     let users = users.iter().zip(has_factor).map(read).collect();
-    Ok(Response::json(&UsersResponse { total_count, users, deletion_requests }))
+    Ok(Response::json_text(UsersResponse { total_count, users, deletion_requests }.to_json()))
 }
 
 async fn whoami(request: Request<SignedInAnyDuty, NoInput>) -> Result<Response, ApiError> {

@@ -8,6 +8,7 @@ pub mod login_form;
 pub mod own_data;
 pub mod server;
 pub mod user_inputs;
+mod user_json;
 pub mod user_list;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use crate::domain::api_key::ApiKey;
 use crate::domain::clock::{Timestamp, rfc3339};
 use crate::domain::optins::{self, OptIns};
 use crate::domain::user::User;
+use crate::http::models::user_json::push_user;
 use crate::http::pipeline::generation::Generation;
 
 pub use activity::{AuditRead, AuditResponse, EnterResponse, ResetLink, ResetLinkCheck, SessionRead, SessionsResponse};
@@ -135,7 +137,7 @@ impl<'a> From<&'a User> for UserRead<'a> {
 }
 
 /// A page of the list of users.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 #[schema(title = "List of users")]
 pub struct UsersResponse<'a> {
     /// How many users match in all.
@@ -143,6 +145,25 @@ pub struct UsersResponse<'a> {
     pub users: Vec<UserRead<'a>>,
     /// The listed users who want their account deleted, with the state of the request.
     pub deletion_requests: BTreeMap<Uuid, &'static str>,
+}
+
+impl UsersResponse<'_> {
+    /// Returns the JSON.
+    pub fn to_json(&self) -> Vec<u8> {
+        // A user takes about 400 bytes.
+        let mut json = Vec::with_capacity(64 + 512 * self.users.len());
+        json.extend_from_slice(format!("{{\"total_count\":{},\"users\":[", self.total_count).as_bytes());
+        for (position, user) in self.users.iter().enumerate() {
+            if position > 0 {
+                json.push(b',');
+            }
+            push_user(&mut json, user);
+        }
+        json.extend_from_slice(b"],\"deletion_requests\":");
+        serde_json::to_writer(&mut json, &self.deletion_requests).expect("a map of texts serializes");
+        json.push(b'}');
+        json
+    }
 }
 
 /// Who is signed in on this browser.

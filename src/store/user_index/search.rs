@@ -50,8 +50,9 @@ pub fn list(
     if let Some(found) = user_list::by_id(connection, page)? {
         return Ok(found);
     }
-    if users::count(connection)? <= SMALL_TABLE {
-        return user_list::list(connection, page);
+    let everybody = users::count(connection)?;
+    if everybody <= SMALL_TABLE {
+        return user_list::list_among(connection, page, everybody);
     }
     list_many(connection, index, page)
 }

@@ -61,6 +61,16 @@ pub struct UserQuery {
     pub state: Option<UserState>,
 }
 
+impl UserQuery {
+    /// Whether this is a page of all users in order of creation, as Langflow's clients ask for it.
+    fn is_plain(&self) -> bool {
+        self.search.is_none() && self.sort == UserSort::Created && !self.descending && self.state.is_none()
+    }
+}
+
+/// The query of a plain page.
+const PLAIN: &str = concat!("SELECT ", user_columns!(), " FROM users ORDER BY id LIMIT ?1 OFFSET ?2");
+
 /// Returns what the page's search looks for in names.
 pub fn needle(page: &UserQuery) -> Option<String> {
     let needle = page.search.as_deref().and_then(fold_input).map(|folded| sort_key(&folded));
@@ -76,9 +86,16 @@ pub fn by_id(connection: &Connection, page: &UserQuery) -> Result<Option<(i64, V
 
 /// Returns the number of matching users and a page of them.
 pub fn list(connection: &Connection, page: &UserQuery) -> Result<(i64, Vec<User>), StoreError> {
+    list_among(connection, page, count(connection)?)
+}
+
+/// Like [`list`], where the number of all users is known.
+pub fn list_among(connection: &Connection, page: &UserQuery, everybody: i64) -> Result<(i64, Vec<User>), StoreError> {
+    if page.is_plain() {
+        return Ok((everybody, connection.all(PLAIN, bind![page.limit, page.skip], from_row)?));
+    }
     let needle = needle(page);
-    let (everybody, in_state) = (count(connection)?, page.state.map(|state| count_of(connection, state)).transpose()?);
-    let matching = in_state.unwrap_or(everybody);
+    let matching = page.state.map_or(Ok(everybody), |state| count_of(connection, state))?;
     let dialect = connection.dialect();
     let order = if page.descending { " DESC" } else { "" };
     let by = match page.sort {

@@ -4,48 +4,55 @@
 use chrono::NaiveDate;
 use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 
-use crate::domain::clock::{Timestamp, format_micros};
+use crate::domain::clock::{Timestamp, micros_text};
 
 /// Reads the time in a column.
 pub fn parse_column(value: ValueRef<'_>) -> FromSqlResult<Timestamp> {
-    match value.as_str().ok().and_then(parse) {
-        Some(time) => Ok(time),
-        None => FromSql::column_result(value),
-    }
+    let time = if let ValueRef::Text(text) = value { parse(text) } else { None };
+    time.map_or_else(|| FromSql::column_result(value), Ok)
 }
 
 /// Formats a time as rusqlite does: with no, three or six fractional digits, as needed.
 pub fn text(time: Timestamp) -> String {
-    let Some(mut text) = format_micros(&time, b' ') else { return time.format("%F %T%.f%:z").to_string() };
-    match time.timestamp_subsec_micros() {
-        0 => text.truncate(19),
-        micros if micros.is_multiple_of(1000) => text.truncate(23),
-        _ => {}
-    }
-    text + "+00:00"
+    let Some(text) = micros_text(&time, b' ') else { return time.format("%F %T%.f%:z").to_string() };
+    let length = match time.timestamp_subsec_micros() {
+        0 => 19,
+        micros if micros.is_multiple_of(1000) => 23,
+        _ => text.len(),
+    };
+    format!("{}+00:00", String::from_utf8_lossy(&text[..length]))
 }
 
 /// Parses `2026-01-31 12:00:00.000001+00:00`, with up to nine fractional digits.
-fn parse(text: &str) -> Option<Timestamp> {
-    let (whole, fraction) = text.strip_suffix("+00:00")?.split_at_checked(19)?;
-    let bytes = whole.as_bytes();
-    if [4, 7, 10, 13, 16].map(|at| bytes[at]) != *b"-- ::" {
+fn parse(text: &[u8]) -> Option<Timestamp> {
+    let (whole, rest) = text.split_first_chunk()?;
+    #[rustfmt::skip]
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b' ', h1, h2, b':', i1, i2, b':', s1, s2] = *whole else {
         return None;
-    }
-    let number = |from, to| digits(&bytes[from..to]);
-    let date = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(5, 7)?, number(8, 10)?)?;
-    let nanos = match fraction.strip_prefix('.') {
-        Some(fraction) if (1..=9).contains(&fraction.len()) => {
-            digits(fraction.as_bytes())? * 10_u32.pow(9 - u32::try_from(fraction.len()).ok()?)
+    };
+    let date =
+        NaiveDate::from_ymd_opt(number(&[y1, y2, y3, y4])?.cast_signed(), number(&[m1, m2])?, number(&[d1, d2])?)?;
+    let nanos = match rest.strip_suffix(b"+00:00")? {
+        [] => 0,
+        [b'.', fraction @ ..] if (1..=9).contains(&fraction.len()) => {
+            number(fraction)? * 10_u32.pow(9 - u32::try_from(fraction.len()).ok()?)
         }
-        None if fraction.is_empty() => 0,
         _ => return None,
     };
-    Some(date.and_hms_nano_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?, nanos)?.and_utc())
+    Some(date.and_hms_nano_opt(number(&[h1, h2])?, number(&[i1, i2])?, number(&[s1, s2])?, nanos)?.and_utc())
 }
 
-fn digits(bytes: &[u8]) -> Option<u32> {
-    bytes.iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0')))
+/// Reads at most nine digits.
+fn number(digits: &[u8]) -> Option<u32> {
+    let mut number = 0;
+    for digit in digits {
+        let value = digit.wrapping_sub(b'0');
+        if value > 9 {
+            return None;
+        }
+        number = number * 10 + u32::from(value);
+    }
+    Some(number)
 }
 
 #[cfg(test)]
@@ -66,13 +73,13 @@ mod tests {
             let (text, read): (String, _) =
                 connection.query_row("SELECT ?1, ?1", [time], |row| Ok((row.get(0)?, parse_column(row.get_ref(1)?)?))).unwrap();
             prop_assert_eq!(read, time);
-            prop_assert_eq!(parse(&text), Some(time), "{}", text);
+            prop_assert_eq!(parse(text.as_bytes()), Some(time), "{}", text);
             prop_assert_eq!(super::text(time), text);
         }
 
         #[test]
         fn no_text_panics(text in "[0-9 :.+-]{0,40}", any in any::<String>()) {
-            let _ = (parse(&text), parse(&any));
+            let _ = (parse(text.as_bytes()), parse(any.as_bytes()));
         }
     }
 }
