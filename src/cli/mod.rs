@@ -87,7 +87,7 @@ fn escaped(error: clap::Error) -> clap::Error {
 fn usage_error(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
         let text = error.to_string();
-        let sentence = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        let sentence = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ").replace("\n  ", " ");
         // Standard output may be closed. The lines below say the same.
         let _ = print_result(true, &serde_json::json!({ "error": sentence }), String::new);
     }

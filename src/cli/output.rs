@@ -23,8 +23,10 @@ const COLORED_COLUMNS: [&str; 2] = ["STATE", "OUTCOME"];
 const BOLD: &str = "1";
 /// What is between two columns of a table.
 const GAP: &str = "  ";
-/// The width to which a column of a table is cut at most.
-const NARROWEST_CUT: usize = 12;
+/// The columns of tables that other people's names can make very wide.
+const NAME_COLUMNS: [&str; 4] = ["NAME", "USER NAME", "ACTOR", "TARGET"];
+/// The width to which a column of names is cut at most.
+const NARROWEST_NAMES: usize = 24;
 
 /// The color of a word for a state or an outcome, or at the beginning of a message.
 fn color_of(word: &str) -> Option<&'static str> {
@@ -108,24 +110,28 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     table_within(usize::MAX, header, rows)
 }
 
-/// Formats a table for a terminal of this width. Cuts the cells of its widest columns, so that a long name doesn't hide
-/// the columns beside it.
+/// Formats a table for a terminal of this width. Cuts long names, so that they don't hide the columns beside them.
 fn table_within(columns: usize, header: &[&str], rows: &[Vec<String>]) -> String {
     let header: Vec<String> = header.iter().map(|cell| (*cell).to_owned()).collect();
     let rows: Vec<Vec<String>> =
         std::iter::once(&header).chain(rows).map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max();
     let widths: Vec<usize> = (0..header.len()).map(|column| width(column).unwrap_or(0)).collect();
-    let fits = |limit: usize| {
-        let cut_widths = widths.iter().map(|width| (*width).min(limit));
-        cut_widths.sum::<usize>() + GAP.len() * widths.len().saturating_sub(1) <= columns
+    let cut_widths = |limit: usize| -> Vec<usize> {
+        let cut_width = |(name, width): (&String, &usize)| {
+            if NAME_COLUMNS.contains(&name.as_str()) { (*width).min(limit) } else { *width }
+        };
+        header.iter().zip(&widths).map(cut_width).collect()
+    };
+    let fits = |limit: &usize| {
+        cut_widths(*limit).iter().map(|width| width + GAP.len()).sum::<usize>() <= columns.saturating_add(GAP.len())
     };
     let widest = widths.iter().copied().max().unwrap_or(0);
-    let limit = (NARROWEST_CUT..=widest).rev().find(|limit| fits(*limit)).unwrap_or(NARROWEST_CUT);
+    let widths = cut_widths((NARROWEST_NAMES..=widest).rev().find(fits).unwrap_or(NARROWEST_NAMES));
     let mut text = String::new();
     for row in &rows {
         let pad = |cell: String, width: usize| cell.clone() + &" ".repeat(width.saturating_sub(cell.width()));
-        let cells = row.iter().zip(&widths).map(|(cell, &width)| pad(cut(cell, limit), width.min(limit)));
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| pad(cut(cell, width), width));
         text.push_str(cells.collect::<Vec<_>>().join(GAP).trim_end());
         text.push('\n');
     }
@@ -223,13 +229,17 @@ mod tests {
     fn a_long_name_does_not_hide_the_columns_beside_it() {
         let row = |name: &str, state: &str| vec![name.to_owned(), state.to_owned(), "6f07d434-4954".to_owned()];
         let rows = [row("ann", "active"), row(&"名".repeat(90), "waiting")];
-        let text = table_within(40, &["NAME", "STATE", "ID"], &rows);
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[1], "ann               active   6f07d434-4954");
-        assert_eq!(lines[2], "名名名名名名名…   waiting  6f07d434-4954");
-        assert!(lines.iter().all(|line| line.width() <= 40), "{text}");
-        let narrow = table_within(20, &["NAME", "STATE", "ID"], &rows);
-        assert_eq!(narrow.lines().nth(1), Some("ann           active   6f07d434-49…"));
+        let header = ["NAME", "STATE", "ID"];
+        let lines = |columns: usize| -> Vec<String> {
+            table_within(columns, &header, &rows).lines().map(str::to_owned).collect()
+        };
+        let wide = lines(54);
+        assert_eq!(wide[1], format!("ann{}active   6f07d434-4954", " ".repeat(29)));
+        assert_eq!(wide[2], format!("{}…   waiting  6f07d434-4954", "名".repeat(14)));
+        let narrow = lines(20);
+        assert_eq!(narrow[1], format!("ann{}active   6f07d434-4954", " ".repeat(23)));
+        assert_eq!(narrow[2], format!("{}…   waiting  6f07d434-4954", "名".repeat(11)));
+        assert!(table(&header, &rows).contains(&"名".repeat(90)));
     }
 
     #[test]

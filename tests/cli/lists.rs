@@ -84,6 +84,10 @@ fn a_wrong_command_line_is_json_for_programs() {
     let printed: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(printed["error"], "unrecognized subcommand 'lst'");
     assert!(ended.stderr.contains("unrecognized subcommand"), "{ended:?}");
+    let ended = Program::new(&["user", "list", "--sort", "age", "--json"]).finish();
+    let printed: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let expected = "invalid value 'age' for '--sort <SORT>' [possible values: created, name, last_login]";
+    assert_eq!(printed["error"], expected);
     assert_eq!(Program::new(&["user", "lst"]).finish().stdout, "");
 }
 
@@ -138,7 +142,7 @@ sys.stdout.buffer.write(out)";
         String::from_utf8(python.output().unwrap().stdout).unwrap()
     };
     let text = shown(&["user", "list"], false);
-    assert!(text.contains("\u{1b}[1mNAME ") && text.contains("名名名名名…   \u{1b}[32mactive"), "{text:?}");
+    assert!(text.contains("\u{1b}[1mNAME ") && text.contains("名名名名名名名名名名名…   \u{1b}[32mactive"), "{text:?}");
     for (arguments, colored) in [
         (&["user", "list", "--search", "admin"][..], "\u{1b}[32mactive\u{1b}[0m"),
         (&["audit"], "\u{1b}[32mok\u{1b}[0m"),
