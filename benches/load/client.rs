@@ -11,6 +11,9 @@ use mio::{Events, Interest, Poll, Token};
 /// Writes the next request of a load into an empty buffer.
 pub type Next<'a> = dyn FnMut(&mut Vec<u8>) + 'a;
 
+/// How long a load waits for the last responses.
+const LONGEST_FINISH: Duration = Duration::from_secs(30);
+
 /// How requests are sent.
 #[derive(Clone, Copy)]
 pub struct Load {
@@ -21,12 +24,15 @@ pub struct Load {
     pub rate: Option<u32>,
     /// After this many responses, the load ends early.
     pub answers: usize,
+    /// At the end, wait for the responses that are left. Otherwise a slow server still works on them during the next
+    /// server's turn, and they are missing from its latencies.
+    pub finish: bool,
 }
 
 impl Load {
     /// Every connection sends the next request after each response.
     pub fn closed(connections: usize, time: Duration) -> Self {
-        Self { connections, time, rate: None, answers: usize::MAX }
+        Self { connections, time, rate: None, answers: usize::MAX, finish: false }
     }
 }
 
@@ -99,10 +105,11 @@ pub fn run(address: SocketAddr, load: Load, next: &mut Next<'_>) -> io::Result<O
     let mut number = 0;
     loop {
         let now = Instant::now();
-        if now >= end || outcome.micros.len() >= load.answers {
+        let over = now >= end || outcome.micros.len() >= load.answers;
+        if over && (!load.finish || idle.len() == connections.len() || now >= end + LONGEST_FINISH) {
             break;
         }
-        while let Some(&token) = idle.last() {
+        while let Some(&token) = idle.last().filter(|_| !over) {
             let since = match load.rate {
                 Some(rate) if due(number, rate) > now => break,
                 Some(rate) => due(number, rate),
@@ -118,6 +125,7 @@ pub fn run(address: SocketAddr, load: Load, next: &mut Next<'_>) -> io::Result<O
         }
         let wait = match load.rate {
             Some(rate) if !idle.is_empty() => due(number, rate).saturating_duration_since(now),
+            _ if over => end + LONGEST_FINISH - now,
             _ => end - now,
         };
         match poll.poll(&mut events, Some(wait)) {

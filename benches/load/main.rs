@@ -1,4 +1,4 @@
-//! The load driver: starts usher, a bare actix route and, on request, a peer, sends the same load to each, and prints
+//! The load driver: starts usher, a bare actix route and, on request, peers, sends the same load to each, and prints
 //! the table of docs/performance.md. `cargo bench --bench load -- --help` lists its options.
 
 #![allow(missing_docs, clippy::print_stdout, clippy::cast_precision_loss, reason = "a program, not a library")]
@@ -8,6 +8,7 @@ mod bare;
 mod client;
 mod million;
 mod overload;
+mod peer;
 mod process;
 mod report;
 mod rows;
@@ -31,9 +32,9 @@ struct Args {
     /// How many users the large database gets; 0 leaves its rows out.
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     seed_users: u32,
-    /// A program to measure beside it: PocketBase, or another build of usher.
-    #[arg(long, value_name = "pocketbase=PATH|usher=PATH", value_parser = peer)]
-    peer: Option<Peer>,
+    /// A program to measure beside it: PocketBase, Langflow, or another build of usher. Can be repeated.
+    #[arg(long = "peer", value_name = "pocketbase=PATH|langflow=PATH|usher=PATH")]
+    peers: Vec<peer::Peer>,
     /// Only these: start, health, whoami, list, patch, login, mixed, overload, large.
     #[arg(long, value_delimiter = ',')]
     rows: Vec<String>,
@@ -45,21 +46,6 @@ struct Args {
     bench: bool,
     #[arg(long, hide = true)]
     bare_server: bool,
-}
-
-/// The programs that are measured beside usher.
-#[derive(Clone)]
-enum Peer {
-    PocketBase(PathBuf),
-    Usher(PathBuf),
-}
-
-fn peer(text: &str) -> Result<Peer, String> {
-    match text.split_once('=') {
-        Some(("pocketbase", path)) => Ok(Peer::PocketBase(path.into())),
-        Some(("usher", path)) => Ok(Peer::Usher(path.into())),
-        _ => Err("should be pocketbase=PATH or usher=PATH".to_owned()),
-    }
 }
 
 impl Args {
@@ -99,7 +85,7 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<bool, Failure> {
     say(&format!("usher {}, {} cores\n", env!("CARGO_PKG_VERSION"), cores()));
-    report::Line::print_head();
+    report::Line::print_head(&args.peers);
     let lines = rows::small(args)?;
     let large = if args.wants("large") && args.seed_users > 0 { million::rows(args)? } else { Vec::new() };
     Ok(lines.iter().chain(&large).all(|line| line.errors.is_empty()))

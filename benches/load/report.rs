@@ -1,6 +1,7 @@
 //! The printed table, and whether a row reached its target.
 
 use super::client::Outcome;
+use super::peer::Peer;
 
 /// One row.
 #[derive(Default)]
@@ -9,14 +10,13 @@ pub struct Line {
     pub usher: String,
     /// The ratio to a bare actix route in the same run.
     pub to_bare: Option<f64>,
-    pub peer: Option<String>,
-    /// The ratio to the peer in the same run.
-    pub to_peer: Option<f64>,
     pub goal: String,
     /// Every condition of the target that this run could judge.
     pub met: Vec<bool>,
     /// The errors. Each is printed, and the run fails.
     pub errors: Vec<String>,
+    /// For each peer, its figure, and how many times better usher's is in the same run.
+    pub peers: Vec<(String, Option<f64>)>,
 }
 
 impl Line {
@@ -33,9 +33,11 @@ impl Line {
         }
     }
 
-    pub fn print_head() {
-        super::say("| work | usher | to a bare route | peer | to the peer | must reach | reached |");
-        super::say("|---|---|---|---|---|---|---|");
+    /// The peers come last, because some rows have none.
+    pub fn print_head(peers: &[Peer]) {
+        let names: Vec<String> = peers.iter().map(|peer| format!(" {0} | to {0} |", peer.kind)).collect();
+        super::say(&format!("| work | usher | to a bare route | must reach | reached |{}", names.concat()));
+        super::say(&format!("|---|---|---|---|---|{}", "---|---|".repeat(peers.len())));
     }
 
     pub fn print(&self) {
@@ -45,12 +47,11 @@ impl Line {
             met if met.iter().all(|&met| met) => "yes",
             _ => "NO",
         };
-        let (bare, peer) = (ratio(self.to_bare, ""), ratio(self.to_peer, " ×"));
-        let name = self.peer.as_deref().unwrap_or_default();
-        super::say(&format!(
-            "| {} | {} | {bare} | {name} | {peer} | {} | {reached} |",
-            self.work, self.usher, self.goal
-        ));
+        let bare = ratio(self.to_bare, "");
+        let peers: Vec<String> =
+            self.peers.iter().map(|(figure, better)| format!(" {figure} | {} |", ratio(*better, " ×"))).collect();
+        let (work, usher, goal) = (&self.work, &self.usher, &self.goal);
+        super::say(&format!("| {work} | {usher} | {bare} | {goal} | {reached} |{}", peers.concat()));
         for error in &self.errors {
             super::say(&format!("ERROR {error}"));
         }

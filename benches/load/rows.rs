@@ -2,9 +2,10 @@
 //! machine affects all of them.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::client::{self, Load, Outcome};
+use super::peer::{Kind, Peer};
 use super::process::{OURS, PASSWORD, Server};
 use super::report::{Line, median, shown};
 use super::target::{Target, from_many_places, in_turn};
@@ -20,9 +21,9 @@ struct Turns {
     requests: Requests,
     connections: usize,
     goal: &'static str,
-    /// At least this share of a bare route, this many times the peer, and at most this many milliseconds at p99.
+    /// At least this share of a bare route, this many times PocketBase, and at most this many milliseconds at p99.
     bare: Option<f64>,
-    peer: Option<f64>,
+    pocketbase: Option<f64>,
     p99: Option<f64>,
 }
 
@@ -34,7 +35,7 @@ const TURNS: [Turns; 5] = [
         connections: 16,
         goal: "0.85 × bare",
         bare: Some(0.85),
-        peer: None,
+        pocketbase: None,
         p99: None,
     },
     Turns {
@@ -44,7 +45,7 @@ const TURNS: [Turns; 5] = [
         connections: 16,
         goal: "0.35 × bare, 8 × PocketBase, p99 < 5 ms",
         bare: Some(0.35),
-        peer: Some(8.0),
+        pocketbase: Some(8.0),
         p99: Some(5.0),
     },
     Turns {
@@ -54,7 +55,7 @@ const TURNS: [Turns; 5] = [
         connections: 16,
         goal: "8 × PocketBase",
         bare: None,
-        peer: Some(8.0),
+        pocketbase: Some(8.0),
         p99: None,
     },
     Turns {
@@ -64,7 +65,7 @@ const TURNS: [Turns; 5] = [
         connections: 64,
         goal: "12 × PocketBase (which does not sync), p99 < 10 ms",
         bare: None,
-        peer: Some(12.0),
+        pocketbase: Some(12.0),
         p99: Some(10.0),
     },
     Turns {
@@ -74,7 +75,7 @@ const TURNS: [Turns; 5] = [
         connections: 1,
         goal: "2 × PocketBase (which does not sync)",
         bare: None,
-        peer: Some(2.0),
+        pocketbase: Some(2.0),
         p99: None,
     },
 ];
@@ -93,20 +94,24 @@ pub fn small(args: &Args) -> Result<Vec<Line>, Failure> {
     }
     let bare = Server::bare()?;
     let usher = Target::usher(Path::new(OURS), &usher_dir, args.usher_flags())?;
-    let peer = args.peer.as_ref().map(|peer| Target::peer(peer, &dir.path().join("peer"), args.usher_flags()));
-    let peer = peer.transpose()?;
+    let peers = args.peers.iter().enumerate().map(|(number, peer)| {
+        let target = Target::peer(peer, &dir.path().join(format!("peer-{number}")), args.usher_flags())?;
+        Ok((peer.kind, target))
+    });
+    let peers: Vec<(Kind, Target)> = peers.collect::<Result<_, Failure>>()?;
     for row in TURNS.iter().filter(|turns| args.wants(turns.row)) {
-        keep(turns(args, row, &bare, &usher, peer.as_ref())?);
+        keep(turns(args, row, &bare, &usher, &peers)?);
     }
     if args.wants("start") {
         let mut line = Line::new("resident memory (PSS) after load", "30 MiB");
-        line.usher = format!("{:.1} MiB", usher.server.pss());
-        line.peer = peer.as_ref().map(|peer| format!("{:.1} MiB", peer.server.pss()));
-        line.met = vec![usher.server.pss() < 30.0];
+        let ours = usher.server.pss();
+        line.usher = format!("{ours:.1} MiB");
+        line.met = vec![ours < 30.0];
+        line.peers.extend(peers.iter().map(|(_, peer)| less(peer.server.pss(), ours, "MiB")));
         keep(line);
     }
     if args.wants("login") {
-        keep(logins(args, &usher, peer.as_ref())?);
+        keep(logins(args, &usher, &peers)?);
     }
     if args.wants("overload") {
         overload::rows(args, &usher)?.into_iter().for_each(&mut keep);
@@ -116,7 +121,7 @@ pub fn small(args: &Args) -> Result<Vec<Line>, Failure> {
         // The same users from several addresses, because one address can't fill the hashing queue.
         let flags: Vec<&str> = args.usher_flags().iter().copied().chain(["--trusted-proxies=127.0.0.1"]).collect();
         let usher = Target::usher(Path::new(OURS), &usher_dir, &flags)?;
-        mixed(args, &usher, peer.as_ref())?.into_iter().for_each(&mut keep);
+        mixed(args, &usher, &peers)?.into_iter().for_each(&mut keep);
     }
     Ok(lines)
 }
@@ -133,38 +138,60 @@ fn start(args: &Args, dir: &Path) -> Result<Vec<Line>, Failure> {
         new.map(|server| Ok(server?.started_in.as_secs_f64() * 1000.0)).collect::<Result<_, Failure>>()?;
     milliseconds(&data)?;
     let existing: Vec<f64> = (0..times).map(|_| milliseconds(&data)).collect::<Result<_, Failure>>()?;
-    let mut lines = Vec::new();
-    for (work, times, most) in
-        [("start to the first response, new database", new, 30.0), ("start, existing database", existing, 12.0)]
-    {
-        let mut line = Line::new(work, format!("{most} ms"));
-        let middle = median(times);
-        line.usher = format!("{middle:.1} ms");
-        line.met = vec![middle < most];
-        lines.push(line);
+    let idle = Server::usher(Path::new(OURS), &data, &[])?.pss();
+    let figures = [
+        ("start to the first response, new database", median(new), 30.0, "ms"),
+        ("start, existing database", median(existing), 12.0, "ms"),
+        ("resident memory (PSS) idle", idle, 12.0, "MiB"),
+    ];
+    let mut lines = figures.map(|(work, figure, most, unit)| Line {
+        usher: format!("{figure:.1} {unit}"),
+        met: vec![figure < most],
+        ..Line::new(work, format!("{most} {unit}"))
+    });
+    for (number, peer) in args.peers.iter().enumerate() {
+        let theirs = start_of_peer(args, peer, &dir.join(format!("start-{number}")))?;
+        for ((line, theirs), (_, ours, _, unit)) in lines.iter_mut().zip(theirs).zip(figures) {
+            line.peers.push(theirs.map_or_else(Default::default, |theirs| less(theirs, ours, unit)));
+        }
     }
-    let server = Server::usher(Path::new(OURS), &data, &[])?;
-    let mut line = Line::new("resident memory (PSS) idle", "12 MiB");
-    line.usher = format!("{:.1} MiB", server.pss());
-    line.met = vec![server.pss() < 12.0];
-    lines.push(line);
-    Ok(lines)
+    Ok(lines.into())
 }
 
-fn turns(args: &Args, row: &Turns, bare: &Server, usher: &Target, peer: Option<&Target>) -> Result<Line, Failure> {
+/// A peer's figures for the rows of `start`.
+fn start_of_peer(args: &Args, peer: &Peer, data: &Path) -> Result<[Option<f64>; 3], Failure> {
+    let start = || -> Result<(f64, f64), Failure> {
+        let server = peer.start(data, args.usher_flags())?;
+        Ok((server.started_in.as_secs_f64() * 1000.0, server.pss()))
+    };
+    // PocketBase's database is made before it starts, and another usher would hash a password, which is most of its
+    // start. Langflow hashes one, too, but that is a small part of its start.
+    let (new, _) = start()?;
+    let new = (peer.kind == Kind::Langflow).then_some(new);
+    let times = if args.smoke { 1 } else { 3 };
+    let (existing, idle): (Vec<f64>, Vec<f64>) = (0..times).map(|_| start()).collect::<Result<_, Failure>>()?;
+    Ok([new, Some(median(existing)), Some(median(idle))])
+}
+
+/// A peer's figure of which less is better, and its ratio to usher's.
+fn less(theirs: f64, ours: f64, unit: &str) -> (String, Option<f64>) {
+    (format!("{theirs:.1} {unit}"), Some(theirs / ours))
+}
+
+fn turns(args: &Args, row: &Turns, bare: &Server, usher: &Target, peers: &[(Kind, Target)]) -> Result<Line, Failure> {
     let (slices, time) = args.slices();
-    let load = Load::closed(row.connections, time);
-    let (mut measure, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    let load = Load { finish: true, ..Load::closed(row.connections, time) };
+    let (mut measure, mut ours, mut theirs) = (Vec::new(), Vec::new(), vec![Vec::new(); peers.len()]);
     let bare_request = [client::request("GET", "/health", None, None)];
     for _ in 0..slices {
         measure.push(client::run(bare.address, load, &mut in_turn(&bare_request))?);
         ours.push(client::run(usher.address(), load, &mut in_turn((row.requests)(usher)))?);
-        if let Some(peer) = peer {
+        for ((_, peer), theirs) in peers.iter().zip(&mut theirs) {
             theirs.push(client::run(peer.address(), load, &mut in_turn((row.requests)(peer)))?);
         }
     }
     let rate = |outcomes: &[Outcome]| median(outcomes.iter().map(Outcome::rate).collect());
-    let (bare_rate, our_rate, their_rate) = (rate(&measure), rate(&ours), rate(&theirs));
+    let (bare_rate, our_rate) = (rate(&measure), rate(&ours));
     let ours = ours.into_iter().fold(Outcome::default(), Outcome::and);
     let mut line = Line::new(row.work, row.goal);
     line.check("usher", &ours);
@@ -172,18 +199,19 @@ fn turns(args: &Args, row: &Turns, bare: &Server, usher: &Target, peer: Option<&
     line.to_bare = Some(our_rate / bare_rate);
     line.met.extend(row.bare.map(|least| our_rate / bare_rate >= least));
     line.met.extend(row.p99.map(|most| ours.percentile(0.99) < most));
-    if peer.is_some() {
+    for ((kind, _), theirs) in peers.iter().zip(theirs) {
+        let their_rate = rate(&theirs);
         let theirs = theirs.into_iter().fold(Outcome::default(), Outcome::and);
-        line.check("peer", &theirs);
-        line.peer = Some(shown(their_rate, &theirs));
-        line.to_peer = Some(our_rate / their_rate);
-        line.met.extend(row.peer.map(|least| our_rate / their_rate >= least));
+        line.check(&kind.to_string(), &theirs);
+        line.peers.push((shown(their_rate, &theirs), Some(our_rate / their_rate)));
+        let least = row.pocketbase.filter(|_| *kind == Kind::PocketBase);
+        line.met.extend(least.map(|least| our_rate / their_rate >= least));
     }
     Ok(line)
 }
 
 /// Sign-ins per second, compared with how many hashes the cores can do.
-fn logins(args: &Args, usher: &Target, peer: Option<&Target>) -> Result<Line, Failure> {
+fn logins(args: &Args, usher: &Target, peers: &[(Kind, Target)]) -> Result<Line, Failure> {
     let (cost, each, rounds) = if args.smoke { (10, 1, 1) } else { (12, 8, 6) };
     let (mut raw, mut ratios, mut ours) = (Vec::new(), Vec::new(), Outcome::default());
     let load = Load { answers: each * cores(), ..Load::closed(8, args.time(60)) };
@@ -201,10 +229,11 @@ fn logins(args: &Args, usher: &Target, peer: Option<&Target>) -> Result<Line, Fa
     line.check("usher", &ours);
     line.usher = format!("{}: {ratio:.2} × the raw limit of {raw:.2} /s", shown(ours.rate(), &ours));
     line.met = vec![ratio >= 0.92];
-    if let Some(peer) = peer {
+    for (kind, peer) in peers {
+        let load = Load { finish: true, time: Duration::from_mins(1), ..load };
         let theirs = client::run(peer.address(), load, &mut in_turn(&peer.login))?;
-        line.check("peer", &theirs);
-        line.peer = Some(format!("{} (at cost 10)", shown(theirs.rate(), &theirs)));
+        line.check(&kind.to_string(), &theirs);
+        line.peers.push((format!("{}{}", shown(theirs.rate(), &theirs), kind.hashing()), None));
     }
     Ok(line)
 }
@@ -221,7 +250,7 @@ fn hashes_a_second(cost: u32, each: usize) -> f64 {
 }
 
 /// Reads at a fixed rate while more users sign in than the server can serve.
-fn mixed(args: &Args, usher: &Target, peer: Option<&Target>) -> Result<Vec<Line>, Failure> {
+fn mixed(args: &Args, usher: &Target, peers: &[(Kind, Target)]) -> Result<Vec<Line>, Failure> {
     const OFFERED: u32 = 1500;
     let time = args.time(30);
     let both = |target: &Target| -> Result<(Outcome, Outcome), Failure> {
@@ -252,10 +281,10 @@ fn mixed(args: &Args, usher: &Target, peer: Option<&Target>) -> Result<Vec<Line>
         logins.refused.len()
     );
     second.met = vec![longest < 10.0, gap < 10.0];
-    if let Some(peer) = peer {
+    for (kind, peer) in peers {
         let (reads, logins) = both(peer)?;
-        first.peer = Some(shown(reads.rate(), &reads));
-        second.peer = Some(format!("{:.1} /s (at cost 10)", logins.rate()));
+        first.peers.push((shown(reads.rate(), &reads), None));
+        second.peers.push((format!("{:.1} /s{}", logins.rate(), kind.hashing()), None));
     }
     Ok(vec![first, second])
 }

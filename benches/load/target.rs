@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::Failure;
 use super::client::{self, Load, request};
+use super::peer::{Kind, POCKETBASE_SUPERUSER, Peer};
 use super::process::{PASSWORD, SUPERUSER, Server};
-use super::{Failure, Peer};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -30,7 +31,11 @@ pub struct Target {
 impl Target {
     /// usher with its users; missing ones are added.
     pub fn usher(program: &Path, data_dir: &Path, flags: &[&str]) -> Result<Self, Failure> {
-        let server = Server::usher(program, data_dir, flags)?;
+        Self::users_api(Server::usher(program, data_dir, flags)?)
+    }
+
+    /// usher or Langflow.
+    fn users_api(server: Server) -> Result<Self, Failure> {
         let at = server.address;
         let token = usher_token(at, SUPERUSER)?;
         let listed = body(client::once(at, &request("GET", "/api/v1/users/?limit=12", Some(&token), None))?)?;
@@ -69,33 +74,24 @@ impl Target {
         Ok(target)
     }
 
-    /// The requested peer, with its own data directory.
-    pub fn peer(peer: &Peer, data_dir: &Path, flags: &[&str]) -> Result<Self, Failure> {
-        match peer {
-            Peer::PocketBase(program) => Self::pocketbase(program, data_dir),
-            Peer::Usher(program) => Self::usher(program, data_dir, flags),
+    /// A peer with its users.
+    pub fn peer(peer: &Peer, data_dir: &Path, usher_flags: &[&str]) -> Result<Self, Failure> {
+        let server = peer.start(data_dir, usher_flags)?;
+        match peer.kind {
+            Kind::PocketBase => Self::pocketbase(server),
+            Kind::Langflow | Kind::Usher => Self::users_api(server),
         }
     }
 
     /// PocketBase, with the closest requests that it has: `whoami` reads the user's own record.
-    fn pocketbase(program: &Path, data_dir: &Path) -> Result<Self, Failure> {
-        let dir = format!("--dir={}", data_dir.display());
-        let superuser = "admin@example.com";
-        let made = std::process::Command::new(program)
-            .args(["superuser", "upsert", superuser, PASSWORD, &dir])
-            .stdout(std::process::Stdio::null())
-            .status()?;
-        if !made.success() {
-            return Err("PocketBase made no superuser".into());
-        }
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let server = Server::at(program, &["serve", &format!("--http={port}"), &dir], port, "/api/health")?;
+    fn pocketbase(server: Server) -> Result<Self, Failure> {
+        let at = server.address;
         let sign_in = |collection: &str, name: &str| {
             let body = json!({ "identity": name, "password": PASSWORD }).to_string();
             request("POST", &format!("/api/collections/{collection}/auth-with-password"), None, Some((JSON, &body)))
         };
         let token = |collection: &str, name: &str| -> Result<String, Failure> {
-            text(&body(client::once(port, &sign_in(collection, name))?)?, "token")
+            text(&body(client::once(at, &sign_in(collection, name))?)?, "token")
         };
         let mut target = Self {
             health: vec![request("GET", "/api/health", None, None)],
@@ -103,7 +99,7 @@ impl Target {
             list: Vec::new(),
             patch: Vec::new(),
             login: Vec::new(),
-            token: token("_superusers", superuser)?,
+            token: token("_superusers", POCKETBASE_SUPERUSER)?,
             server,
         };
         let records = "/api/collections/users/records";
@@ -113,7 +109,7 @@ impl Target {
         for number in 0..PEOPLE {
             let name = format!("person{number}@example.com");
             let person = json!({ "email": name, "password": PASSWORD, "passwordConfirm": PASSWORD }).to_string();
-            let made = body(client::once(port, &asks("POST", records, &target.token, Some(&person)))?)?;
+            let made = body(client::once(at, &asks("POST", records, &target.token, Some(&person)))?)?;
             let path = format!("{records}/{}", text(&made, "id")?);
             target.whoami.push(asks("GET", &path, &token("users", &name)?, None));
             for picture in ["Fox", "Owl"] {
