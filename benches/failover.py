@@ -265,6 +265,8 @@ class Writer(threading.Thread):
 
 
 def main():
+    # So that `timeout` leaves no process behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     program = str(pathlib.Path(sys.argv[1]).resolve())
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     ttl = int(sys.argv[3]) if len(sys.argv) > 3 else 30

@@ -13,7 +13,7 @@ pub enum DatabaseError {
     #[error(transparent)]
     Sqlite(#[from] OpenError),
     /// The address is wrong.
-    #[error("`database` is {0}")]
+    #[error("`database`: {0}")]
     Address(#[from] AddressError),
     /// PostgreSQL can't be used.
     #[error("`database` can't be used: {0}")]

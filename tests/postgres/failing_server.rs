@@ -52,8 +52,8 @@ umount "$dir"
 rmdir "$dir"
 "#;
 
-struct Cluster {
-    port: u16,
+pub struct Cluster {
+    pub port: u16,
     dir: String,
     runner: Child,
 }
@@ -66,7 +66,7 @@ impl Cluster {
         Self { port, dir: dir.trim().to_owned(), runner }
     }
 
-    fn with(options: &str) -> Self {
+    pub fn with(options: &str) -> Self {
         let port = free_port();
         let mut command = shell();
         command.args(["-c", RUN]).arg(programs()).arg(port.to_string()).arg(options);
@@ -84,7 +84,7 @@ impl Cluster {
         format!("postgres://{role}@127.0.0.1:{}/postgres?sslmode=disable", self.port)
     }
 
-    fn client(&self) -> postgres::Client {
+    pub fn client(&self) -> postgres::Client {
         connect(&self.address("usher"))
     }
 

@@ -24,6 +24,7 @@ mod repository_links;
 mod schema_on_both;
 mod several_servers;
 mod statements;
+mod tls;
 mod writer;
 
 #[path = "../routes/api_keys.rs"]

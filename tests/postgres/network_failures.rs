@@ -149,6 +149,10 @@ fn tls_is_on_unless_it_is_turned_off() {
     let address = empty().replace("?sslmode=disable", "?sslrootcert=/nowhere.pem");
     let Err(error) = Server::with().set("database", &address).try_start() else { panic!("it started") };
     assert!(error.to_string().contains("/nowhere.pem"), "{error}");
+    let Err(error) = Server::with().set("database", &empty().replace("disable", "prefer")).try_start() else {
+        panic!("it started")
+    };
+    assert!(error.to_string().starts_with("`database`: the option `sslmode=prefer` isn't supported"), "{error}");
     let address = empty().replace("?sslmode=disable", "");
     let Err(error) = Server::with().set("database", &address).try_start() else { panic!("it started") };
     // This PostgreSQL has no certificate, and usher doesn't go on without.

@@ -34,7 +34,7 @@ pub(super) fn check(config: &Config, now: Timestamp, report: &mut Report) -> Opt
         Ok(None) => open_file(config, report).inspect(|inspection| check_integrity(config, inspection, report)),
         Ok(Some(server)) => postgres::check(&server, report),
         Err(error) => {
-            report.problem(DATABASE, format!("`database` is {error}"), "correct it");
+            report.problem(DATABASE, format!("`database`: {error}"), "correct it");
             None
         }
     };

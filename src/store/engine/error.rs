@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rusqlite::ErrorCode;
+use rustls::CertificateError;
 use tokio_postgres::error::SqlState;
 
 /// What the engine reported.
@@ -20,11 +21,28 @@ pub enum Cause {
 fn message(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(
         || match std::error::Error::source(error) {
-            Some(cause) => format!("{error}: {cause}"),
+            Some(cause) => certificate_problem(cause).map_or_else(|| format!("{error}: {cause}"), ToOwned::to_owned),
             None => error.to_string(),
         },
         |error| error.message().to_owned(),
     )
+}
+
+/// The usual problems with a certificate, for which the TLS library has only technical terms.
+fn certificate_problem(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    let cause = cause.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let rustls::Error::InvalidCertificate(problem) = cause else { return None };
+    match problem {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => Some(
+            "PostgreSQL's certificate isn't trusted; name the file of its certificate authority with \
+             `?sslrootcert=FILE`",
+        ),
+        CertificateError::Other(_) if format!("{problem:?}").contains("CaUsedAsEndEntity") => Some(
+            "PostgreSQL's certificate is that of an authority; give the server one with \
+             `basicConstraints=CA:FALSE`",
+        ),
+        _ => None,
+    }
 }
 
 impl Cause {

@@ -80,7 +80,7 @@ impl PostgresServer {
                 }
                 ("sslmode", "disable") => encrypted = false,
                 ("sslmode", "require" | "verify-ca" | "verify-full") | ("target_session_attrs", "read-write") => {}
-                (key, _) => return Err(AddressError::Option(key.to_owned())),
+                _ => return Err(AddressError::Option(pair.to_owned())),
             }
         }
         let hosts = hosts(base)?.iter().map(|base| host(base, password, encrypted)).collect::<Result<_, _>>()?;
