@@ -1,6 +1,7 @@
 //! Failed attempts are throttled, and an attacker can't use that to lock users out.
 
 use serde_json::{Value, json};
+use usher::domain::throttle::ThrottleRule;
 
 use crate::support::Request;
 use crate::support::requests::{start, with};
@@ -185,6 +186,19 @@ fn parallel_sign_ins_with_the_right_password_all_succeed() {
     let sign_in =
         || server.from("192.0.2.1", "POST", "/api/v1/login").form(&[("username", ADMIN.0), ("password", ADMIN.1)]);
     assert_eq!(at_once((0..30).map(|_| sign_in())), [200; 30]);
+}
+
+#[test]
+fn a_sign_in_that_waits_too_long_for_others_gets_503_because_none_of_them_failed() {
+    let server = with(&[]).start();
+    let address = "192.0.2.1".parse().unwrap();
+    let throttle = &server.app.throttle;
+    let others: Vec<_> = (0..16).map(|_| throttle.start([ThrottleRule::Pair], ADMIN.0, address)).collect();
+    let answer = server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1);
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.json(), json!({ "detail": "The server is busy. Please try again." }));
+    drop(others);
+    assert_eq!(server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1).status, 200);
 }
 
 #[test]

@@ -118,7 +118,7 @@ async fn sign_in(request: Request<Anyone, LaunchRequest>) -> Result<Response, Ap
 /// Counts a wrong launch secret. After many from this network, the error says how long to wait; the right secret never
 /// waits.
 async fn reject_wrong_secret(request: &Request<Anyone, LaunchRequest>) -> Result<ApiError, ApiError> {
-    let attempt = Attempt::begin(&request.app, "", request.client.address).await;
+    let attempt = Attempt::begin(&request.app, "", request.client.address).await?;
     let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), request.now);
     let event = Event::new(request.client.actor(), Action::LoggedIn).failed().detail("wrong launch secret");
     let noted = request.app.db.write(move |connection| {

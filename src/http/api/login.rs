@@ -64,7 +64,7 @@ async fn login(request: Request<Anyone, LoginForm>) -> Result<Response, ApiError
 }
 
 async fn log_in(request: Request<Anyone, LoginForm>) -> Result<Response, ApiError> {
-    let attempt = Attempt::begin(&request.app, &request.input.username, request.client.address).await;
+    let attempt = Attempt::begin(&request.app, &request.input.username, request.client.address).await?;
     // The hash may be replaced while it is verified: by a new password, or by a parallel sign-in that renews the hash.
     // Or the account gets its first second factor. Then verify once more.
     for _ in 0..2 {

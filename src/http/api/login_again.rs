@@ -95,7 +95,7 @@ async fn again(request: Request<SignedInAnyDuty, ReauthenticationProof>) -> Resu
     if !matches!(proof, ReauthenticationProof::Password(_)) {
         second_factor::require_offered(&app)?;
     }
-    let attempt = Attempt::begin(&app, caller.user.username.as_str(), client.address).await;
+    let attempt = Attempt::begin(&app, caller.user.username.as_str(), client.address).await?;
     let (keys, id) = (attempt.as_ref().and_then(Attempt::keys), caller.user.id);
     let is_right_password = match &proof {
         ReauthenticationProof::Password(password) => {

@@ -42,7 +42,7 @@ async fn reset(request: Request<Recent<PasswordChanger>, (UserId, ResetPassword)
         return Err(rejected.into());
     }
     fields::differs_from_name(password, &request.caller.user.username)?;
-    let attempt = Attempt::begin(&request.app, request.caller.user.username.as_str(), request.client.address).await;
+    let attempt = Attempt::begin(&request.app, request.caller.user.username.as_str(), request.client.address).await?;
     let (keys, now) = (attempt.as_ref().and_then(Attempt::keys), request.now);
     let (app, proves, session) = (request.app.clone(), request.input.1.current.is_some(), request.caller.session());
     let old = request.app.db.read(move |connection| {

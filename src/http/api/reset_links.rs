@@ -166,7 +166,7 @@ async fn refuse_same(
     password: &Secret,
     now: Timestamp,
 ) -> Result<(), ApiError> {
-    let attempt = Attempt::begin(app, user.username.as_str(), client.address).await;
+    let attempt = Attempt::begin(app, user.username.as_str(), client.address).await?;
     let (keys, id) = (attempt.as_ref().and_then(Attempt::keys), user.id);
     let current = app.db.read(move |connection| {
         keys.map_or(Ok(false), |keys| keys.check(connection, Some(id), now))?;

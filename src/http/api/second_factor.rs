@@ -110,7 +110,7 @@ async fn finish_login(request: Request<Anyone, ChallengeAnswer>) -> Result<Respo
         Ok::<_, ApiError>(users::find(connection, challenge.user_id)?)
     });
     let user = found.await?.ok_or(ApiError::ChallengeEnded)?;
-    let attempt = Attempt::begin(&app, user.username.as_str(), client.address).await;
+    let attempt = Attempt::begin(&app, user.username.as_str(), client.address).await?;
     let keys = attempt.as_ref().and_then(Attempt::keys);
     let (state, from, network) = (app.clone(), client.clone(), challenge::network(&client));
     let start = SessionStart::new(&app, &client, &user, keys, now);
@@ -214,7 +214,7 @@ async fn passkey_login(request: Request<Anyone, PasskeySignIn>) -> Result<Respon
     let found = found.await?.filter(|(passkey, _)| assertion.user() == Some(passkey.user_id));
     // An unknown passkey counts for the network alone, as there is no account.
     let name = found.as_ref().map_or("", |(_, user)| user.username.as_str());
-    let attempt = Attempt::begin(&app, name, client.address).await;
+    let attempt = Attempt::begin(&app, name, client.address).await?;
     let keys = attempt.as_ref().and_then(Attempt::keys);
     let known = found.as_ref().map(|(_, user)| user.id);
     let sha256 = challenge.sha256;

@@ -101,7 +101,7 @@ impl Input for FirstCode {
 async fn confirm_totp(request: Request<SignedInFactorPending, (UserId, FirstCode)>) -> Result<Response, ApiError> {
     let Request { app, now, client, caller, input: (UserId(user_id), FirstCode { code }) } = request;
     let own_session = may_add_to(&app, &caller, user_id)?;
-    let attempt = Attempt::begin(&app, caller.user.username.as_str(), client.address).await;
+    let attempt = Attempt::begin(&app, caller.user.username.as_str(), client.address).await?;
     let keys = attempt.as_ref().and_then(Attempt::keys);
     let event = Event::new(caller.actor(&client), Action::FactorAdded).target(&caller.user).detail("totp");
     let state = app.clone();

@@ -59,15 +59,24 @@ impl Throttle {
 
     /// Counts a password check as in flight. Waits while [`MAX_PARALLEL`] checks of the account from the network are in
     /// flight: then a user who signs in many times at once isn't rejected.
-    pub async fn start_password_check(&self, name: &str, address: IpAddr) -> InFlightGuard<3> {
+    ///
+    /// # Errors
+    /// Returns [`HashError::Busy`] if so many are in flight after [`QUEUE_TIMEOUT`] that this one would be rejected for
+    /// too many failures, none of which has happened yet.
+    pub async fn start_password_check(&self, name: &str, address: IpAddr) -> Result<InFlightGuard<3>, HashError> {
         let keys = [ThrottleRule::Pair, ThrottleRule::Account, ThrottleRule::Network]
             .map(|rule| (rule, self.keys.key(rule, name, address)));
         let (deadline, mut slot) = (Instant::now() + QUEUE_TIMEOUT, None);
         loop {
             // Subscribe before looking at the counts, so that no end in between is missed.
             let ended = self.in_flight.ended.notified();
-            if let Some(guard) = self.try_start(keys, deadline, &mut slot) {
-                return guard;
+            let is_late = Instant::now() >= deadline;
+            let most = if is_late { ThrottleRule::Pair.free_failures() } else { MAX_PARALLEL };
+            if let Some(guard) = self.try_start(keys, most, &mut slot) {
+                return Ok(guard);
+            }
+            if is_late {
+                return Err(HashError::Busy);
             }
             let _ = timeout_at(deadline, ended).await;
         }
@@ -77,13 +86,12 @@ impl Throttle {
     fn try_start(
         &self,
         keys: [(ThrottleRule, AttemptKey); 3],
-        deadline: Instant,
+        most: u32,
         slot: &mut Option<QueueSlot>,
     ) -> Option<InFlightGuard<3>> {
         let [(_, pair), _, (_, network)] = keys;
         let mut counts = self.in_flight.attempts.lock();
-        let is_full = counts.get(&pair).is_some_and(|&count| count >= MAX_PARALLEL);
-        if is_full && Instant::now() < deadline {
+        if counts.get(&pair).is_some_and(|&count| count >= most) {
             *slot = slot.take().or_else(|| QueueSlot::acquire(&self.in_flight, network));
             if slot.is_some() {
                 return None;

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use actix_web::web::Data;
 use uuid::Uuid;
 
+use crate::auth::password_hasher::HashError;
 use crate::domain::clock::Timestamp;
 use crate::domain::throttle::{AttemptKey, ThrottleRule};
 use crate::http::pipeline::app::App;
@@ -24,12 +25,15 @@ pub struct Attempt {
 
 impl Attempt {
     /// Starts an attempt, unless throttling is off.
-    pub async fn begin(app: &Data<App>, name: &str, address: IpAddr) -> Option<Self> {
+    ///
+    /// # Errors
+    /// Returns [`HashError::Busy`] if others at the same account from the same network take too long.
+    pub async fn begin(app: &Data<App>, name: &str, address: IpAddr) -> Result<Option<Self>, HashError> {
         if !app.config.throttle {
-            return None;
+            return Ok(None);
         }
-        let guard = app.throttle.start_password_check(name, address).await;
-        Some(Self { app: app.clone(), guard: Some(guard), is_verifying: Cell::new(false) })
+        let guard = app.throttle.start_password_check(name, address).await?;
+        Ok(Some(Self { app: app.clone(), guard: Some(guard), is_verifying: Cell::new(false) }))
     }
 
     /// Returns the keys that the attempt is counted under, for the store's closures.

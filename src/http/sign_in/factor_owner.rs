@@ -149,7 +149,7 @@ pub async fn check_password<I>(
 ) -> Result<(), ApiError> {
     let (Some(password), Request { app, client, caller, now, .. }) = (current_password, request) else { return Ok(()) };
     let (now, id) = (*now, caller.user.id);
-    let attempt = Attempt::begin(app, caller.user.username.as_str(), client.address).await;
+    let attempt = Attempt::begin(app, caller.user.username.as_str(), client.address).await?;
     let keys = attempt.as_ref().and_then(Attempt::keys);
     let hash = app.db.read(move |connection| {
         let is_known = keys.map_or(Ok(false), |keys| keys.check(connection, Some(id), now))?;
