@@ -79,6 +79,8 @@ mod login_again;
 mod login_forms;
 #[path = "../security/logs.rs"]
 mod logs;
+#[path = "../routes/long_lists.rs"]
+mod long_lists;
 #[path = "../routes/metrics.rs"]
 mod metrics;
 #[path = "../routes/optins.rs"]

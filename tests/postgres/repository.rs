@@ -295,7 +295,8 @@ fn lists(connection: &Connection, index: &SharedUserIndex) -> Result<Vec<(String
             {
                 let search = text.map(str::to_owned);
                 let query = UserQuery { skip, limit: 7, search, sort, descending, state };
-                let results = (user_list::list(connection, &query)?, search::list(connection, index, &query)?);
+                let results = user_list::list(connection, &query)?;
+                assert_eq!(search::list(connection, index, &query)?, results, "{query:?}");
                 lists.push((format!("{query:?}"), format!("{results:?}")));
             }
         }
@@ -310,7 +311,9 @@ pub fn all_lists(db: &Db) -> (Vec<(String, String)>, Vec<String>) {
     for numbers in [0..50, 50..2_500, 2_500..5_300, 0..0] {
         let write = db.write(move |connection| {
             connection.batch("UPDATE users SET username_folded = username_folded || 'x' WHERE id < 20")?;
-            add_users(connection, numbers)
+            let now = i64::from(numbers.end);
+            add_users(connection, numbers)?;
+            (0..40).step_by(3).try_for_each(|n| users::set_last_login(connection, id(1000 + n), at(1_000 + now)))
         });
         block_on(write).unwrap();
         let index = index.clone();

@@ -14,6 +14,7 @@ mod invitations;
 mod login;
 mod login_again;
 mod login_forms;
+mod long_lists;
 mod metrics;
 mod openapi;
 mod optins;

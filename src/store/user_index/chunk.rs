@@ -79,6 +79,24 @@ impl<'a> ChunkFilter<'a> {
     }
 }
 
+/// The keys that lists are sorted by, and that a change of a user changed.
+#[derive(Clone, Copy, Debug)]
+pub struct ChangedKeys {
+    pub name: bool,
+    pub last_login: bool,
+}
+
+/// Returns the position of the chunk that contains this id, if any does.
+pub fn chunk_of(chunks: &[Chunk], id: i64) -> usize {
+    chunks.partition_point(|chunk| chunk.ids.last().is_some_and(|&last| last < id))
+}
+
+/// Returns the chunk and the row of this id.
+pub fn find(chunks: &[Chunk], id: i64) -> Option<(&Chunk, usize)> {
+    let chunk = chunks.get(chunk_of(chunks, id))?;
+    Some((chunk, chunk.row(id)?))
+}
+
 impl Chunk {
     pub fn ids(&self) -> &[i64] {
         &self.ids
@@ -128,17 +146,20 @@ impl Chunk {
         &self.text[self.starts[row] as usize..self.end(row)]
     }
 
-    /// Updates a row and reports whether its name changed.
-    pub fn change(&mut self, row: usize, user: IndexedUser<'_>) -> bool {
+    /// Updates a row and returns which of its keys changed.
+    pub fn change(&mut self, row: usize, user: IndexedUser<'_>) -> ChangedKeys {
+        let changed = ChangedKeys {
+            name: self.name(row) != user.name.as_bytes(),
+            last_login: self.logins[row] != user.last_login,
+        };
         self.flags[row] = user.flags();
         self.logins[row] = user.last_login;
-        if self.name(row) == user.name.as_bytes() {
-            return false;
+        if changed.name {
+            let (from, to) = (self.starts[row] as usize, self.end(row));
+            self.text.splice(from..to, user.name.bytes());
+            self.shift(row + 1, to - from, user.name.len());
         }
-        let (from, to) = (self.starts[row] as usize, self.end(row));
-        self.text.splice(from..to, user.name.bytes());
-        self.shift(row + 1, to - from, user.name.len());
-        true
+        changed
     }
 
     pub fn remove(&mut self, row: usize) {

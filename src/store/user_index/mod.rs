@@ -1,17 +1,19 @@
-//! An in-memory index of all users: name, state and last sign-in in order of creation, and the order of names. It
-//! searches, filters and sorts a million users in milliseconds. SQLite has no index that finds one or two letters
-//! inside a name, counts the matches of a common part, or lists the users of one state by name. [`search`] loads it and
-//! keeps it up to date.
+//! An in-memory index of all users: name, state and last sign-in in order of creation, and the orders of names and of
+//! last sign-ins. It searches, filters and sorts a million users in milliseconds. SQLite has no index that finds one or
+//! two letters inside a name, counts the matches of a common part, lists the users of one state by name, or skips half
+//! of a list. [`search`] loads it and keeps it up to date.
 
 use crate::store::user_list::{UserSort, UserState};
 
 mod chunk;
+mod order;
 pub mod search;
 #[cfg(test)]
 mod tests;
 
-use chunk::{Chunk, ChunkFilter};
+use chunk::{Chunk, ChunkFilter, chunk_of};
 pub(crate) use chunk::{IndexedUser, NEVER};
+use order::{IdSet, Order};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct IndexQuery<'a> {
@@ -34,11 +36,8 @@ impl IndexQuery<'_> {
 #[derive(Debug, Default)]
 pub struct UserIndex {
     chunks: Vec<Chunk>,
-    /// The ids in order of names. Without `added_names`, and with `removed_names`, until [`UserIndex::reorder`].
-    by_name: Vec<i64>,
-    /// Ids whose name is new or changed, and ids whose name changed or was deleted, since then.
-    added_names: Vec<i64>,
-    removed_names: Vec<i64>,
+    by_name: Order,
+    by_last_login: Order,
 }
 
 impl UserIndex {
@@ -55,12 +54,13 @@ impl UserIndex {
         if let Some(chunk) = self.chunks.last_mut() {
             chunk.push(id, user);
         }
-        self.added_names.push(id);
+        self.by_name.add_change(id);
+        self.by_last_login.add_change(id);
     }
 
     /// Updates a user, or removes it if `user` is `None`. Unknown ids are ignored.
     pub(crate) fn change(&mut self, id: i64, user: Option<IndexedUser<'_>>) {
-        let at = self.chunk_of(id);
+        let at = chunk_of(&self.chunks, id);
         let Some(chunk) = self.chunks.get_mut(at) else { return };
         let Some(row) = chunk.row(id) else { return };
         let Some(user) = user else {
@@ -68,11 +68,16 @@ impl UserIndex {
             if chunk.is_empty() {
                 self.chunks.remove(at);
             }
-            return self.removed_names.push(id);
+            self.by_name.add_change(id);
+            self.by_last_login.add_change(id);
+            return;
         };
-        if chunk.change(row, user) {
-            self.removed_names.push(id);
-            self.added_names.push(id);
+        let changed = chunk.change(row, user);
+        if changed.name {
+            self.by_name.add_change(id);
+        }
+        if changed.last_login {
+            self.by_last_login.add_change(id);
         }
     }
 
@@ -87,7 +92,7 @@ impl UserIndex {
     }
 
     fn mark(&mut self, id: i64, set: fn(&mut Chunk, usize)) {
-        let at = self.chunk_of(id);
+        let at = chunk_of(&self.chunks, id);
         if let Some(chunk) = self.chunks.get_mut(at)
             && let Some(row) = chunk.row(id)
         {
@@ -95,55 +100,27 @@ impl UserIndex {
         }
     }
 
-    fn chunk_of(&self, id: i64) -> usize {
-        self.chunks.partition_point(|chunk| chunk.ids().last().is_some_and(|&last| last < id))
-    }
-
-    fn name_of(&self, id: i64) -> &[u8] {
-        let chunk = self.chunks.get(self.chunk_of(id));
-        chunk.and_then(|chunk| Some(chunk.name(chunk.row(id)?))).unwrap_or_default()
-    }
-
-    /// Returns the number of names that [`UserIndex::reorder`] has to insert.
-    pub fn unsorted_count(&self) -> usize {
-        self.added_names.len()
-    }
-
     /// Sets the order of names.
-    pub fn set_order(&mut self, ids: Vec<i64>) {
-        self.by_name = ids;
-        self.added_names.clear();
-        self.removed_names.clear();
+    pub fn set_order_of_names(&mut self, ids: Vec<i64>) {
+        self.by_name.set(ids);
     }
 
-    /// Applies the pending changes to the order of names, in time linear in the number of users.
-    pub fn reorder(&mut self) {
-        let (mut added_names, mut removed_names) =
-            (std::mem::take(&mut self.added_names), std::mem::take(&mut self.removed_names));
-        if !removed_names.is_empty() {
-            removed_names.sort_unstable();
-            self.by_name.retain(|id| removed_names.binary_search(id).is_err());
+    /// Reports whether no changes of this order are pending.
+    pub fn is_ordered_by(&self, sort: UserSort) -> bool {
+        match sort {
+            UserSort::Created => true,
+            UserSort::Name => self.by_name.is_current(),
+            UserSort::LastLogin => self.by_last_login.is_current(),
         }
-        added_names.sort_unstable();
-        added_names.dedup();
-        // A user who was added and deleted has no name.
-        let known = added_names.into_iter().map(|id| (self.name_of(id), id)).filter(|(name, _)| !name.is_empty());
-        let mut known: Vec<(&[u8], i64)> = known.collect();
-        if known.is_empty() {
-            return;
+    }
+
+    /// Applies the pending changes of this order.
+    pub fn order_by(&mut self, sort: UserSort) {
+        match sort {
+            UserSort::Created => {}
+            UserSort::Name => self.by_name.update(&self.chunks, Chunk::name),
+            UserSort::LastLogin => self.by_last_login.update(&self.chunks, Chunk::last_login),
         }
-        known.sort_unstable();
-        let mut merged = Vec::with_capacity(self.by_name.len() + known.len());
-        let mut rest = self.by_name.as_slice();
-        for (name, id) in known {
-            let (before, after) =
-                rest.split_at(rest.partition_point(|&other| (self.name_of(other), other) < (name, id)));
-            merged.extend_from_slice(before);
-            merged.push(id);
-            rest = after;
-        }
-        merged.extend_from_slice(rest);
-        self.by_name = merged;
     }
 
     /// Returns the id at this position in order of creation.
@@ -157,14 +134,15 @@ impl UserIndex {
         None
     }
 
-    /// Returns the number of matches and the ids of the requested page.
+    /// Returns the number of matches and the ids of the requested page. Changes that are pending for its order are
+    /// ignored; see [`UserIndex::is_ordered_by`].
     pub(crate) fn select(&self, wanted: &IndexQuery<'_>) -> (usize, Vec<i64>) {
         let filter = ChunkFilter::new(wanted.part, wanted.state);
         match wanted.sort {
             _ if filter.matches_nothing() => (0, Vec::new()),
             UserSort::Created => self.by_creation(wanted, &filter),
-            UserSort::Name => self.by_name(wanted, &filter),
-            UserSort::LastLogin => self.by_last_login(wanted, &filter),
+            UserSort::Name => self.by_order(&self.by_name, wanted, &filter),
+            UserSort::LastLogin => self.by_order(&self.by_last_login, wanted, &filter),
         }
     }
 
@@ -188,48 +166,20 @@ impl UserIndex {
         (total, ids)
     }
 
-    fn by_name(&self, wanted: &IndexQuery<'_>, filter: &ChunkFilter<'_>) -> (usize, Vec<i64>) {
+    fn by_order(&self, order: &Order, wanted: &IndexQuery<'_>, filter: &ChunkFilter<'_>) -> (usize, Vec<i64>) {
+        let all = order.ids().iter().copied();
         if !wanted.is_narrow() {
-            let all = self.by_name.iter().copied();
             return (all.len(), page(all, wanted));
         }
-        // A bit per id, set for matches.
-        let mut bits = vec![0_u64; usize::try_from(self.last()).unwrap_or(0) / 64 + 1];
-        let place = |id: i64| (usize::try_from(id).unwrap_or(0) / 64, id % 64);
-        let mut total = 0;
+        let (mut matches, mut total) = (IdSet::up_to(self.last()), 0);
         for chunk in &self.chunks {
             chunk.each(filter, |row| {
-                let (word, bit) = place(chunk.ids()[row]);
-                bits[word] |= 1 << bit;
+                matches.insert(chunk.ids()[row]);
                 total += 1;
             });
         }
-        let hits = self.by_name.iter().copied().filter(|&id| {
-            let (word, bit) = place(id);
-            bits.get(word).is_some_and(|word| word >> bit & 1 == 1)
-        });
+        let hits = all.filter(|&id| matches.contains(id));
         (total, if wanted.skip < total { page(hits, wanted) } else { Vec::new() })
-    }
-
-    fn by_last_login(&self, wanted: &IndexQuery<'_>, filter: &ChunkFilter<'_>) -> (usize, Vec<i64>) {
-        let mut hits: Vec<(i64, i64)> = Vec::new();
-        for chunk in &self.chunks {
-            chunk.each(filter, |row| hits.push((chunk.last_login(row), chunk.ids()[row])));
-        }
-        let total = hits.len();
-        let (from, to) = (wanted.skip, wanted.skip.saturating_add(wanted.limit).min(total));
-        if from >= to {
-            return (total, Vec::new());
-        }
-        let order = |a: &(i64, i64), b: &(i64, i64)| if wanted.descending { b.cmp(a) } else { a.cmp(b) };
-        if to < total {
-            hits.select_nth_unstable_by(to, order);
-        }
-        if from > 0 {
-            hits[..to].select_nth_unstable_by(from, order);
-        }
-        hits[from..to].sort_unstable_by(order);
-        (total, hits[from..to].iter().map(|&(_, id)| id).collect())
     }
 }
 

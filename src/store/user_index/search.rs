@@ -11,7 +11,7 @@ use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::value::{Row, bind};
 use crate::store::user_index::{IndexQuery, IndexedUser, NEVER, UserIndex};
-use crate::store::user_list::{self, UserQuery, UserSort, UserState};
+use crate::store::user_list::{self, UserQuery, UserSort};
 use crate::store::user_rows::{from_row, user_columns};
 use crate::store::users;
 
@@ -27,8 +27,6 @@ macro_rules! index_columns {
 const SMALL_TABLE: i64 = 2_000;
 /// How far from either end of the list SQLite skips rows by itself, at about ten users per microsecond.
 const MAX_SCAN: i64 = 5_000;
-/// The most names that are inserted one by one into the order of names; with more, the order is read again.
-const MAX_RESORTED: usize = 500;
 
 /// The index, shared by the reader threads. Empty while there are few users.
 #[derive(Clone, Debug, Default)]
@@ -64,15 +62,8 @@ fn list_many(
     page: &UserQuery,
 ) -> Result<(i64, Vec<User>), StoreError> {
     let part = user_list::needle(page);
-    match (&part, page.sort, page.state) {
-        (None, UserSort::Created, None) if !page.descending => return list_all(connection, index, page),
-        // A database index has this order.
-        (None, UserSort::LastLogin, state)
-            if !matches!(state, Some(UserState::Superuser | UserState::NoSecondFactor)) =>
-        {
-            return user_list::by_last_login(connection, page);
-        }
-        _ => {}
+    if part.is_none() && page.state.is_none() && page.sort == UserSort::Created && !page.descending {
+        return list_all(connection, index, page);
     }
     let wanted = IndexQuery {
         part: part.as_deref(),
@@ -84,6 +75,7 @@ fn list_many(
     };
     index.query(
         connection,
+        page.sort,
         |index| index.select(&wanted),
         |(total, ids)| Ok((i64::try_from(total).unwrap_or(i64::MAX), user_list::by_rowids(connection, &ids)?)),
     )
@@ -117,6 +109,7 @@ fn list_all(
     }
     index.query(
         connection,
+        UserSort::Created,
         |index| index.id_at(size(page.skip)),
         |first| {
             let users = first.map_or_else(|| Ok(Vec::new()), |first| forward(first, 0))?;
@@ -145,22 +138,23 @@ impl SharedUserIndex {
         if users::count(connection)? <= SMALL_TABLE {
             return Ok(());
         }
-        self.query(connection, |_| (), |()| Ok(()))
+        self.query(connection, UserSort::Created, |_| (), |()| Ok(()))
     }
 
-    /// Queries the current index, and reads the result's rows in the same snapshot.
+    /// Queries the current index in this order, and reads the result's rows in the same snapshot.
     ///
     /// The snapshot is opened while the index is locked: it is never older than the index, and the index is updated to
     /// it. The next list therefore sees every commit, of any process.
     fn query<F, T>(
         &self,
         connection: &Connection,
+        sort: UserSort,
         look: impl Fn(&UserIndex) -> F,
         read: impl Fn(F) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let current = connection.snapshot(|| {
-            if !state.is_current(connection)? {
+            if !state.index.is_ordered_by(sort) || !state.is_current(connection)? {
                 return Ok(None);
             }
             let found = look(&state.index);
@@ -173,6 +167,7 @@ impl SharedUserIndex {
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
         connection.snapshot(|| {
             state.catch_up(connection)?;
+            state.index.order_by(sort);
             let found = look(&state.index);
             drop(state);
             read(found)
@@ -195,11 +190,6 @@ impl IndexState {
             Some(seen) if seen + 1 >= first && seen <= last => {
                 self.change(connection, seen)?;
                 self.append(connection)?;
-                if self.index.unsorted_count() > MAX_RESORTED {
-                    self.index.set_order(ids_by_name(connection)?);
-                } else {
-                    self.index.reorder();
-                }
             }
             _ => self.index = read_all(connection)?,
         }
@@ -273,13 +263,9 @@ fn read_all(connection: &Connection) -> Result<UserIndex, StoreError> {
         index.set_factor(row.get(0)?);
         Ok(())
     })?;
-    index.set_order(order);
+    index.set_order_of_names(order);
+    index.order_by(UserSort::LastLogin);
     Ok(index)
-}
-
-fn ids_by_name(connection: &Connection) -> Result<Vec<i64>, StoreError> {
-    let index = connection.dialect().index_hint("INDEXED BY users_by_name");
-    connection.all(&format!("SELECT id FROM users {index} ORDER BY username_sort, id"), &[], |row| row.get(0))
 }
 
 fn last_change(connection: &Connection) -> Result<i64, StoreError> {

@@ -6,6 +6,7 @@ use crate::domain::username::Username;
 use crate::store::engine::connection::in_memory;
 use crate::store::factors::{self, NewFactor};
 use crate::store::user_index::search::*;
+use crate::store::user_list::UserState;
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -15,6 +16,7 @@ enum Step {
     Add(String),
     Change(usize, Option<String>, bool, bool, Option<i64>),
     Delete(usize),
+    SignIn(usize, i64),
     Factor(usize, bool),
     Look(UserQuery),
 }
@@ -25,7 +27,7 @@ fn page() -> impl Strategy<Value = UserQuery> {
         [UserState::Waiting, UserState::Active, UserState::Inactive, UserState::Superuser, UserState::NoSecondFactor];
     let state = prop::option::of(prop::sample::select(states.to_vec()));
     let search = prop::option::of("[aAbBéßæł]{0,2}");
-    (0i64..12, 0i64..5, search, sort, any::<bool>(), state).prop_map(
+    (prop_oneof![0i64..12, 190i64..205], 0i64..5, search, sort, any::<bool>(), state).prop_map(
         |(skip, limit, search, sort, descending, state)| UserQuery { skip, limit, search, sort, descending, state },
     )
 }
@@ -37,6 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => name().prop_map(Step::Add),
         2 => change.prop_map(|(at, name, active, superuser, login)| Step::Change(at, name, active, superuser, login)),
         1 => any::<usize>().prop_map(Step::Delete),
+        3 => (any::<usize>(), 0i64..9).prop_map(|(at, seconds)| Step::SignIn(at, seconds)),
         2 => (any::<usize>(), any::<bool>()).prop_map(|(at, on)| Step::Factor(at, on)),
         4 => page().prop_map(Step::Look),
     ]
@@ -68,9 +71,14 @@ fn all_of(connection: &Connection) -> Vec<User> {
 proptest! {
     #[test]
     fn every_list_equals_a_full_scan_after_any_changes(
+        // Among few users, many changes sort an order anew. Among more, each change is merged into it.
+        count in prop_oneof![Just(0), Just(200)],
         steps in prop::collection::vec(step(), 1..80),
     ) {
         let (connection, index) = (in_memory(), SharedUserIndex::default());
+        for number in 0..count {
+            users::insert(&connection, &user(&format!("{number}")), &PasswordHash::new("x")).unwrap();
+        }
         for step in steps {
             let people = all_of(&connection);
             match step {
@@ -86,12 +94,16 @@ proptest! {
                 Step::Delete(at) if !people.is_empty() => {
                     prop_assert!(users::delete(&connection, people[at % people.len()].id).unwrap());
                 }
+                Step::SignIn(at, seconds) if !people.is_empty() => {
+                    let at = people[at % people.len()].id;
+                    users::set_last_login(&connection, at, Timestamp::from_timestamp(seconds, 0).unwrap()).unwrap();
+                }
                 Step::Factor(at, on) if !people.is_empty() => set_factor(&connection, people[at % people.len()].id, on),
                 Step::Look(page) => {
                     let plain = user_list::list(&connection, &page).unwrap();
                     prop_assert_eq!(list_many(&connection, &index, &page).unwrap(), plain);
                 }
-                Step::Change(..) | Step::Delete(_) | Step::Factor(..) => {}
+                Step::Change(..) | Step::Delete(_) | Step::SignIn(..) | Step::Factor(..) => {}
             }
         }
     }
@@ -136,15 +148,37 @@ fn every_page_of_a_long_list_is_the_same_from_either_end_and_from_memory() {
 }
 
 #[test]
-fn many_new_people_at_once_are_put_into_the_order_of_names() {
+fn a_sign_in_read_by_a_list_by_name_moves_its_user_in_the_next_by_last_sign_in() {
+    for count in [5, 500] {
+        let (connection, index) = (in_memory(), SharedUserIndex::default());
+        for number in 0..count {
+            users::insert(&connection, &user(&format!("{number}")), &PasswordHash::new("x")).unwrap();
+        }
+        let by_last_login = UserQuery { limit: 3, sort: UserSort::LastLogin, descending: true, ..UserQuery::default() };
+        let by_name = UserQuery { sort: UserSort::Name, ..by_last_login.clone() };
+        for (second, at) in (1..).zip([3, 1, 4, 1]) {
+            let id = all_of(&connection)[at].id;
+            users::set_last_login(&connection, id, Timestamp::from_timestamp(second, 0).unwrap()).unwrap();
+            list_many(&connection, &index, &by_name).unwrap();
+            assert_eq!(list_many(&connection, &index, &by_last_login).unwrap().1[0].id, id);
+        }
+    }
+}
+
+#[test]
+fn many_new_people_at_once_are_put_into_every_order() {
     let (connection, index) = (in_memory(), SharedUserIndex::default());
-    let by_name = UserQuery { limit: 5, skip: 100, sort: UserSort::Name, ..UserQuery::default() };
     for from in [0, 1_000] {
         for number in from..from + 600 {
-            users::insert(&connection, &user(&format!("{}", number * 7919 % 9973)), &PasswordHash::new("x")).unwrap();
+            let last_login_at = Timestamp::from_timestamp(number * 31 % 97, 0).filter(|_| number % 5 > 0);
+            let user = User { last_login_at, ..user(&format!("{}", number * 7919 % 9973)) };
+            users::insert(&connection, &user, &PasswordHash::new("x")).unwrap();
         }
-        let plain = user_list::list(&connection, &by_name).unwrap();
-        assert_eq!(list_many(&connection, &index, &by_name).unwrap(), plain);
+        for sort in [UserSort::Created, UserSort::Name, UserSort::LastLogin] {
+            let page = UserQuery { limit: 5, skip: 100, sort, ..UserQuery::default() };
+            let plain = user_list::list(&connection, &page).unwrap();
+            assert_eq!(list_many(&connection, &index, &page).unwrap(), plain);
+        }
     }
 }
 

@@ -78,39 +78,105 @@ fn plainly(people: &BTreeMap<i64, Owned>, wanted: &IndexQuery<'_>) -> (usize, Ve
     (hits.len(), ids)
 }
 
+/// What happens to the users between two looks at the lists.
+#[derive(Clone, Debug)]
+struct Round {
+    /// Changed users, or deleted ones.
+    changes: Vec<(i64, Option<Owned>)>,
+    /// The first of many users who sign in, and how many.
+    sign_ins: (i64, i64),
+    new: i64,
+    /// The orders that the lists then need.
+    sorts: Vec<UserSort>,
+}
+
+fn round() -> impl Strategy<Value = Round> {
+    let changes = prop::collection::vec((0i64..10_000, prop::option::of(owned())), 0..40);
+    let sign_ins = (0i64..10_000, prop_oneof![0i64..5, 0i64..2_000]);
+    let sorts = prop::sample::subsequence(SORTS.to_vec(), 0..=SORTS.len());
+    (changes, sign_ins, 0i64..20, sorts).prop_map(|(changes, sign_ins, new, sorts)| Round {
+        changes,
+        sign_ins,
+        new,
+        sorts,
+    })
+}
+
+/// The index, and the same users in a plain map.
+#[derive(Default)]
+struct Both(UserIndex, BTreeMap<i64, Owned>);
+
+impl Both {
+    fn add(&mut self, id: i64) {
+        let name = format!("{:x}", id * 7919 % 10_037);
+        let one = Owned(name, id % 3 == 0, id % 50 == 0, id % 11 - 5, id % 4 == 0);
+        self.0.push(id, one.person());
+        self.1.insert(id, one);
+    }
+
+    fn change(&mut self, id: i64, one: Option<Owned>) {
+        self.0.change(id, one.as_ref().map(Owned::person));
+        match (self.1.contains_key(&id), one) {
+            (true, Some(one)) => drop(self.1.insert(id, one)),
+            (_, None) => drop(self.1.remove(&id)),
+            (false, Some(_)) => {}
+        }
+    }
+
+    fn apply(&mut self, round: &Round, now: i64) {
+        for (id, one) in round.changes.clone() {
+            // None is empty. Names that differ in accents are sorted by the same text.
+            let one = one.map(|one| Owned(format!("{}-{}", one.0, id % 10), one.1, one.2, one.3, one.4));
+            self.change(id, one);
+        }
+        for number in 0..round.sign_ins.1 {
+            let id = (round.sign_ins.0 + number * 7) % 10_000;
+            // Some sign in at the same time.
+            let one = self.1.get(&id).map(|one| Owned(one.0.clone(), one.1, one.2, now + number / 3, one.4));
+            if let Some(one) = one {
+                self.change(id, Some(one));
+            }
+        }
+        let last = self.0.last().max(10_000);
+        for id in last + 1..=last + round.new {
+            self.add(id);
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn every_list_equals_a_full_scan_after_random_changes(
-        count in 0i64..9_000,
-        changes in prop::collection::vec((0i64..10_000, prop::option::of(owned())), 0..40),
-        more in 0i64..20,
+        count in prop_oneof![0i64..50, 0i64..9_000],
+        has_order in any::<bool>(),
+        rounds in prop::collection::vec(round(), 1..5),
         part in prop::option::of("[abé0-9]{1,2}"),
         (skip, limit) in (prop_oneof![0usize..50, 0usize..9_000], 0usize..8),
     ) {
-        let mut people = UserIndex::default();
-        let made = |id: i64| Owned(format!("{:x}", id * 7919 % 10_037), id % 3 == 0, id % 50 == 0, id % 11 - 5, id % 4 == 0);
-        let mut plain = BTreeMap::new();
-        let add = |people: &mut UserIndex, plain: &mut BTreeMap<i64, Owned>, id: i64| {
-            people.push(id, made(id).person());
-            plain.insert(id, made(id));
-        };
-        (1..=count).for_each(|id| add(&mut people, &mut plain, id));
-        let mut order: Vec<i64> = plain.keys().copied().collect();
-        order.sort_by_key(|id| (plain[id].0.clone(), *id));
-        people.set_order(order);
-        for (id, one) in changes {
-            // None is empty. Names that differ in accents are sorted by the same text.
-            let one = one.map(|one| Owned(format!("{}-{}", one.0, id % 10), one.1, one.2, one.3, one.4));
-            people.change(id, one.as_ref().map(Owned::person));
-            match (plain.contains_key(&id), one) {
-                (true, Some(one)) => drop(plain.insert(id, one)),
-                (_, None) => drop(plain.remove(&id)),
-                (false, Some(_)) => {}
+        let mut both = Both::default();
+        for id in 1..=count {
+            both.add(id);
+        }
+        if has_order {
+            let mut order: Vec<i64> = both.1.keys().copied().collect();
+            order.sort_by_key(|id| (both.1[id].0.clone(), *id));
+            both.0.set_order_of_names(order);
+        }
+        for (number, round) in (0i64..).zip(&rounds) {
+            both.apply(round, number * 1_000);
+            for &sort in &round.sorts {
+                both.0.order_by(sort);
+                prop_assert!(both.0.is_ordered_by(sort));
+                for descending in [false, true] {
+                    let wanted = IndexQuery { sort, descending, skip, limit, ..IndexQuery::default() };
+                    prop_assert_eq!(both.0.select(&wanted), plainly(&both.1, &wanted), "{:?}", wanted);
+                }
             }
         }
-        (10_001..10_001 + more).for_each(|id| add(&mut people, &mut plain, id));
-        people.reorder();
-        prop_assert_eq!(people.unsorted_count(), 0);
+        let Both(mut people, plain) = both;
+        for sort in SORTS {
+            people.order_by(sort);
+        }
         for (sort, state, descending) in SORTS.iter().flat_map(|sort| {
             STATES.iter().flat_map(move |state| [true, false].map(|down| (*sort, *state, down)))
         }) {
@@ -120,4 +186,28 @@ proptest! {
         prop_assert_eq!(people.id_at(skip), plain.keys().nth(skip).copied());
         prop_assert_eq!(people.last(), plain.keys().last().copied().unwrap_or(0));
     }
+}
+
+#[test]
+fn a_change_is_pending_only_for_the_orders_whose_key_it_changes() {
+    let mut people = UserIndex::default();
+    for id in 1..=100 {
+        people.push(id, active("ann"));
+    }
+    let mut pending_after = |change: &dyn Fn(&mut UserIndex)| {
+        for sort in SORTS {
+            people.order_by(sort);
+        }
+        change(&mut people);
+        SORTS.map(|sort| !people.is_ordered_by(sort))
+    };
+    let renamed = IndexedUser { name: "bob", ..active("ann") };
+    let signed_in = IndexedUser { last_login: 6, ..renamed };
+    let blocked = IndexedUser { is_active: false, ..signed_in };
+    assert_eq!(pending_after(&|people| people.change(5, Some(renamed))), [false, true, false]);
+    assert_eq!(pending_after(&|people| people.change(5, Some(signed_in))), [false, false, true]);
+    assert_eq!(pending_after(&|people| people.change(5, Some(blocked))), [false; 3]);
+    assert_eq!(pending_after(&|people| people.change(5, None)), [false, true, true]);
+    assert_eq!(pending_after(&|people| people.change(5, None)), [false; 3], "an unknown user");
+    assert_eq!(pending_after(&|people| people.push(101, active("ann"))), [false, true, true]);
 }

@@ -187,38 +187,6 @@ fn is_in(user: &User, has_factor: bool, state: UserState) -> bool {
     }
 }
 
-/// Like [`list`] by last sign-in, without a search and filtered by activity at most, for any number of users: it walks
-/// an index from the nearer end of the list and reads only the page's rows.
-pub fn by_last_login(connection: &Connection, page: &UserQuery) -> Result<(i64, Vec<User>), StoreError> {
-    // One snapshot, so that a walk from the end matches the count.
-    connection.snapshot(|| {
-        let total = page.state.map_or_else(|| count(connection), |state| count_of(connection, state))?;
-        let limit = page.limit.min(total.saturating_sub(page.skip));
-        if limit <= 0 {
-            return Ok((total, Vec::new()));
-        }
-        let from_end = page.skip > total / 2;
-        let skip = if from_end { total - page.skip - limit } else { page.skip };
-        let descending = page.descending != from_end;
-        let (order, by) = (if descending { " DESC" } else { "" }, never_first(descending));
-        let hint = match page.state {
-            Some(_) => "INDEXED BY users_by_state",
-            None => "INDEXED BY users_by_last_login",
-        };
-        let index = connection.dialect().index_hint(hint);
-        let condition = page.state.map_or("1 = 1", condition);
-        let sql = format!(
-            "SELECT id FROM users {index} WHERE {condition} ORDER BY last_login_at{by}, id{order} \
-             LIMIT ? OFFSET ?"
-        );
-        let mut ids = connection.all(&sql, bind![limit, skip], |row| row.get(0))?;
-        if from_end {
-            ids.reverse();
-        }
-        Ok((total, by_rowids(connection, &ids)?))
-    })
-}
-
 /// Returns the users with these row ids, in this order.
 pub fn by_rowids(connection: &Connection, ids: &[i64]) -> Result<Vec<User>, StoreError> {
     const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id = ?");
