@@ -46,7 +46,7 @@ impl Clock {
 /// Formats a time as RFC 3339 in UTC with six digits and `Z`, the only form sent to clients.
 pub fn rfc3339(time: &Timestamp) -> String {
     match micros_text(time, b'T') {
-        Some(text) => format!("{}Z", String::from_utf8_lossy(&text)),
+        Some(text) => String::from_utf8_lossy(&text).into_owned(),
         None => time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
     }
 }
@@ -54,24 +54,21 @@ pub fn rfc3339(time: &Timestamp) -> String {
 /// Appends a time in the form of [`rfc3339`].
 pub fn push_rfc3339(bytes: &mut Vec<u8>, time: &Timestamp) {
     match micros_text(time, b'T') {
-        Some(text) => {
-            bytes.extend_from_slice(&text);
-            bytes.push(b'Z');
-        }
+        Some(text) => bytes.extend_from_slice(&text),
         None => bytes.extend_from_slice(rfc3339(time).as_bytes()),
     }
 }
 
-/// Formats `2026-01-31 12:00:00.000001`, with `separator` between date and time. chrono's general formatting takes as
+/// Formats `2026-01-31 12:00:00.000001Z`, with `separator` between date and time. chrono's general formatting takes as
 /// long as the rest of a list of ten users. Returns `None` for times that don't fit this form: years without four
 /// digits, leap seconds, and fractions of microseconds.
-pub fn micros_text(time: &Timestamp, separator: u8) -> Option<[u8; 26]> {
+pub fn micros_text(time: &Timestamp, separator: u8) -> Option<[u8; 27]> {
     let (date, of_day, nanos) = (time.naive_utc().date(), time.naive_utc().time(), time.timestamp_subsec_nanos());
     let year = u32::try_from(date.year()).ok().filter(|year| *year < 10_000)?;
     if nanos >= 1_000_000_000 || !nanos.is_multiple_of(1000) {
         return None;
     }
-    let mut text = *b"0000-00-00 00:00:00.000000";
+    let mut text = *b"0000-00-00 00:00:00.000000Z";
     text[10] = separator;
     let micros = nanos / 1000;
     let pairs = [

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use crate::domain::clock::{Timestamp, push_rfc3339};
+use crate::domain::clock::push_rfc3339;
 use crate::http::models::UserRead;
 
 /// Appends a user, byte for byte as serde_json writes it.
@@ -15,10 +15,17 @@ pub fn push_user(json: &mut Vec<u8>, user: &UserRead<'_>) {
     push_text(json, r#","store_api_key":"#, user.store_api_key);
     push_flag(json, r#","is_active":"#, Some(user.is_active));
     push_flag(json, r#","is_superuser":"#, Some(user.is_superuser));
-    push_time(json, r#","create_at":"#, Some(&user.create_at));
-    push_time(json, r#","updated_at":"#, Some(&user.updated_at));
-    push_time(json, r#","last_login_at":"#, user.last_login_at.as_ref());
-    json.extend_from_slice(br#","optins":"#);
+    json.extend_from_slice(br#","create_at":""#);
+    push_rfc3339(json, &user.create_at);
+    json.extend_from_slice(br#"","updated_at":""#);
+    push_rfc3339(json, &user.updated_at);
+    if let Some(time) = &user.last_login_at {
+        json.extend_from_slice(br#"","last_login_at":""#);
+        push_rfc3339(json, time);
+        json.extend_from_slice(br#"","optins":"#);
+    } else {
+        json.extend_from_slice(br#"","last_login_at":null,"optins":"#);
+    }
     json.extend_from_slice(user.optins.to_json().as_bytes());
     push_flag(json, r#","has_second_factor":"#, user.has_second_factor);
     push_flag(json, r#","must_change_password":"#, user.must_change_password);
@@ -40,17 +47,10 @@ fn push_flag(json: &mut Vec<u8>, name: &str, flag: Option<bool>) {
     json.extend_from_slice(if flag { b"true" } else { b"false" });
 }
 
-fn push_time(json: &mut Vec<u8>, name: &str, time: Option<&Timestamp>) {
-    json.extend_from_slice(name.as_bytes());
-    let Some(time) = time else { return json.extend_from_slice(b"null") };
-    json.push(b'"');
-    push_rfc3339(json, time);
-    json.push(b'"');
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::clock::Timestamp;
     use crate::domain::optins;
     use proptest::option;
     use proptest::prelude::*;

@@ -321,7 +321,9 @@ mod tests {
             for one in all {
                 one.await.unwrap();
             }
+            assert!(db.version().is_some());
             db.close();
+            assert_eq!(db.version(), None);
             let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             assert_eq!(left, [DATABASE_FILE]);
         }

@@ -18,7 +18,7 @@ pub fn text(time: Timestamp) -> String {
     let length = match time.timestamp_subsec_micros() {
         0 => 19,
         micros if micros.is_multiple_of(1000) => 23,
-        _ => text.len(),
+        _ => 26,
     };
     format!("{}+00:00", String::from_utf8_lossy(&text[..length]))
 }
