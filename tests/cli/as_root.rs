@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::helpers::{PASSWORD, done, names, server, token, usher};
 use crate::support::Program;
 use crate::support::process::ProcessOutput;
+use crate::support::wait::until;
 
 /// A user who isn't root.
 const OWNER: u32 = 65_534;
@@ -218,9 +219,7 @@ fn a_data_directory_of_roots_that_the_group_can_write_is_used_with_a_warning() {
     };
     let log = || fs::read_to_string(dir.path().join("log")).unwrap();
     let mut server = start();
-    while !data.join("port").exists() && server.try_wait().unwrap().is_none() {
-        std::thread::yield_now();
-    }
+    until("the server neither starts nor ends", || data.join("port").exists() || server.try_wait().unwrap().is_some());
     let started = server.try_wait().unwrap().is_none();
     server.kill().unwrap();
     server.wait().unwrap();

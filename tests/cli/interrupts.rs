@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use crate::helpers::{database, done, names, server, usher};
 use crate::support::Program;
 use crate::support::process::{ProcessOutput, RunningCommand};
+use crate::support::wait::until;
 
 /// The directory of a database that takes a while to copy, check and compress.
 fn large() -> Arc<TempDir> {
@@ -24,10 +25,10 @@ fn large() -> Arc<TempDir> {
 /// Interrupts a command as soon as a temporary file with this prefix exists.
 #[track_caller]
 fn interrupt_at(mut command: RunningCommand, dir: &Path, start: &str) -> ProcessOutput {
-    while !names(dir).iter().any(|name| name.starts_with(start) && name.contains(".tmp")) {
-        assert!(!command.has_exited(), "it ended before it could be stopped: {:?}", command.wait_for_exit());
-        std::thread::yield_now();
-    }
+    until("it writes no temporary file", || {
+        assert!(!command.has_exited(), "it ended before it could be stopped");
+        names(dir).iter().any(|name| name.starts_with(start) && name.contains(".tmp"))
+    });
     command.interrupt();
     command.wait_for_exit()
 }
@@ -83,9 +84,10 @@ fn an_interrupted_import_adds_no_user() {
         other.busy_timeout(std::time::Duration::from_millis(200)).unwrap();
         other.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err()
     };
-    while !locked() {
-        assert!(!import.has_exited(), "it ended before it could be stopped: {:?}", import.wait_for_exit());
-    }
+    until("it doesn't lock the database", || {
+        assert!(!import.has_exited(), "it ended before it could be stopped");
+        locked()
+    });
     import.interrupt();
     assert_interrupted(&import.wait_for_exit());
     assert_eq!(done(&dir, &["user", "list", "--search", "u1"]).lines().count(), 1, "the head alone");

@@ -2,16 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 
 use crate::helpers::names;
 use crate::support::Server;
 use crate::support::server::Builder;
-
-/// Longer than a backup takes, even on a busy machine.
-const TIMEOUT: Duration = Duration::from_mins(1);
+use crate::support::wait::{until, until_some};
 
 fn scheduled(schedule: &str, keep: &str) -> Builder {
     Server::with().manual_clock().set("backup_schedule", schedule).set("backup_keep", keep)
@@ -19,20 +16,6 @@ fn scheduled(schedule: &str, keep: &str) -> Builder {
 
 fn backup_dir(server: &Server) -> PathBuf {
     server.data_dir().join("backups")
-}
-
-/// Waits until `so` returns a value.
-#[track_caller]
-fn until<T>(what: &str, mut so: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = so() {
-            return found;
-        }
-        assert!(start.elapsed() < TIMEOUT, "{what}");
-        std::thread::yield_now();
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
 }
 
 /// Waits until the backup directory has exactly these files.
@@ -44,13 +27,13 @@ fn wait_for_backups(server: &Server, expected: &[&str]) {
     let mut seen = Vec::new();
     until(&format!("{expected:?} are not there"), || {
         seen = names(&shelf);
-        (seen == expected).then_some(())
+        seen == expected
     });
 }
 
 /// Waits until the audit log has this many backup entries. Returns their outcomes, oldest first.
 fn audited(server: &Server, count: usize) -> Vec<bool> {
-    until("the audit log does not tell", || {
+    until_some("the audit log does not tell", || {
         let database = server.database();
         let mut statement = database.prepare("SELECT success FROM audit WHERE action = 'backup' ORDER BY id").unwrap();
         let found: Vec<bool> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::helpers::{PASSWORD, done, server, usher};
 use crate::support::Program;
+use crate::support::wait::until;
 
 #[needs(sqlite)]
 #[test]
@@ -97,9 +98,9 @@ fn a_proxy_that_is_not_trusted_is_reported_once_in_the_log_and_by_doctor() {
         server.request("GET", "/api/v1/users/whoami").header("X-Forwarded-For", "192.0.2.1").send();
     }
     let record = server.data_dir().join("server.json");
-    while !fs::read_to_string(&record).unwrap_or_default().contains("\"untrusted_proxy\":\"127.0.0.1\"") {
-        std::thread::yield_now();
-    }
+    until("the proxy isn't recorded", || {
+        fs::read_to_string(&record).unwrap_or_default().contains("\"untrusted_proxy\":\"127.0.0.1\"")
+    });
     let dir = Arc::clone(&server.dir);
     assert!(finding(&dir, "127.0.0.1:0", "settings").contains("127.0.0.1 sends X-Forwarded-For"));
     let trusting = Program::in_dir(&dir, &["doctor"]).env("USHER_TRUSTED_PROXIES", "::ffff:127.0.0.1").finish();

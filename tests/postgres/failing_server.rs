@@ -123,7 +123,7 @@ fn assert_refused(server: &Server, admin: &str) {
 
 /// Waits until the server works again by itself. What was refused isn't made later.
 fn assert_recovers(server: &Server, admin: &str, cluster: &Cluster) {
-    while server.get("/health_check").send().status != 200 {}
+    server.recovers();
     assert_eq!((server.whoami(admin).status, add(server, admin, "later")), (200, 201));
     let names = cluster.client().query("SELECT username FROM users ORDER BY id", &[]).unwrap();
     let names: Vec<String> = names.iter().map(|row| row.get(0)).collect();
@@ -220,7 +220,7 @@ fn a_full_disk_of_postgresql_loses_nothing_acknowledged() {
     let runner = cluster.runner.id().to_string();
     let removed = Command::new("nsenter").args(["--mount", "--target", &runner, "rm", &fill]).status();
     assert!(removed.unwrap().success());
-    while server.get("/health_check").send().status != 200 {}
+    server.recovers();
     assert_eq!(add(&server, &admin, "later"), 201);
     let names = cluster.client().query("SELECT username FROM users ORDER BY id", &[]).unwrap();
     let names: Vec<String> = names.iter().map(|row| row.get(0)).collect();

@@ -12,6 +12,7 @@ use usher::store::users;
 use crate::both::block_on;
 use crate::support::Server;
 use crate::support::postgres::{connect, free_port, programs, shell};
+use crate::support::wait::until;
 
 /// Starts a primary at port `$1` and its standby at port `$2`, and prints their directory.
 const START: &str = r#"
@@ -81,10 +82,10 @@ fn no_acknowledged_write_is_lost_when_the_primary_is_killed() {
     let count = || acknowledged.lock().unwrap().len();
     let wait_for = |more: usize| {
         let wanted = count() + more;
-        while count() < wanted {
-            std::thread::yield_now();
+        until("nothing more is acknowledged", || {
             server.get("/health_check").send();
-        }
+            count() >= wanted
+        });
     };
     std::thread::scope(|scope| {
         for writer in 0..4 {

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::postgres::{connect, empty};
 use crate::support::process::ProcessOutput;
+use crate::support::wait::until;
 use crate::support::{Program, ServerProcess};
 
 /// At least one row in each table, with and without NULL. The user with the largest id is deleted.
@@ -256,9 +257,10 @@ fn an_interrupted_move_leaves_the_target_empty() {
     let copies =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY audit%'";
     let mut watch = connect(&target);
-    while watch.query_one(copies, &[]).unwrap().get::<_, i64>(0) == 0 {
-        assert!(!moving.has_exited(), "it ended before it could be stopped: {:?}", moving.wait_for_exit());
-    }
+    until("it doesn't copy", || {
+        assert!(!moving.has_exited(), "it ended before it could be stopped");
+        watch.query_one(copies, &[]).unwrap().get::<_, i64>(0) > 0
+    });
     moving.interrupt();
     let ended = moving.wait_for_exit();
     assert_eq!(ended.status.code(), Some(130), "{ended:?}");
@@ -268,9 +270,10 @@ fn an_interrupted_move_leaves_the_target_empty() {
     // Back, it is interrupted while the file has another name.
     let back = dir.path().join("back");
     let mut moving = postgres(&dir, &target, &["move", "--to", "back"]).begin();
-    while std::fs::read_dir(&back).map_or(0, Iterator::count) == 0 {
-        assert!(!moving.has_exited(), "it ended before it could be stopped: {:?}", moving.wait_for_exit());
-    }
+    until("it writes no file", || {
+        assert!(!moving.has_exited(), "it ended before it could be stopped");
+        std::fs::read_dir(&back).map_or(0, Iterator::count) > 0
+    });
     moving.interrupt();
     assert_eq!(moving.wait_for_exit().status.code(), Some(130));
     assert_eq!(std::fs::read_dir(&back).unwrap().count(), 0);

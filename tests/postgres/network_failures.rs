@@ -66,8 +66,7 @@ fn copy(mut from: TcpStream, mut to: TcpStream, is_client: bool, state: &AtomicU
     let mut buffer = [0; 16 << 10];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         while state.load(Ordering::SeqCst) == STALL {
-            thread::yield_now();
-            thread::park_timeout(std::time::Duration::from_millis(20));
+            thread::park_timeout(std::time::Duration::from_millis(1));
         }
         let commits = is_client && buffer[..count].windows(7).any(|bytes| bytes == b"COMMIT\0");
         if commits && state.compare_exchange(LOSE_COMMIT, PASS, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
@@ -89,11 +88,6 @@ fn server() -> (String, Network, Server, String) {
     (database, network, server, admin)
 }
 
-/// Waits until the server can read and write again.
-fn recovered(server: &Server) {
-    while server.get("/health_check").send().status != 200 {}
-}
-
 #[test]
 fn while_postgresql_is_unreachable_requests_get_503_with_a_message() {
     let (_, network, server, admin) = server();
@@ -104,7 +98,7 @@ fn while_postgresql_is_unreachable_requests_get_503_with_a_message() {
     let health = server.get("/health_check").send().expect(503).json();
     assert_eq!(health["db"], "The database server can't be reached");
     network.set(PASS);
-    recovered(&server);
+    server.recovers();
     assert_eq!(server.whoami(&admin).status, 200);
 }
 
@@ -116,7 +110,7 @@ fn a_network_that_is_silent_delays_requests_for_a_while_and_blocks_none_for_ever
     let body = json!({ "username": "ann", "password": PASSWORD });
     assert_eq!(server.post("/api/v1/users/").json(&body).send().status, 503);
     network.set(PASS);
-    recovered(&server);
+    server.recovers();
     assert_eq!(server.whoami(&admin).status, 200);
     let users: i64 = connect(&database).query_one("SELECT count(*) FROM users", &[]).unwrap().get(0);
     assert_eq!(users, 1, "what was refused isn't made later");
@@ -128,7 +122,7 @@ fn a_commit_whose_answer_is_lost_gets_503_and_is_not_repeated() {
     network.set(LOSE_COMMIT);
     let body = json!({ "username": "ann", "password": PASSWORD });
     assert_eq!(server.post("/api/v1/users/").json(&body).send().status, 503);
-    recovered(&server);
+    server.recovers();
     assert_eq!(server.whoami(&admin).status, 200);
     let count = |sql: &str| connect(&database).query_one(sql, &[]).unwrap().get::<_, i64>(0);
     assert_eq!(count("SELECT count(*) FROM users WHERE username = 'ann'"), 1);

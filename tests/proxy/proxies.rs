@@ -6,10 +6,11 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::support::wait::until;
 use crate::support::{Request, Response};
 
 /// Longer than a proxy takes to start, or between two lines of its log.
@@ -191,11 +192,10 @@ pub fn traefik(usher: SocketAddr, setting: &Setting<'_>) -> Proxy {
     command.args(["-c", "exec traefik --configFile=\"$0\" 1>&2"]).arg(root.join("traefik.yml"));
     let mut proxy = start(command, "Configuration received", address, dir);
     // Traefik listens before it has loaded its sites, and doesn't report when it has.
-    let begun = Instant::now();
-    while !proxy.has_usher(setting.https) {
-        let lives = proxy.process.try_wait().unwrap().is_none() && begun.elapsed() < TIMEOUT;
-        assert!(lives, "Traefik runs and does not lead to usher, or has ended");
-    }
+    until("Traefik doesn't lead to usher", || {
+        assert!(proxy.process.try_wait().unwrap().is_none(), "Traefik has ended");
+        proxy.has_usher(setting.https)
+    });
     proxy
 }
 

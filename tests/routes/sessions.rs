@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::requests::{ALICE, with, with_alice};
 use crate::support::server::{ADMIN, Tokens};
+use crate::support::wait::until;
 
 #[test]
 fn new_passwords_deactivation_and_deletion_end_every_session() {
@@ -78,9 +79,7 @@ fn a_session_that_ends_during_a_hash_changes_nothing() {
     let before = server.app.hasher.hash_count();
     stolen.write(&request.bytes(true));
     // While the server hashes the new password, the owner ends all other sessions.
-    while server.app.hasher.hash_count() == before {
-        std::thread::yield_now();
-    }
+    until("nothing is hashed", || server.app.hasher.hash_count() != before);
     server.call("DELETE", "/api/v1/sessions?keep_current=true", &owner, &Value::Null).expect(200);
     stolen.read(false).unwrap().refused(401, "Session has ended.");
     assert_eq!(server.try_login(ADMIN.0, ADMIN.1).status, 200);

@@ -7,6 +7,7 @@ use usher::store::{Connection, StoreError};
 
 use crate::support::requests::start;
 use crate::support::server::ADMIN;
+use crate::support::wait::until;
 use crate::support::{Request, Response, Server};
 
 /// Sends a request. Once the server has authenticated it and its write is queued, runs `meanwhile` before the write.
@@ -27,9 +28,7 @@ fn send_and_interrupt(server: &Server, request: &Request, meanwhile: &'static st
         holds.recv().unwrap();
         let mut connection = server.connect();
         connection.write(&request.bytes(true));
-        while server.app.db.queued().writes == 0 {
-            std::thread::yield_now();
-        }
+        until("the request isn't queued", || server.app.db.queued().writes > 0);
         release.send(()).unwrap();
         connection.read(false).unwrap()
     })

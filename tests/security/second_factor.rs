@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::factors::App;
 use crate::support::requests::{ALICE, with, with_alice};
 use crate::support::server::PASSWORD;
+use crate::support::wait::until;
 use crate::support::{Response, Server};
 
 /// Starts a server with a user who has an authenticator app. Returns the server, a superuser's token, the user's id and
@@ -236,9 +237,7 @@ fn a_sign_in_under_way_when_the_first_factor_is_added_needs_it() {
     let before = server.app.hasher.hash_count();
     let answer = std::thread::scope(|scope| {
         let signing_in = scope.spawn(|| server.try_login(ALICE.0, ALICE.1));
-        while server.app.hasher.hash_count() == before {
-            std::thread::yield_now();
-        }
+        until("nothing is hashed", || server.app.hasher.hash_count() != before);
         server.execute("UPDATE factors SET is_confirmed = 1");
         signing_in.join().unwrap()
     });

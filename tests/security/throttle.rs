@@ -6,6 +6,7 @@ use usher::domain::throttle::ThrottleRule;
 use crate::support::Request;
 use crate::support::requests::{start, with};
 use crate::support::server::ADMIN;
+use crate::support::wait::until;
 
 const WRONG: &str = "not-the-password";
 
@@ -212,13 +213,9 @@ fn a_client_that_disconnects_during_the_hash_counts_as_a_failure() {
         connection.wait_for_response();
         let guess = server.from("192.0.2.1", "POST", "/api/v1/login");
         connection.write(&guess.form(&[("username", ADMIN.0), ("password", WRONG)]).bytes(true));
-        while server.app.hasher.hash_count() == before {
-            std::thread::yield_now();
-        }
+        until("nothing is hashed", || server.app.hasher.hash_count() != before);
         drop(connection);
-        while server.app.throttle.keys_in_flight() > 0 {
-            std::thread::yield_now();
-        }
+        until("the attempt doesn\'t end", || server.app.throttle.keys_in_flight() == 0);
     }
     assert_eq!(server.try_login_from("192.0.2.1", ADMIN.0, ADMIN.1).status, 429);
 }

@@ -20,6 +20,7 @@ pub mod postgres;
 pub mod process;
 pub mod requests;
 pub mod server;
+pub mod wait;
 
 pub use client::{Request, Response};
 pub use process::{Program, ServerProcess};

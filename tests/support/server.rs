@@ -18,6 +18,7 @@ use usher::server::{self, FirstSuperuser, StartError};
 
 use super::client::{Connection, Request};
 use super::postgres;
+use super::wait::until;
 
 /// The superuser of every server, except with [`Builder::without_superuser`].
 pub const ADMIN: (&str, &str) = ("admin", "adminpw123");
@@ -278,6 +279,12 @@ impl Server {
         let answer = answer.expect(200).json();
         let text = |field: &str| answer[field].as_str().unwrap().to_owned();
         (text("id"), text("api_key"))
+    }
+
+    /// Waits until the server can read and write again.
+    #[track_caller]
+    pub fn recovers(&self) {
+        until("the server doesn't recover", || self.get("/health_check").send().status == 200);
     }
 
     /// Requests `whoami` with an access token.
