@@ -87,6 +87,7 @@ impl<'a> ConfigSearch<'a> {
         database::validate(&config, sources)?;
         forward_auth::validate(&config, sources)?;
         config.validate(sources)?;
+        sources::read_test_cost(self.inputs, &mut config);
         // SQLite refuses links in the path.
         if let Ok(path) = config.data_dir.canonicalize() {
             config.data_dir = path;

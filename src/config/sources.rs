@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::config::Config;
 use crate::config::error::{self, ConfigError, Origin, ValueSource};
 use crate::config::file::{self, ConfigFile};
 use crate::config::inputs::Inputs;
@@ -164,10 +165,22 @@ impl<'a> Sources<'a> {
     }
 }
 
+/// Lowers the bcrypt cost below what the setting allows, for the tests that start the real program. Release builds
+/// refuse this variable as unknown.
+const TEST_COST: Option<&str> = if cfg!(debug_assertions) { Some("USHER_TEST_BCRYPT_COST") } else { None };
+
+/// Applies [`TEST_COST`].
+pub(super) fn read_test_cost(inputs: &Inputs, config: &mut Config) {
+    if let Some(cost) = TEST_COST.and_then(|name| inputs.variable(name)?.parse().ok()) {
+        config.bcrypt_cost = cost;
+    }
+}
+
 /// Refuses every `USHER_*` variable that isn't a setting, so that a misspelled one isn't ignored.
 pub(super) fn check_variables(inputs: &Inputs) -> Result<(), ConfigError> {
     let known = || setting::keys().map(|key| setting::variable(&key)).chain(["USHER_CONFIG".to_owned()]);
-    let unknown = |name: &&String| name.starts_with("USHER_") && !known().any(|known| known == **name);
+    let is_known = |name: &str| TEST_COST == Some(name) || known().any(|known| known == name);
+    let unknown = |name: &&String| name.starts_with("USHER_") && !is_known(name);
     match inputs.env.keys().find(unknown) {
         None => Ok(()),
         Some(name) => Err(ConfigError::UnknownVariable { name: error::quoted(name), hint: error::hint(name, known()) }),

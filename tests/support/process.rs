@@ -18,6 +18,9 @@ use super::postgres;
 /// Longer than any start takes, even in a debug build that hashes a password.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
+/// The variable that lowers the bcrypt cost of a debug build.
+const TEST_COST: &str = "USHER_TEST_BCRYPT_COST";
+
 /// An usher command in its own directory, with an empty environment except for what the test sets. The data directory
 /// is `data` in it. [`Program::start`] runs a server, [`Program::finish`] a command that exits by itself.
 #[must_use]
@@ -63,11 +66,15 @@ impl Program {
     pub fn in_dir(dir: &Arc<TempDir>, arguments: &[&str]) -> Self {
         // Long runs use an optimized program.
         #[expect(clippy::disallowed_methods, reason = "which program is tested is no setting of usher's")]
-        let program = std::env::var("USHER_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_usher").to_owned());
-        let mut command = Command::new(program);
+        let optimized = std::env::var("USHER_BIN").ok();
+        let mut command = Command::new(optimized.as_deref().unwrap_or(env!("CARGO_BIN_EXE_usher")));
         command.env_clear().current_dir(dir.path()).args(arguments);
         command.env("HOME", dir.path()).env("USHER_DATA_DIR", dir.path().join("data"));
         command.env("USHER_BIND", "127.0.0.1:0").env("USHER_BCRYPT_COST", "10");
+        // A debug build computes hashes of a cost that the settings refuse.
+        if cfg!(debug_assertions) && optimized.is_none() {
+            command.env(TEST_COST, "4");
+        }
         if postgres::IS_ENGINE {
             command.env("USHER_DATABASE", postgres::address_for(dir.path()));
         }
@@ -76,6 +83,9 @@ impl Program {
 
     /// Sets an environment variable.
     pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        if name == "USHER_BCRYPT_COST" {
+            self.command.env_remove(TEST_COST);
+        }
         self.command.env(name, value);
         self
     }
