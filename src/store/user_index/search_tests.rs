@@ -80,7 +80,7 @@ proptest! {
             users::insert(&connection, &user(&format!("{number}")), &PasswordHash::new("x")).unwrap();
         }
         for step in steps {
-            let people = all_of(&connection);
+            let people = if matches!(step, Step::Add(_) | Step::Look(_)) { vec![] } else { all_of(&connection) };
             match step {
                 // A name that is taken is refused, which is as good.
                 Step::Add(name) => drop(users::insert(&connection, &user(&name), &PasswordHash::new("x"))),
