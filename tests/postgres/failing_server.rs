@@ -13,6 +13,7 @@ use crate::both::block_on;
 use crate::support::Server;
 use crate::support::postgres::{connect, free_port, programs, shell};
 use crate::support::server::PASSWORD;
+use crate::support::wait::until;
 
 /// Runs PostgreSQL in a directory at port `$1` with the options `$2` until standard input ends. As a service manager
 /// does, it starts it again when it fails.
@@ -92,8 +93,13 @@ impl Cluster {
         self.client().batch_execute(sql).unwrap();
     }
 
+    /// Ends usher's connections, which can't be replaced, and waits until they have ended.
     fn end_connections(&self) {
-        self.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'usher'");
+        let mut client = self.client();
+        until("usher's connections don't end", || {
+            let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'usher'";
+            client.query(end, &[]).unwrap().is_empty()
+        });
     }
 
     fn signal(&self, signal: &str) {
@@ -154,12 +160,13 @@ fn without_a_free_connection_requests_get_503_and_then_usher_goes_on_by_itself()
     cluster.execute("ALTER ROLE app CONNECTION LIMIT 0");
     cluster.end_connections();
     assert_refused(&server, &admin);
-    cluster.execute("ALTER ROLE app CONNECTION LIMIT -1");
     let mut others = Vec::new();
     let config = cluster.address("usher");
     while let Ok(client) = postgres::Client::connect(&config, postgres::NoTls) {
         others.push(client);
     }
+    // Only now, because usher always tries to connect again.
+    others[0].batch_execute("ALTER ROLE app CONNECTION LIMIT -1").unwrap();
     assert_eq!(server.whoami(&admin).status, 503, "{} other connections", others.len());
     others.clear();
     assert_recovers(&server, &admin, &cluster);
