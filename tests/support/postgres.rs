@@ -31,6 +31,8 @@ const TEMPLATE: &str = "template_usher";
 
 struct Cluster {
     port: u16,
+    /// How databases are copied: files in memory faster than rows, with what PostgreSQL keeps for new connections.
+    strategy: &'static str,
     /// Its standard input ends with this process.
     _shell: Child,
     databases: Mutex<Databases>,
@@ -74,7 +76,12 @@ fn cluster() -> &'static Cluster {
         let mut line = String::new();
         BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n", "PostgreSQL doesn't start");
-        let cluster = Cluster { port, _shell: shell, databases: Mutex::default() };
+        let mut cluster = Cluster { port, strategy: "", _shell: shell, databases: Mutex::default() };
+        let version = connect(&cluster.address("postgres")).query_one("SHOW server_version_num", &[]).unwrap();
+        // Before version 15 there was only one strategy, this one.
+        if version.get::<_, &str>(0) >= "150000" {
+            cluster.strategy = "STRATEGY file_copy";
+        }
         cluster.execute("postgres", &format!("CREATE DATABASE {TEMPLATE}"));
         let template = PostgresServer::parse(&cluster.address(TEMPLATE), None).unwrap();
         Db::open_postgres(&template, 1, true).unwrap().close();
@@ -117,7 +124,7 @@ pub fn address_for(dir: &Path) -> String {
     for (_, name) in gone {
         cluster.execute("postgres", &format!("DROP DATABASE {name} WITH (FORCE)"));
     }
-    let name = cluster.create(&mut databases, &format!("TEMPLATE {TEMPLATE}"));
+    let name = cluster.create(&mut databases, &format!("TEMPLATE {TEMPLATE} {}", cluster.strategy));
     databases.of.push((dir.to_owned(), name.clone()));
     cluster.address(&name)
 }
