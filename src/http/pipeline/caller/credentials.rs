@@ -198,13 +198,12 @@ impl UncheckedCredential {
     pub async fn look_up(self, app: &App, now: Timestamp) -> Result<Authenticated, ApiError> {
         let policy = app.config.second_factor;
         let lookup = self.begin_lookup(app);
-        let found = match app.callers.find(lookup, now) {
-            Some(found) => found,
-            None => {
-                let found = app.db.read(move |connection| self.find(connection, policy, now)).await?;
-                app.callers.remember(lookup, &found);
-                found
-            }
+        let found = if let Some(found) = app.callers.find(lookup, now) {
+            found
+        } else {
+            let found = app.db.read(move |connection| self.find(connection, policy, now)).await?;
+            app.callers.remember(lookup, &found);
+            found
         };
         if let Credential::ApiKey { id, .. } = found.caller.credential {
             app.key_uses.count(id, now);
