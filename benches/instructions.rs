@@ -1,9 +1,9 @@
 //! Counts the instructions of a request with callgrind: `cargo bench --bench instructions`.
 //!
-//! Instructions don't depend on what else the machine does, so a change shows that a timer would miss. The server runs
+//! Instructions hardly depend on what else the machine does, so a change shows that a timer would miss. The server runs
 //! once for a few requests and once for many more; the difference is divided by the number of requests. Fails if a count
-//! is more than 3 % above the one that is written down here. Prints what valgrind's CPU executes: clearing a
-//! buffer in actix's parser counts 11,000 to 19,000 there, byte by byte.
+//! is more than 3 % above the one that is written down here. Prints what valgrind's CPU executes: clearing a buffer in
+//! actix's parser counts 11,000 to 19,000 there, byte by byte.
 //!
 //! `-- --program PATH` counts another build, without comparing. Needs valgrind.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and stops when it cannot go on")]
@@ -19,6 +19,9 @@ use serde_json::Value;
 const RECORDED: [(&str, u64); 4] = [("health", 30_434), ("whoami", 50_679), ("list", 159_681), ("patch", 178_943)];
 /// How far a count may be above the recorded one, in percent.
 const TOLERANCE: u64 = 3;
+/// How often a count that has grown is made again; the smallest counts. On a busy machine a run takes longer, and timers
+/// and wake-ups add instructions.
+const TRIES: u32 = 5;
 /// The requests of the two runs. The first run warms up.
 const FEW: u64 = 100;
 const MANY: u64 = 1100;
@@ -142,10 +145,19 @@ fn main() -> ExitCode {
     let mut grown = false;
     for (case, (name, recorded)) in cases.iter().zip(RECORDED) {
         assert_eq!(case.0, name, "the cases are in the order of the recorded counts");
-        let few = instructions(&program, dir.path(), &headers, case, FEW);
-        let many = instructions(&program, dir.path(), &headers, case, MANY);
-        let counted = many.saturating_sub(few) / (MANY - FEW);
-        let has_grown = other.is_none() && counted * 100 > recorded * (100 + TOLERANCE);
+        let count = || {
+            let few = instructions(&program, dir.path(), &headers, case, FEW);
+            let many = instructions(&program, dir.path(), &headers, case, MANY);
+            many.saturating_sub(few) / (MANY - FEW)
+        };
+        let has_grown = |counted: u64| other.is_none() && counted * 100 > recorded * (100 + TOLERANCE);
+        let mut counted = count();
+        for _ in 1..TRIES {
+            if has_grown(counted) {
+                counted = counted.min(count());
+            }
+        }
+        let has_grown = has_grown(counted);
         grown |= has_grown;
         println!("{name:8} {counted:>8} instructions, recorded {recorded}{}", if has_grown { ": grown" } else { "" });
     }
