@@ -41,7 +41,13 @@ impl CommitWatch {
     pub fn version(&self) -> Option<i64> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let State::New = *state {
-            *state = self.open().map_or(State::Closed, |connection| State::Open { connection, paused_until: None });
+            *state = match self.open() {
+                Ok(connection) => State::Open { connection, paused_until: None },
+                Err(error) => {
+                    log::warn!("Until the next start, each request looks its sender up in the database: {error}");
+                    State::Closed
+                }
+            };
         }
         let State::Open { connection, paused_until } = &mut *state else { return None };
         if paused_until.is_some_and(|end| Instant::now() < end) {
