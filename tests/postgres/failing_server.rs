@@ -10,10 +10,10 @@ use usher::domain::username::Username;
 use usher::store::users;
 
 use crate::both::block_on;
-use crate::support::Server;
 use crate::support::postgres::{connect, free_port, programs, shell};
 use crate::support::server::PASSWORD;
 use crate::support::wait::until;
+use crate::support::{Program, Server};
 
 /// Runs PostgreSQL in a directory at port `$1` with the options `$2` until standard input ends. As a service manager
 /// does, it starts it again when it fails.
@@ -187,6 +187,21 @@ fn with_another_password_requests_get_503_and_then_usher_goes_on_by_itself() {
     assert_eq!(health["db"], "The database server can't be reached");
     cluster.execute("ALTER ROLE app PASSWORD 'quiet otter 7'");
     assert_recovers(&server, &admin, &cluster);
+}
+
+#[test]
+fn the_log_says_why_no_connection_can_be_opened() {
+    let cluster = Cluster::with("");
+    cluster.execute("CREATE ROLE app LOGIN PASSWORD 'quiet otter 7'; GRANT CREATE ON SCHEMA public TO app");
+    let server = Program::new(&[])
+        .env("USHER_DATABASE", cluster.address("app"))
+        .env("USHER_DATABASE_PASSWORD", "quiet otter 7")
+        .start();
+    cluster.execute("ALTER ROLE app PASSWORD 'another one'");
+    cluster.end_connections();
+    server.request("GET", "/health_check").send().expect(503);
+    let log = server.log();
+    assert!(log.contains("password authentication failed for user \"app\""), "{log}");
 }
 
 #[needs(root)]

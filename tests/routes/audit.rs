@@ -89,6 +89,8 @@ fn the_audit_log_is_filtered_by_time_address_outcome_and_id() {
     let wrong = server.get("/api/v1/audit?since=x&success=x&before=x").bearer(&admin).send();
     let expected = ["query.success bool_parsing", "query.since datetime_from_date_parsing", "query.before int_parsing"];
     assert_eq!(wrong.validation_errors(), expected);
+    let nul = server.get("/api/v1/audit?action=a%00b&address=a%00b").bearer(&admin).send();
+    assert_eq!(nul.validation_errors(), ["query.action value_error", "query.address value_error"]);
 }
 
 #[test]

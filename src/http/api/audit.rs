@@ -14,6 +14,7 @@ use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::caller::{SignedIn, Superuser};
 use crate::http::pipeline::coerce;
 use crate::http::pipeline::error::ApiError;
+use crate::http::pipeline::fields;
 use crate::http::pipeline::openapi::Operation;
 use crate::http::pipeline::request::{Input, InputSource, Request, UserId};
 use crate::http::pipeline::response::Response;
@@ -81,11 +82,10 @@ fn optional<T>(
 impl AuditQuery {
     /// Reads the query. An action or address that doesn't exist matches nothing.
     fn read(source: &InputSource<'_>, errors: &mut FieldErrors) -> Self {
-        let text = |name| source.query.get(name).filter(|text| !text.is_empty()).map(ToOwned::to_owned);
         Self {
             user: optional("user", source, errors, coerce::uuid_text),
-            action: text("action"),
-            address: text("address"),
+            action: optional("action", source, errors, fields::without_nul),
+            address: optional("address", source, errors, fields::without_nul),
             success: optional("success", source, errors, |text| coerce::boolean(&json!(text))),
             since: optional("since", source, errors, |text| coerce::datetime(&json!(text))),
             until: optional("until", source, errors, |text| coerce::datetime(&json!(text))),

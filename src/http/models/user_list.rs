@@ -12,6 +12,7 @@ use crate::domain::username::{self, UsernameError};
 use crate::http::models::choice_schema;
 use crate::http::pipeline::body::BodyKind;
 use crate::http::pipeline::coerce;
+use crate::http::pipeline::fields;
 use crate::http::pipeline::generation::Generation;
 use crate::http::pipeline::messages::field;
 use crate::http::pipeline::openapi::Operation;
@@ -192,10 +193,7 @@ fn search_text(sent: Option<&str>) -> Result<Option<String>, FieldError> {
     if username::is_too_long(text) {
         return Err(FieldError::new("string_too_long", UsernameError::TooLong.to_string()));
     }
-    if text.contains('\0') {
-        return Err(FieldError::value(field::NUL));
-    }
-    Ok(Some(text.to_owned()))
+    fields::without_nul(text).map(Some)
 }
 
 /// Reads a parameter that is one of an enum's words. An empty or missing parameter is `None`.

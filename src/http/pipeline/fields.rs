@@ -119,6 +119,11 @@ pub fn text(value: &Value, max: usize) -> Result<String, FieldError> {
     if text.chars().count() > max {
         return Err(FieldError::new("string_too_long", format!("String should have at most {max} characters")));
     }
+    without_nul(text)
+}
+
+/// Reads a text without NUL, which PostgreSQL can't compare with anything.
+pub fn without_nul(text: &str) -> Result<String, FieldError> {
     if text.contains('\0') { Err(FieldError::value(field::NUL)) } else { Ok(text.to_owned()) }
 }
 

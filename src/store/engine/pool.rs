@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use r2d2::{ManageConnection, Pool, PooledConnection};
+use r2d2::{HandleError, ManageConnection, Pool, PooledConnection};
 use scheduled_thread_pool::ScheduledThreadPool;
 
 use crate::store::engine::connection::Connection;
@@ -43,6 +43,16 @@ impl ManageConnection for Opener {
     }
 }
 
+/// Logs why a connection can't be opened, such as a wrong password, which the error alone doesn't say.
+#[derive(Debug)]
+struct LogCauses;
+
+impl HandleError<StoreError> for LogCauses {
+    fn handle_error(&self, error: StoreError) {
+        log::error!("a connection to the database couldn't be opened: {}", error.described());
+    }
+}
+
 /// Opens a pool of `size` connections. `threads` opens them.
 pub fn pool(opener: Opener, size: usize, threads: &Arc<ScheduledThreadPool>) -> Result<Pool<Opener>, StoreError> {
     Pool::builder()
@@ -51,7 +61,7 @@ pub fn pool(opener: Opener, size: usize, threads: &Arc<ScheduledThreadPool>) -> 
         .max_lifetime(None)
         .idle_timeout(None)
         .connection_timeout(OPEN_TIMEOUT)
-        .error_handler(Box::new(r2d2::LoggingErrorHandler))
+        .error_handler(Box::new(LogCauses))
         .thread_pool(Arc::clone(threads))
         .build(opener)
         .map_err(pool_error)
