@@ -26,7 +26,7 @@ impl OptIns {
         Self::new(serde_json::from_str(json).ok()?)
     }
 
-    /// Takes what [`OptIns::to_json`] returned when it was stored. Returns `None` if it is no JSON object any more.
+    /// Takes what [`OptIns::to_json`] returned when it was stored. Returns `None` if it isn't a JSON object.
     pub fn from_stored(json: String) -> Option<Self> {
         let json = RawValue::from_string(json).ok()?;
         json.get().starts_with('{').then_some(Self(json))

@@ -13,7 +13,7 @@ use crate::domain::caller::FoundCaller;
 use crate::domain::clock::Timestamp;
 use crate::store::Db;
 
-/// The most callers. Each takes about 600 bytes, and up to 10 kB with a large picture and large `optins`.
+/// The most callers. A large picture and large `optins` are kept with each.
 const MOST: usize = 256;
 
 /// What a credential names, once its signature is checked.

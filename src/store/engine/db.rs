@@ -142,7 +142,8 @@ impl Db {
 
     /// Returns a number that changes with each commit of any process, before that commit is acknowledged, or `None` if
     /// it can't be told at once, as with PostgreSQL. What was read after a number was returned is true for as long as
-    /// the number stays the same. Waits for no disk and no thread, so that a worker can ask.
+    /// the number stays the same. Waits for no disk and no thread, so that a worker can ask;
+    /// only a process that is stopped while it writes the log's index makes it wait.
     pub fn version(&self) -> Option<i64> {
         self.0.commits.as_ref()?.version()
     }
