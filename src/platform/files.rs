@@ -65,6 +65,22 @@ pub fn read_at_most(file: impl io::Read, max_bytes: u64) -> io::Result<Vec<u8>> 
     Ok(bytes)
 }
 
+/// Reads the first bytes of a file, wherever others read it.
+///
+/// # Errors
+/// If the file is shorter, or the system can't read at a position.
+pub fn read_start(file: &File, bytes: &mut [u8]) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::FileExt::read_exact_at(file, bytes, 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (file, bytes);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 /// Copies a regular file to a new private file.
 pub fn copy_private(from: &Path, to: &Path) -> io::Result<()> {
     let mut copy = create_private(to)?;

@@ -34,6 +34,7 @@ pub use engine::db::{Db, Options};
 pub use engine::error::{StorageCondition, StoreError, WriteError};
 pub use engine::postgres::schema::{self as postgres_schema, SchemaError as PostgresSchemaError};
 pub use engine::postgres::server::{AddressError, PostgresServer};
+pub use engine::sqlite::commit_watch::Version;
 pub use engine::sqlite::file::{DATABASE_FILE, OpenError, schema_version};
 pub use engine::sqlite::schema::VERSION as SCHEMA_VERSION;
 pub use engine::thread_liveness::ThreadLiveness;

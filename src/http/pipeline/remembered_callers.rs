@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::domain::caller::FoundCaller;
 use crate::domain::clock::Timestamp;
-use crate::store::Db;
+use crate::store::{Db, Version};
 
 /// The most callers. A large picture and large `optins` are kept with each.
 const MOST: usize = 256;
@@ -28,7 +28,7 @@ pub enum CredentialKey {
 /// Who somebody is, asked at a version of the database.
 #[derive(Clone, Copy)]
 pub struct Lookup {
-    version: i64,
+    version: Version,
     key: CredentialKey,
 }
 
@@ -38,7 +38,7 @@ pub struct RememberedCallers(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    version: i64,
+    version: Option<Version>,
     callers: HashMap<CredentialKey, FoundCaller>,
 }
 
@@ -54,7 +54,7 @@ impl RememberedCallers {
     pub fn find(&self, lookup: Option<Lookup>, now: Timestamp) -> Option<FoundCaller> {
         let Lookup { version, key } = lookup?;
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = state.callers.get(&key).filter(|_| state.version == version)?;
+        let found = state.callers.get(&key).filter(|_| state.version == Some(version))?;
         found.expires_at.is_none_or(|end| now < end).then(|| found.clone())
     }
 
@@ -62,10 +62,10 @@ impl RememberedCallers {
     pub fn remember(&self, lookup: Option<Lookup>, caller: &FoundCaller) {
         let Some(Lookup { version, key }) = lookup else { return };
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.version != version || state.callers.len() >= MOST {
+        if state.version != Some(version) || state.callers.len() >= MOST {
             state.callers.clear();
         }
-        state.version = version;
+        state.version = Some(version);
         state.callers.insert(key, caller.clone());
     }
 }

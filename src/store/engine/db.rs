@@ -20,7 +20,7 @@ use crate::store::engine::error::{StoreError, WriteError};
 use crate::store::engine::pool::{Lease, Opener, pool};
 use crate::store::engine::postgres::schema::{self, SchemaError};
 use crate::store::engine::postgres::server::PostgresServer;
-use crate::store::engine::sqlite::commit_watch::CommitWatch;
+use crate::store::engine::sqlite::commit_watch::{CommitWatch, Version};
 use crate::store::engine::sqlite::file::{self, DATABASE_FILE, OpenError};
 use crate::store::engine::sqlite::log_owner;
 use crate::store::engine::sqlite::open::{ConnectionKind, SqliteOpener};
@@ -116,9 +116,8 @@ impl Db {
         let threads = Arc::new(ScheduledThreadPool::new(1));
         let pool = |kind, size| pool(Opener::Sqlite(opener(kind)), size, &threads).map_err(failed);
         let (writer, readers) = (pool(ConnectionKind::Writer, 1)?, pool(ConnectionKind::Reader, options.readers)?);
+        let (files, commits) = (OpenFiles::of(&path), CommitWatch::of(&path));
         drop(first);
-        let files = OpenFiles::of(&path);
-        let commits = CommitWatch::new(opener(ConnectionKind::Reader));
         Self::start(&writer, &readers, Some((files, commits))).map_err(|cause| OpenError::Io { path, cause })
     }
 
@@ -140,11 +139,10 @@ impl Db {
         self.0.path.is_none()
     }
 
-    /// Returns a number that changes with each commit of any process, before that commit is acknowledged, or `None` if
-    /// it can't be told at once, as with PostgreSQL. What was read after a number was returned is true for as long as
-    /// the number stays the same. Waits for no disk and no thread, so that a worker can ask;
-    /// only a process that is stopped while it writes the log's index makes it wait.
-    pub fn version(&self) -> Option<i64> {
+    /// Returns the version, which changes with each commit of any process, before that commit is acknowledged. `None`
+    /// if it can't be told at once, as with PostgreSQL. What was read after a version was returned is true for as long
+    /// as the version stays the same. Waits for nothing, so that a worker can ask.
+    pub fn version(&self) -> Option<Version> {
         self.0.commits.as_ref()?.version()
     }
 
@@ -250,7 +248,7 @@ impl Db {
         }
         join(readers);
         if let Some(commits) = &self.0.commits {
-            commits.close();
+            commits.stop();
         }
         // The writer closes last and alone: SQLite removes the log when the last connection closes, and of two that
         // close at the same time neither is the last.

@@ -1,123 +1,131 @@
 //! Tells whether anything was committed to the file, without the wait for a reader thread.
+//!
+//! The log's index (`-shm`) begins with two copies of a header. Each commit changes it, with a counter and a checksum,
+//! before it returns; SQLite itself compares the header to decide whether what it has in memory is still right
+//! (SQLite's WAL format, section 2.1). `PRAGMA data_version` tells the same, but takes two file locks, and waits for
+//! ten seconds if a process is stopped while it writes the header.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::fs::File;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::store::engine::sqlite::open::{ConnectionKind, SqliteOpener};
+use crate::platform::files;
+use crate::store::engine::sqlite::file::with_suffix;
 
-/// How long nothing is asked after a failure. If a process is stopped while it writes the log's index, SQLite waits ten
-/// seconds before it fails, and so does the worker that asks, and all that ask meanwhile.
-const PAUSE: Duration = Duration::from_mins(1);
+/// The length of each copy of the header.
+const HEADER: usize = 48;
+/// The header's first number in every version of SQLite since 3.7.0.
+const FORMAT: u32 = 3_007_000;
+/// Where the header says that it is complete.
+const IS_INITIALIZED: usize = 12;
+/// Whether reading a file shows at once what another process wrote to it through shared memory.
+const COHERENT: bool = cfg!(any(target_os = "linux", target_os = "android", target_vendor = "apple"));
 
-/// A connection that reads nothing but `PRAGMA data_version`.
+/// What a database contains. Differs after each commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version([u8; HEADER]);
+
+/// Reads the header of the log's index.
 pub struct CommitWatch {
-    opener: SqliteOpener,
-    state: Mutex<State>,
-}
-
-enum State {
-    /// Nobody has asked yet.
-    New,
-    Open {
-        connection: rusqlite::Connection,
-        /// Set after a failure.
-        paused_until: Option<Instant>,
-    },
-    /// It couldn't be opened, or the database is closed.
-    Closed,
+    /// Never closed while this process has connections: that would end their locks on the index (POSIX, `fcntl`).
+    index: Option<File>,
+    watching: AtomicBool,
 }
 
 impl CommitWatch {
-    /// Watches the file of this opener from the first question on.
-    pub fn new(opener: SqliteOpener) -> Self {
-        Self { opener: SqliteOpener { kind: ConnectionKind::Reader, ..opener }, state: Mutex::new(State::New) }
+    /// Watches the database at `path`, which is open and stays open until [`CommitWatch::stop`].
+    pub fn of(path: &Path) -> Self {
+        let index = if COHERENT { files::open_regular(&with_suffix(path, "-shm")).ok() } else { None };
+        let mut watch = Self { index, watching: AtomicBool::new(true) };
+        // The first of all connections cleared the index and wrote the header. Where that can't be read now, a commit
+        // may be read late, too.
+        if watch.version().is_none() {
+            std::mem::forget(watch.index.take());
+        }
+        watch
     }
 
-    /// Returns a number that changes with each commit of any process, before the commit is acknowledged. `None` if that
-    /// can't be told. Takes two file locks and reads shared memory, so that a worker can ask.
-    ///
-    /// SQLite's documentation of `data_version`: on one connection, equal values mean that the file didn't change in
-    /// between, by whichever connection of whichever process.
-    pub fn version(&self) -> Option<i64> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let State::New = *state {
-            *state = match self.open() {
-                Ok(connection) => State::Open { connection, paused_until: None },
-                Err(error) => {
-                    log::warn!("Until the next start, each request looks its sender up in the database: {error}");
-                    State::Closed
-                }
-            };
-        }
-        let State::Open { connection, paused_until } = &mut *state else { return None };
-        if paused_until.is_some_and(|end| Instant::now() < end) {
-            return None;
-        }
-        match connection.prepare_cached("PRAGMA data_version").and_then(|mut sql| sql.query_row([], |row| row.get(0))) {
-            Ok(version) => {
-                *paused_until = None;
-                Some(version)
-            }
-            Err(error) => {
-                log::warn!(
-                    "Whether anything was committed can't be told: {error}. For a minute, nobody is remembered."
-                );
-                *paused_until = Some(Instant::now() + PAUSE);
-                None
-            }
-        }
+    /// Returns the version. `None` if it can't be told now: a commit or a recovery is under way, or nothing is watched.
+    /// Takes one read of memory through the file system, so that a worker can ask.
+    pub fn version(&self) -> Option<Version> {
+        let index = self.index.as_ref().filter(|_| self.watching.load(Ordering::Acquire))?;
+        let mut copies = [0; 2 * HEADER];
+        files::read_start(index, &mut copies).ok()?;
+        let (header, second) = copies.split_first_chunk::<HEADER>()?;
+        let valid = header.starts_with(&FORMAT.to_ne_bytes()) && header[IS_INITIALIZED] == 1 && second == header;
+        valid.then_some(Version(*header))
     }
 
-    fn open(&self) -> rusqlite::Result<rusqlite::Connection> {
-        let connection = self.opener.open()?;
-        // A worker doesn't wait for locks.
-        connection.busy_timeout(Duration::ZERO)?;
-        Ok(connection)
-    }
-
-    /// Closes the connection. Afterwards no version can be told.
-    pub fn close(&self) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Closed;
+    /// Stops watching, before the last connection is closed. Afterwards there is no version.
+    pub fn stop(&self) {
+        self.watching.store(false, Ordering::Release);
     }
 }
 
-#[cfg(all(test, unix))]
+impl Drop for CommitWatch {
+    fn drop(&mut self) {
+        // Without `stop`, connections may be open.
+        if *self.watching.get_mut() {
+            std::mem::forget(self.index.take());
+        }
+    }
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
 mod tests {
-    use std::fs::File;
     use std::os::unix::fs::FileExt;
 
     use super::*;
     use crate::store::engine::sqlite::file;
+    use crate::store::engine::sqlite::open::{ConnectionKind, SqliteOpener};
 
     #[test]
-    fn a_process_that_stops_while_it_writes_the_index_makes_one_request_wait_and_not_all() {
+    fn a_header_that_is_half_written_tells_no_version_and_makes_nobody_wait() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("usher.db");
         file::create(&path).unwrap();
-        let opener = |kind| SqliteOpener { path: path.clone(), kind, setup: "" };
-        let writer = opener(ConnectionKind::Writer).open().unwrap();
-        let watch = CommitWatch::new(opener(ConnectionKind::Reader));
+        let writer = SqliteOpener { path: path.clone(), kind: ConnectionKind::Writer, setup: "" }.open().unwrap();
         writer.execute_batch("CREATE TABLE t (n); BEGIN IMMEDIATE").unwrap();
+        let watch = CommitWatch::of(&path);
         let before = watch.version();
         assert!(before.is_some());
 
-        // The two copies of the header differ (SQLite's WAL format, section 2.1), while the writer holds its lock.
-        let index = File::options().read(true).write(true).open(file::with_suffix(&path, "-shm")).unwrap();
+        let index = File::options().read(true).write(true).open(with_suffix(&path, "-shm")).unwrap();
         let mut byte = [0];
         index.read_exact_at(&mut byte, 8).unwrap();
         index.write_all_at(&[!byte[0]], 8).unwrap();
         assert_eq!(watch.version(), None);
-        let asked = Instant::now();
-        assert_eq!(watch.version(), None);
-        assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
-
         index.write_all_at(&byte, 8).unwrap();
+        assert_eq!(watch.version(), before);
+
         writer.execute_batch("INSERT INTO t VALUES (1); COMMIT").unwrap();
-        assert_eq!(watch.version(), None, "paused");
-        if let State::Open { paused_until, .. } = &mut *watch.state.lock().unwrap() {
-            *paused_until = Some(Instant::now());
-        }
         let after = watch.version();
         assert!(after.is_some() && after != before, "{after:?}");
+        watch.stop();
+        assert_eq!(watch.version(), None);
+    }
+
+    #[test]
+    fn every_commit_changes_the_version_also_when_the_log_begins_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("usher.db");
+        file::create(&path).unwrap();
+        let open = || SqliteOpener { path: path.clone(), kind: ConnectionKind::Writer, setup: "" }.open().unwrap();
+        let writer = open();
+        writer.execute_batch("PRAGMA synchronous = OFF; CREATE TABLE t (n); INSERT INTO t VALUES (0)").unwrap();
+        let watch = CommitWatch::of(&path);
+        let mut seen = vec![watch.version().unwrap()];
+        for round in 0..300 {
+            // The same page again and again, so that only counters and checksums differ.
+            writer.execute("UPDATE t SET n = 1 - n", []).unwrap();
+            if round % 7 == 0 {
+                writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+                drop(open());
+            }
+            let version = watch.version().unwrap();
+            assert!(!seen.contains(&version), "{round}");
+            seen.push(version);
+        }
+        watch.stop();
     }
 }
