@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::{StoreError, WriteError};
-use crate::store::engine::pool::{Lease, Opener, pool};
+use crate::store::engine::pool::{Lease, Opener, PostgresOpener, pool};
 use crate::store::engine::postgres::schema::{self, SchemaError};
 use crate::store::engine::postgres::server::PostgresServer;
 use crate::store::engine::sqlite::commit_watch::{CommitWatch, Version};
@@ -124,13 +124,20 @@ impl Db {
     /// Connects to a PostgreSQL server, creates the schema in an empty database if `create` is set, and checks its
     /// version.
     pub fn open_postgres(server: &PostgresServer, readers: usize, create: bool) -> Result<Self, PostgresOpenError> {
-        let first = server.clone();
+        let to = server.clone();
         // A thread that runs a server's worker can't wait for the connection's runtime.
-        let prepared = thread::spawn(move || schema::prepare(&first.connect(ConnectionKind::Writer)?, create));
-        prepared.join().map_err(|_| StoreError::Stopped)??;
+        let prepared = thread::spawn(move || {
+            let connection = to.connect(ConnectionKind::Writer)?;
+            schema::prepare(&connection, create)?;
+            Ok::<_, SchemaError>(connection)
+        });
+        let first = prepared.join().map_err(|_| StoreError::Stopped)??;
         let threads = Arc::new(ScheduledThreadPool::new(1));
-        let pool = |kind, size| pool(Opener::Postgres(Box::new(server.clone()), kind), size, &threads);
-        let (writer, readers) = (pool(ConnectionKind::Writer, 1)?, pool(ConnectionKind::Reader, readers)?);
+        let pool = |kind, first, size| {
+            pool(Opener::Postgres(Box::new(PostgresOpener::new(server, kind, first))), size, &threads)
+        };
+        let writer = pool(ConnectionKind::Writer, Some(first), 1)?;
+        let readers = pool(ConnectionKind::Reader, None, readers)?;
         Ok(Self::start(&writer, &readers, None)?)
     }
 

@@ -1,6 +1,7 @@
 //! Connection pools for both engines, and the connections that the store's threads hold.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use r2d2::{HandleError, ManageConnection, Pool, PooledConnection};
@@ -20,7 +21,33 @@ pub enum Opener {
     /// To a file.
     Sqlite(SqliteOpener),
     /// To a server.
-    Postgres(Box<PostgresServer>, ConnectionKind),
+    Postgres(Box<PostgresOpener>),
+}
+
+/// Opens connections of one kind to a server.
+pub struct PostgresOpener {
+    server: PostgresServer,
+    kind: ConnectionKind,
+    /// The first connection, if it is open already.
+    first: Mutex<Option<Connection>>,
+}
+
+impl fmt::Debug for PostgresOpener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.server.fmt(f)
+    }
+}
+
+impl PostgresOpener {
+    /// Opens connections of this kind. A connection that is open already, of the same kind, is the first one.
+    pub fn new(server: &PostgresServer, kind: ConnectionKind, first: Option<Connection>) -> Self {
+        Self { server: server.clone(), kind, first: Mutex::new(first) }
+    }
+
+    fn connect(&self) -> Result<Connection, StoreError> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        first.map_or_else(|| self.server.connect(self.kind), Ok)
+    }
 }
 
 impl ManageConnection for Opener {
@@ -30,7 +57,7 @@ impl ManageConnection for Opener {
     fn connect(&self) -> Result<Connection, StoreError> {
         match self {
             Self::Sqlite(opener) => Ok(opener.connect()?),
-            Self::Postgres(server, kind) => server.connect(*kind),
+            Self::Postgres(opener) => opener.connect(),
         }
     }
 
@@ -53,9 +80,15 @@ impl HandleError<StoreError> for LogCauses {
     }
 }
 
-/// Opens a pool of `size` connections. `threads` opens them.
+/// Opens a pool of at most `size` connections. `threads` opens them: to a file now, while it is certainly the right
+/// one, and to a server when they are first needed.
 pub fn pool(opener: Opener, size: usize, threads: &Arc<ScheduledThreadPool>) -> Result<Pool<Opener>, StoreError> {
+    let at_once = match opener {
+        Opener::Sqlite(_) => None,
+        Opener::Postgres(_) => Some(0),
+    };
     Pool::builder()
+        .min_idle(at_once)
         .max_size(u32::try_from(size).unwrap_or(u32::MAX))
         .test_on_check_out(false)
         .max_lifetime(None)
