@@ -291,8 +291,8 @@ fn hostile_clients_do_not_prevent_responses_to_others() {
             attacked.p99 / alone.p99,
             attacked.p99 * 10 / alone.p99 % 10
         );
-        // A generous bound for busy machines; docs/reliability.md has the figures of a quiet one.
-        assert!(attacked.p99 < 1_000_000, "{name}: others wait for {} µs", attacked.p99);
+        // Only in the long run, which is alone on the machine. Otherwise it is enough that everybody was answered.
+        assert!(!each || attacked.p99 < 1_000_000, "{name}: others wait for {} µs", attacked.p99);
         assert!(peak < 250, "{peak} MB");
     }
 }
