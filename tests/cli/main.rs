@@ -6,6 +6,7 @@ mod support;
 
 mod as_root;
 mod backup;
+mod backup_schedule;
 mod commands;
 mod doctor;
 mod escaping;
@@ -25,6 +26,5 @@ mod other_database;
 mod reset_links;
 mod restored_credentials;
 mod rotate_secret;
-mod scheduled_backups;
 mod settings;
 mod user_arguments;

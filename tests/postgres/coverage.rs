@@ -10,7 +10,7 @@ const LEFT_OUT: [&str; 14] = [
     "cli/escaping.rs",
     "cli/help.rs",
     "cli/restored_credentials.rs",
-    "cli/scheduled_backups.rs",
+    "cli/backup_schedule.rs",
     "cli/interrupts.rs",
     "routes/openapi.rs",
     "security/document.rs",

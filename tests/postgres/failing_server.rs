@@ -10,17 +10,17 @@ use usher::domain::username::Username;
 use usher::store::users;
 
 use crate::both::block_on;
-use crate::support::postgres::{connect, free_port, programs, shell};
+use crate::support::postgres::{connect, free_port, new_data_directory, programs, shell};
 use crate::support::server::PASSWORD;
 use crate::support::wait::until;
 use crate::support::{Program, Server};
 
-/// Runs PostgreSQL in a directory at port `$1` with the options `$2` until standard input ends. As a service manager
-/// does, it starts it again when it fails.
+/// Runs PostgreSQL at port `$1` with the options `$2` until standard input ends, in the directory `$3` or a new one,
+/// with a copy of the data directory `$4`. As a service manager does, it starts it again when it fails.
 const RUN: &str = r#"
 set -e
 dir=${3:-$(mktemp -d -p /dev/shm 2> /dev/null || mktemp -d)}
-"$0/initdb" -D "$dir/data" -A trust -U usher -E UTF8 --locale=C.UTF-8 --no-sync > /dev/null
+cp -a "$4" "$dir/data"
 sed -i '1i host all app 127.0.0.1/32 scram-sha-256' "$dir/data/pg_hba.conf"
 (
     trap 'kill -INT $child; wait $child; exit' TERM
@@ -48,7 +48,7 @@ const ON_SMALL_DISK: &str = r#"
 dir=$(mktemp -d)
 mount -t tmpfs -o size=160m tmpfs "$dir"
 chown postgres "$dir"
-runuser -u postgres -- sh -c "$3" "$0" "$1" "$2" "$dir"
+runuser -u postgres -- sh -c "$3" "$0" "$1" "$2" "$dir" "$4"
 umount "$dir"
 rmdir "$dir"
 "#;
@@ -70,14 +70,15 @@ impl Cluster {
     pub fn with(options: &str) -> Self {
         let port = free_port();
         let mut command = shell();
-        command.args(["-c", RUN]).arg(programs()).arg(port.to_string()).arg(options);
+        command.args(["-c", RUN]).arg(programs()).arg(port.to_string()).args([options, "", &new_data_directory()]);
         Self::start(command, port)
     }
 
     fn on_small_disk(options: &str) -> Self {
         let port = free_port();
         let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", ON_SMALL_DISK]).arg(programs()).arg(port.to_string()).args([options, RUN]);
+        command.args(["--mount", "sh", "-c", ON_SMALL_DISK]).arg(programs()).arg(port.to_string());
+        command.args([options, RUN, &new_data_directory()]);
         Self::start(command, port)
     }
 

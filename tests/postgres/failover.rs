@@ -11,10 +11,11 @@ use usher::store::users;
 
 use crate::both::block_on;
 use crate::support::Server;
-use crate::support::postgres::{connect, free_port, programs, shell};
+use crate::support::postgres::{connect, free_port, new_data_directory, programs, shell};
 use crate::support::wait::until;
 
-/// Starts a primary at port `$1` and its standby at port `$2`, and prints their directory.
+/// Starts a primary at port `$1`, with a copy of the data directory `$3`, and its standby at port `$2`. Prints their
+/// directory.
 const START: &str = r#"
 set -e
 dir=$(mktemp -d -p /dev/shm 2> /dev/null || mktemp -d)
@@ -23,7 +24,7 @@ start() {
         -o "-p $2 -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir -c shared_buffers=16MB" > "$dir/out"
 }
 bin=$0
-"$bin/initdb" -D "$dir/a" -A trust -U usher -E UTF8 --locale=C.UTF-8 --no-sync > "$dir/out"
+cp -a "$3" "$dir/a"
 start a "$1"
 "$bin/pg_basebackup" -h 127.0.0.1 -p "$1" -U usher -D "$dir/b" -R
 start b "$2"
@@ -42,7 +43,7 @@ impl Nodes {
     fn start() -> Self {
         let ports = [free_port(), free_port()];
         let mut command = script(START);
-        let made = command.args(ports.map(|port| port.to_string())).output().unwrap();
+        let made = command.args(ports.map(|port| port.to_string())).arg(new_data_directory()).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         Self { ports, dir: String::from_utf8(made.stdout).unwrap().trim().to_owned() }
     }

@@ -126,17 +126,21 @@ fn a_first_start_fails_on_a_full_file_system() {
 #[test]
 fn another_processs_lock_causes_503_for_writes_but_not_for_reads() {
     let server = Program::new(&[]).superuser().start();
-    let mut admin = Admin::of(server.address);
+    let (mut admin, mut other_admin) = (Admin::of(server.address), Admin::of(server.address));
     #[expect(clippy::disallowed_methods, reason = "another process than the server's opens its database")]
     let other = Connection::open(server.data_dir().join("usher.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE; UPDATE users SET profile_image = 'theirs'").unwrap();
     let (begun, seconds) = (Instant::now(), crate::long_or("USHER_LOCK_SECONDS", 0_u64));
     let mut refusals = 0;
     while refusals < 1 || begun.elapsed().as_secs() < seconds {
-        let refused = admin.set_picture("ours");
-        assert_eq!(refused.status, 503, "{refused:?}");
-        assert!(refused.header("retry-after").is_some() && !refused.detail().is_empty(), "{refused:?}");
-        assert_eq!(admin.health(), (503, "The database is locked by another process".to_owned()));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let refused = admin.set_picture("ours");
+                assert_eq!(refused.status, 503, "{refused:?}");
+                assert!(refused.header("retry-after").is_some() && !refused.detail().is_empty(), "{refused:?}");
+            });
+            assert_eq!(other_admin.health(), (503, "The database is locked by another process".to_owned()));
+        });
         assert_eq!(admin.picture(), "", "what others have not committed is not to be seen");
         refusals += 1;
     }

@@ -17,10 +17,11 @@ const RUN: &str = r#"
 set -e
 dir=$(mktemp -d -p /dev/shm 2> /dev/null || mktemp -d)
 "$0/initdb" -D "$dir/data" -A trust -U usher -E UTF8 --locale=C.UTF-8 --no-sync > "$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
+cp -a "$dir/data" "$dir/unused"
 "$0/postgres" -D "$dir/data" -p "$1" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$dir" \
     -c shared_buffers=16MB -c max_connections=400 -c autovacuum=off -c max_wal_size=128MB >> "$dir/log" 2>&1 &
 until "$0/pg_isready" -q -h 127.0.0.1 -p "$1"; do sleep 0.05; done
-echo ready
+echo "$dir"
 cat > /dev/null
 kill -INT $!
 wait $! || true
@@ -31,6 +32,7 @@ const TEMPLATE: &str = "template_usher";
 
 struct Cluster {
     port: u16,
+    dir: String,
     /// How databases are copied: files in memory faster than rows, with what PostgreSQL keeps for new connections.
     strategy: &'static str,
     /// Its standard input ends with this process.
@@ -38,8 +40,9 @@ struct Cluster {
     databases: Mutex<Databases>,
 }
 
-#[derive(Default)]
 struct Databases {
+    /// Makes and drops databases.
+    client: postgres::Client,
     made: u32,
     /// The directories that have one.
     of: Vec<(PathBuf, String)>,
@@ -73,16 +76,16 @@ fn cluster() -> &'static Cluster {
         let mut command = shell();
         command.args(["-c", RUN]).arg(programs()).arg(port.to_string());
         let mut shell = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n", "PostgreSQL doesn't start");
-        let mut cluster = Cluster { port, strategy: "", _shell: shell, databases: Mutex::default() };
-        let version = connect(&cluster.address("postgres")).query_one("SHOW server_version_num", &[]).unwrap();
+        let mut dir = String::new();
+        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut dir).unwrap();
+        assert!(!dir.is_empty(), "PostgreSQL doesn't start");
+        let mut client = connect(&address(port, "postgres"));
+        let version = client.query_one("SHOW server_version_num", &[]).unwrap();
         // Before version 15 there was only one strategy, this one.
-        if version.get::<_, &str>(0) >= "150000" {
-            cluster.strategy = "STRATEGY file_copy";
-        }
-        cluster.execute("postgres", &format!("CREATE DATABASE {TEMPLATE}"));
+        let strategy = if version.get::<_, &str>(0) >= "150000" { "STRATEGY file_copy" } else { "" };
+        client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).unwrap();
+        let databases = Mutex::new(Databases { client, made: 0, of: Vec::new() });
+        let cluster = Cluster { port, dir: dir.trim().to_owned(), strategy, _shell: shell, databases };
         let template = PostgresServer::parse(&cluster.address(TEMPLATE), None).unwrap();
         Db::open_postgres(&template, 1, true).unwrap().close();
         cluster
@@ -91,19 +94,21 @@ fn cluster() -> &'static Cluster {
 
 impl Cluster {
     fn address(&self, database: &str) -> String {
-        format!("postgres://usher@127.0.0.1:{}/{database}?sslmode=disable", self.port)
+        address(self.port, database)
     }
+}
 
-    fn execute(&self, database: &str, sql: &str) {
-        connect(&self.address(database)).batch_execute(sql).unwrap();
-    }
-
-    fn create(&self, databases: &mut Databases, sql: &str) -> String {
-        databases.made += 1;
-        let name = format!("test{}", databases.made);
-        self.execute("postgres", &format!("CREATE DATABASE {name} {sql}"));
+impl Databases {
+    fn create(&mut self, sql: &str) -> String {
+        self.made += 1;
+        let name = format!("test{}", self.made);
+        self.client.batch_execute(&format!("CREATE DATABASE {name} {sql}")).unwrap();
         name
     }
+}
+
+fn address(port: u16, database: &str) -> String {
+    format!("postgres://usher@127.0.0.1:{port}/{database}?sslmode=disable")
 }
 
 /// A connection by other means than usher's.
@@ -122,16 +127,21 @@ pub fn address_for(dir: &Path) -> String {
     let (kept, gone) = std::mem::take(&mut databases.of).into_iter().partition(|(of, _)| of.is_dir());
     databases.of = kept;
     for (_, name) in gone {
-        cluster.execute("postgres", &format!("DROP DATABASE {name} WITH (FORCE)"));
+        databases.client.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).unwrap();
     }
-    let name = cluster.create(&mut databases, &format!("TEMPLATE {TEMPLATE} {}", cluster.strategy));
+    let name = databases.create(&format!("TEMPLATE {TEMPLATE} {}", cluster.strategy));
     databases.of.push((dir.to_owned(), name.clone()));
     cluster.address(&name)
+}
+
+/// A data directory of PostgreSQL as `initdb` makes it, for copies, which take less time.
+pub fn new_data_directory() -> String {
+    format!("{}/unused", cluster().dir)
 }
 
 /// The address of an empty database.
 pub fn empty() -> String {
     let cluster = cluster();
-    let name = cluster.create(&mut cluster.databases.lock().unwrap(), "");
+    let name = cluster.databases.lock().unwrap().create("");
     cluster.address(&name)
 }

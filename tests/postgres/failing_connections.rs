@@ -1,4 +1,4 @@
-//! Network failures between usher and PostgreSQL.
+//! Connections to PostgreSQL that are refused, end, or bring no answer.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -41,8 +41,17 @@ fn in_time<T>(work: impl FnOnce() -> T) -> T {
     outcome
 }
 
+/// Waits until `is_so` returns true. Asks seldom, because other tests run meanwhile.
+fn wait_until(mut is_so: impl FnMut() -> bool) {
+    in_time(|| {
+        while !is_so() {
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    });
+}
+
 fn wait_until_healthy(server: &Server) {
-    in_time(|| while server.get("/health_check").send().status != 200 {});
+    wait_until(|| server.get("/health_check").send().status == 200);
 }
 
 /// The names of the users on a node, in the order in which they were made.
@@ -55,7 +64,7 @@ fn names(network: &Network, node: usize) -> Vec<String> {
 fn wait_for_commit(network: &Network) {
     let mut primary = network.nodes[0].client("postgres");
     let waiting = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'usher' AND wait_event = 'SyncRep'";
-    while primary.query(waiting, &[]).unwrap().is_empty() {}
+    wait_until(|| !primary.query(waiting, &[]).unwrap().is_empty());
 }
 
 #[needs(network_namespaces)]
@@ -100,11 +109,13 @@ fn a_partition_between_the_nodes_delays_writes_and_acknowledges_none() {
         let answer = adding.join().unwrap();
         assert_eq!((answer.status, answer.json()), (503, json!({ "detail": UNAVAILABLE })));
     });
-    // It still waits for its standby, and has the lock that writes need.
-    assert_eq!(in_time(|| add(&server, &admin, "refused")).status, 503);
     assert_eq!(server.whoami(&admin).status, 200, "reads go on");
-    let health = in_time(|| server.get("/health_check").send()).expect(503).json();
-    assert_eq!(health["db"], "The database server can't be reached");
+    std::thread::scope(|scope| {
+        // The commit still waits for its standby, and has the lock that writes need.
+        scope.spawn(|| assert_eq!(in_time(|| add(&server, &admin, "refused")).status, 503));
+        let health = in_time(|| server.get("/health_check").send()).expect(503).json();
+        assert_eq!(health["db"], "The database server can't be reached");
+    });
     network.heal();
     wait_until_healthy(&server);
     assert_eq!(add(&server, &admin, "later").status, 201);
@@ -123,7 +134,7 @@ fn a_partition_in_the_middle_of_a_commit_gets_503_and_the_write_is_not_repeated(
         wait_for_commit(&network);
         network.cut_usher_instead();
         // The standby has it now, and its primary has answered. That doesn't arrive.
-        while names(&network, 0).len() < 2 {}
+        wait_until(|| names(&network, 0).len() == 2);
         assert!(!adding.is_finished());
         assert_eq!(adding.join().unwrap(), 503);
     });
@@ -170,9 +181,7 @@ fn an_old_primary_that_is_cut_off_from_the_new_one_acknowledges_nothing() {
         }
         let wait_for = |list: &Mutex<Vec<String>>, count: usize| {
             let wanted = list.lock().unwrap().len() + count;
-            while list.lock().unwrap().len() < wanted {
-                server.get("/health").send();
-            }
+            wait_until(|| list.lock().unwrap().len() >= wanted);
         };
         wait_for(&acknowledged, 20);
         network.cut_nodes();
@@ -195,8 +204,8 @@ fn usher_goes_on_at_the_new_primary_when_the_old_one_is_silent() {
     let (mut network, server, admin) = start(1);
     network.cut_off(0);
     promote(&network);
-    in_time(|| while add(&server, &admin, "ann").status != 201 {});
-    in_time(|| while server.whoami(&admin).status != 200 {});
+    wait_until(|| add(&server, &admin, "ann").status == 201);
+    wait_until(|| server.whoami(&admin).status == 200);
     assert_eq!(names(&network, 1), ["admin", "ann"]);
     assert_eq!(names(&network, 0), ["admin"]);
 }
@@ -213,10 +222,10 @@ fn both_sides_end_connections_whose_packets_are_dropped_while_they_are_idle() {
         !sockets.stdout.is_empty()
     };
     assert!(established());
-    in_time(|| while established() {});
+    wait_until(|| !established());
     let mut client = network.nodes[0].client("postgres");
     let usher = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'usher'";
-    in_time(|| while !client.query(usher, &[]).unwrap().is_empty() {});
+    wait_until(|| client.query(usher, &[]).unwrap().is_empty());
     network.connect(0);
     assert_eq!((server.whoami(&admin).status, add(&server, &admin, "ann").status), (200, 201), "at the first try");
 }
