@@ -7,7 +7,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use imports::Import;
+
+#[path = "layers/imports.rs"]
+mod imports;
+
+/// What the routes may import besides themselves.
+const ROUTES: &[&str] =
+    &["http::models", "http::sign_in", "http::pipeline", "auth", "store", "domain", "config", "platform", "console"];
 
 /// A module, and what it may import besides itself. The longest matching name decides, so `store::engine` has rules of
 /// its own inside `store`.
@@ -18,48 +25,9 @@ const RULES: [(&str, &[&str]); 19] = [
     ("jobs", &["auth", "store", "domain", "config", "platform"]),
     ("http", &["http"]),
     ("http::router", &["http", "auth", "store", "domain", "config", "platform", "console"]),
-    (
-        "http::pages",
-        &[
-            "http::models",
-            "http::sign_in",
-            "http::pipeline",
-            "auth",
-            "store",
-            "domain",
-            "config",
-            "platform",
-            "console",
-        ],
-    ),
-    (
-        "http::api",
-        &[
-            "http::models",
-            "http::sign_in",
-            "http::pipeline",
-            "auth",
-            "store",
-            "domain",
-            "config",
-            "platform",
-            "console",
-        ],
-    ),
-    (
-        "http::forward_auth",
-        &[
-            "http::models",
-            "http::sign_in",
-            "http::pipeline",
-            "auth",
-            "store",
-            "domain",
-            "config",
-            "platform",
-            "console",
-        ],
-    ),
+    ("http::pages", ROUTES),
+    ("http::api", ROUTES),
+    ("http::forward_auth", ROUTES),
     ("http::sign_in", &["http::pipeline", "auth", "store", "domain", "config", "platform"]),
     ("http::models", &["http::pipeline", "auth", "store", "domain", "config", "platform"]),
     ("http::pipeline", &["auth", "store", "domain", "config", "platform", "console"]),
@@ -96,101 +64,6 @@ const MAX_LINES: usize = 350;
 
 /// The longest line of a comment: the width that rustfmt gives code.
 const MAX_COLUMNS: usize = 120;
-
-/// A path in a source file.
-#[derive(Clone, Debug)]
-struct Import {
-    file: String,
-    line: usize,
-    /// The module that contains the path.
-    from: String,
-    /// What the path names, without `crate::`.
-    to: String,
-}
-
-/// Collects the paths of one file.
-struct Reader {
-    file: String,
-    imports: Vec<Import>,
-}
-
-impl Reader {
-    fn read(file: &str, source: &str) -> Vec<Import> {
-        let mut reader = Self { file: file.to_owned(), imports: Vec::new() };
-        reader.walk(&module(file), source.parse::<TokenStream>().unwrap());
-        reader.imports
-    }
-
-    fn walk(&mut self, module: &[String], tokens: TokenStream) {
-        let tokens: Vec<_> = tokens.into_iter().collect();
-        for (at, token) in tokens.iter().enumerate() {
-            match token {
-                // `mod name { … }`
-                TokenTree::Group(group) if is_ident(at.checked_sub(2).map(|at| &tokens[at]), "mod") => {
-                    let inner = [module, &[tokens[at - 1].to_string()]].concat();
-                    self.walk(&inner, group.stream());
-                }
-                TokenTree::Group(group) => self.walk(module, group.stream()),
-                TokenTree::Ident(ident) if !is_path_separator(&tokens, at.wrapping_sub(2)) => {
-                    let mut parents = module.to_vec();
-                    let mut next = at + 1;
-                    match ident.to_string().as_str() {
-                        "crate" | "usher" => parents.clear(),
-                        "super" => {
-                            parents.pop();
-                            while is_path_separator(&tokens, next) && is_ident(tokens.get(next + 2), "super") {
-                                parents.pop();
-                                next += 3;
-                            }
-                        }
-                        _ => continue,
-                    }
-                    if is_path_separator(&tokens, next) {
-                        self.path(module, parents, &tokens[next + 2..]);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Follows a path from behind its `::`; a `{…}` is a branch for each of its parts.
-    fn path(&mut self, module: &[String], mut to: Vec<String>, tokens: &[TokenTree]) {
-        let Some(first) = tokens.first() else { return };
-        match first {
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
-                let inner: Vec<_> = group.stream().into_iter().collect();
-                for branch in inner.split(|token| matches!(token, TokenTree::Punct(comma) if comma.as_char() == ',')) {
-                    self.path(module, to.clone(), branch);
-                }
-                return;
-            }
-            TokenTree::Ident(ident) if ident != "self" => to.push(ident.to_string()),
-            _ => {}
-        }
-        if is_path_separator(tokens, 1) && matches!(tokens.get(3), Some(TokenTree::Ident(_) | TokenTree::Group(_))) {
-            return self.path(module, to, &tokens[3..]);
-        }
-        let line = first.span().start().line;
-        self.imports.push(Import { file: self.file.clone(), line, from: module.join("::"), to: to.join("::") });
-    }
-}
-
-fn is_ident(token: Option<&TokenTree>, name: &str) -> bool {
-    matches!(token, Some(TokenTree::Ident(ident)) if ident == name)
-}
-
-fn is_path_separator(tokens: &[TokenTree], at: usize) -> bool {
-    let colon = |at: usize| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
-    colon(at) && colon(at.wrapping_add(1))
-}
-
-/// The module that a file below `src` is: `store/users.rs` is `store::users`, `store/mod.rs` is `store`.
-fn module(file: &str) -> Vec<String> {
-    let path = file.trim_start_matches("src/").trim_end_matches(".rs");
-    let path = path.trim_end_matches("/mod").trim_end_matches("lib");
-    path.split('/').filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect()
-}
 
 /// Whether `path` is `module` or inside it.
 fn is_inside(path: &str, module: &str) -> bool {
@@ -290,7 +163,7 @@ fn rust_files(folder: &str) -> Vec<(String, String)> {
 
 /// Every import of the program.
 fn imports() -> Vec<Import> {
-    let imports: Vec<_> = sources().iter().flat_map(|(file, source)| Reader::read(file, source)).collect();
+    let imports: Vec<_> = sources().iter().flat_map(|(file, source)| imports::read(file, source)).collect();
     assert!(imports.len() > 500, "only {} imports were found", imports.len());
     imports
 }
@@ -331,7 +204,7 @@ fn no_comment_is_too_wide() {
 fn an_import_in_the_wrong_direction_is_reported() {
     let source = "use crate::domain::user::User;\nuse crate::{\n    domain,\n    http::{self, api::users},\n};\n";
     assert_eq!(
-        broken(&Reader::read("src/store/users.rs", source)),
+        broken(&imports::read("src/store/users.rs", source)),
         "src/store/users.rs:4: http: store imports only itself, store, domain, config, platform\n\
          src/store/users.rs:4: http::api::users: store imports only itself, store, domain, config, platform\n"
     );
@@ -357,7 +230,7 @@ fn an_import_in_the_wrong_direction_is_reported() {
         ("src/main.rs", "fn main() { usher::server::run() }", "main imports only itself, cli"),
     ];
     for (file, source, rule) in cases {
-        let report = broken(&Reader::read(file, source));
+        let report = broken(&imports::read(file, source));
         assert!(report.starts_with(&format!("{file}:1: ")) && report.contains(rule), "{file} {source}: {report:?}");
     }
 }
@@ -372,16 +245,16 @@ fn imports_that_follow_the_rules_are_not_reported() {
         ("src/main.rs", "fn main() { usher::cli::run() }"),
     ];
     for (file, source) in cases {
-        assert_eq!(broken(&Reader::read(file, source)), "", "{file} {source}");
+        assert_eq!(broken(&imports::read(file, source)), "", "{file} {source}");
     }
 }
 
 #[test]
 fn a_circle_of_modules_is_reported() {
     let source = [("src/store/a.rs", "use super::b;"), ("src/store/b.rs", "use super::c::C;"), ("src/store/c.rs", "")];
-    let mut imports: Vec<_> = source.iter().flat_map(|(file, source)| Reader::read(file, source)).collect();
+    let mut imports: Vec<_> = source.iter().flat_map(|(file, source)| imports::read(file, source)).collect();
     assert_eq!(circle(&imports, "store"), None);
-    imports.extend(Reader::read("src/store/c.rs", "use crate::store::a;"));
+    imports.extend(imports::read("src/store/c.rs", "use crate::store::a;"));
     assert_eq!(circle(&imports, "store").as_deref(), Some("a → b → c → a"));
 }
 
