@@ -1,38 +1,11 @@
 //! A caller who loses a right while a request is pending can't use it any more.
 
-use std::sync::mpsc;
-
 use serde_json::{Value, json};
-use usher::store::{Connection, StoreError};
 
+use crate::support::interrupt::send_and_interrupt;
 use crate::support::requests::start;
 use crate::support::server::ADMIN;
-use crate::support::wait::until;
-use crate::support::{Request, Response, Server};
-
-/// Sends a request. Once the server has authenticated it and its write is queued, runs `meanwhile` before the write.
-fn send_and_interrupt(server: &Server, request: &Request, meanwhile: &'static str) -> Response {
-    let (started, holds) = mpsc::channel();
-    let (release, released) = mpsc::channel();
-    let db = server.app.db.clone();
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            let work = move |connection: &Connection| {
-                started.send(()).unwrap();
-                released.recv().unwrap();
-                connection.batch(meanwhile)?;
-                Ok::<_, StoreError>(())
-            };
-            actix_web::rt::System::new().block_on(db.write(work)).unwrap();
-        });
-        holds.recv().unwrap();
-        let mut connection = server.connect();
-        connection.write(&request.bytes(true));
-        until("the request isn't queued", || server.app.db.queued().writes > 0);
-        release.send(()).unwrap();
-        connection.read(false).unwrap()
-    })
-}
+use crate::support::{Request, Server};
 
 struct Scene {
     server: Server,

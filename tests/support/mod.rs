@@ -16,6 +16,7 @@
 pub mod authenticator;
 pub mod client;
 pub mod factors;
+pub mod interrupt;
 pub mod postgres;
 pub mod process;
 pub mod requests;
