@@ -162,7 +162,7 @@ fn rust_files(folder: &str) -> Vec<(String, String)> {
 }
 
 /// Every import of the program.
-fn imports() -> Vec<Import> {
+fn all_imports() -> Vec<Import> {
     let imports: Vec<_> = sources().iter().flat_map(|(file, source)| imports::read(file, source)).collect();
     assert!(imports.len() > 500, "only {} imports were found", imports.len());
     imports
@@ -170,7 +170,7 @@ fn imports() -> Vec<Import> {
 
 #[test]
 fn layers_import_downward_only() {
-    let imports = imports();
+    let imports = all_imports();
     let circles = NO_CIRCLES.iter().filter_map(|folder| Some((folder, circle(&imports, folder)?)));
     let add = |report: String, (folder, circle)| report + &format!("src/{folder}: circle: {circle}\n");
     let report = circles.fold(broken(&imports), add);

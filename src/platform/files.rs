@@ -65,7 +65,7 @@ pub fn read_at_most(file: impl io::Read, max_bytes: u64) -> io::Result<Vec<u8>> 
     Ok(bytes)
 }
 
-/// Reads the first bytes of a file, wherever others read it.
+/// Fills `bytes` from the start of a file. Several threads can do that at the same time.
 ///
 /// # Errors
 /// If the file is shorter, or the system can't read at a position.

@@ -69,7 +69,7 @@ fn sessions_expire_and_their_rows_are_deleted() {
 }
 
 #[test]
-fn a_session_that_ends_during_a_hash_changes_nothing() {
+fn a_session_that_ends_before_its_new_password_is_stored_changes_nothing() {
     let server = with(&[("throttle", "false")]).start();
     let (thief, owner) = (server.login(ADMIN.0, ADMIN.1).access, server.login(ADMIN.0, ADMIN.1).access);
     let id = server.whoami(&owner).field("id");

@@ -124,14 +124,14 @@ impl Db {
     /// Connects to a PostgreSQL server, creates the schema in an empty database if `create` is set, and checks its
     /// version.
     pub fn open_postgres(server: &PostgresServer, readers: usize, create: bool) -> Result<Self, PostgresOpenError> {
-        let to = server.clone();
         // A thread that runs a server's worker can't wait for the connection's runtime.
-        let prepared = thread::spawn(move || {
-            let connection = to.connect(ConnectionKind::Writer)?;
+        let prepare = || {
+            let connection = server.connect(ConnectionKind::Writer)?;
             schema::prepare(&connection, create)?;
             Ok::<_, SchemaError>(connection)
-        });
-        let first = prepared.join().map_err(|_| StoreError::Stopped)??;
+        };
+        let prepared = thread::scope(|scope| scope.spawn(prepare).join());
+        let first = prepared.map_err(|_| StoreError::Stopped)??;
         let threads = Arc::new(ScheduledThreadPool::new(1));
         let pool = |kind, first, size| {
             pool(Opener::Postgres(Box::new(PostgresOpener::new(server, kind, first))), size, &threads)

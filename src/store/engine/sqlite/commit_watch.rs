@@ -37,8 +37,8 @@ impl CommitWatch {
     pub fn of(path: &Path) -> Self {
         let index = if COHERENT { files::open_regular(&with_suffix(path, "-shm")).ok() } else { None };
         let mut watch = Self { index, watching: AtomicBool::new(true) };
-        // The first of all connections cleared the index and wrote the header. Where that can't be read now, a commit
-        // may be read late, too.
+        // The first connection has written the header. If it can't be read now, a later commit might not be seen in
+        // time either, so nothing is watched.
         if watch.version().is_none() {
             std::mem::forget(watch.index.take());
         }
@@ -56,7 +56,8 @@ impl CommitWatch {
         valid.then_some(Version(*header))
     }
 
-    /// Stops watching, before the last connection is closed. Afterwards there is no version.
+    /// Stops watching: from now on, [`CommitWatch::version`] returns `None`. Call this before the last connection is
+    /// closed.
     pub fn stop(&self) {
         self.watching.store(false, Ordering::Release);
     }

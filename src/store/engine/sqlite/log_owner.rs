@@ -49,11 +49,12 @@ pub fn mark(path: &Path, writer: &Connection) -> io::Result<()> {
     let mut random = [0; 4];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let mark = (u32::from_ne_bytes(random) >> 1 >> COUNTED_BITS | 1) << COUNTED_BITS;
-    // The checkpoint syncs the log before it writes to the file.
+    // The checkpoint syncs the log before it writes to the file, so the transaction needs no sync of its own.
+    let unsynced = writer.pragma_update(None, "synchronous", "OFF");
+    let marked = unsynced.and_then(|()| writer.pragma_update(None, "schema_version", mark));
     let is_in_file = writer
-        .pragma_update(None, "synchronous", "OFF")
-        .and_then(|()| writer.pragma_update(None, "schema_version", mark))
-        .and_then(|()| writer.pragma_update(None, "synchronous", "FULL"))
+        .pragma_update(None, "synchronous", "FULL")
+        .and(marked)
         .and_then(|()| {
             writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
                 Ok(row.get::<_, i64>(0)? == 0 && row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
