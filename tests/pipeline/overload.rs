@@ -26,7 +26,7 @@ fn a_full_hashing_queue_refuses_sign_ins_at_once_and_logs_a_summary() {
     let mut clients: Vec<TcpStream> = (0..CLIENTS)
         .map(|_| {
             let mut stream = TcpStream::connect(server.address).unwrap();
-            stream.set_read_timeout(Some(Duration::from_millis(700))).unwrap();
+            stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
             stream.write_all(&log_in().bytes(false)).unwrap();
             stream
         })

@@ -45,7 +45,7 @@ fn in_time<T>(work: impl FnOnce() -> T) -> T {
 fn wait_until(mut is_so: impl FnMut() -> bool) {
     in_time(|| {
         while !is_so() {
-            std::thread::park_timeout(Duration::from_millis(20));
+            std::thread::park_timeout(Duration::from_millis(100));
         }
     });
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
 use crate::helpers::usher;
-use crate::langflow::{login, outcome, sample, server};
+use crate::langflow::{outcome, sample, server};
 use crate::support::Program;
 use crate::support::postgres::{connect, empty};
 
@@ -75,7 +75,6 @@ fn an_import_from_postgresql_has_the_same_report_as_from_sqlite() {
                 user["store_api_key"] = user["store_api_key"].is_string().into();
             }
             users.sort_by_key(ToString::to_string);
-            login(&server, "alice", if version == "1.3.4" { "alicenew12" } else { "Passw0rd!ali" }).expect(200);
             (report, users)
         };
         let (file, server) = (report(&sample(&format!("langflow-{version}.db"))), report(&address));

@@ -29,6 +29,8 @@ mod writer;
 
 #[path = "../routes/api_keys.rs"]
 mod api_keys;
+#[path = "../security/attempts_in_flight.rs"]
+mod attempts_in_flight;
 #[path = "../routes/audit.rs"]
 mod audit;
 #[path = "../routes/auto_login.rs"]

@@ -147,13 +147,13 @@ fn a_page_with_a_configured_origin_can_sign_in() {
 }
 
 #[test]
-fn a_thousand_automatic_sign_ins_keep_fifty_sessions_and_end_no_others() {
+fn automatic_sign_ins_keep_fifty_sessions_and_end_no_others() {
     let server = Server::with().set("auto_login", "true").start();
     let with_password = server.admin();
     let first = access(ask(&server).send());
     let mut connection = server.connect();
     let mut last = String::new();
-    for _ in 0..1000 {
+    for _ in 0..200 {
         last = access(ask(&server).send_on(&mut connection));
     }
     assert_eq!(server.query::<i64>("SELECT count(*) FROM sessions WHERE automatic = 1"), 50);

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attempts_in_flight;
 mod cookies;
 mod document;
 mod guesses;

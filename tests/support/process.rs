@@ -4,13 +4,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use super::client::{Connection, Request};
 use super::postgres;
@@ -46,8 +46,8 @@ pub struct ServerProcess {
     pub dir: Arc<TempDir>,
     child: Child,
     stdout: JoinHandle<String>,
-    stderr: Arc<Mutex<String>>,
-    log: JoinHandle<()>,
+    /// Its standard error. In a file, because what came through a pipe could be read later than a response.
+    log: NamedTempFile,
 }
 
 /// A command that is still running.
@@ -139,8 +139,8 @@ impl Program {
         self
     }
 
-    fn spawn(&mut self) -> Child {
-        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    fn spawn(&mut self, stderr: Stdio) -> Child {
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = self.command.spawn().unwrap();
         // A command may exit without reading its whole input.
         let _ = child.stdin.take().unwrap().write_all(&self.input);
@@ -154,9 +154,8 @@ impl Program {
 
     /// Like [`Program::start`], but returns the output if the server exits instead.
     pub fn try_start(mut self) -> Result<ServerProcess, ProcessOutput> {
-        let mut child = self.spawn();
-        let stderr = Arc::new(Mutex::new(String::new()));
-        let log = collect(child.stderr.take().unwrap(), Arc::clone(&stderr));
+        let log = NamedTempFile::new().unwrap();
+        let mut child = self.spawn(log.reopen().unwrap().into());
         let (line, first) = channel();
         let mut reader = BufReader::new(child.stdout.take().unwrap());
         let stdout = std::thread::spawn(move || {
@@ -169,24 +168,22 @@ impl Program {
         let Some(ready) = first_line(&first) else {
             let _ = child.kill();
             let status = child.wait().unwrap();
-            log.join().unwrap();
-            let stderr = stderr.lock().unwrap().clone();
-            return Err(ProcessOutput { status, stdout: stdout.join().unwrap(), stderr });
+            return Err(ProcessOutput { status, stdout: stdout.join().unwrap(), stderr: read(&log) });
         };
         let url = ready["url"].as_str().unwrap();
         let address = url.strip_prefix("http://").unwrap().parse().unwrap();
-        Ok(ServerProcess { address, ready, dir: Arc::clone(&self.dir), child, stdout, stderr, log })
+        Ok(ServerProcess { address, ready, dir: Arc::clone(&self.dir), child, stdout, log })
     }
 
     /// Starts a command without waiting for it.
     pub fn begin(mut self) -> RunningCommand {
-        let child = self.spawn();
+        let child = self.spawn(Stdio::piped());
         RunningCommand { child, dir: self.dir }
     }
 
     /// Runs a command to its end, with its output pipe closed.
     pub fn finish_with_closed_stdout(mut self) -> ProcessOutput {
-        let mut child = self.spawn();
+        let mut child = self.spawn(Stdio::piped());
         drop(child.stdout.take());
         let mut stderr = String::new();
         let _ = child.stderr.take().unwrap().read_to_string(&mut stderr);
@@ -195,7 +192,7 @@ impl Program {
 
     /// Runs a command to its end.
     pub fn finish(mut self) -> ProcessOutput {
-        let mut child = self.spawn();
+        let mut child = self.spawn(Stdio::piped());
         let read = |mut pipe: Box<dyn Read + Send>| {
             std::thread::spawn(move || {
                 let mut text = String::new();
@@ -214,14 +211,8 @@ fn first_line(lines: &Receiver<String>) -> Option<Value> {
     serde_json::from_str(&lines.recv_timeout(TIMEOUT).ok()?).ok()
 }
 
-fn collect(pipe: impl Read + Send + 'static, into: Arc<Mutex<String>>) -> JoinHandle<()> {
-    std::thread::spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            let mut text = into.lock().unwrap();
-            text.push_str(&line);
-            text.push('\n');
-        }
-    })
+fn read(log: &NamedTempFile) -> String {
+    String::from_utf8_lossy(&std::fs::read(log.path()).unwrap()).into_owned()
 }
 
 /// Waits for a process to exit. After the timeout, kills it and fails the test.
@@ -288,7 +279,7 @@ impl ServerProcess {
 
     /// The log so far.
     pub fn log(&self) -> String {
-        self.stderr.lock().unwrap().clone()
+        read(&self.log)
     }
 
     /// Sends SIGTERM without waiting.
@@ -317,9 +308,7 @@ impl ServerProcess {
     /// Waits until the process has exited.
     pub fn wait_for_exit(mut self) -> ProcessOutput {
         let status = wait(&mut self.child);
-        let nothing = || std::thread::spawn(String::new);
-        let stdout = std::mem::replace(&mut self.stdout, nothing()).join().unwrap();
-        std::mem::replace(&mut self.log, std::thread::spawn(|| ())).join().unwrap();
+        let stdout = std::mem::replace(&mut self.stdout, std::thread::spawn(String::new)).join().unwrap();
         ProcessOutput { status, stdout, stderr: self.log() }
     }
 }

@@ -210,3 +210,21 @@ impl Drop for QueueSlot {
         self.in_flight.queued.decrement(&self.network);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::secret::Secret;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sign_in_that_waits_too_long_for_others_is_refused_as_busy_because_none_of_them_failed() {
+        let throttle = Throttle::new(ThrottleKeys::new(&Secret::new("any")));
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let others: Vec<_> = (0..16).map(|_| throttle.start([ThrottleRule::Pair], "ann", address)).collect();
+        let began = Instant::now();
+        assert!(matches!(throttle.start_password_check("ann", address).await, Err(HashError::Busy)));
+        assert_eq!(began.elapsed(), QUEUE_TIMEOUT);
+        drop(others);
+        assert!(throttle.start_password_check("ann", address).await.is_ok());
+    }
+}

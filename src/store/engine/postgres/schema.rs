@@ -64,8 +64,8 @@ pub fn has_synchronous_standby(connection: &Connection) -> Result<bool, StoreErr
 
 fn create_or_check(connection: &Connection, create: bool) -> Result<(), SchemaError> {
     connection.batch(LOCK)?;
-    let table = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?";
-    if connection.exists(table, bind!["schema_version"])? {
+    let table = "SELECT to_regclass(quote_ident(current_schema()) || '.schema_version') IS NOT NULL";
+    if connection.one(table, &[], |row| row.get::<bool>(0))? {
         let found = version(connection)?;
         return if found > VERSION { Err(SchemaError::Newer(found)) } else { Ok(()) };
     }
