@@ -55,12 +55,12 @@ fn state(victims: &Path) -> (Vec<u8>, u32, u32, u32, Vec<String>) {
     (content, file.mode(), file.uid(), dir.mode(), [names(victims), names(&victims.join("dir"))].concat())
 }
 
-/// Puts a link to the victim in the place of the file, and runs every command.
-fn assert_no_command_follows(name: &str, victim: &str) {
-    let dir = owned();
+/// Puts a link to the victim in the place of the file, in a copy of the directory, and runs every command.
+fn assert_no_command_follows(original: &Path, name: &str, victim: &str) {
+    let dir = Arc::new(TempDir::new().unwrap());
+    let copied = std::process::Command::new("cp").arg("-a").arg(original.join(".")).arg(dir.path()).status();
+    assert!(copied.unwrap().success());
     let (data, victims) = (dir.path().join("data"), dir.path().join("victims"));
-    done(&dir, &["backup", "b.gz"]);
-    done(&dir, &["export", "e.jsonl"]);
     fs::create_dir_all(victims.join("dir")).unwrap();
     fs::write(victims.join("file"), "root's own").unwrap();
     fs::set_permissions(victims.join("file"), fs::Permissions::from_mode(0o644)).unwrap();
@@ -112,9 +112,13 @@ fn root_commands_follow_no_links_in_the_data_directory() {
         ("usher.db-shm", "absent"),
         ("backups", "dir"),
     ];
+    let dir = owned();
+    done(&dir, &["backup", "b.gz"]);
+    done(&dir, &["export", "e.jsonl"]);
     std::thread::scope(|scope| {
         for some in links.chunks(5) {
-            scope.spawn(|| some.iter().for_each(|(name, victim)| assert_no_command_follows(name, victim)));
+            let all = || some.iter().for_each(|(name, victim)| assert_no_command_follows(dir.path(), name, victim));
+            scope.spawn(all);
         }
     });
 }
