@@ -56,6 +56,9 @@ use port_file::PortFile;
 /// How often usher tries to lock the data directory, and the pause between two tries.
 const LOCK_TRIES: u32 = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
+/// How long after the start the index of a large database is loaded. That takes a core for a while, which the first
+/// requests of whoever waited for the start need more.
+const INDEX_DELAY: Duration = Duration::from_millis(250);
 
 /// A server that listens, but doesn't answer until it runs.
 pub struct Server {
@@ -159,7 +162,6 @@ pub async fn build_on(config: Config, clock: Clock, passed: Vec<TcpListener>) ->
     reserved_names::apply_setting(&app).await.map_err(StartError::Names)?;
     let first_superuser = first_superuser::prepare(&app, &url, &secret).await?;
     reserved_names::log_conflicts(&app).await.map_err(StartError::Names)?;
-    app.user_index.load_in_background(&app.db);
     let watchdog = service::watchdog_timeout().map(|timeout| (WorkerTicks::default(), timeout));
     let limits = http_server::connection_limits(&app);
     let ticks = watchdog.clone().map(|(ticks, timeout)| (ticks, timeout / 4));
@@ -264,6 +266,13 @@ impl Server {
     /// # Errors
     /// When the server fails as a whole.
     pub async fn run(self) -> io::Result<()> {
+        let index_loader = actix_web::rt::spawn({
+            let app = Arc::clone(&self.app);
+            async move {
+                actix_web::rt::time::sleep(INDEX_DELAY).await;
+                app.user_index.load_in_background(&app.db);
+            }
+        });
         let flusher = actix_web::rt::spawn(api_key_uses::run(self.job.clone(), Arc::clone(&self.app.key_uses)));
         let sweeper = actix_web::rt::spawn(sweep::run(self.job.clone()));
         let connections = actix_web::rt::spawn(connection_limits::run_sweep(self.limits));
@@ -278,6 +287,7 @@ impl Server {
         if let Err(error) = backups.await {
             log::error!("scheduled backups ended with an error: {error}");
         }
+        index_loader.abort();
         events.abort();
         in_flight.requeue(&self.job).await;
         flusher.abort();
