@@ -48,7 +48,16 @@ pub fn file_id(path: &Path) -> io::Result<FileId> {
 /// A lock on a directory, until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct DirLock {
-    _held: File,
+    held: File,
+}
+
+impl Drop for DirLock {
+    fn drop(&mut self) {
+        // Closing the file isn't enough: a child process that is just being started has it open, too.
+        if let Err(error) = self.held.unlock() {
+            log::warn!("the lock on the data directory wasn't released: {error}");
+        }
+    }
 }
 
 /// Locks a directory; `None` if another process has the lock. Unix can lock the directory itself, without a lock file.
@@ -59,7 +68,7 @@ pub fn lock_dir(dir: &Path) -> io::Result<Option<DirLock>> {
         File::options().create(true).append(true).open(dir.join("usher.lock"))?
     };
     match file.try_lock() {
-        Ok(()) => Ok(Some(DirLock { _held: file })),
+        Ok(()) => Ok(Some(DirLock { held: file })),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }
@@ -151,5 +160,20 @@ impl StopSignals {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_unlocked_although_a_child_that_is_being_started_still_has_it_open() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let lock = lock_dir(dir.path()).unwrap().unwrap();
+        let _inherited = lock.held.try_clone().unwrap();
+        assert!(lock_dir(dir.path()).unwrap().is_none());
+        drop(lock);
+        assert!(lock_dir(dir.path()).unwrap().is_some());
     }
 }
