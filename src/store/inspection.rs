@@ -10,7 +10,6 @@ use crate::store::engine::error::StoreError;
 use crate::store::engine::postgres::schema::{self, SchemaError};
 use crate::store::engine::postgres::server::PostgresServer;
 use crate::store::engine::sqlite::file::{self, OpenError};
-use crate::store::engine::sqlite::open::ConnectionKind;
 use crate::store::engine::sqlite::readonly_open::{self, ReadonlyOpenError};
 use crate::store::engine::sqlite::temporary_database::TemporaryDatabase;
 use crate::store::engine::value::bind;
@@ -49,7 +48,7 @@ impl Inspection {
 
     /// Connects to a PostgreSQL database, which must have usher's tables.
     pub fn connect(server: &PostgresServer) -> Result<Self, SchemaError> {
-        let connection = server.connect(ConnectionKind::Reader)?;
+        let connection = server.connect()?;
         schema::prepare(&connection, false)?;
         Ok(Self { connection, _copy: None })
     }

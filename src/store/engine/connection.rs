@@ -200,7 +200,7 @@ impl Connection {
     pub fn begin_write(&self) -> Result<(), StoreError> {
         match &self.0 {
             Sqlite(_) => self.control("BEGIN IMMEDIATE"),
-            Postgres(session) => session.begin("BEGIN; SELECT id FROM writer FOR UPDATE"),
+            Postgres(session) => session.begin("BEGIN READ WRITE; SELECT id FROM writer FOR UPDATE"),
         }
     }
 

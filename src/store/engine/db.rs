@@ -118,7 +118,8 @@ impl Db {
         let (writer, readers) = (pool(ConnectionKind::Writer, 1)?, pool(ConnectionKind::Reader, options.readers)?);
         let (files, commits) = (OpenFiles::of(&path), CommitWatch::of(&path));
         drop(first);
-        Self::start(&writer, &readers, Some((files, commits))).map_err(|cause| OpenError::Io { path, cause })
+        Self::start(&writer, &readers, options.readers, Some((files, commits)))
+            .map_err(|cause| OpenError::Io { path, cause })
     }
 
     /// Connects to a PostgreSQL server, creates the schema in an empty database if `create` is set, and checks its
@@ -126,19 +127,17 @@ impl Db {
     pub fn open_postgres(server: &PostgresServer, readers: usize, create: bool) -> Result<Self, PostgresOpenError> {
         // A thread that runs a server's worker can't wait for the connection's runtime.
         let prepare = || {
-            let connection = server.connect(ConnectionKind::Writer)?;
+            let connection = server.connect()?;
             schema::prepare(&connection, create)?;
             Ok::<_, SchemaError>(connection)
         };
         let prepared = thread::scope(|scope| scope.spawn(prepare).join());
         let first = prepared.map_err(|_| StoreError::Stopped)??;
-        let threads = Arc::new(ScheduledThreadPool::new(1));
-        let pool = |kind, first, size| {
-            pool(Opener::Postgres(Box::new(PostgresOpener::new(server, kind, first))), size, &threads)
-        };
-        let writer = pool(ConnectionKind::Writer, Some(first), 1)?;
-        let readers = pool(ConnectionKind::Reader, None, readers)?;
-        Ok(Self::start(&writer, &readers, None)?)
+        // One pool for the writer and the readers: the first thread that works gets the open connection, so that a
+        // command that only reads opens no second one.
+        let opener = Opener::Postgres(Box::new(PostgresOpener::new(server, first)));
+        let pool = pool(opener, readers + 1, &Arc::new(ScheduledThreadPool::new(1)))?;
+        Ok(Self::start(&pool, &pool, readers, None)?)
     }
 
     /// Reports whether other servers can use the database, too.
@@ -156,6 +155,7 @@ impl Db {
     fn start(
         writer: &Pool<Opener>,
         readers: &Pool<Opener>,
+        reader_threads: usize,
         sqlite: Option<(OpenFiles, CommitWatch)>,
     ) -> io::Result<Self> {
         let (mut files, commits) = sqlite.unzip();
@@ -170,7 +170,7 @@ impl Db {
             writer::run(&mut lease, files.as_mut(), &jobs, &activity, &counted);
         })?;
         let (reads, jobs) = bounded::<Option<Read>>(QUEUE);
-        let readers = (0..readers.max_size())
+        let readers = (0..reader_threads)
             .map(|_| {
                 let (mut lease, jobs, activity) =
                     (Lease::new(readers.clone()), jobs.clone(), ThreadActivity::default());

@@ -10,7 +10,7 @@ use scheduled_thread_pool::ScheduledThreadPool;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::postgres::server::PostgresServer;
-use crate::store::engine::sqlite::open::{ConnectionKind, SqliteOpener};
+use crate::store::engine::sqlite::open::SqliteOpener;
 
 /// How long opening a connection may take, including retries.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,10 +24,9 @@ pub enum Opener {
     Postgres(Box<PostgresOpener>),
 }
 
-/// Opens connections of one kind to a server.
+/// Opens connections to a server.
 pub struct PostgresOpener {
     server: PostgresServer,
-    kind: ConnectionKind,
     /// The first connection, if it is open already.
     first: Mutex<Option<Connection>>,
 }
@@ -39,14 +38,14 @@ impl fmt::Debug for PostgresOpener {
 }
 
 impl PostgresOpener {
-    /// Opens connections of this kind. A connection that is open already, of the same kind, is the first one.
-    pub fn new(server: &PostgresServer, kind: ConnectionKind, first: Option<Connection>) -> Self {
-        Self { server: server.clone(), kind, first: Mutex::new(first) }
+    /// Opens connections. The first one is open already.
+    pub fn new(server: &PostgresServer, first: Connection) -> Self {
+        Self { server: server.clone(), first: Mutex::new(Some(first)) }
     }
 
     fn connect(&self) -> Result<Connection, StoreError> {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
-        first.map_or_else(|| self.server.connect(self.kind), Ok)
+        first.map_or_else(|| self.server.connect(), Ok)
     }
 }
 

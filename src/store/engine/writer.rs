@@ -117,6 +117,9 @@ pub fn run(
             });
         });
     }
+    if files.is_none() {
+        return;
+    }
     // The next start then finds one file and nothing to recover. A program that reads all the time, such as Litestream,
     // holds a lock that this waits for, here and when the connection closes.
     let checkpoint = |connection: &Connection| {

@@ -44,7 +44,8 @@ pub fn prepare(connection: &Connection, create: bool) -> Result<(), SchemaError>
 /// Begins a transaction that waits for others without a limit, and [prepares](prepare) the schema in it. Until it ends,
 /// no server starts.
 pub fn begin(connection: &Connection, create: bool) -> Result<(), SchemaError> {
-    connection.batch("BEGIN; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")?;
+    connection
+        .batch("BEGIN READ WRITE; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")?;
     if !connection.one("SELECT current_setting('fsync') = 'on'", &[], |row| row.get::<bool>(0))? {
         return Err(SchemaError::NoFsync);
     }

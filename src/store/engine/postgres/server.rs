@@ -16,7 +16,6 @@ use crate::domain::secret::Secret;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::error::StoreError;
 use crate::store::engine::postgres::session::PostgresSession;
-use crate::store::engine::sqlite::open::ConnectionKind;
 
 /// The name of usher's connections in PostgreSQL.
 pub(super) const APPLICATION: &str = "usher";
@@ -99,12 +98,10 @@ impl PostgresServer {
         &self.losses
     }
 
-    /// Opens a connection.
-    pub fn connect(&self, kind: ConnectionKind) -> Result<Connection, StoreError> {
+    /// Opens a connection that writes only in transactions that say so.
+    pub fn connect(&self) -> Result<Connection, StoreError> {
         let connection = Connection::from(PostgresSession::open(self)?);
-        if kind == ConnectionKind::Reader {
-            connection.batch("SET default_transaction_read_only = on")?;
-        }
+        connection.batch("SET default_transaction_read_only = on")?;
         Ok(connection)
     }
 
