@@ -135,9 +135,9 @@ fn every_test_that_a_page_runs_by_name_exists() {
             let folder = found.get(1).map_or("src".to_owned(), |target| format!("tests/{}", target.as_str()));
             let mut sources = String::new();
             read_sources(&root.join(folder), &mut sources);
-            for name in found[2].split_whitespace().filter(|name| *name != "--") {
-                let module = name.trim_end_matches("::");
-                let exists = regex::Regex::new(&format!(r"(fn \w*{module}\w*\(|/\w*{module}\w*\n)")).unwrap();
+            let names = found[2].split([' ', ':']).filter(|name| !["", "--"].contains(name));
+            for name in names {
+                let exists = regex::Regex::new(&format!(r"(fn \w*{name}\w*\(|/\w*{name}\w*\n)")).unwrap();
                 assert!(exists.is_match(&sources), "{}: {}", path.display(), &found[0]);
                 count += 1;
             }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::postgres::{empty, free_port};
+use crate::support::ports::free_port;
+use crate::support::postgres::empty;
 use crate::support::{Program, Request, ServerProcess};
 
 struct Nginx {

@@ -10,7 +10,8 @@ use usher::domain::username::Username;
 use usher::store::users;
 
 use crate::both::block_on;
-use crate::support::postgres::{connect, free_port, new_data_directory, programs, shell};
+use crate::support::ports::free_port;
+use crate::support::postgres::{connect, new_data_directory, programs, shell};
 use crate::support::server::PASSWORD;
 use crate::support::wait::until;
 use crate::support::{Program, Server};

@@ -11,7 +11,8 @@ use usher::store::users;
 
 use crate::both::block_on;
 use crate::support::Server;
-use crate::support::postgres::{connect, free_port, new_data_directory, programs, shell};
+use crate::support::ports::free_port;
+use crate::support::postgres::{connect, new_data_directory, programs, shell};
 use crate::support::wait::until;
 
 /// Starts a primary at port `$1`, with a copy of the data directory `$3`, and its standby at port `$2`. Prints their

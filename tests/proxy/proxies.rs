@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::support::ports::free_port;
 use crate::support::wait::until;
 use crate::support::{Request, Response};
 
@@ -64,11 +65,6 @@ pub(crate) use test_each_proxy;
 /// The directory `packaging/`.
 fn packaging() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/packaging"))
-}
-
-/// A port that was free a moment ago, because the proxies can't report a port chosen by the system.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn put(mut text: String, changes: &[(&str, &str)]) -> String {

@@ -17,6 +17,7 @@ pub mod authenticator;
 pub mod client;
 pub mod factors;
 pub mod interrupt;
+pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod requests;

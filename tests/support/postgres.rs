@@ -1,12 +1,13 @@
 //! A private PostgreSQL for the tests of this program, which ends with it, and a database in it for each directory.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
 use usher::store::{Db, PostgresServer};
+
+use super::ports::free_port;
 
 /// Whether every server of this test program uses PostgreSQL.
 pub const IS_ENGINE: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"postgres");
@@ -52,11 +53,6 @@ struct Databases {
 pub fn programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").unwrap();
     versions.map(|version| version.unwrap().path().join("bin")).find(|bin| bin.join("initdb").is_file()).unwrap()
-}
-
-/// A port that nothing listens on.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A shell that isn't root's, because PostgreSQL refuses to run as root.

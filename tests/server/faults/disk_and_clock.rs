@@ -8,11 +8,11 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use usher::domain::clock::Clock;
 
-use crate::assert_sound;
-use crate::client::{Admin, Client, new_user};
+use super::assert_sound;
+use super::client::{Admin, Client, new_user};
+use super::vfs::{self, Fault, Watch};
 use crate::support::server::{ADMIN, PASSWORD};
 use crate::support::{Program, Server};
-use crate::vfs::{self, Fault, Watch};
 
 /// A server on a disk that can fail.
 struct Machine {
@@ -23,7 +23,7 @@ struct Machine {
 
 impl Machine {
     fn new() -> Self {
-        let dir = crate::scratch();
+        let dir = super::scratch();
         fs::create_dir(dir.path().join("data")).unwrap();
         let watch = vfs::watch(&dir.path().join("data"));
         let server = Server::with().in_dir(&dir).start();
@@ -106,7 +106,7 @@ fn a_disk_that_fails_completely_causes_errors_until_it_recovers() {
 #[test]
 fn a_clock_that_jumps_back_and_forth_breaks_nothing() {
     let clock = Clock::manual(Clock::system().now());
-    let server = Server::with().set("throttle", "true").clock(&clock).in_dir(&crate::scratch()).start();
+    let server = Server::with().set("throttle", "true").clock(&clock).in_dir(&super::scratch()).start();
     let mut client = Client::admin(server.address);
     let first = client.token.clone();
     for days in [1, -1, 400, -800, 400, 36_500, -36_500] {
@@ -148,7 +148,7 @@ fn assert_refuses(client: &mut Client) {
 }
 
 fn refuses_after(damage: impl FnOnce(&Path)) {
-    let server = Server::with().in_dir(&crate::scratch()).start();
+    let server = Server::with().in_dir(&super::scratch()).start();
     let mut client = Client::admin(server.address);
     damage(&server.data_dir());
     assert_refuses(&mut client);

@@ -11,8 +11,8 @@ use needs::needs;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::assert_sound;
-use crate::client::{Admin, Client};
+use super::assert_sound;
+use super::client::{Admin, Client};
 use crate::support::process::ServerProcess;
 use crate::support::{Program, Response};
 
@@ -130,7 +130,7 @@ fn another_processs_lock_causes_503_for_writes_but_not_for_reads() {
     #[expect(clippy::disallowed_methods, reason = "another process than the server's opens its database")]
     let other = Connection::open(server.data_dir().join("usher.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE; UPDATE users SET profile_image = 'theirs'").unwrap();
-    let (begun, seconds) = (Instant::now(), crate::long_or("USHER_LOCK_SECONDS", 0_u64));
+    let (begun, seconds) = (Instant::now(), super::long_or("USHER_LOCK_SECONDS", 0_u64));
     let mut refusals = 0;
     while refusals < 1 || begun.elapsed().as_secs() < seconds {
         std::thread::scope(|scope| {

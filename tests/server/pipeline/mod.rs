@@ -1,8 +1,5 @@
 //! What every request passes through: `src/http/pipeline`.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod base_path;
 mod bodies;
 mod leniency;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::client::Client;
+use super::client::Client;
 use crate::support::Server;
 
 fn segment() -> impl Strategy<Value = String> {
@@ -85,7 +85,7 @@ fn body() -> impl Strategy<Value = String> {
 
 #[test]
 fn random_requests_get_json_and_no_server_error() {
-    let server = Server::with().in_dir(&crate::scratch()).start();
+    let server = Server::with().in_dir(&super::scratch()).start();
     let signed_in = Some(server.admin());
     let method = prop_oneof![
         Just("GET"),
@@ -101,7 +101,7 @@ fn random_requests_get_json_and_no_server_error() {
         1 => Just(""),
     ];
     let token = prop_oneof![4 => Just(signed_in), 1 => Just(None), 1 => "[!-~]{1,60}".prop_map(Some)];
-    let cases = crate::long_or("PROPTEST_CASES", 2000);
+    let cases = super::long_or("PROPTEST_CASES", 2000);
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let client = std::cell::RefCell::new(Client::new(server.address));
     runner

@@ -1,18 +1,9 @@
 //! Guarantees under faults: power cuts, kills, failing disks, hostile clients. `docs/reliability.md` lists the
 //! guarantees and explains the long runs of these tests.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test that cannot go on panics; figures are printed"
-)]
-
-#[path = "../support/mod.rs"]
-mod support;
 
 mod client;
 mod disk;
-mod faults;
+mod disk_and_clock;
 mod hostile_clients;
 mod kills;
 mod power_cuts;

@@ -13,9 +13,9 @@ use usher::domain::username::Username;
 use usher::store::{DATABASE_FILE, Db, Options, StoreError, user_list, users};
 use uuid::Uuid;
 
-use crate::disk::{Disk, Files, Seeded};
-use crate::vfs::{self, Event};
-use crate::{long_or, scratch};
+use super::disk::{Disk, Files, Seeded};
+use super::vfs::{self, Event};
+use super::{long_or, scratch};
 
 /// The number of concurrent writers.
 const TASKS: u64 = 8;

@@ -10,8 +10,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::client::{Client, new_user};
-use crate::disk::Seeded;
+use super::client::{Client, new_user};
+use super::disk::Seeded;
 use crate::support::{Program, Response, ServerProcess};
 
 /// The number of concurrent clients.
@@ -251,7 +251,7 @@ fn quick(dir: &Arc<TempDir>) -> Program {
 
 #[test]
 fn a_killed_server_keeps_every_acknowledged_change() {
-    let (cycles, begun) = (crate::long_or("USHER_KILLS", 3_u64), Instant::now());
+    let (cycles, begun) = (super::long_or("USHER_KILLS", 3_u64), Instant::now());
     let dir = Arc::new(TempDir::new().unwrap());
     let start = || quick(&dir).start();
     let mut ledgers: Vec<Ledger> = (0..CLIENTS).map(|_| Ledger::default()).collect();
@@ -281,7 +281,7 @@ fn a_killed_server_keeps_every_acknowledged_change() {
         for ledger in &mut ledgers {
             ledger.check(&users, &mut admin);
         }
-        crate::assert_sound(&server.data_dir());
+        super::assert_sound(&server.data_dir());
     }
     let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
     for ledger in &ledgers {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::vfs::Event;
+use super::vfs::Event;
 
 const SECTOR: u64 = 512;
 

@@ -5,8 +5,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::client::Client;
-use crate::long_or;
+use super::client::Client;
+use super::long_or;
 use crate::support::Program;
 
 /// The number of honest clients. Every other one opens a connection for each request.
