@@ -68,27 +68,21 @@ pub fn micros_text(time: &Timestamp, separator: u8) -> Option<[u8; 27]> {
     if nanos >= 1_000_000_000 || !nanos.is_multiple_of(1000) {
         return None;
     }
-    let mut text = *b"0000-00-00 00:00:00.000000Z";
-    text[10] = separator;
     let micros = nanos / 1000;
-    let pairs = [
-        (0, year / 100),
-        (2, year % 100),
-        (5, date.month()),
-        (8, date.day()),
-        (11, of_day.hour()),
-        (14, of_day.minute()),
-        (17, of_day.second()),
-        (20, micros / 10_000),
-        (22, micros / 100 % 100),
-        (24, micros % 100),
-    ];
-    for (at, pair) in pairs {
-        let pair = u8::try_from(pair).unwrap_or(0);
-        text[at] += pair / 10;
-        text[at + 1] += pair % 10;
-    }
-    Some(text)
+    let ([y1, y2], [y3, y4]) = (digits(year / 100), digits(year % 100));
+    let ([m1, m2], [d1, d2]) = (digits(date.month()), digits(date.day()));
+    let ([h1, h2], [i1, i2], [s1, s2]) = (digits(of_day.hour()), digits(of_day.minute()), digits(of_day.second()));
+    let ([f1, f2], [f3, f4], [f5, f6]) = (digits(micros / 10_000), digits(micros / 100 % 100), digits(micros % 100));
+    Some([
+        y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, separator, h1, h2, b':', i1, i2, b':', s1, s2, b'.', f1, f2, f3,
+        f4, f5, f6, b'Z',
+    ])
+}
+
+/// The two digits of a number below 100.
+fn digits(number: u32) -> [u8; 2] {
+    let [number, ..] = number.to_le_bytes();
+    [b'0' + number / 10, b'0' + number % 10]
 }
 
 #[cfg(test)]

@@ -30,8 +30,8 @@ fn parse(text: &[u8]) -> Option<Timestamp> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b' ', h1, h2, b':', i1, i2, b':', s1, s2] = *whole else {
         return None;
     };
-    let date =
-        NaiveDate::from_ymd_opt(number(&[y1, y2, y3, y4])?.cast_signed(), number(&[m1, m2])?, number(&[d1, d2])?)?;
+    let year = 100 * pair(y1, y2)? + pair(y3, y4)?;
+    let date = NaiveDate::from_ymd_opt(year.cast_signed(), pair(m1, m2)?, pair(d1, d2)?)?;
     let nanos = match rest.strip_suffix(b"+00:00")? {
         [] => 0,
         [b'.', fraction @ ..] if (1..=9).contains(&fraction.len()) => {
@@ -39,7 +39,13 @@ fn parse(text: &[u8]) -> Option<Timestamp> {
         }
         _ => return None,
     };
-    Some(date.and_hms_nano_opt(number(&[h1, h2])?, number(&[i1, i2])?, number(&[s1, s2])?, nanos)?.and_utc())
+    Some(date.and_hms_nano_opt(pair(h1, h2)?, pair(i1, i2)?, pair(s1, s2)?, nanos)?.and_utc())
+}
+
+/// Reads two digits.
+fn pair(tens: u8, ones: u8) -> Option<u32> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens < 10 && ones < 10).then(|| 10 * u32::from(tens) + u32::from(ones))
 }
 
 /// Reads at most nine digits.
