@@ -79,7 +79,7 @@ pub fn micros_text(time: &Timestamp, separator: u8) -> Option<[u8; 27]> {
     ])
 }
 
-/// The two digits of a number below 100.
+/// Returns the two digits of a number below 100.
 fn digits(number: u32) -> [u8; 2] {
     let [number, ..] = number.to_le_bytes();
     [b'0' + number / 10, b'0' + number % 10]

@@ -56,8 +56,8 @@ use port_file::PortFile;
 /// How often usher tries to lock the data directory, and the pause between two tries.
 const LOCK_TRIES: u32 = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
-/// How long after the start the index of a large database is loaded. That takes a core for a while, which the first
-/// requests of whoever waited for the start need more.
+/// How long after the start the index of a large database is loaded. Loading occupies a core, which would slow down the
+/// first requests.
 const INDEX_DELAY: Duration = Duration::from_millis(250);
 
 /// A server that listens, but doesn't answer until it runs.

@@ -62,6 +62,14 @@ fn two_servers_write_one_after_the_other_and_ids_are_in_commit_order() {
 }
 
 #[test]
+fn reads_alone_open_no_second_connection() {
+    let db = Db::open_postgres(&server(), 1, true).unwrap();
+    let count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()";
+    let open = db.read(move |connection| connection.one(count, &[], |row| row.get::<i64>(0)));
+    assert_eq!(block_on(open).unwrap(), 1);
+}
+
+#[test]
 fn a_lost_connection_fails_one_call_at_most_and_is_opened_again() {
     let db = Db::open_postgres(&server(), 1, true).unwrap();
     let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \

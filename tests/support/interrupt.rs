@@ -12,7 +12,7 @@ pub fn send_and_interrupt(server: &Server, request: &Request, meanwhile: &'stati
     let (started, holds) = mpsc::channel();
     let (release, released) = mpsc::channel();
     let db = server.app.db.clone();
-    // The uses of API keys are written every second. This write isn't the request's.
+    // Otherwise the write of the keys' uses, once a second, could be taken for the request's.
     actix_web::rt::System::new().block_on(server.app.key_uses.flush(&db)).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || {

@@ -27,7 +27,7 @@ pub enum Opener {
 /// Opens connections to a server.
 pub struct PostgresOpener {
     server: PostgresServer,
-    /// The first connection, if it is open already.
+    /// The open connection, until a thread takes it.
     first: Mutex<Option<Connection>>,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Debug for PostgresOpener {
 }
 
 impl PostgresOpener {
-    /// Opens connections. The first one is open already.
+    /// Returns an opener whose first connection is open already.
     pub fn new(server: &PostgresServer, first: Connection) -> Self {
         Self { server: server.clone(), first: Mutex::new(Some(first)) }
     }

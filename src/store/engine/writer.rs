@@ -118,6 +118,7 @@ pub fn run(
         });
     }
     if files.is_none() {
+        // PostgreSQL checkpoints by itself. The next line could open a connection to it.
         return;
     }
     // The next start then finds one file and nothing to recover. A program that reads all the time, such as Litestream,
