@@ -200,6 +200,22 @@ fn no_comment_is_too_wide() {
     assert!(wide.is_empty(), "\n{wide}");
 }
 
+/// `doctest = false` in Cargo.toml: an example would never run.
+#[test]
+fn examples_in_the_documentation_are_marked_as_text() {
+    let mut unmarked = String::new();
+    for (file, source) in sources() {
+        let comments = source.lines().zip(1..).filter(|(line, _)| line.trim_start().starts_with("//"));
+        let fences = comments.filter_map(|(line, number)| Some((line.split_once("```")?.1, number)));
+        for (language, number) in fences.step_by(2) {
+            if language != "text" {
+                writeln!(unmarked, "{file}:{number}").unwrap();
+            }
+        }
+    }
+    assert!(unmarked.is_empty(), "\n{unmarked}");
+}
+
 #[test]
 fn an_import_in_the_wrong_direction_is_reported() {
     let source = "use crate::domain::user::User;\nuse crate::{\n    domain,\n    http::{self, api::users},\n};\n";

@@ -219,11 +219,8 @@ pub fn account_changes(before: &User, after: &User) -> Vec<(Action, String)> {
     changes
 }
 
-/// An entry of the audit log. Built from [`Event::new`]:
-///
-/// ```ignore
-/// Event::new(actor, Action::KeyDeleted).target(&user).detail(format!("key \"{name}\""))
-/// ```
+/// An entry of the audit log. Built from [`Event::new`], for example
+/// `Event::new(actor, Action::KeyDeleted).target(&user).detail(detail)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Who did it.
