@@ -1,6 +1,5 @@
 //! JSON output for programs, including errors, and `usher healthcheck`.
 
-use needs::needs;
 use serde_json::Value;
 
 use crate::helpers::{refused, server, usher};
@@ -15,7 +14,6 @@ fn failure(program: Program) -> Value {
     printed
 }
 
-#[needs(sqlite)]
 #[test]
 fn errors_are_printed_as_json_with_the_flag() {
     let server = server();

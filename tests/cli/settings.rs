@@ -12,7 +12,6 @@ use crate::helpers::{PASSWORD, done, server, usher};
 use crate::support::Program;
 use crate::support::wait::until;
 
-#[needs(sqlite)]
 #[test]
 fn commands_use_the_servers_settings_file_and_address() {
     let dir = Arc::new(TempDir::new().unwrap());
@@ -62,7 +61,6 @@ fn doctor_asks_the_server_on_the_data_directory_and_no_other() {
     assert!(!finding(&dir, &other.address.to_string(), "server").contains("is healthy"));
 }
 
-#[needs(sqlite)]
 #[test]
 fn the_config_toml_of_another_program_is_ignored() {
     let server = server();

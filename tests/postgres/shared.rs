@@ -14,8 +14,6 @@ mod cli_invitations;
 mod cli_reset_links;
 #[path = "../cli/commands.rs"]
 mod commands;
-#[path = "../security/cookies.rs"]
-mod cookies;
 #[path = "../routes/current_session.rs"]
 mod current_session;
 #[path = "../routes/factors.rs"]
@@ -36,8 +34,6 @@ mod import_csv;
 mod import_faults;
 #[path = "../routes/invitations.rs"]
 mod invitations;
-#[path = "../cli/json_output.rs"]
-mod json_output;
 #[path = "../cli/jsonl.rs"]
 mod jsonl;
 #[path = "../cli/langflow.rs"]
@@ -50,8 +46,6 @@ mod lists;
 mod login;
 #[path = "../routes/login_again.rs"]
 mod login_again;
-#[path = "../routes/login_forms.rs"]
-mod login_forms;
 #[path = "../security/logs.rs"]
 mod logs;
 #[path = "../routes/long_lists.rs"]
@@ -60,12 +54,8 @@ mod long_lists;
 mod metrics;
 #[path = "../routes/optins.rs"]
 mod optins;
-#[path = "../security/origins.rs"]
-mod origins;
 #[path = "../routes/own_data.rs"]
 mod own_data;
-#[path = "../routes/pages.rs"]
-mod pages;
 #[path = "../routes/passkeys.rs"]
 mod passkeys;
 #[path = "../routes/passwords.rs"]
@@ -88,12 +78,8 @@ pub mod schema;
 mod second_factor;
 #[path = "../security/second_factor.rs"]
 mod security_second_factor;
-#[path = "../routes/server.rs"]
-mod server;
 #[path = "../routes/sessions.rs"]
 mod sessions;
-#[path = "../cli/settings.rs"]
-mod settings;
 #[path = "../routes/setup.rs"]
 mod setup;
 #[path = "../security/throttle.rs"]

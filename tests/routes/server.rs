@@ -1,6 +1,5 @@
 //! The server's state and its backups.
 
-use needs::needs;
 use serde_json::{Value, json};
 
 use crate::support::Server;
@@ -29,7 +28,6 @@ fn server_state_shows_settings_with_sources_but_no_secrets() {
     }
 }
 
-#[needs(sqlite)]
 #[test]
 fn a_backup_is_created_listed_downloaded_and_restorable() {
     let server = Server::start();

@@ -1,8 +1,4 @@
 //! The command line: the real program, with and without a running server on the same data directory.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
-
-#[path = "../support/mod.rs"]
-mod support;
 
 mod as_root;
 mod backup;
@@ -12,7 +8,7 @@ mod doctor;
 mod escaping;
 mod full_disk;
 mod help;
-mod helpers;
+pub mod helpers;
 mod import;
 mod import_csv;
 mod import_faults;
@@ -20,7 +16,7 @@ mod interrupts;
 mod invitations;
 mod json_output;
 mod jsonl;
-mod langflow;
+pub mod langflow;
 mod lists;
 mod other_database;
 mod reset_links;

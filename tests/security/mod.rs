@@ -1,8 +1,4 @@
 //! The security rules that apply to many routes.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-#[path = "../support/mod.rs"]
-mod support;
 
 mod attempts_in_flight;
 mod cookies;
