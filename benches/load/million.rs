@@ -30,10 +30,10 @@ pub fn rows(args: &Args) -> Result<Vec<Line>, Failure> {
     drop(Server::usher(Path::new(OURS), &large, args.usher_flags())?);
     let starts: Result<Vec<f64>, Failure> =
         (0..5).map(|_| Ok(Server::usher(Path::new(OURS), &large, &[])?.started_in.as_secs_f64() * 1000.0)).collect();
-    let mut line = Line::new("start", "12 ms");
+    let mut line = Line::new("start", "8 ms");
     let middle = median(starts?);
     line.usher = format!("{middle:.1} ms");
-    line.met = vec![middle < 12.0];
+    line.met = vec![middle < 8.0];
     keep(line);
     {
         let (few, many) = (
@@ -82,13 +82,14 @@ fn beside(
         with_few.push(client::run(few.address(), load, &mut in_turn(requests(few)))?);
         with_many.push(client::run(many.address(), load, &mut in_turn(requests(many)))?);
     }
-    let rate = |outcomes: &[Outcome]| median(outcomes.iter().map(Outcome::rate).collect());
-    let (few, many) = (rate(&with_few), rate(&with_many));
+    // Of each pair of turns, because the machine's speed varies from one to the next.
+    let ratio = median(with_few.iter().zip(&with_many).map(|(few, many)| many.rate() / few.rate()).collect());
+    let rate = median(with_many.iter().map(Outcome::rate).collect());
     let outcome = with_many.into_iter().fold(Outcome::default(), Outcome::and);
     let mut line = Line::new(format!("{work}, {connections} connections"), "0.9 × the rate with ten users");
     line.check("usher", &outcome);
-    line.usher = format!("{}: {:.2} × with ten", shown(many, &outcome), many / few);
-    line.met = vec![many / few >= 0.9];
+    line.usher = format!("{}: {ratio:.2} × with ten", shown(rate, &outcome));
+    line.met = vec![ratio >= 0.9];
     Ok(line)
 }
 
@@ -196,21 +197,25 @@ fn combinations(args: &Args, target: &Target, count: u32, keep: &mut dyn FnMut(L
     Ok(())
 }
 
-/// Adds users one by one, each on disk before the next, without hashing and without a server, to both databases.
+/// Adds users one by one, each on disk before the next, without hashing and without a server, to both databases. The
+/// first ones are not counted: a connection that was just opened reads the inner pages of the large database's indexes,
+/// which one that has been working has in memory.
 fn additions(args: &Args, small: &Path, large: &Path) -> Result<Line, Failure> {
-    let each: u32 = if args.smoke { 20 } else { 300 };
+    let (uncounted, counted): (u32, u32) = if args.smoke { (0, 20) } else { (300, 300) };
     let (small, large) = (seed::open(small)?, seed::open(large)?);
     let (mut with_few, mut with_many) = (Vec::new(), Vec::new());
     actix_web::rt::System::new().block_on(async {
         let now = Clock::system().now();
-        for number in 0..each {
+        for number in 0..uncounted + counted {
             for (db, times) in [(&small, &mut with_few), (&large, &mut with_many)] {
                 let user = seed::person(2_000_001 + number, now);
                 let hash = PasswordHash::new("x");
                 let start = Instant::now();
                 let add = db.write::<(), StoreError, _>(move |connection| users::insert(connection, &user, &hash));
                 add.await.map_err(|error| error.described())?;
-                times.push(u32::try_from(start.elapsed().as_micros()).unwrap_or(u32::MAX));
+                if number >= uncounted {
+                    times.push(u32::try_from(start.elapsed().as_micros()).unwrap_or(u32::MAX));
+                }
             }
         }
         Ok::<_, Failure>(())
