@@ -72,7 +72,7 @@ impl Client {
             None => Connection::try_open(self.address)?,
         };
         connection.write(&request.bytes(true));
-        let answer = connection.read(false)?;
+        let answer = connection.read(request.is_head())?;
         if answer.header("connection") != Some("close") {
             self.connection = Some(connection);
         }

@@ -70,6 +70,11 @@ impl Request {
         self
     }
 
+    /// Whether the response has no body.
+    pub fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
     /// Sends the request on its own connection, which closes after the response.
     pub fn send(self) -> Response {
         self.try_send().unwrap_or_else(|| panic!("no answer to {} {:?}", self.method, self.path))
@@ -79,13 +84,13 @@ impl Request {
     pub fn try_send(&self) -> Option<Response> {
         let mut connection = Connection::open(self.address);
         connection.write(&self.bytes(false));
-        connection.read(self.method == "HEAD")
+        connection.read(self.is_head())
     }
 
     /// Sends the request on `connection`, which stays open.
     pub fn send_on(self, connection: &mut Connection) -> Response {
         connection.write(&self.bytes(true));
-        connection.read(self.method == "HEAD").unwrap_or_else(|| panic!("no answer on a connection that is kept"))
+        connection.read(self.is_head()).unwrap_or_else(|| panic!("no answer on a connection that is kept"))
     }
 
     /// The bytes of the request. Adds `Host` and `Content-Length` if they are missing.

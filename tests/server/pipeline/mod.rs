@@ -4,6 +4,5 @@ mod base_path;
 mod bodies;
 mod leniency;
 mod overload;
-mod random_requests;
 mod routing;
 mod validation;
