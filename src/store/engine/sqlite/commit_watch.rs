@@ -16,6 +16,8 @@ use crate::store::engine::sqlite::file::with_suffix;
 const HEADER: usize = 48;
 /// The header's first number in every version of SQLite since 3.7.0.
 const FORMAT: u32 = 3_007_000;
+/// How often the header is read at first, while another process may be changing it. It takes microseconds for that.
+const FIRST_READS: usize = 100;
 /// Where the header says that it is complete.
 const IS_INITIALIZED: usize = 12;
 /// Whether reading a file shows at once what another process wrote to it through shared memory.
@@ -37,9 +39,13 @@ impl CommitWatch {
     pub fn of(path: &Path) -> Self {
         let index = if COHERENT { files::open_regular(&with_suffix(path, "-shm")).ok() } else { None };
         let mut watch = Self { index, watching: AtomicBool::new(true) };
-        // The first connection has written the header. If it can't be read now, a later commit might not be seen in
-        // time either, so nothing is watched.
-        if watch.version().is_none() {
+        // The first connection has written the header, and another process may be changing it. If it can't be read at
+        // all, a later commit might not be seen in time either, so nothing is watched.
+        if !(0..FIRST_READS).any(|_| watch.version().is_some()) {
+            if COHERENT {
+                let index = with_suffix(path, "-shm");
+                log::info!("{} can't be read; callers are looked up at each request", index.display());
+            }
             std::mem::forget(watch.index.take());
         }
         watch
