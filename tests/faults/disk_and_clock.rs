@@ -173,6 +173,30 @@ fn nothing_is_acknowledged_once_the_write_ahead_log_is_deleted() {
 }
 
 #[test]
+fn nothing_is_acknowledged_once_the_index_of_the_log_is_deleted() {
+    refuses_after(|data| fs::remove_file(data.join("usher.db-shm")).unwrap());
+}
+
+/// The command makes an index of its own and writes to the same log.
+#[test]
+fn after_the_index_of_the_log_is_deleted_a_stop_keeps_what_a_command_has_written() {
+    let server = Program::new(&[]).superuser().start();
+    let mut client = Client::admin(server.address);
+    client.json("POST", "/api/v1/users/", &new_user("alice", PASSWORD)).unwrap().expect(201);
+    fs::remove_file(server.data_dir().join("usher.db-shm")).unwrap();
+    let promoted = Program::in_dir(&server.dir, &["user", "promote", "alice"]).finish();
+    assert!(promoted.status.success(), "{}", promoted.stderr);
+    let refused = client.json("POST", "/api/v1/users/", &new_user("bob", PASSWORD)).unwrap();
+    assert_eq!(refused.status, 503, "{refused:?}");
+    let dir = Arc::clone(&server.dir);
+    assert!(server.stop().status.success());
+    let server = Program::in_dir(&dir, &[]).superuser().start();
+    let found = Client::admin(server.address).get("/api/v1/users/?search=alice").unwrap().json();
+    assert_eq!(found["users"][0]["is_superuser"], true);
+    assert_sound(&server.data_dir());
+}
+
+#[test]
 fn nothing_is_acknowledged_once_the_database_is_deleted_until_a_restart() {
     let server = Program::new(&[]).superuser().start();
     let mut client = Client::admin(server.address);

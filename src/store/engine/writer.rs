@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
+use rusqlite::config::DbConfig;
 use tokio::sync::oneshot;
 
 use crate::store::engine::commit_hooks;
@@ -117,8 +118,18 @@ pub fn run(
             });
         });
     }
-    if files.is_none() {
-        // PostgreSQL checkpoints by itself. The next line could open a connection to it.
+    // PostgreSQL checkpoints by itself. The next line could open a connection to it.
+    let Some(files) = files else { return };
+    if files.check().is_err() {
+        // Another process may have written to the log. What this one would copy from it could be anything.
+        let keep_log = |connection: &Connection| {
+            let sqlite = connection.sqlite();
+            sqlite.map_or(Ok(true), |sqlite| sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true))?;
+            Ok(())
+        };
+        if let Err(error) = lease.connection().and_then(keep_log) {
+            log::warn!("The write-ahead log may be checkpointed at shutdown: {}", error.described());
+        }
         return;
     }
     // The next start then finds one file and nothing to recover. A program that reads all the time, such as Litestream,

@@ -1,5 +1,6 @@
 //! Detects that the database files were deleted or replaced while they were open. SQLite would keep writing to unlinked
-//! files, which are lost when the process ends; no such write may be acknowledged.
+//! files, which are lost when the process ends; no such write may be acknowledged. Without the log's index (`-shm`),
+//! the next process makes one of its own, and the two overwrite what the other writes to the log.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use crate::platform::{self, FileId};
 use crate::store::engine::error::StoreError;
 use crate::store::engine::sqlite::file::with_suffix;
 
-/// The identities of the database and its write-ahead log at opening.
+/// The identities of the database, its write-ahead log and the log's index at opening.
 pub struct OpenFiles {
     database: PathBuf,
     files: Vec<(PathBuf, FileId)>,
@@ -19,7 +20,7 @@ pub struct OpenFiles {
 impl OpenFiles {
     /// Records the files of the open database at `path`.
     pub fn of(path: &Path) -> Self {
-        let paths = [path.to_owned(), with_suffix(path, "-wal")];
+        let paths = [path.to_owned(), with_suffix(path, "-wal"), with_suffix(path, "-shm")];
         let files = paths.into_iter().filter_map(|path| platform::file_id(&path).ok().map(|id| (path, id))).collect();
         Self { database: path.to_owned(), files, replaced: false }
     }
@@ -29,7 +30,7 @@ impl OpenFiles {
         &self.database
     }
 
-    /// Checks that the files are still in place: two `stat` calls per group of writes.
+    /// Checks that the files are still in place: three `stat` calls per group of writes.
     ///
     /// # Errors
     /// Returns [`StoreError::Replaced`] from the first time that a file is missing or another one.
