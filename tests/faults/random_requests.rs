@@ -150,5 +150,6 @@ fn random_requests_get_json_and_no_server_error() {
             Ok(())
         })
         .unwrap();
+    server.get("/health_check").send().expect(200);
     println!("{cases} requests");
 }

@@ -21,6 +21,7 @@ mod move_database;
 mod namespaces;
 mod repository;
 mod repository_links;
+mod repository_lists;
 mod schema_on_both;
 mod several_servers;
 mod shared;

@@ -7,7 +7,8 @@ use proc_macro2::{TokenStream, TokenTree};
 use usher::store::{Connection, StoreError};
 
 use crate::both::{block_on, both};
-use crate::repository::{LISTS_ON_POSTGRES, everything};
+use crate::repository::everything;
+use crate::repository_lists::LISTS_ON_POSTGRES;
 
 /// Where statements are for one engine, or for another program's tables. `move_database` has tests of its own.
 const LEFT_OUT: [&str; 4] =

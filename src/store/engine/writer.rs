@@ -118,10 +118,10 @@ pub fn run(
             });
         });
     }
-    // PostgreSQL checkpoints by itself. The next line could open a connection to it.
+    // PostgreSQL checkpoints by itself, and asking for a connection could open one.
     let Some(files) = files else { return };
     if files.check().is_err() {
-        // Another process may have written to the log. What this one would copy from it could be anything.
+        // Another process may have written to the log since, and this one would copy the wrong parts of it.
         let keep_log = |connection: &Connection| {
             let sqlite = connection.sqlite();
             sqlite.map_or(Ok(true), |sqlite| sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true))?;
